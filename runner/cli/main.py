@@ -1,0 +1,3 @@
+"""Placeholder; being written."""
+def main() -> int:
+    return 0

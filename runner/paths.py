@@ -1,0 +1,52 @@
+"""Every directory that `proj` uses, as functions: nothing is read at import, so a test can set the variables."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+__all__ = ["cache", "home", "is_windows", "shipped", "store", "temporary"]
+
+is_windows = os.name == "nt"
+
+
+def home() -> str:
+    """PROJ_HOME, or the platform's user data folder."""
+    if given := os.environ.get("PROJ_HOME"):
+        return os.path.abspath(os.path.expanduser(given))
+    if is_windows:
+        base = os.environ.get("LOCALAPPDATA") or os.path.expanduser("~\\AppData\\Local")
+    elif sys.platform == "darwin":
+        base = os.path.expanduser("~/Library/Application Support")
+    else:
+        base = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
+    return os.path.join(base, "proj")
+
+
+def store(given: str = "") -> str:
+    """The store: `--store`, PROJ_STORE, or `store` in PROJ_HOME. A URL is returned as it is."""
+    chosen = given or os.environ.get("PROJ_STORE", "")
+    if "://" in chosen:
+        return chosen
+    return os.path.abspath(os.path.expanduser(chosen)) if chosen else os.path.join(home(), "store")
+
+
+def cache(*parts: str) -> str:
+    """PROJ_CACHE (environments, git mirrors, packages, remembered facts), or `cache` in PROJ_HOME."""
+    given = os.environ.get("PROJ_CACHE")
+    base = os.path.abspath(os.path.expanduser(given)) if given else os.path.join(home(), "cache")
+    return os.path.join(base, *parts)
+
+
+def temporary() -> str:
+    """For work in progress: in the cache, so that a rename into it is atomic."""
+    folder = cache("tmp")
+    os.makedirs(folder, exist_ok=True)
+    return folder
+
+
+def shipped(*parts: str) -> str:
+    """A file that comes with `proj` (templates/, MLproject.schema.json): inside the wheel, or beside the package."""
+    package = os.path.dirname(os.path.abspath(__file__))
+    inside = os.path.join(package, "shipped", *parts)
+    return inside if os.path.exists(inside) else os.path.join(os.path.dirname(package), *parts)

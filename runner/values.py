@@ -1,0 +1,183 @@
+"""The frozen values that travel between the layers.
+
+NamedTuples and not dataclasses: importing dataclasses costs 8 ms, half of what a warm `proj run` may cost.
+Every field is JSON-able, so a value can be kept, sent to another host and read back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+
+
+# ---- project (made by runner/project.py) -----------------------------------------------------------------
+
+
+class Parameter(NamedTuple):
+    """A declared parameter. `type` is one of string, int, float, bool, path, uri, list, or "" for untyped."""
+
+    name: str
+    type: str = ""
+    default: Json = None
+    has_default: bool = False
+    required: bool = True  # False: without a value, its `--opt {name}` group is left out of the command
+    description: str = ""
+    choices: tuple[Json, ...] = ()
+    min: float | None = None
+    max: float | None = None
+    secret: bool = False  # never in the record, the log, or a printed command
+    line: int = 0
+
+
+class EntryPoint(NamedTuple):
+    name: str
+    command: str
+    parameters: tuple[Parameter, ...] = ()
+    description: str = ""
+    inputs: tuple[str, ...] = ()  # paths, globs and URIs that the command reads, relative to the project
+    outputs: tuple[str, ...] = ()  # paths and globs that it writes; collected as artifacts
+    environment: str = ""  # an environment of its own; overrides the project's
+    line: int = 0
+
+
+class EnvironmentSpec(NamedTuple):
+    """What a project says about its environment. `kind` is a key of environments.KINDS."""
+
+    kind: str  # system, virtualenv, conda, docker
+    file: str = ""  # the specification file, relative to the project
+    options: Mapping[str, Any] = {}  # e.g. the docker_env mapping, validated, as plain JSON
+
+
+class Project(NamedTuple):
+    directory: str  # absolute
+    file: str  # name of the MLproject file in it; "" for a folder without one
+    name: str
+    entry_points: tuple[EntryPoint, ...]
+    environments: tuple[EnvironmentSpec, ...]  # in order of preference; may be empty
+
+
+# ---- sources ---------------------------------------------------------------------------------------------
+
+
+class Checkout(NamedTuple):
+    """Code on disk. Credentials are already taken out of `uri` and `repository`."""
+
+    directory: str  # the project folder, absolute
+    uri: str  # as the record shows it: a path, or a URL without credentials
+    kind: str = "local"  # local, git, archive
+    root: str = ""  # top of the repository that `directory` lies in; "" when there is none
+    subdirectory: str = ""  # of `directory` in `root`, with "/"
+    repository: str = ""  # URL of the repository (for a local folder: of its remote `origin`)
+    version: str = ""  # as asked for: branch, tag or commit
+    commit: str = ""  # full id
+    branch: str = ""
+    temporary: bool = False  # made for this run: sources.release() removes it
+    notes: tuple[str, ...] = ()  # to tell the user: cache used because the remote was unreachable, LFS missing, ...
+
+
+class CodeState(NamedTuple):
+    """What git says about a checkout at the moment the command starts."""
+
+    commit: str = ""
+    branch: str = ""
+    repository: str = ""  # URL of the remote, without credentials
+    dirty: bool | None = None  # None: not a git repository
+    tree: str = ""  # snapshot: id of the git tree in the store's snapshots.git
+    left_out: tuple[Mapping[str, Json], ...] = ()  # files not stored: {path, size, digest, reason}
+
+
+# ---- environments ----------------------------------------------------------------------------------------
+
+
+class Activation(NamedTuple):
+    """How a command runs *in* an environment, as data: nothing is activated by a script."""
+
+    kind: str  # system, virtualenv, conda, docker
+    path: tuple[str, ...] = ()  # put before PATH
+    variables: Mapping[str, str | None] = {}  # None removes the variable
+    prefix: str = ""  # folder of the environment, if it has one
+    python: str = ""  # absolute interpreter, or name of it inside the image
+    options: Mapping[str, Any] = {}  # what only one kind needs (docker: image, digest, volumes, ...)
+
+
+class Environment(NamedTuple):
+    """A prepared environment and the text that makes the same one again."""
+
+    activation: Activation
+    key: str = ""  # of the cache
+    lock: str = ""  # text of the lock; "" when there is none
+    lock_name: str = ""  # how the lock is called in the record: environment.lock, pylock.toml, conda.lock, ...
+    details: Mapping[str, Json] = {}  # for the record: python version, packages' count, specification file, ...
+
+
+# ---- execution -------------------------------------------------------------------------------------------
+
+
+class Job(NamedTuple):
+    """All that a backend needs to start the command of a run."""
+
+    run_id: str
+    command: str  # as `bash -c` gets it
+    directory: str  # where it runs
+    variables: Mapping[str, str]  # complete environment of the process
+    activation: Activation
+    record: str  # folder of the run's record
+    options: Mapping[str, Any] = {}  # of the backend: timeout in seconds, grace in seconds, ...
+
+
+class Ended(NamedTuple):
+    """How a command ended. `reason` is one of exit, signal, memory, timeout, cancelled, interrupted, lost, error."""
+
+    status: str  # FINISHED, FAILED, KILLED
+    exit_code: int  # what `proj run` exits with: the command's own, or 128 + signal
+    reason: str
+    signal: str = ""  # name, e.g. SIGKILL
+    message: str = ""
+    resources: Mapping[str, Json] = {}  # peak_memory (bytes), cpu_time (s), ...
+
+
+class Report(Protocol):
+    """How lower layers tell the user what goes on; the terminal's side is in cli/."""
+
+    def step(self, text: str) -> Step:
+        """A slow step, shown with its elapsed time: `with report.step("resolving packages") as step:`."""
+
+    def note(self, text: str) -> None: ...
+
+    def warn(self, text: str) -> None: ...
+
+
+class Step(Protocol):
+    def __enter__(self) -> Step: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+    def update(self, text: str, done: float = 0, total: float = 0) -> None:
+        """Replaces the step's detail; `done` and `total` (bytes or counts) draw a bar where there is room."""
+
+
+class Silent:
+    """A Report that shows nothing (also its own Step)."""
+
+    def step(self, text: str) -> Step:  # noqa: ARG002
+        return self
+
+    def note(self, text: str) -> None:
+        pass
+
+    def warn(self, text: str) -> None:
+        pass
+
+    def __enter__(self) -> Step:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def update(self, text: str, done: float = 0, total: float = 0) -> None:
+        pass
+
+
+Argv: TypeAlias = Sequence[str]
