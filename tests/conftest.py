@@ -1,0 +1,60 @@
+"""What every test gets: a home of its own, no way to the user's files, git that speaks file:// only."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+REAL_HOME = os.path.expanduser("~")
+IN_CI = bool(os.environ.get("PROJ_TEST_ALL"))  # .ci/run sets it: what is skipped elsewhere must run there
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="also run the tests marked slow")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--slow") or IN_CI:
+        return
+    skip = pytest.mark.skip(reason="slow: run with --slow")
+    for item in items:
+        if "slow" in item.keywords:
+            item.add_marker(skip)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _session_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One uv cache for the session, so that packages are fetched once."""
+    patch = pytest.MonkeyPatch()
+    for name in list(os.environ):
+        if name.startswith(("PROJ_", "MLFLOW_", "GIT_", "VIRTUAL_ENV", "CONDA_")) and not name.startswith(
+            ("PROJ_TEST_", "PROJ_CORPUS", "GIT_SSL")
+        ):
+            patch.delenv(name)
+    if "UV_CACHE_DIR" not in os.environ:
+        patch.setenv("UV_CACHE_DIR", str(tmp_path_factory.getbasetemp().parent / "uv-cache"))
+    patch.setenv("GIT_ALLOW_PROTOCOL", "file")
+    patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    patch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    for role in ("AUTHOR", "COMMITTER"):
+        patch.setenv(f"GIT_{role}_NAME", "Ada")
+        patch.setenv(f"GIT_{role}_EMAIL", "ada@example.org")
+    yield
+    patch.undo()
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A home folder and PROJ_HOME of the test's own, removed at its end; the working folder is outside the repository."""
+    folder = os.path.join(str(tmp_path), "home")
+    work = os.path.join(str(tmp_path), "work")
+    os.makedirs(folder)
+    os.makedirs(work)
+    monkeypatch.setenv("HOME", folder)
+    monkeypatch.setenv("PROJ_HOME", os.path.join(folder, "proj"))
+    monkeypatch.chdir(work)
+    yield folder
+    shutil.rmtree(os.path.join(folder, "proj"), ignore_errors=True)

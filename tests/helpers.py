@@ -1,0 +1,61 @@
+"""What tests use to build small worlds: folders, git repositories, runs of the real program."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+def make_tree(directory: object, files: Mapping[str, str | bytes]) -> str:
+    """Writes files under a folder and returns it. A name ending in `*` is made executable (without the `*`)."""
+    root = str(directory)
+    os.makedirs(root, exist_ok=True)
+    for name, content in files.items():
+        path = os.path.join(root, name.rstrip("*"))
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+        if name.endswith("*"):
+            os.chmod(path, 0o755)
+    return root
+
+
+def git(directory: object, *arguments: str) -> str:
+    """Runs git in a folder and returns its output."""
+    done = subprocess.run(
+        ["git", "-C", str(directory), *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"git {' '.join(arguments)}: {done.stderr}"
+    return done.stdout.strip()
+
+
+def make_repository(directory: object, files: Mapping[str, str | bytes]) -> str:
+    """A git repository on branch main with one commit of these files."""
+    root = make_tree(directory, files)
+    git(root, "init", "-q", "-b", "main")
+    git(root, "add", "-A")
+    git(root, "commit", "-q", "-m", "first")
+    return root
+
+
+class Result(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+def proj(*arguments: str, cwd: object = None, timeout: float = 100, **variables: str) -> Result:
+    """Runs the real program in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "runner", *arguments],
+        cwd=None if cwd is None else str(cwd),
+        env={**os.environ, **variables},
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        timeout=timeout,
+        check=False,
+    )
+    return Result(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
