@@ -1,0 +1,81 @@
+"""What a command needs around it: chosen, resolved to a lock, made once, and told as data (an Activation)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from runner import memo
+from runner.environments import cache
+from runner.environments.choice import choose
+from runner.values import Environment, EnvironmentSpec, Json, Report
+
+__all__ = ["KINDS", "choose", "prepare"]
+
+# name -> module with the names of base.Kind, imported when it is needed; `system` is found, not made
+KINDS = {
+    "virtualenv": "runner.environments.virtualenv",
+    "conda": "runner.environments.conda",
+    "docker": "runner.environments.docker",
+}
+
+# Options that decide which environment it is; the others (offline, refresh) only how we come to it.
+DECIDING = ("python", "groups", "extras", "strict_python")
+
+
+def load(kind: str) -> Any:
+    from importlib import import_module
+
+    return import_module(KINDS[kind])
+
+
+def prepare(
+    spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], report: Report
+) -> Environment:
+    """The environment, ready and held in use by this process.
+
+    Options: python (instead of the specification's), groups, extras, strict_python, allow_python_download,
+    refresh (resolve anew), offline, isolated, kept_lock (text: build exactly this), env_path (an existing
+    virtualenv or conda prefix).
+    """
+    if spec.kind == "system" or options.get("env_path"):
+        from runner.environments import system
+
+        return system.prepare(spec, directory, options, report)
+    kind = load(spec.kind)
+    subject = _subject(spec, directory, options)
+    if not options.get("refresh") and not options.get("kept_lock"):
+        known = memo.recall("environment", subject)
+        found = known and cache.look(known["key"])
+        if found:
+            if not kind.problem(found.prefix, found.facts):
+                return _environment(kind, found, known, report)
+            cache.release(found.key)
+    from runner.environments.resolving import resolve
+
+    specified, lock = resolve(spec, kind, directory, options, report)
+    found = cache.ensure(spec.kind, kind, specified, lock, report)
+    known = {"key": found.key, "plan": specified.plan, "details": specified.details, "warnings": specified.warnings}
+    if not options.get("kept_lock"):
+        memo.keep("environment", subject, specified.files, known)
+    return _environment(kind, found, known, report)
+
+
+def _environment(kind: Any, found: cache.Found, known: Mapping[str, Any], report: Report) -> Environment:
+    for warning in known["warnings"]:
+        report.warn(warning)
+    details: dict[str, Json] = {**found.details, **known["details"]}
+    if warnings := [*known["warnings"], *([found.problem] if found.problem else [])]:
+        details["warnings"] = warnings
+    activation = kind.activate(found.prefix, found.facts, known["plan"])
+    return Environment(activation, found.key, cache.lock_text(found.key), kind.LOCK_NAME, details)
+
+
+def _subject(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any]) -> str:
+    import json
+
+    from runner.environments.indexes import stated
+
+    chosen = {name: options[name] for name in DECIDING if options.get(name)}
+    return json.dumps([spec, directory, chosen, stated(), os.environ.get("PATH", "")], default=dict)
