@@ -1,0 +1,25 @@
+"""Where a command is started. A new kind is a module with the functions of base.Backend, and one line here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runner.errors import InputError
+
+if TYPE_CHECKING:
+    from runner.backends.base import Backend
+
+__all__ = ["KINDS", "get"]
+
+KINDS = {"local": "runner.backends.local"}
+
+
+def get(kind: str) -> Backend:
+    import sys
+
+    module = KINDS.get(kind)
+    if module is None:
+        raise InputError(f"there is no backend {kind!r}", f"known: {', '.join(KINDS)}")
+    __import__(module)
+    found: Backend = sys.modules[module]  # type: ignore[assignment]
+    return found

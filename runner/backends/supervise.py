@@ -1,0 +1,248 @@
+"""Stays with a started command: copies its output, passes signals on, keeps time, and ends what is left of it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import signal
+import time
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from runner import process_tree
+from runner.backends import evidence, guard, terminal
+from runner.backends.base import Supervision
+from runner.backends.capture import Capture, Mask, limit
+from runner.values import Ended, Job, Json
+
+if TYPE_CHECKING:
+    from runner.backends.local import Handle
+
+__all__ = ["CANCEL", "Supervisor"]
+
+FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+CANCEL = "cancel"  # a file of this name in the record asks the supervisor to end the run
+DRAIN = 0.05  # s: how long output may still come when the command has ended but a child of it keeps the pipe
+LOOK = 1.0  # s between looks for CANCEL
+
+
+class Supervisor:
+    """One command, from its start to the end of its last process."""
+
+    def __init__(self, handle: Handle, job: Job, supervision: Supervision) -> None:
+        self._handle = handle
+        self._job = job
+        self._supervision = supervision
+        self._capture = Capture(job.record, limit())
+        self._masks = {fd: Mask(supervision.masked()) for fd, _ in handle.outputs}
+        self._streams = dict(handle.outputs)
+        self._broken: set[int] = set()  # our own outputs that nobody reads any more
+        self._grace = float(job.options.get("grace", 10.0))
+        timeout = float(job.options.get("timeout", 0))
+        self._deadline = time.monotonic() + timeout if timeout else 0.0
+        self._kill_at = 0.0
+        self._asked = ""  # why we asked the command to end: cancelled, timeout, interrupted
+        self._by = ""
+        self._requests = 0
+        self._status: int | None = None
+        self._usage: dict[str, Json] = {}
+        self._wake = (-1, -1)
+        self._started = time.monotonic()
+
+    def run(self) -> Ended:
+        before = self._catch_signals()
+        try:
+            self._supervision.started({"group": self._handle.pid})
+            self._loop()
+            self._end_the_rest()
+        finally:
+            guard.dismiss(self._handle.guard)
+            if self._handle.foreground:
+                terminal.take_foreground()
+            self._finish_outputs()
+            signal.set_wakeup_fd(-1)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            for fd in self._wake:
+                os.close(fd)
+        return self._verdict()
+
+    # ---- signals ------------------------------------------------------------------------------------------
+
+    def _catch_signals(self) -> dict[int, Any]:
+        """Signals become bytes in a pipe that the loop reads."""
+        self._wake = os.pipe()
+        for fd in self._wake:
+            os.set_blocking(fd, False)
+        signal.set_wakeup_fd(self._wake[1], warn_on_full_buffer=False)
+
+        def nothing(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+            pass  # the wake-up pipe has it
+
+        watched = [*FORWARDED, signal.SIGCHLD, signal.SIGWINCH]
+        before = {number: signal.signal(number, nothing) for number in watched}
+        os.write(self._wake[1], bytes([signal.SIGCHLD]))  # it may have ended already
+        return before
+
+    def _on_signal(self, number: int) -> None:
+        if number == signal.SIGCHLD:
+            self._reap()
+        elif number == signal.SIGWINCH:
+            for fd, stream in self._handle.outputs:
+                if os.isatty(stream):
+                    terminal.copy_size(stream, fd)
+        elif number in FORWARDED:
+            self._look_for_cancel()
+            self._ask(signal.Signals(number), "interrupted")
+
+    def _ask(self, number: int, why: str, by: str = "") -> None:
+        """Asks the command to end; a third request ends it at once."""
+        self._requests += 1
+        if not self._asked:
+            self._asked, self._by = why, by
+        self._kill_at = time.monotonic() + (self._grace if self._requests < 3 else 0)
+        process_tree.signal_group(self._handle.pid, number)
+        process_tree.signal_group(self._handle.pid, signal.SIGCONT)
+
+    def _look_for_cancel(self) -> None:
+        path = os.path.join(self._job.record, CANCEL)
+        if self._asked or not os.path.exists(path):
+            return
+        try:
+            with open(path, encoding="utf-8") as file:
+                by = file.read().strip()
+        except OSError:
+            by = ""
+        self._ask(signal.SIGTERM, "cancelled", by)
+
+    # ---- the loop -----------------------------------------------------------------------------------------
+
+    def _loop(self) -> None:
+        poll = select.poll()
+        poll.register(self._wake[0], select.POLLIN)
+        for fd in self._streams:
+            poll.register(fd, select.POLLIN)
+        listener = self._supervision.listen()
+        if listener >= 0:
+            poll.register(listener, select.POLLIN)
+        quiet_until = 0.0
+        while self._status is None or self._streams:
+            for fd, _ in poll.poll(self._patience(quiet_until)):
+                if fd == self._wake[0]:
+                    for number in os.read(fd, 1024):
+                        self._on_signal(number)
+                elif fd == listener:
+                    self._supervision.connect()
+                elif fd in self._streams and not self._copy(fd):
+                    poll.unregister(fd)
+                    del self._streams[fd]
+            now = time.monotonic()
+            if self._status is not None:
+                quiet_until = quiet_until or now + DRAIN
+                if now >= quiet_until:
+                    return
+            else:
+                self._keep_time(now)
+
+    def _patience(self, quiet_until: float) -> float:
+        """ms until something is to be done though nothing happens."""
+        now = time.monotonic()
+        moments = [now + LOOK]
+        moments += [at for at in (quiet_until, self._kill_at, self._deadline) if at]
+        return max(0.0, (min(moments) - now) * 1000) + 1
+
+    def _keep_time(self, now: float) -> None:
+        if self._deadline and now >= self._deadline:
+            self._deadline = 0.0
+            self._ask(signal.SIGTERM, "timeout")
+        if self._kill_at and now >= self._kill_at:
+            self._kill_at = 0.0
+            process_tree.signal_group(self._handle.pid, signal.SIGKILL)
+        self._look_for_cancel()
+
+    def _copy(self, fd: int) -> bool:
+        """Moves what is there to the terminal and the record; False at the end of the stream."""
+        try:
+            data = os.read(fd, 1 << 16)
+        except OSError as error:
+            if error.errno == errno.EIO:  # how a pseudo-terminal says end
+                return False
+            raise
+        if not data:
+            return False
+        self._emit(self._masks[fd].feed(data), self._streams[fd])
+        return True
+
+    def _emit(self, data: bytes, stream: int) -> None:
+        self._capture.write(data, stream)
+        while data and stream not in self._broken:
+            try:
+                data = data[os.write(stream, data) :]
+            except BlockingIOError:
+                select.select([], [stream], [], 1.0)
+            except OSError:
+                self._broken.add(stream)  # the terminal was closed: the record goes on
+
+    # ---- the end ------------------------------------------------------------------------------------------
+
+    def _reap(self) -> None:
+        while self._status is None:
+            try:
+                pid, status, usage = os.wait4(self._handle.pid, os.WNOHANG | os.WUNTRACED)
+            except ChildProcessError:
+                self._status = 0
+                return
+            if pid == 0:
+                return
+            if os.WIFSTOPPED(status):
+                self._pause()
+                continue
+            self._status = status
+            scale = 1 if os.uname().sysname == "Darwin" else 1024
+            self._usage = {
+                "peak_memory": usage.ru_maxrss * scale,
+                "cpu_time": round(usage.ru_utime + usage.ru_stime, 3),
+                "duration": round(time.monotonic() - self._started, 3),
+            }
+
+    def _pause(self) -> None:
+        """^Z: the command is stopped, so are we; whoever continues us continues it."""
+        if not self._handle.foreground:
+            return
+        terminal.take_foreground()
+        os.kill(os.getpid(), signal.SIGSTOP)
+        terminal.give_foreground(self._handle.pid)
+
+    def _end_the_rest(self) -> None:
+        """No process of a run survives it."""
+        grace = self._grace if self._asked else min(self._grace, 2.0)
+        process_tree.end_all(self._job.run_id, self._handle.pid, grace, time.monotonic() - self._started)
+
+    def _finish_outputs(self) -> None:
+        for fd, stream in self._handle.outputs:
+            self._emit(self._masks[fd].rest(), stream)
+            os.close(fd)
+        self._capture.close()
+
+    def _verdict(self) -> Ended:
+        status = self._status or 0
+        number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+        code = 128 + number if number else os.WEXITSTATUS(status)
+        if not number and code > 128 and code - 128 in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            number = code - 128  # how a shell tells of its child
+        name = signal.Signals(number).name if number else ""
+        message = f"output was not kept: {self._capture.failure}" if self._capture.failure else ""
+        if self._asked:
+            by = f"by {self._by}" if self._by else ""
+            reason = self._asked
+            # a command that ended well in spite of being asked to end was interrupted all the same
+            return Ended("KILLED", code or 128 + signal.SIGTERM, reason, name, message or by, self._usage)
+        if number == signal.SIGKILL and evidence.memory_kills() > self._handle.memory_kills:
+            return Ended("FAILED", code, "memory", name, "ended by the kernel: out of memory", self._usage)
+        if number in (*FORWARDED, signal.SIGKILL):  # somebody ended it; other signals are the program's own fault
+            reason = "interrupted" if number == signal.SIGINT else "signal"
+            return Ended("KILLED", code, reason, name, message, self._usage)
+        if number:
+            return Ended("FAILED", code, "signal", name, message, self._usage)
+        return Ended("FAILED" if code else "FINISHED", code, "exit", "", message, self._usage)
