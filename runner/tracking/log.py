@@ -58,7 +58,9 @@ class EventLog:
         StoreError when the disk is full or the store cannot be written; then nothing of it counts.
         """
         moment = now()
-        self.append_lines([encode(event if "time" in event else {**event, "time": moment}) for event in events])
+        self.append_lines(
+            [encode(event if "time" in event else {**event, "time": moment}) for event in events]
+        )
 
     def append_lines(self, lines: Iterable[bytes]) -> None:
         """Appends lines that are already encoded."""
@@ -75,7 +77,9 @@ class EventLog:
                 written = os.write(self._file, data)
         except OSError as error:
             self.close()  # the next append looks at the last byte again
-            raise StoreError(f"{self.path}: {error.strerror or error}", "proj doctor  checks the store") from error
+            raise StoreError(
+                f"{self.path}: {error.strerror or error}", "proj doctor  checks the store"
+            ) from error
 
     def sync(self) -> None:
         """Survives a power failure from here on."""

@@ -1,0 +1,192 @@
+"""Experiments: named groups of runs, each a log of its own; the id is made from the name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from runner.errors import StoreError
+from runner.tracking.log import EventLog, encode, now, read
+from runner.tracking.writer import hint
+
+__all__ = [
+    "DEFAULT",
+    "Experiment",
+    "append",
+    "by_name",
+    "create",
+    "fold_experiment",
+    "get",
+    "listing",
+    "rename",
+]
+
+
+class Experiment(NamedTuple):
+    experiment_id: str
+    name: str
+    artifact_location: str = ""  # "": in the folder of each run
+    lifecycle: str = "active"  # or deleted
+    creation_time: int = 0
+    last_update_time: int = 0
+    tags: Mapping[str, str] = {}
+
+
+DEFAULT = Experiment("0", "Default")
+
+
+def fold_experiment(
+    events: Iterable[Mapping[str, Any]], experiment: Experiment | None = None
+) -> Experiment | None:
+    """The experiment after `events`. What lacks what its type needs changes nothing."""
+    for event in events:
+        try:
+            experiment = _apply(experiment, event["type"], event)
+        except (KeyError, TypeError, ValueError):
+            continue
+    return experiment
+
+
+def _apply(old: Experiment | None, kind: str, event: Mapping[str, Any]) -> Experiment | None:
+    time = int(event["time"])
+    if kind == "experiment" and (old is None or old is DEFAULT):
+        name, place = str(event["name"]), str(event.get("artifact_location") or "")
+        return Experiment(str(event["experiment_id"]), name, place, "active", time, time)
+    if old is None:
+        return None
+    if kind == "tag":
+        return old._replace(tags={**old.tags, str(event["key"]): str(event["value"])}, last_update_time=time)
+    if kind == "untag":
+        left = {key: value for key, value in old.tags.items() if key != event["key"]}
+        return old._replace(tags=left, last_update_time=time)
+    if kind == "update":
+        return old._replace(name=str(event["name"]), last_update_time=time)
+    if kind in ("deleted", "restored"):
+        return old._replace(lifecycle="deleted" if kind == "deleted" else "active", last_update_time=time)
+    return old
+
+
+def _path(root: str, experiment_id: str) -> str:
+    return os.path.join(root, "experiments", experiment_id, "events.jsonl")
+
+
+def get(root: str, experiment_id: str) -> Experiment:
+    """StoreError when there is none. `0` is always there."""
+    found = _find(root, experiment_id)
+    if found is None:
+        raise StoreError(f"there is no experiment {experiment_id!r}", "proj experiments  lists them")
+    return found
+
+
+def _find(root: str, experiment_id: str) -> Experiment | None:
+    if not experiment_id.isdigit():
+        return None
+    events = (event for event, _ in read(_path(root, experiment_id)))
+    return fold_experiment(events, DEFAULT if experiment_id == "0" else None)
+
+
+def ids(root: str) -> list[str]:
+    try:
+        found = {name for name in os.listdir(os.path.join(root, "experiments")) if name.isdigit()}
+    except OSError:
+        found = set()
+    return sorted(found | {"0"})
+
+
+def listing(root: str) -> Iterator[Experiment]:
+    """All of them, deleted ones too."""
+    for experiment_id in ids(root):
+        found = _find(root, experiment_id)
+        if found is not None:
+            yield found
+
+
+def by_name(root: str, name: str) -> Experiment | None:
+    """The experiment of that name, deleted or not."""
+    if name == DEFAULT.name:
+        first = _find(root, "0")
+    else:
+        first = _find(root, id_of(name))
+    if first is not None and first.name == name:
+        return first
+    return next((found for found in listing(root) if found.name == name), None)
+
+
+def id_of(name: str) -> str:
+    import hashlib
+
+    return str(int(hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest(), 16))[:18]
+
+
+def create(root: str, name: str, artifact_location: str = "", tags: Mapping[str, str] | None = None) -> str:
+    """The id of the new experiment. StoreError when the name is taken (names of deleted ones are kept)."""
+    if not name.strip():
+        raise StoreError("an experiment needs a name")
+    old = by_name(root, name)
+    if old is not None:
+        state = " (it is deleted: proj experiments restore)" if old.lifecycle == "deleted" else ""
+        raise StoreError(f"the experiment {name!r} is already there{state}")
+    text = name
+    while (taken := _find(root, id_of(text))) is not None and taken.name != name:
+        text += "\n1"  # that id belongs to an experiment that has another name since
+    experiment_id, time = id_of(text), now()
+    first = {
+        "type": "experiment",
+        "format": 1,
+        "time": time,
+        "experiment_id": experiment_id,
+        "name": name,
+        "artifact_location": artifact_location,
+    }
+    events = [first, *({"type": "tag", "time": time, "key": k, "value": v} for k, v in (tags or {}).items())]
+    place = os.path.join(root, "experiments")
+    draft = os.path.join(place, f".{experiment_id}.{os.getpid()}.{os.urandom(4).hex()}")
+    try:
+        os.makedirs(draft)
+        with open(os.path.join(draft, "events.jsonl"), "wb") as file:
+            file.write(b"".join(map(encode, events)))
+        os.rename(
+            draft, os.path.join(place, experiment_id)
+        )  # whole or not at all; fails if somebody was quicker
+    except OSError as error:
+        _clear(draft)
+        if _find(root, experiment_id) is not None:
+            raise StoreError(f"the experiment {name!r} is already there") from None
+        raise StoreError(f"the experiment {name!r} cannot be written: {error}") from error
+    hint(root, f"e:{experiment_id}")
+    return experiment_id
+
+
+def _clear(draft: str) -> None:
+    try:
+        os.unlink(os.path.join(draft, "events.jsonl"))
+    except OSError:
+        pass
+    try:
+        os.rmdir(draft)
+    except OSError:
+        pass
+
+
+def append(root: str, experiment_id: str, *events: Mapping[str, Any]) -> None:
+    get(root, experiment_id)
+    try:
+        os.makedirs(
+            os.path.join(root, "experiments", experiment_id), exist_ok=True
+        )  # Default has none at first
+    except OSError as error:
+        raise StoreError(f"{root} cannot be written: {error.strerror or error}") from error
+    log = EventLog(_path(root, experiment_id))
+    try:
+        log.append(*events)
+    finally:
+        log.close()
+    hint(root, f"e:{experiment_id}")
+
+
+def rename(root: str, experiment_id: str, name: str) -> None:
+    other = by_name(root, name)
+    if other is not None and other.experiment_id != experiment_id:
+        raise StoreError(f"the experiment {name!r} is already there")
+    append(root, experiment_id, {"type": "update", "name": name})
