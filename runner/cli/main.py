@@ -1,3 +1,155 @@
-"""Placeholder; being written."""
-def main() -> int:
-    return 0
+"""The program: finds the command, and is the one place where errors reach the user."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from runner import __version__
+from runner.errors import ProjError
+
+if TYPE_CHECKING:
+    import typer
+
+__all__ = ["COMMANDS", "main"]
+
+# name -> (module, one line of help). A module has `app`, a typer.Typer holding one command or several, or
+# OPTIONS and `command` when it is on the warm path (see cli/options.py). Imported when it is called.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "run": ("runner.cli.run", "Run a project from a folder, a git URL or an archive, and record it."),
+    "check": ("runner.cli.check", "Validate and lint a project."),
+    "info": ("runner.cli.info", "Show a project's entry points, parameters and environment."),
+    "env": ("runner.cli.env", "List, size up, lock and remove environments."),
+    "server": ("runner.cli.server", "Serve a store to MLflow clients."),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command line and returns its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _run(words)
+    except ProjError as error:
+        return _tell(error)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # whoever read our output has gone; nothing more can be said, also not at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 141
+    except Exception:  # noqa: BLE001
+        return _report_bug(words)
+
+
+def _run(words: list[str]) -> int:
+    if words == ["--version"]:
+        sys.stdout.write(f"proj {__version__}\n")
+        return 0
+    if words and words[0] in COMMANDS:
+        module = _module(words[0])
+        if module is not None and hasattr(module, "OPTIONS"):
+            from runner.cli.options import quick
+
+            values = quick(module.OPTIONS, words[1:])
+            if values is not None:
+                result: int = module.command(values)
+                return result
+    return _through_typer(words)
+
+
+def _module(name: str) -> Any:
+    import importlib
+
+    return importlib.import_module(COMMANDS[name][0])
+
+
+def _through_typer(words: list[str]) -> int:
+    """Everything but the plain line of a warm command: help, other commands, mistakes."""
+    import typer
+
+    extra: list[str] = []
+    if words and words[0] in COMMANDS and "--" in words and hasattr(_module(words[0]), "OPTIONS"):
+        at = words.index("--")
+        words, extra = words[:at], words[at + 1 :]
+    group = typer.main.get_command(_application())
+    try:
+        code = group.main(args=words, prog_name="proj", standalone_mode=True, obj={"extra": extra})
+    except SystemExit as stop:
+        code = stop.code
+    return code if isinstance(code, int) else 0
+
+
+def _application() -> typer.Typer:
+    import typer
+
+    from runner.cli.lazy import LazyGroup
+
+    app = typer.Typer(
+        cls=LazyGroup,
+        help=__doc_text__,
+        add_completion=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+    @app.callback(invoke_without_command=True)
+    def top(
+        context: typer.Context,
+        version: bool = typer.Option(False, "--version", help="Show the version.", is_eager=True),
+    ) -> None:
+        if version:
+            sys.stdout.write(f"proj {__version__}\n")
+            raise typer.Exit
+        if context.invoked_subcommand is None:
+            from runner.cli.here import show_here
+
+            show_here()
+
+    return app
+
+
+__doc_text__ = """Run any MLproject, record it, and make the same run again.
+
+proj run .                        run the project in this folder
+proj run GIT-URL -P lr=0.1        run one from a repository
+proj runs                         what has been run
+"""
+
+
+def _tell(error: ProjError) -> int:
+    """One style for all errors: what is wrong and where, then what to type next."""
+    from runner.cli.output import colours
+
+    bold, dim, off = ("\033[1;31m", "\033[2m", "\033[0m") if colours(sys.stderr) else ("", "", "")
+    sys.stderr.write(f"{bold}error:{off} {error.message}\n")
+    for line in error.hint.splitlines():
+        sys.stderr.write(f"{dim}  hint:{off} {line}\n")
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        from runner.cli.ci import annotate
+
+        annotate(error)
+    return error.exit_code
+
+
+def _report_bug(words: list[str]) -> int:
+    """An error that is not the user's: one line on the screen, everything in a file that can be sent to us."""
+    import platform
+    import traceback
+
+    from runner import paths
+
+    lines = [f"proj {__version__}, Python {platform.python_version()}, {platform.platform()}"]
+    lines += [f"command: {words[0] if words else ''}", "", traceback.format_exc()]
+    path = paths.cache("logs", f"bug-{os.getpid()}.log")
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("\n".join(lines))
+        where = f"the details are in {path}"
+    except OSError:
+        where = "\n".join(lines)
+    sys.stderr.write(f"error: this is a bug in proj: {traceback.format_exc().splitlines()[-1]}\n  {where}\n")
+    return 125

@@ -1,0 +1,23 @@
+"""Errors as annotations of GitHub Actions (workflow commands of its documentation)."""
+
+from __future__ import annotations
+
+import sys
+
+from runner.errors import ProjectError, ProjError
+
+__all__ = ["annotate"]
+
+
+def annotate(error: ProjError) -> None:
+    if isinstance(error, ProjectError):
+        for fault in error.faults:
+            place = f" file={_escape(fault.file, True)},line={fault.line},col={fault.column}" if fault.line else ""
+            sys.stderr.write(f"::{fault.severity}{place}::{_escape(fault.message)}\n")
+        return
+    sys.stderr.write(f"::error::{_escape(error.message)}\n")
+
+
+def _escape(text: str, attribute: bool = False) -> str:
+    text = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return text.replace(":", "%3A").replace(",", "%2C") if attribute else text

@@ -1,0 +1,126 @@
+"""The terminal's side of Report: one line a step, with its elapsed time, on stderr; plain when piped."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import Any
+
+from runner.cli.output import colours
+
+__all__ = ["Terminal"]
+
+SLOW = 0.3  # s: a quicker step is not shown on a terminal
+TICK = 0.1
+
+
+class Terminal:
+    """A Report. On a terminal a slow step is a live line that ends as `✓ text 2.3 s`."""
+
+    def __init__(self, quiet: bool = False, verbose: bool = False) -> None:
+        self._quiet = quiet
+        self._verbose = verbose
+        self._live = not quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self._colours = colours(sys.stderr)
+        self.github = os.environ.get("GITHUB_ACTIONS") == "true"
+
+    def step(self, text: str) -> _Step:
+        return _Step(self, text)
+
+    def note(self, text: str) -> None:
+        self.line(text)
+
+    def warn(self, text: str) -> None:
+        if not self._quiet:
+            self._write(f"{self._paint('warning:', '33')} {text}\n")
+
+    def line(self, text: str) -> None:
+        if not self._quiet:
+            self._write(f"{self._paint('proj:', '2')} {text}\n")
+
+    def phases(self, phases: dict[str, float]) -> None:
+        """`--verbose`: seconds by phase, in the order in which they happened."""
+        if self._verbose:
+            for name, seconds in phases.items():
+                self.line(f"{name:<12} {seconds * 1000:9.1f} ms")
+
+    @property
+    def live(self) -> bool:
+        return self._live
+
+    @property
+    def quiet(self) -> bool:
+        return self._quiet
+
+    def _paint(self, text: str, code: str) -> str:
+        return f"\033[{code}m{text}\033[0m" if self._colours else text
+
+    def _write(self, text: str) -> None:
+        try:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+        except OSError:
+            pass  # the terminal was closed; the run goes on
+
+
+class _Step:
+    def __init__(self, terminal: Terminal, text: str) -> None:
+        self._terminal = terminal
+        self._text = text
+        self._detail = ""
+        self._done = self._total = 0.0
+        self._began = 0.0
+        self._stop: Any = None
+
+    def __enter__(self) -> _Step:
+        self._began = time.monotonic()
+        if self._terminal.live:
+            import threading
+
+            self._stop = threading.Event()
+            self._thread = threading.Thread(target=self._draw_until_stopped, daemon=True)
+            self._thread.start()
+        else:
+            self._terminal.line(f"{self._text} ...")
+        return self
+
+    def update(self, text: str, done: float = 0, total: float = 0) -> None:
+        self._detail, self._done, self._total = text, done, total
+
+    def __exit__(self, *error: object) -> None:
+        took = time.monotonic() - self._began
+        if self._stop is not None:
+            self._stop.set()
+            self._thread.join()
+            mark = "✓" if error[0] is None else "✗"
+            shown = f"\r\033[K{mark} {self._text} {took:.1f} s\n" if took >= SLOW else "\r\033[K"
+            self._terminal._write(shown)
+        elif took >= 1:
+            self._terminal.line(f"{self._text}: {'done' if error[0] is None else 'failed'} after {took:.1f} s")
+
+    def _draw_until_stopped(self) -> None:
+        if self._stop.wait(SLOW):
+            return
+        while not self._stop.wait(TICK):
+            self._terminal._write(self._line())
+
+    def _line(self) -> str:
+        took = time.monotonic() - self._began
+        bar = ""
+        if self._total:
+            filled = int(20 * min(self._done / self._total, 1))
+            bar = f" [{'█' * filled}{'·' * (20 - filled)}] {_size(self._done)}/{_size(self._total)}"
+        try:
+            width = os.get_terminal_size(2).columns
+        except OSError:
+            width = 80
+        return f"\r\033[K{f'· {self._text} {took:.1f} s{bar} {self._detail}'[: width - 1]}"
+
+
+def _size(number: float) -> str:
+    for unit in ("", "k", "M", "G"):
+        if number < 1000 or unit == "G":
+            return f"{number:.0f}{unit}" if unit in ("", "k") else f"{number:.1f}{unit}"
+        number /= 1000
+    raise AssertionError

@@ -1,0 +1,83 @@
+"""What machine this is: host, system, processors, memory, CI job. Read from files; nothing is started."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+__all__ = ["boot_id", "ci", "describe"]
+
+
+def boot_id() -> str:
+    """Changes with each start of the machine; "" where the system does not tell."""
+    return _first_line("/proc/sys/kernel/random/boot_id")
+
+
+def describe() -> dict[str, Any]:
+    system = os.uname()
+    facts: dict[str, Any] = {
+        "host": system.nodename,
+        "os": f"{system.sysname} {system.release} {system.machine}",
+        "cpu": _cpu(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+        "distribution": _distribution(),
+    }
+    job = ci()
+    if job:
+        facts["ci"] = job
+    return {key: value for key, value in facts.items() if value}
+
+
+def ci() -> dict[str, str]:
+    """The CI provider and the address of its job, from the variables that each documents."""
+    given = os.environ.get
+    if given("GITHUB_ACTIONS"):
+        url = f"{given('GITHUB_SERVER_URL', '')}/{given('GITHUB_REPOSITORY', '')}/actions/runs/{given('GITHUB_RUN_ID', '')}"
+        return {"provider": "GitHub Actions", "url": url}
+    for mark, provider, address in (
+        ("GITLAB_CI", "GitLab CI", "CI_JOB_URL"),
+        ("JENKINS_URL", "Jenkins", "BUILD_URL"),
+        ("CIRCLECI", "CircleCI", "CIRCLE_BUILD_URL"),
+        ("BUILDKITE", "Buildkite", "BUILDKITE_BUILD_URL"),
+        ("TRAVIS", "Travis CI", "TRAVIS_BUILD_WEB_URL"),
+        ("TF_BUILD", "Azure Pipelines", "SYSTEM_TEAMFOUNDATIONCOLLECTIONURI"),
+        ("BITBUCKET_BUILD_NUMBER", "Bitbucket Pipelines", "BITBUCKET_GIT_HTTP_ORIGIN"),
+        ("TEAMCITY_VERSION", "TeamCity", "BUILD_URL"),
+        ("DRONE", "Drone", "DRONE_BUILD_LINK"),
+        ("WOODPECKER", "Woodpecker", "CI_PIPELINE_URL"),
+        ("CI", "CI", ""),
+    ):
+        if given(mark):
+            return {"provider": provider, "url": given(address, "") if address else ""}
+    return {}
+
+
+def _cpu() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+            for line in file:
+                if line.startswith(("model name", "Model")):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return ""
+
+
+def _distribution() -> str:
+    try:
+        with open("/etc/os-release", encoding="utf-8", errors="replace") as file:
+            for line in file:
+                if line.startswith("PRETTY_NAME="):
+                    return line.partition("=")[2].strip().strip('"')
+    except OSError:
+        pass
+    return ""
+
+
+def _first_line(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.readline().strip()
+    except OSError:
+        return ""

@@ -1,0 +1,271 @@
+"""What `proj run` writes into the record while it makes a run, and what it calls back for while the command runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from runner import machine, process
+from runner.errors import InputError
+from runner.tracking.store import Store
+from runner.values import CodeState, Ended, Environment, Job
+
+if TYPE_CHECKING:
+    from runner.run import Outcome, Plan
+    from runner.tracking.writer import RunWriter
+
+__all__ = ["Recorder"]
+
+# Variables of the caller that explain results. Values of others are nobody's business.
+ALLOWED = (
+    "CUDA_VISIBLE_DEVICES",
+    "HIP_VISIBLE_DEVICES",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "PYTHONHASHSEED",
+    "PYTHONPATH",
+    "PROJ_SEED",
+    "CUBLAS_WORKSPACE_CONFIG",
+    "TF_DETERMINISTIC_OPS",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "SLURM_JOB_ID",
+    "SLURM_ARRAY_TASK_ID",
+)
+RESERVE = 8192  # bytes kept free, so that the end of a run can be written on a full disk
+
+
+class Recorder:
+    """One run's record, from its start event to its end; a backend's Supervision."""
+
+    def __init__(self, plan: Plan, store: Store, writer: RunWriter, name: str, experiment_id: str) -> None:
+        self._plan = plan
+        self._store = store
+        self._writer = writer
+        self._name = name
+        self._experiment_id = experiment_id
+        self._secrets: tuple[bytes, ...] = tuple(
+            value.encode("utf-8", "surrogateescape") for value in plan.parameters.variables.values()
+        )
+        self.run_id = writer.run_id
+        self.directory = writer.directory
+        self._reserve = os.path.join(self.directory, ".reserve")
+        reserve(self._reserve)
+
+    @classmethod
+    def start(cls, plan: Plan, store: Store) -> Recorder:
+        """Writes the first events: from here on the run exists, and is RUNNING."""
+        request, checkout = plan.request, plan.checkout
+        if request.run_id:
+            run = store.get(store.resolve(request.run_id))
+            writer = store.open_run(run.run_id)
+            writer.append({"type": "update", "status": "RUNNING"}, {"type": "supervisor", **me()})
+            return cls(plan, store, writer, run.name, run.experiment_id)
+        experiment = experiment_of(request.experiment_id, request.experiment_name, store)
+        parent = os.environ.get("PROJ_RUN_ID", "")
+        writer = store.create_run(
+            experiment,
+            name=request.run_name,
+            parent=parent,
+            params={key: value for key, value in plan.parameters.values.items() if key not in plan.parameters.secrets},
+            texts=plan.parameters.texts,
+            tags={**mlflow_tags(plan, parent), **user_tags(request.tags)},
+            sections={"source": source_section(plan), "supervisor": me()},
+            project=plan.project.name,
+            entry_point=plan.entry_point.name,
+            uri=checkout.uri,
+        )
+        return cls(plan, store, writer, writer.name, experiment)
+
+    # ---- before the command --------------------------------------------------------------------------------
+
+    def code(self, pending: Any, require_clean: bool) -> CodeState:
+        """The exact code, as it is when the command starts."""
+        state: CodeState = pending.finish()
+        if require_clean and state.dirty:
+            raise InputError(
+                f"{self._plan.checkout.directory} has uncommitted changes, and --require-clean was given",
+                "git status  shows them",
+            )
+        self._writer.append({"type": "code", **state._asdict()})
+        return state
+
+    def environment(self, environment: Environment) -> None:
+        section: dict[str, Any] = {"kind": environment.activation.kind, **environment.details}
+        if environment.key:
+            section["key"] = environment.key
+        if environment.lock:
+            name = environment.lock_name or "environment.lock"
+            with open(os.path.join(self.directory, name), "w", encoding="utf-8") as file:
+                file.write(environment.lock)
+            section["lock"] = name
+        self._environment = environment
+        self._writer.append({"type": "environment", **section})
+
+    def variables(self, environment: Environment) -> dict[str, str]:
+        """The complete environment of the command."""
+        activation = environment.activation
+        result = process.environment(activation.variables)
+        if activation.path:
+            result["PATH"] = os.pathsep.join((*activation.path, result.get("PATH", os.defpath)))
+        request = self._plan.request
+        result.update(
+            PROJ_RUN_ID=self.run_id,
+            PROJ_RUN_DIR=self.directory,
+            PROJ_STORE=self._store.root,
+            PROJ_EXPERIMENT_ID=self._experiment_id,
+        )
+        if request.env_manager:
+            result["PROJ_ENV_MANAGER"] = request.env_manager
+        result.update(self._plan.parameters.variables)
+        return result
+
+    def command(self, job: Job) -> None:
+        shown = {name: job.variables[name] for name in ALLOWED if name in job.variables}
+        self._writer.append(
+            {
+                "type": "command",
+                "command": self._plan.parameters.shown,
+                "directory": job.directory,
+                "variables": shown,
+            }
+        )
+
+    # ---- Supervision: called by the backend while the command runs -------------------------------------------
+
+    def started(self, facts: dict[str, Any]) -> None:
+        """The command is on; what was not needed for starting it is found out now."""
+        self._writer.append(
+            {"type": "supervisor", **facts},
+            {"type": "machine", **machine.describe()},
+        )
+
+    def listen(self) -> int:
+        return -1
+
+    def connect(self) -> None:
+        pass
+
+    def masked(self) -> tuple[bytes, ...]:
+        return self._secrets
+
+    # ---- the end -------------------------------------------------------------------------------------------
+
+    def end(self, ended: Ended) -> None:
+        try:
+            os.unlink(self._reserve)
+        except OSError:
+            pass
+        if ended.resources:
+            self._writer.append({"type": "resources", **ended.resources})
+        self._writer.end(
+            ended.status,
+            reason=ended.reason,
+            exit_code=ended.exit_code,
+            signal=ended.signal,
+            message=ended.message,
+        )
+        self._writer.close()
+
+    def outcome(self, ended: Ended, duration: float, phases: Mapping[str, float]) -> Outcome:
+        from runner.run import Outcome
+
+        return Outcome(
+            run_id=self.run_id,
+            short_id=short(self.run_id),
+            name=self._name,
+            status=ended.status,
+            exit_code=ended.exit_code,
+            reason=ended.reason,
+            signal=ended.signal,
+            message=ended.message,
+            duration=round(duration, 4),
+            phases={name: round(value, 5) for name, value in phases.items()},
+        )
+
+
+def short(run_id: str) -> str:
+    """Enough of an id to tell it from its neighbours: UUIDv7 begins with the time, ends at random."""
+    return run_id[:12]
+
+
+def me() -> dict[str, Any]:
+    """This process, so that a later reader can tell whether it is still there."""
+    return {
+        "pid": os.getpid(),
+        "pid_start": process.pid_start(os.getpid()),
+        "boot_id": machine.boot_id(),
+        "host": os.uname().nodename,
+    }
+
+
+def reserve(path: str) -> None:
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.posix_fallocate(file, 0, RESERVE)
+        finally:
+            os.close(file)
+    except (OSError, AttributeError):
+        pass
+
+
+def experiment_of(given_id: str, name: str, store: Store) -> str:
+    """By id, by name (made when there is none), or inherited: from the run around us, or MLflow's variables."""
+    variables = os.environ
+    if given_id:
+        store.experiment(given_id)
+        return given_id
+    if name:
+        return store.ensure_experiment(name)
+    if variables.get("PROJ_EXPERIMENT_ID"):
+        return variables["PROJ_EXPERIMENT_ID"]
+    if variables.get("MLFLOW_EXPERIMENT_NAME"):
+        return store.ensure_experiment(variables["MLFLOW_EXPERIMENT_NAME"])
+    return "0"
+
+
+def source_section(plan: Plan) -> dict[str, Any]:
+    checkout = plan.checkout
+    section = {
+        "uri": checkout.uri,
+        "kind": checkout.kind,
+        "repository": checkout.repository,
+        "version": checkout.version,
+        "commit": checkout.commit,
+        "branch": checkout.branch,
+        "subdirectory": checkout.subdirectory,
+        "directory": "" if checkout.temporary else checkout.directory,
+    }
+    return {key: value for key, value in section.items() if value}
+
+
+def mlflow_tags(plan: Plan, parent: str) -> dict[str, str]:
+    """The tags that `mlflow run` sets, so that its clients and pages know the run."""
+    checkout = plan.checkout
+    tags = {
+        "mlflow.source.name": checkout.uri,
+        "mlflow.source.type": "PROJECT",
+        "mlflow.project.entryPoint": plan.entry_point.name,
+        "mlflow.project.backend": plan.request.backend,
+        "mlflow.source.git.commit": checkout.commit,
+        "mlflow.source.git.repoURL": checkout.repository,
+        "mlflow.source.git.branch": checkout.branch if checkout.version else "",
+        "mlflow.project.env": "" if plan.specification.kind == "system" else plan.specification.kind,
+        "mlflow.parentRunId": parent,
+    }
+    return {key: value for key, value in tags.items() if value}
+
+
+def user_tags(given: tuple[str, ...]) -> dict[str, str]:
+    tags = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            raise InputError(f"--tag {text!r} is not NAME=VALUE")
+        tags[name] = value
+    return tags

@@ -1,0 +1,283 @@
+"""The way of a run: source, project, parameters, record, environment, command, end.
+
+The only module that imports all layers below. `run` reads like docs say it works; what a step needs is in the
+layer that it calls.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from runner import backends, environments, memo, paths, sources
+from runner.errors import InputError, ProjError
+from runner.parameters import Resolved, assignments, load_file, resolve
+from runner.project_plain import from_plain, to_plain
+from runner.recording import Recorder
+from runner.sources import snapshot
+from runner.tracking.store import Store
+from runner.values import Checkout, Ended, EntryPoint, Environment, EnvironmentSpec, Job, Json, Project, Report
+
+__all__ = ["Outcome", "Plan", "Request", "load_project", "make_plan", "run"]
+
+
+class Request(NamedTuple):
+    """What was asked for, as on the command line (each field is an option of `proj run`)."""
+
+    uri: str = "."
+    entry_point: str = "main"
+    version: str = ""
+    parameters: tuple[str, ...] = ()  # name=value
+    params_file: tuple[str, ...] = ()
+    env_manager: str = ""
+    env: str = ""
+    python: str = ""
+    strict_python: bool = False
+    allow_python_download: bool = False
+    groups: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
+    refresh: bool = False
+    offline: bool = False
+    isolated: bool = False
+    docker_args: tuple[str, ...] = ()
+    build_image: bool = False
+    experiment_name: str = ""
+    experiment_id: str = ""
+    run_name: str = ""
+    run_id: str = ""
+    tags: tuple[str, ...] = ()
+    store: str = ""
+    require_clean: bool = False
+    sample_resources: bool = False
+    backend: str = "local"
+    backend_config: str = ""
+    storage_dir: str = ""
+    timeout: str = ""
+    grace: str = "10"
+    dry_run: bool = False
+    extra: tuple[str, ...] = ()
+
+
+class Plan(NamedTuple):
+    """Everything that is known before something slow or lasting is done."""
+
+    request: Request
+    checkout: Checkout
+    project: Project
+    entry_point: EntryPoint
+    parameters: Resolved
+    specification: EnvironmentSpec
+    backend_options: Mapping[str, Any]
+
+    def facts(self) -> dict[str, Json]:
+        """For `--dry-run`: the same values that the record would get."""
+        checkout = self.checkout
+        return {
+            "source": checkout.uri,
+            "repository": checkout.repository,
+            "commit": checkout.commit,
+            "branch": checkout.branch,
+            "folder": checkout.directory,
+            "project": self.project.name,
+            "entry_point": self.entry_point.name,
+            "parameters": {
+                key: "****" if key in self.parameters.secrets else value
+                for key, value in self.parameters.values.items()
+            },
+            "environment": " ".join(part for part in (self.specification.kind, self.specification.file) if part),
+            "backend": self.request.backend,
+            "command": self.parameters.shown,
+        }
+
+
+class Outcome(NamedTuple):
+    """How a run went."""
+
+    run_id: str
+    short_id: str
+    name: str
+    status: str
+    exit_code: int
+    reason: str
+    signal: str
+    message: str
+    duration: float  # s, of the whole of `proj run`
+    phases: dict[str, float]  # s
+
+
+class Phases:
+    """Seconds spent in each step."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self.began = self._last = time.perf_counter()
+
+    def end(self, name: str) -> None:
+        now = time.perf_counter()
+        self.seconds[name] = self.seconds.get(name, 0) + now - self._last
+        self._last = now
+
+
+def run(request: Request, report: Report) -> Outcome | Plan:
+    """Runs a project and returns how it went; with `dry_run`, what would be done.
+
+    A ProjError before the record is started leaves nothing behind; a later one ends the run as FAILED first.
+    """
+    phases = Phases()
+    checkout = sources.fetch(request.uri, request.version, report)
+    try:
+        phases.end("source")
+        state = snapshot.begin(checkout)
+        plan = make_plan(request, checkout)
+        phases.end("plan")
+        if request.dry_run:
+            return plan
+        return execute(plan, state, phases, report)
+    finally:
+        sources.release(checkout)
+
+
+def make_plan(request: Request, checkout: Checkout) -> Plan:
+    """Wrong input ends here, before anything slow."""
+    project = load_project(checkout)
+    from runner.project_find import entry_point as find_entry_point
+
+    entry = find_entry_point(project, request.entry_point)
+    given: dict[str, Json] = {}
+    for path in request.params_file:
+        given.update(load_file(path))
+    given.update(assignments(list(request.parameters)))
+    storage = os.path.abspath(request.storage_dir) if request.storage_dir else paths.cache("downloads")
+    parameters = resolve(entry, given, directory=os.getcwd(), storage=storage, extra=request.extra)
+    specification = environments.choose(project, entry, request.env_manager or inherited_manager(request))
+    options = backend_options(request)
+    trouble = backends.get(request.backend).problem(options)
+    if trouble:
+        raise InputError(trouble)
+    return Plan(request, checkout, project, entry, parameters, specification, options)
+
+
+def load_project(checkout: Checkout) -> Project:
+    """The project of a checkout, remembered as long as the files that say it do not change."""
+    subject = f"{checkout.repository}@{checkout.commit}#{checkout.subdirectory}" if checkout.temporary else ""
+    kept = memo.recall("project", subject or checkout.directory)
+    if kept is not None:
+        return from_plain(kept)._replace(directory=checkout.directory)
+    from runner import project
+
+    loaded = project.load(checkout.directory)
+    files = [] if subject else project.files(checkout.directory)
+    memo.keep("project", subject or checkout.directory, files, to_plain(loaded))
+    return loaded
+
+
+def execute(plan: Plan, state: Any, phases: Phases, report: Report) -> Outcome:
+    """From here on every failure is recorded."""
+    recorder = Recorder.start(plan, Store(paths.store(plan.request.store)))
+    ended = Ended("FAILED", 125, "error")
+    try:
+        phases.end("record")
+        code = recorder.code(state, plan.request.require_clean)
+        phases.end("snapshot")
+        environment = prepare(plan, report)
+        recorder.environment(environment)
+        phases.end("environment")
+        ended = start_and_wait(plan, recorder, environment, phases, report)
+    except ProjError as error:
+        ended = Ended("FAILED", error.exit_code, "error", "", error.message)
+        raise
+    except KeyboardInterrupt:
+        ended = Ended("KILLED", 130, "interrupted", "SIGINT")
+        raise
+    except BaseException as error:
+        ended = Ended("FAILED", 125, "error", "", f"{type(error).__name__}: {error}")
+        raise
+    finally:
+        recorder.end(ended)
+        phases.end("end")
+    del code
+    return recorder.outcome(ended, time.perf_counter() - phases.began, phases.seconds)
+
+
+def prepare(plan: Plan, report: Report) -> Environment:
+    request = plan.request
+    options = {
+        "refresh": request.refresh,
+        "offline": request.offline,
+        "strict_python": request.strict_python,
+        "allow_python_download": request.allow_python_download,
+        "python": request.python,
+        "groups": request.groups,
+        "extras": request.extras,
+        "isolated": request.isolated,
+        "env_path": request.env,
+        "docker_args": request.docker_args,
+        "build_image": request.build_image,
+    }
+    return environments.prepare(plan.specification, plan.checkout.directory, options, report)
+
+
+def start_and_wait(
+    plan: Plan, recorder: Recorder, environment: Environment, phases: Phases, report: Report
+) -> Ended:
+    job = Job(
+        run_id=recorder.run_id,
+        command=plan.parameters.command,
+        directory=plan.checkout.directory,
+        variables=recorder.variables(environment),
+        activation=environment.activation,
+        record=recorder.directory,
+        options=plan.backend_options,
+    )
+    recorder.command(job)
+    backend = backends.get(plan.request.backend)
+    handle = backend.submit(job, report)
+    phases.end("start")
+    ended = backend.wait(handle, job, recorder)
+    phases.end("command")
+    return ended
+
+
+def inherited_manager(request: Request) -> str:
+    """A `proj run` inside a run uses the environment choice of the outer one (asked for there by --env-manager)."""
+    return "" if request.env else os.environ.get("PROJ_ENV_MANAGER", "")
+
+
+def backend_options(request: Request) -> dict[str, Any]:
+    """`--backend-config` (JSON file or text) with --timeout and --grace."""
+    import json
+
+    options: dict[str, Any] = {}
+    text = request.backend_config
+    if text:
+        try:
+            if not text.lstrip().startswith("{"):
+                with open(text, encoding="utf-8") as file:
+                    text = file.read()
+            options = json.loads(text)
+        except OSError as error:
+            raise InputError(f"--backend-config {request.backend_config}: {error.strerror}") from None
+        except ValueError as error:
+            raise InputError(f"--backend-config is not JSON: {error}") from None
+        if not isinstance(options, dict):
+            raise InputError("--backend-config is not a JSON object", 'such as \'{"timeout": "2h"}\'')
+    for name in ("timeout", "grace"):
+        given = getattr(request, name)
+        if given:
+            options[name] = seconds(given, f"--{name}")
+    return options
+
+
+def seconds(text: str, what: str) -> float:
+    """90, 90s, 30m, 2h, 1d -> seconds."""
+    unit = {"s": 1, "m": 60, "h": 3600, "d": 86400}.get(text[-1:])
+    number = text[:-1] if unit else text
+    try:
+        value = float(number) * (unit or 1)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise InputError(f"{what} {text!r} is not a time", "such as 90, 30m, 2h or 1d")
+    return value
