@@ -88,7 +88,22 @@ def _remaining(run_id: str, group: int, above: int) -> list[int]:
 
 
 def _group_alive(group: int) -> bool:
-    return signal_group(group, 0)
+    """Whether a process of the group still runs; one that only waits for its parent to notice does not count."""
+    if not signal_group(group, 0):
+        return False
+    try:
+        names = [name for name in os.listdir("/proc") if name.isdigit()]
+    except OSError:
+        return True
+    for name in names:
+        try:
+            with open(f"/proc/{name}/stat", "rb") as file:
+                fields = file.read().rpartition(b")")[2].split()
+        except OSError:
+            continue
+        if int(fields[2]) == group and fields[0] not in (b"Z", b"X"):
+            return True
+    return False
 
 
 def _strike(group: int, pids: list[int], number: int) -> None:
