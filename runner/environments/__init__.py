@@ -30,9 +30,7 @@ def load(kind: str) -> Any:
     return import_module(KINDS[kind])
 
 
-def prepare(
-    spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], report: Report
-) -> Environment:
+def prepare(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], report: Report) -> Environment:
     """The environment, ready and held in use by this process.
 
     Options: python (instead of the specification's), groups, extras, strict_python, allow_python_download,
@@ -56,7 +54,12 @@ def prepare(
 
     specified, lock = resolve(spec, kind, directory, options, report)
     found = cache.ensure(spec.kind, kind, specified, lock, report)
-    known = {"key": found.key, "plan": specified.plan, "details": specified.details, "warnings": specified.warnings}
+    known = {
+        "key": found.key,
+        "plan": specified.plan,
+        "details": specified.details,
+        "warnings": specified.warnings,
+    }
     if not options.get("kept_lock"):
         memo.keep("environment", subject, specified.files, known)
     return _environment(kind, found, known, report)

@@ -11,9 +11,15 @@ from runner.values import Activation, EnvironmentSpec, Json, Report
 class Specified(NamedTuple):
     """A specification read from disk. Every field is JSON-able: it is remembered between runs."""
 
-    content: Json  # all that decides what the lock will be, by content: no credentials, no folder of this machine
-    identity: Json  # what decides, together with the lock, what is built: interpreter, platform, local packages
-    files: tuple[str, ...]  # absolute paths of all that was read or looked for: one of them changed, all is read again
+    content: (
+        Json  # all that decides what the lock will be, by content: no credentials, no folder of this machine
+    )
+    identity: (
+        Json  # what decides, together with the lock, what is built: interpreter, platform, local packages
+    )
+    files: tuple[
+        str, ...
+    ]  # absolute paths of all that was read or looked for: one of them changed, all is read again
     plan: Mapping[str, Any]  # what lock(), build() and activate() need to know
     details: Mapping[str, Json] = {}  # for the record
     warnings: tuple[str, ...] = ()  # shown and recorded at each run

@@ -28,7 +28,7 @@ try:
 except ImportError:  # Windows: no locks between processes
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["Found", "ensure", "folder", "hold", "key_of", "keys", "look", "lock_text", "release", "remove"]
+__all__ = ["Found", "ensure", "folder", "hold", "key_of", "keys", "lock_text", "look", "release", "remove"]
 
 FORMAT = 1
 

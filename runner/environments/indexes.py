@@ -1,0 +1,133 @@
+"""Where packages come from: pip's configuration, translated for uv, which reads none of it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from runner import process
+from runner.values import Json
+
+__all__ = ["Settings", "files", "redact", "settings", "stated"]
+
+
+class Settings(NamedTuple):
+    variables: Mapping[str, str]  # for uv; they may hold credentials: never in argv, record or log
+    arguments: tuple[str, ...]
+    constraints: tuple[str, ...]  # files
+    identity: Json  # the same without credentials
+
+
+def redact(text: str) -> str:
+    """Takes user:password@ out of the URLs in a text."""
+    if "@" not in text or "://" not in text:
+        return text
+    import re
+
+    return re.sub(r"(?<=://)[^/@\s'\"]+(?::[^/@\s'\"]*)?@", "", text)
+
+
+def stated() -> list[str]:
+    """The variables that decide where packages come from, without credentials."""
+    names = sorted(name for name in os.environ if name.startswith(("PIP_", "UV_")))
+    return [f"{name}={redact(os.environ[name])}" for name in names]
+
+
+def files() -> list[str]:
+    """pip's and uv's files of configuration, the weakest first; not all of them exist."""
+    config = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    if sys.platform == "darwin":
+        systems = ["/Library/Application Support/pip/pip.conf"]
+        own = os.path.expanduser("~/Library/Application Support/pip/pip.conf")
+        users = [
+            os.path.expanduser("~/.pip/pip.conf"),
+            own if os.path.isfile(own) else f"{config}/pip/pip.conf",
+        ]
+    else:
+        shared = os.environ.get("XDG_CONFIG_DIRS") or "/etc/xdg"
+        systems = [f"{folder}/pip/pip.conf" for folder in reversed(shared.split(os.pathsep))] + [
+            "/etc/pip.conf"
+        ]
+        users = [os.path.expanduser("~/.pip/pip.conf"), f"{config}/pip/pip.conf"]
+    given = os.environ.get("PIP_CONFIG_FILE", "")
+    found = [] if given == os.devnull else [*systems, *users, *([given] if given else [])]
+    return [*found, *_uv_files(config)]
+
+
+def _uv_files(config: str) -> list[str]:
+    return ["/etc/uv/uv.toml", f"{config}/uv/uv.toml", *filter(None, [os.environ.get("UV_CONFIG_FILE")])]
+
+
+def settings() -> Settings:
+    """pip's words on indexes, in uv's. What the user says to uv itself goes before."""
+    pip = _pip()
+    variables: dict[str, str] = {}
+    links = pip.get("find-links", [])
+    extra = []
+    for url in pip.get("extra-index-url", []):
+        # uv does not fall through a folder that lacks a package as pip does
+        path = url[7:] if url.startswith("file://") else url
+        if os.path.isabs(path) and not os.path.isdir(path):
+            continue
+        extra.append(url)
+    if urls := pip.get("index-url"):
+        variables["UV_DEFAULT_INDEX"] = urls[0]
+    if extra:
+        variables["UV_INDEX"] = " ".join(extra)
+    if links:
+        variables["UV_FIND_LINKS"] = ",".join(os.path.expanduser(link) for link in links)
+    if hosts := pip.get("trusted-host"):
+        variables["UV_INSECURE_HOST"] = " ".join(hosts)
+    if certificate := pip.get("cert"):
+        variables["SSL_CERT_FILE"] = os.path.expanduser(certificate[0])
+    if timeout := pip.get("timeout") or pip.get("default-timeout"):
+        variables["UV_HTTP_TIMEOUT"] = timeout[0]
+    if _true(pip.get("pre")):
+        variables["UV_PRERELEASE"] = "allow"
+    if pip.get("keyring-provider", ["auto"])[0] != "disabled" and process.find("keyring"):
+        variables["UV_KEYRING_PROVIDER"] = "subprocess"
+    if proxy := pip.get("proxy"):
+        variables |= {"HTTP_PROXY": proxy[0], "HTTPS_PROXY": proxy[0]}
+    older = {"UV_DEFAULT_INDEX": "UV_INDEX_URL", "UV_INDEX": "UV_EXTRA_INDEX_URL"}
+    variables = {
+        k: v for k, v in variables.items() if not os.environ.get(k) and not os.environ.get(older.get(k, k))
+    }
+    arguments = ("--no-index",) if _true(pip.get("no-index")) else ()
+    constraints = tuple(
+        path for path in map(os.path.expanduser, pip.get("constraint", [])) if os.path.isfile(path)
+    )
+    deciding = ("index-url", "extra-index-url", "find-links", "no-index", "pre")
+    identity: Json = [[name, [redact(value) for value in pip[name]]] for name in deciding if name in pip]
+    spoken = [
+        line
+        for line in stated()
+        if line.startswith(("UV_DEFAULT", "UV_INDEX", "UV_EXTRA", "UV_FIND", "UV_PRE"))
+    ]
+    return Settings(variables, arguments, constraints, [identity, list[Json](spoken)])
+
+
+def _true(values: list[str] | None) -> bool:
+    return bool(values) and values[-1].lower() in ("1", "true", "yes", "on")  # type: ignore[index]
+
+
+def _pip() -> dict[str, list[str]]:
+    """pip's options as they hold for `pip install`: files, then variables; a later one replaces an earlier one."""
+    import configparser
+
+    options: dict[str, list[str]] = {}
+    for path in files():
+        if not path.endswith(".toml"):
+            parser = configparser.RawConfigParser()
+            try:
+                parser.read(path, encoding="utf-8")
+            except (configparser.Error, UnicodeDecodeError, OSError):
+                continue  # pip itself will say what is wrong with it
+            for section in ("global", "install"):
+                if parser.has_section(section):
+                    options |= {key.replace("_", "-"): value.split() for key, value in parser.items(section)}
+    for name, value in os.environ.items():
+        if name.startswith("PIP_") and name != "PIP_CONFIG_FILE":
+            options[name[4:].lower().replace("_", "-")] = value.split()
+    return {name: values for name, values in options.items() if values}

@@ -1,0 +1,114 @@
+"""Resolves the requirements of a Python environment with uv to a lock: pinned, with hashes, installable as it is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from runner.environments import indexes, resolver
+from runner.environments.copies import Copies
+from runner.environments.specification import text_of
+from runner.values import Report
+
+__all__ = ["resolve"]
+
+
+def resolve(plan: Mapping[str, Any], options: Mapping[str, Any], report: Report) -> str:
+    if plan["form"] == "pylock":
+        return text_of(plan["file"])
+    if not plan["build"] and not plan["lines"] and plan["form"] == "requirements":
+        return ""
+    with report.step(f"resolving packages of {plan['shown']}"):
+        if plan["form"] == "uv.lock":
+            return _export(plan, options)
+        try:
+            return _compile(plan, [*plan["build"], *plan["lines"]], options)
+        except resolver.Failed as failure:
+            if not failure.conflict or not plan["build"] or not plan["lines"]:
+                raise
+            return _one_after_the_other(plan, options)
+
+
+def _one_after_the_other(plan: Mapping[str, Any], options: Mapping[str, Any]) -> str:
+    """As MLflow does it: build dependencies first, and what the dependencies want instead replaces them."""
+    main = _compile(plan, plan["lines"], options)
+    build = _compile(plan, plan["build"], options)
+    taken = {_name(entry) for entry in _entries(main)}
+    return main + "".join(entry for entry in _entries(build) if _name(entry) not in taken)
+
+
+def _entries(lock: str) -> list[str]:
+    """A requirement with its continued lines of hashes each."""
+    entries: list[str] = []
+    for line in lock.splitlines(keepends=True):
+        if line.startswith((" ", "\t")) and entries:
+            entries[-1] += line
+        else:
+            entries.append(line)
+    return entries
+
+
+def _name(entry: str) -> str:
+    return entry.split("==")[0].split(" @")[0].split("[")[0].strip().lower().replace("_", "-")
+
+
+def _compile(plan: Mapping[str, Any], lines: Sequence[str], options: Mapping[str, Any]) -> str:
+    settings = indexes.settings()
+    arguments = [
+        *("pip", "compile", "--generate-hashes", "--no-header", "--no-annotate", "--quiet"),
+        *("--python", plan["interpreter"], "--no-emit-index-url"),
+        *common(settings, options),
+        *plan["arguments"],
+    ]
+    for path in plan["constraints"]:
+        arguments += ["--constraint", path]
+    if options.get("refresh"):
+        arguments += ["--refresh", "--upgrade"]
+    if "--pre" in lines:
+        arguments += ["--prerelease", "allow"]
+        lines = [line for line in lines if line != "--pre"]
+    with Copies(plan["local"]) as copies:
+        text = "".join(f"{copies.there(line)}\n" for line in lines)
+        out = resolver.call(
+            [*arguments, *([plan["file"]] if plan["form"] == "pyproject" else []), *(["-"] if lines else [])],
+            f"the packages of {plan['shown']} cannot be resolved",
+            cwd=plan["base"],
+            extra=settings.variables,
+            text=text,
+        )
+        return "".join(copies.back(line) + "\n" for line in _kept(out))
+
+
+def _kept(out: str) -> list[str]:
+    """Options that uv repeats may hold credentials; where packages come from is the machine's affair."""
+    return [
+        line
+        for line in out.splitlines()
+        if not line.startswith(("--index", "--extra-index", "--find-links", "-i "))
+    ]
+
+
+def common(settings: indexes.Settings, options: Mapping[str, Any]) -> list[str]:
+    return [*settings.arguments, *(["--offline"] if options.get("offline") else [])]
+
+
+def _export(plan: Mapping[str, Any], options: Mapping[str, Any]) -> str:
+    settings = indexes.settings()
+    arguments = [
+        "export",
+        "--quiet",
+        "--locked",
+        "--format",
+        "requirements.txt",
+        "--no-header",
+        "--no-annotate",
+    ]
+    arguments += ["--python", plan["interpreter"], *common(settings, options), *plan["arguments"]]
+    out = resolver.call(
+        arguments,
+        f"{os.path.relpath(plan['file'], plan['base'])} cannot be used",
+        cwd=os.path.dirname(plan["file"]),
+        extra=settings.variables,
+    )
+    return "".join(line + "\n" for line in _kept(out))

@@ -1,0 +1,60 @@
+"""From a specification to its lock: resolved once, kept, and resolved anew only when asked or when its content changes."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from runner import paths
+from runner.environments.base import Kind, Specified
+from runner.values import EnvironmentSpec, Report
+
+__all__ = ["resolve"]
+
+FORMAT = 1
+
+
+def resolve(
+    spec: EnvironmentSpec, kind: Kind, directory: str, options: Mapping[str, Any], report: Report
+) -> tuple[Specified, str]:
+    specified = kind.specify(spec, directory, options, report)
+    if kept := options.get("kept_lock"):
+        return specified, str(kept)
+    path = _path(spec.kind, specified)
+    known = _read(path)
+    if known is not None and not options.get("refresh"):
+        return specified, known
+    lock = kind.lock(specified, options, report)
+    if known is not None and known != lock:
+        _show(known, lock, report)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    draft = f"{path}.{os.getpid()}"
+    with open(draft, "w", encoding="utf-8") as file:
+        file.write(lock)
+    os.replace(draft, path)
+    return specified, lock
+
+
+def _path(kind: str, specified: Specified) -> str:
+    from hashlib import sha256
+
+    parts = json.dumps([FORMAT, kind, specified.content, specified.identity], sort_keys=True)
+    name = sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return paths.cache("locks", f"{name}.lock")
+
+
+def _read(path: str) -> str | None:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+
+
+def _show(old: str, new: str, report: Report) -> None:
+    from runner.environments.packages import difference
+
+    for line in difference(old, new):
+        report.note(line)

@@ -1,0 +1,44 @@
+"""The pip that every environment has, as MLflow's have: the wheel that comes with virtualenv, so no network is needed."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from runner.environments import interpreters
+
+__all__ = ["pip_version", "pip_wheel"]
+
+# A command that calls `pip` in an environment without one would install into whichever Python is next on PATH.
+
+
+def pip_wheel(python: str) -> str:
+    """Path of the newest bundled pip that runs on this version of Python; "" when there is none."""
+    from importlib.util import find_spec
+
+    spec = find_spec("virtualenv")
+    if spec is None or not spec.origin:
+        return ""
+    folder = os.path.join(os.path.dirname(spec.origin), "seed", "wheels", "embed")
+    try:
+        names = [name for name in os.listdir(folder) if name.startswith("pip-") and name.endswith(".whl")]
+    except OSError:
+        return ""
+    for name in sorted(names, key=lambda each: interpreters.numbers(each[4:]), reverse=True):
+        if interpreters.matches(python, _requires(os.path.join(folder, name))):
+            return os.path.join(folder, name)
+    return ""
+
+
+def pip_version(python: str) -> str:
+    return os.path.basename(pip_wheel(python)).removesuffix("-py3-none-any.whl")
+
+
+def _requires(wheel: str) -> str:
+    import zipfile
+
+    with zipfile.ZipFile(wheel) as archive:
+        name = next(each for each in archive.namelist() if each.endswith(".dist-info/METADATA"))
+        metadata = archive.read(name).decode("utf-8", "replace")
+    found = re.search(r"^Requires-Python: (.*)$", metadata, re.MULTILINE)
+    return found[1].strip() if found else ""

@@ -1,0 +1,153 @@
+"""Environments that are there already: the caller's own, or an existing prefix named by --env. Found, not made."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from runner import process
+from runner.errors import InputError
+from runner.values import Activation, Environment, EnvironmentSpec, Json, Report
+
+__all__ = ["packages", "prepare"]
+
+
+def prepare(
+    spec: EnvironmentSpec,  # noqa: ARG001
+    directory: str,
+    options: Mapping[str, Any],
+    report: Report,  # noqa: ARG001
+) -> Environment:
+    if path := options.get("env_path"):
+        return _existing(os.path.abspath(os.path.expanduser(str(path))))
+    python = _python(directory)
+    activation = Activation("system", prefix=_prefix(python), python=python)
+    return Environment(activation, details={"interpreter": python} if python else {})
+
+
+def _existing(prefix: str) -> Environment:
+    python = os.path.join(prefix, "bin", "python")
+    conda = os.path.isdir(os.path.join(prefix, "conda-meta"))
+    if not os.path.exists(python) and not conda:
+        raise InputError(f"--env {prefix}: there is neither a virtual environment nor a conda environment")
+    if conda:
+        variables: dict[str, str | None] = {
+            "CONDA_PREFIX": prefix,
+            "CONDA_DEFAULT_ENV": os.path.basename(prefix),
+        }
+    else:
+        variables = {"VIRTUAL_ENV": prefix}
+    activation = Activation(
+        "conda" if conda else "virtualenv",
+        (os.path.join(prefix, "bin"),),
+        {**variables, "PYTHONHOME": None},
+        prefix,
+        python,
+    )
+    found = packages(activation)
+    details: dict[str, Json] = {"existing": prefix, "interpreter": python}
+    if version := _version(python):
+        details["python"] = version
+    return Environment(
+        activation, lock="".join(f"{each}\n" for each in found), lock_name="packages.txt", details=details
+    )
+
+
+def packages(activation: Activation) -> list[str]:
+    """`name==version` of every distribution that the activation's Python sees, sorted; no process is started."""
+    found = set()
+    for site in _sites(activation.prefix, activation.python):
+        try:
+            names = os.listdir(site)
+        except OSError:
+            continue
+        for name in names:
+            stem, _, kind = name.rpartition(".")
+            if kind in ("dist-info", "egg-info") and "-" in stem:
+                parts = stem.split("-")
+                found.add(f"{parts[0]}=={parts[1]}")
+    return sorted(found, key=str.lower)
+
+
+def _sites(prefix: str, python: str) -> list[str]:
+    sites = []
+    for base in dict.fromkeys((prefix, *_bases(prefix))):
+        library = os.path.join(base, "lib")
+        try:
+            versions = [name for name in os.listdir(library) if re.fullmatch(r"python3(\.\d+)?t?", name)]
+        except OSError:
+            continue
+        own = re.search(r"python(3\.\d+)", os.path.basename(os.path.realpath(python)))
+        if own and f"python{own[1]}" in versions:  # a folder may hold several
+            versions = [f"python{own[1]}", "python3"]
+        sites += [
+            os.path.join(library, v, kind) for v in versions for kind in ("site-packages", "dist-packages")
+        ]
+    return sites
+
+
+def _bases(prefix: str) -> list[str]:
+    """Where a Python in this prefix looks besides: Debian's /usr/local, a virtual environment's base."""
+    if prefix == "/usr":
+        return ["/usr/local"]
+    try:
+        with open(os.path.join(prefix, "pyvenv.cfg"), encoding="utf-8") as file:
+            text = file.read()
+    except OSError:
+        return []
+    shared = re.search(r"^include-system-site-packages\s*=\s*true", text, re.MULTILINE | re.IGNORECASE)
+    home = re.search(r"^home\s*=\s*(.+)$", text, re.MULTILINE)
+    return [os.path.dirname(home[1].strip())] if shared and home else []
+
+
+def _prefix(python: str) -> str:
+    if not python:
+        return ""
+    folder = os.path.dirname(python)
+    if os.path.exists(os.path.join(os.path.dirname(folder), "pyvenv.cfg")):
+        return os.path.dirname(folder)
+    return os.path.dirname(os.path.dirname(os.path.realpath(python)))
+
+
+def _version(python: str) -> str:
+    from runner.environments import interpreters
+
+    found = interpreters.asked(python, "PATH")
+    return found.version if found else ""
+
+
+def _python(directory: str) -> str:
+    """The Python that the command finds as `python` (or python3), behind pyenv's shims; "" when there is none."""
+    path = process.find("python") or process.find("python3")
+    if not path.endswith(("/shims/python", "/shims/python3")):
+        return path
+    root = path.rpartition("/shims/")[0]
+    for version in _pyenv_versions(root, directory):
+        for name in ("python", "python3"):
+            real = os.path.join(root, "versions", version, "bin", name)
+            if os.path.exists(real):
+                return real
+    return path
+
+
+def _pyenv_versions(root: str, directory: str) -> list[str]:
+    if chosen := os.environ.get("PYENV_VERSION"):
+        return chosen.split(":")
+    folder = directory
+    candidates = []
+    while True:
+        candidates.append(os.path.join(folder, ".python-version"))
+        if os.path.dirname(folder) == folder:
+            break
+        folder = os.path.dirname(folder)
+    for path in (*candidates, os.path.join(root, "version")):
+        try:
+            with open(path, encoding="utf-8") as file:
+                lines = file.read().split()
+        except OSError:
+            continue
+        if lines:
+            return lines
+    return []
