@@ -1,0 +1,242 @@
+"""One bare mirror of each remote repository in the cache: what it knows, and what the remote has.
+
+    <cache>/git/<sha256 of the URL without credentials>.git       the mirror: branches and tags of the remote
+                <...>.git.lock   held (flock) while it is made or updated, by git's own processes too
+                <...>.git.new    being made: renamed when complete
+
+Objects are never removed from a mirror: a commit that was run stays, whatever becomes of its branch.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from runner import paths, process
+from runner.errors import SourceError
+from runner.sources import folders
+from runner.sources.credentials import Credentials, for_git, redact
+from runner.values import Report
+
+try:
+    import fcntl
+except ImportError:  # Windows: no locks between processes
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["Mirror", "Refs", "UnreachableError", "ask", "has", "known", "of", "update"]
+
+EVERYTHING = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+PATIENCE = 60.0  # s, for a remote's list of refs when the mirror could answer instead
+
+
+class UnreachableError(SourceError):
+    """The remote did not answer, or refused. `reason` is git's own last line."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(f"{url} cannot be fetched: {reason}", _hint(url, reason))
+        self.reason = reason
+
+
+class Mirror(NamedTuple):
+    url: str
+    folder: str
+    credentials: Credentials = Credentials()
+
+    @property
+    def exists(self) -> bool:
+        return os.path.exists(os.path.join(self.folder, "HEAD"))
+
+    @property
+    def variables(self) -> dict[str, str | None]:
+        """For each git that may speak to the remote."""
+        prompt = {} if sys.stdin is not None and sys.stdin.isatty() else {"GIT_TERMINAL_PROMPT": "0"}
+        return {**prompt, **for_git(self.url, self.credentials), "LC_ALL": "C"}
+
+    def git(self, *arguments: str) -> process.Completed:
+        """Runs git in the mirror, without the network."""
+        return process.start(["git", f"--git-dir={self.folder}", *arguments], {"LC_ALL": "C"}).finish()
+
+
+class Refs(NamedTuple):
+    ids: Mapping[str, str]  # full name -> commit (tags peeled)
+    default: str = ""  # full name of the default branch
+
+    @property
+    def names(self) -> list[str]:
+        """Branches and tags, for people."""
+        return [name.split("/", 2)[2] for name in self.ids if name.startswith(("refs/heads/", "refs/tags/"))]
+
+
+def of(url: str, credentials: Credentials = Credentials()) -> Mirror:  # noqa: B008 (it is frozen)
+    from hashlib import sha256
+
+    name = sha256(url.encode("utf-8", "surrogateescape")).hexdigest()[:40]
+    return Mirror(url, paths.cache("git", f"{name}.git"), credentials)
+
+
+class Asked:
+    """The remote is being asked for its refs."""
+
+    def __init__(self, mirror: Mirror, patterns: Sequence[str]) -> None:
+        self._mirror = mirror
+        self._helper = process.start(
+            ["git", "ls-remote", "--symref", "--", mirror.url, *patterns], mirror.variables
+        )
+
+    def finish(self) -> Refs:
+        done = self._helper.finish()
+        if done.code:
+            raise UnreachableError(self._mirror.url, last_line(done.err, self._mirror.credentials))
+        return _refs(done.out)
+
+
+def ask(mirror: Mirror, patterns: Sequence[str]) -> Asked:
+    """Asks the remote for the refs that have these full names (all, if none is given)."""
+    return Asked(mirror, patterns)
+
+
+def known(mirror: Mirror) -> Refs:
+    """The refs as the remote had them at the last update."""
+    text = mirror.git("show-ref", "--head", "--dereference").out
+    with open(os.path.join(mirror.folder, "HEAD"), encoding="utf-8") as file:
+        head = file.read().strip()
+    lines = [line.replace(" ", "\t", 1) for line in text.splitlines()]
+    return _refs("\n".join([f"{head}\tHEAD", *lines]))
+
+
+def has(mirror: Mirror, commit: str) -> str:
+    """The full id of a commit (given as an id, maybe short) that is in the mirror, or ""."""
+    if not mirror.exists:
+        return ""
+    return mirror.git(
+        "rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}"
+    ).out.strip()
+
+
+def update(
+    mirror: Mirror, report: Report, refspecs: Sequence[str] = EVERYTHING, wanted: str = "", default: str = ""
+) -> None:
+    """Brings the mirror up to date, or makes it; `default` is the remote's default branch, if that is known.
+
+    Does nothing if another process has just brought the commit `wanted`.
+    """
+    with _locked(mirror, report) as lock:
+        if wanted and has(mirror, wanted):
+            return
+        fresh = not mirror.exists
+        folder = mirror.folder + ".new" if fresh else mirror.folder
+        _prepare(mirror, folder, fresh)
+        argv = ["git", f"--git-dir={folder}", "fetch", "--progress", "--no-auto-gc", "--no-write-fetch-head"]
+        argv += ["--no-recurse-submodules", "--no-tags"]
+        if tuple(refspecs) == EVERYTHING:
+            argv.append("--prune")
+        if os.path.isabs(mirror.url):  # the user's own repository: commits that no branch holds, too
+            argv.append("--upload-pack=git -c uploadpack.allowAnySHA1InWant=true upload-pack")
+        with report.step(f"{'cloning' if fresh else 'fetching'} {mirror.url}") as step:
+            from runner.sources.transfer import transfer
+
+            done = transfer([*argv, "--", mirror.url, *refspecs], mirror.variables, step, lock)
+        if done.code:
+            raise UnreachableError(mirror.url, last_line(done.err, mirror.credentials))
+        if default:
+            _write(os.path.join(folder, "HEAD"), f"ref: {default}\n")
+        if fresh:
+            os.rename(folder, mirror.folder)
+
+
+def _prepare(mirror: Mirror, folder: str, fresh: bool) -> None:
+    """A new mirror, or an old one without what a killed git left in it: whoever lives holds our lock."""
+    if fresh:
+        folders.remove_tree(folder)
+        os.makedirs(os.path.dirname(folder), exist_ok=True)
+        done = process.start(["git", "init", "--bare", "--quiet", "--template=", folder]).finish()
+        if done.code:
+            raise SourceError(f"the cache {folder} cannot be made: {last_line(done.err)}")
+        # remote.origin: for what a project asks its repository, and for git-lfs
+        mirror._replace(folder=folder).git("config", "remote.origin.url", mirror.url)
+        mirror._replace(folder=folder).git("config", "gc.auto", "0")
+        return
+    mirror.git("worktree", "prune", "--expire=1.hour.ago")
+    for top, _, names in os.walk(folder):
+        for name in names:
+            if name.endswith(".lock") or name.startswith("tmp_"):
+                _unlink(os.path.join(top, name))
+
+
+@contextmanager
+def _locked(mirror: Mirror, report: Report) -> Iterator[int]:
+    os.makedirs(os.path.dirname(mirror.folder), exist_ok=True)
+    handle = os.open(mirror.folder + ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        if fcntl is not None:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                with report.step(f"waiting for another process that fetches {mirror.url}"):
+                    fcntl.flock(handle, fcntl.LOCK_EX)
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def last_line(text: str, credentials: Credentials = Credentials()) -> str:  # noqa: B008 (it is frozen)
+    """Git's own explanation in short: its last line that says something, without credentials."""
+    lines = [line.strip() for line in redact(text, credentials.secrets).splitlines() if line.strip()]
+    for line in lines:
+        if (
+            line.startswith(("fatal: ", "ERROR: ", "remote: Repository not found"))
+            and "Could not read" not in line
+        ):
+            return line.partition(": ")[2].rstrip(".")
+    return lines[-1] if lines else "git gave no reason"
+
+
+def _hint(url: str, reason: str) -> str:
+    reason = reason.lower()
+    if (
+        "could not read username" in reason
+        or "authentication failed" in reason
+        or "terminal prompts" in reason
+    ):
+        return f"git ls-remote {url}  must work without asking: set up a credential helper or an ssh key"
+    if "permission denied" in reason or "host key" in reason:
+        return f"git ls-remote {url}  must work: ssh-add your key, or accept the host's key"
+    if (
+        "resolve host" in reason
+        or "timed out" in reason
+        or "unable to access" in reason
+        or "connect" in reason
+    ):
+        return "check the network and the address"
+    return f"git ls-remote {url}  shows what git says"
+
+
+def _refs(text: str) -> Refs:
+    ids: dict[str, str] = {}
+    default = ""
+    for line in text.splitlines():
+        value, _, name = line.partition("\t")
+        if value.startswith("ref: "):
+            default = value[5:] if name == "HEAD" else default
+        elif name.endswith("^{}"):
+            ids[name[:-3]] = value
+        else:
+            ids[name] = value
+    return Refs(ids, default)
+
+
+def _write(path: str, text: str) -> None:
+    draft = f"{path}.{os.getpid()}"
+    with open(draft, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(draft, path)
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        pass
