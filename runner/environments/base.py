@@ -1,4 +1,4 @@
-"""What a kind of environment must be able to do: a module with these names is a kind (see KINDS in __init__)."""
+"""What a kind of environment is: a module with these names, listed in KINDS (see __init__)."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ class Kind(Protocol):
         """Reads the specification; nothing slow, no network. A fault in it is an InputError."""
 
     def lock(self, specified: Specified, options: Mapping[str, Any], report: Report) -> str:
-        """Resolves it to the text of a lock. Called only when no lock is kept for the same content and identity."""
+        """Resolves it to the text of a lock. Called only when none is kept for the same content."""
 
     def build(
         self, specified: Specified, lock: str, prefix: str, handle: int, report: Report
     ) -> Mapping[str, Json]:
-        """Makes the environment in `prefix` (which does not exist yet) and returns the facts kept in its marker.
+        """Makes the environment in `prefix` (which does not exist yet); returns the facts for its marker.
 
-        `handle` is the open file that locks the build: give it to every child that writes (pass_fds), so that an
-        orphan of a killed build keeps the next builder out.
+        `handle` is the open file that locks the build: give it to every child that writes (pass_fds), so
+        that an orphan of a killed build keeps the next builder out.
         """
 
     def problem(self, prefix: str, facts: Mapping[str, Json]) -> str:
-        """Why the environment cannot be used any more, or "". Asked at each run: a few stats, no heavy import."""
+        """Why it cannot be used any more, or "". Asked at each run: a few stats, no heavy import."""
 
     def activate(self, prefix: str, facts: Mapping[str, Json], plan: Mapping[str, Any]) -> Activation: ...
 

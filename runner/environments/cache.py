@@ -1,7 +1,7 @@
-"""One cache for the environments of all kinds: looked up by content, built once, marked ready as the last step.
+"""One cache for the environments of all kinds: looked up by content, built once, marked ready last.
 
     <key>/          the environment, built in its final place: virtualenvs and conda prefixes cannot be moved
-    <key>.ready     JSON, written last and atomically: without it, the folder is rubble of a build that was killed
+    <key>.ready     JSON, written last and atomically: without it, the folder is rubble of a killed build
     <key>.lock      text of the lock that it was built from
     <key>.building  locked by the one who builds or removes it, and by his children
     <key>.in-use    locked (shared) by whoever runs in it; its modification time is the time of the last use
@@ -88,7 +88,7 @@ def read(key: str) -> Found | None:
 
 
 def look(key: str) -> Found | None:
-    """The environment if it is ready. From then on it is in use, until release() or the end of this process."""
+    """The environment if it is ready; then it is in use, until release() or the end of this process."""
     prefix = folder(key)
     if prefix not in _held:
         try:
@@ -111,7 +111,7 @@ def look(key: str) -> Found | None:
 
 
 def hold(environment: Environment) -> int:
-    """An inheritable file: as long as the command (or a child of it) has it open, nobody removes the environment.
+    """An inheritable file: while the command or a child of it has it open, nobody removes the environment.
 
     -1 for an environment that is not in the cache.
     """
@@ -185,7 +185,8 @@ def _build(
     }
     _write(folder(f"{key}.ready"), json.dumps(marker))
     found = look(key)
-    assert found is not None, "we hold the lock, so nobody has removed it"
+    if found is None:
+        raise EnvironmentFailure(f"the marker {folder(key)}.ready cannot be read back")
     return found
 
 
@@ -232,7 +233,7 @@ def _alone(key: str) -> int | None:
 
 
 def _clear(key: str) -> bool:
-    """Removes marker and folder, marker first; False when it is in use. The caller holds the building lock."""
+    """Removes marker and folder, marker first; False: it is in use. The caller holds the building lock."""
     release(key)
     alone = _alone(key)
     if alone is None:

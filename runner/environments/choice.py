@@ -24,8 +24,8 @@ VIRTUALENV_FILES = ("python_env.yaml", "pylock.toml", "pyproject.toml", "require
 
 
 def choose(project: Project, entry_point: EntryPoint, asked: str) -> EnvironmentSpec:
-    """`asked` (--env-manager, inherited by nested runs) always wins, over docker_env too; then the entry point's own
-    environment; then the project's first; a project that states none runs in the system's."""
+    """`asked` (--env-manager, inherited by nested runs) always wins, over docker_env too; then the entry
+    point's own environment; then the project's first; a project that states none runs in the system's."""
     if asked:
         if asked not in NAMES:
             raise InputError(f"--env-manager {asked}: there is no such kind", f"one of: {', '.join(NAMES)}")
@@ -68,7 +68,7 @@ def _of_file(own: str, project: Project, entry_point: EntryPoint) -> Environment
             return spec
     if not os.path.isfile(os.path.join(project.directory, own)):
         raise InputError(
-            f"entry point {entry_point.name}: its environment {own} is neither a kind nor a file of the project",
+            f"entry point {entry_point.name}: its environment {own} is neither a kind nor a file",
             f"one of: {', '.join(NAMES)}, or a file such as python_env.yaml",
         )
     return EnvironmentSpec("conda" if os.path.basename(own) in CONDA_FILES else "virtualenv", own)

@@ -21,8 +21,8 @@ OUTSIDE = re.compile(
 class Copies:
     """Copies of the local packages as long as `with` lasts.
 
-    The folder's name is the digest of the content: uv, which recognizes a folder by its path, never takes an old
-    build for the new code.
+    The folder's name is the digest of the content: uv, which recognizes a folder by its path, never takes
+    an old build for the new code.
     """
 
     def __init__(self, local: Sequence[Sequence[Any]]) -> None:
@@ -45,8 +45,8 @@ class Copies:
         """The line with the copies' paths."""
         for text, folder in self.folders.items():
             line = re.sub(
-                rf"(^|@ |\s){re.escape(text)}(?=$|[\s\[;])", lambda found, to=folder: found[1] + to, line
-            )  # type: ignore[misc]
+                rf"((?:^|@ |\s)){re.escape(text)}(?=$|[\s\[;])", "\\1" + folder.replace("\\", "\\\\"), line
+            )
         return line
 
     def back(self, line: str) -> str:

@@ -60,7 +60,7 @@ def _poetry(path: str, options: Mapping[str, Any]) -> tuple[str, list[str]]:
 
 
 def _poetry_names(path: str, packages: Mapping[str, Any], options: Mapping[str, Any]) -> set[str]:
-    """Packages of the main group and of those asked for: newer locks say it, in older ones it follows from the roots."""
+    """Packages of the wanted groups: newer locks say it, in older ones it follows from the roots."""
     groups = {"main", *(options.get("groups") or ())}
     if all("groups" in each for each in packages.values()):
         return {name for name, each in packages.items() if groups & set(each["groups"])}

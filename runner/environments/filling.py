@@ -8,8 +8,8 @@ from typing import Any
 
 from runner import paths
 from runner.environments import indexes, resolver, seed
-from runner.environments.locking import common
 from runner.environments.copies import Copies
+from runner.environments.locking import common
 from runner.values import Report
 
 __all__ = ["download_python", "fill"]

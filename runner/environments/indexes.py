@@ -113,7 +113,7 @@ def _true(values: list[str] | None) -> bool:
 
 
 def _pip() -> dict[str, list[str]]:
-    """pip's options as they hold for `pip install`: files, then variables; a later one replaces an earlier one."""
+    """pip's options as they hold for `pip install`: files, then variables; a later one wins."""
     import configparser
 
     options: dict[str, list[str]] = {}

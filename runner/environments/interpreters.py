@@ -1,4 +1,4 @@
-"""Finds the Python that a project asks for among those that are on the machine, by exact path, never through shims."""
+"""Finds the Python that a project asks for on this machine, by exact path, never through shims."""
 
 from __future__ import annotations
 
@@ -61,11 +61,11 @@ def found() -> list[Interpreter]:
     return sorted(seen.values(), key=lambda each: each.order, reverse=True)
 
 
-def choose(asked: str, where: str, *, strict: bool = False, command: str = "") -> tuple[Interpreter, str]:
+def choose(asked: str, where: str, *, strict: bool = False) -> tuple[Interpreter, str]:
     """The interpreter for a request and a warning ("" when it is exactly what was asked for).
 
-    "" takes our own; "3.10" the newest 3.10; "3.10.4" exactly that, or the newest 3.10 with a warning; ">=3.10,<3.13"
-    our own when it fits, or else the newest that does; a path takes that one.
+    "" takes our own; "3.10" the newest 3.10; "3.10.4" exactly that, or the newest 3.10 with a warning;
+    ">=3.10,<3.13" our own when it fits, or else the newest that does; a path takes that one.
     """
     asked = asked.strip()
     if os.sep in asked:
@@ -133,13 +133,14 @@ def _missing(asked: str, where: str, every: list[Interpreter], near: list[Interp
     install = plain[0] if plain else "3.12"
     hint = "\n".join(
         (
-            f"proj run ... --python {'.'.join(use.version.split('.')[:2])}  uses another version for this run",
+            f"proj run ... --python {'.'.join(use.version.split('.')[:2])}  uses another version",
             f"uv python install {install}  needs the network",
             "proj run ... --allow-python-download  lets proj do that",
         )
     )
     return EnvironmentFailure(
-        f"the project asks for Python {asked} ({where}) and it is not installed; found: {versions} (in {places})",
+        f"the project asks for Python {asked} ({where}), and it is not installed;"
+        f" found: {versions} (in {places})",
         hint,
     )
 

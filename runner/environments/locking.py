@@ -1,4 +1,4 @@
-"""Resolves the requirements of a Python environment with uv to a lock: pinned, with hashes, installable as it is."""
+"""Resolves Python requirements with uv to a lock: pinned, with hashes, installable as it is."""
 
 from __future__ import annotations
 

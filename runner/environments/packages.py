@@ -16,7 +16,7 @@ class Change(NamedTuple):
 
 
 def packages(lock: str) -> dict[str, str]:
-    """Name -> version (or URL, or path) of a lock of any kind: requirements, pylock.toml, conda URLs, JSON."""
+    """Name -> version (or URL, or path) of a lock: requirements, pylock.toml, conda URLs, JSON."""
     text = lock.lstrip()
     if text.startswith("{"):
         return _from_json(text)
@@ -43,7 +43,7 @@ def _from_json(text: str) -> dict[str, str]:
         value = json.loads(text)
     except ValueError:
         return {}
-    flat = {}
+    flat: dict[str, str] = {}
     for name, item in value.items():
         if isinstance(item, list):
             flat |= {str(one["name"]): str(one.get("version", "")) for one in item if "name" in one}
@@ -53,7 +53,8 @@ def _from_json(text: str) -> dict[str, str]:
 
 
 def _from_pylock(text: str) -> dict[str, str]:
-    found, name = {}, ""
+    found: dict[str, str] = {}
+    name = ""
     for line in text.splitlines():
         if line.startswith("[[packages]]"):
             name = ""

@@ -1,4 +1,4 @@
-"""Requirement lines as pip reads them: nested files put in place, local packages found and told by their content."""
+"""Requirement lines as pip reads them: nested files put in place, local packages told by their content."""
 
 from __future__ import annotations
 

@@ -17,13 +17,15 @@ from runner.values import Step
 __all__ = ["Failed", "call", "executable", "explain"]
 
 # Variables by which a caller's uv is pointed to an environment or a project of his own.
-REMOVED = ("UV_PROJECT_ENVIRONMENT", "UV_PROJECT", "UV_SYSTEM_PYTHON", "UV_TARGET", "UV_PREFIX", "UV_WORKING_DIR",
-           "UV_REQUIRE_HASHES", "UV_ENV_FILE", "UV_PYTHON", "VIRTUAL_ENV", "PYTHONPATH")  # fmt: skip
+REMOVED = (
+    *("UV_PROJECT_ENVIRONMENT", "UV_PROJECT", "UV_SYSTEM_PYTHON", "UV_TARGET", "UV_PREFIX", "UV_WORKING_DIR"),
+    *("UV_REQUIRE_HASHES", "UV_ENV_FILE", "UV_PYTHON", "VIRTUAL_ENV", "PYTHONPATH"),
+)
 
 NETWORK = re.compile(
-    r"dns error|failed to lookup address|error sending request|connection (?:refused|reset|closed)|timed? ?out"
-    r"|request failed after|network is unreachable|no route to host|certificate|HTTP status server error"
-    r"|could not resolve host|unable to access '\w+://|error trying to connect|tls handshake",
+    r"dns error|failed to lookup address|error sending request|connection (?:refused|reset|closed)"
+    r"|timed? ?out|request failed after|network is unreachable|no route to host|certificate"
+    r"|HTTP status server error|could not resolve host|unable to access '\w+://|error trying to connect|tls handshake",
     re.IGNORECASE,
 )
 REFUSED = re.compile(r"\b(401 Unauthorized|403 Forbidden)\b", re.IGNORECASE)
@@ -34,7 +36,7 @@ BUILD = re.compile(
 
 
 class Failed(EnvironmentFailure):
-    """uv gave up. `conflict` is true when the requirements cannot be met together (or one of them does not exist)."""
+    """uv gave up. `conflict`: the requirements cannot be met together, or one of them does not exist."""
 
     def __init__(self, message: str, hint: str, conflict: bool) -> None:
         super().__init__(message, hint)
@@ -48,7 +50,7 @@ def executable() -> str:
 
 
 def variables(extra: Mapping[str, str]) -> dict[str, str | None]:
-    """For every call of uv: its cache on the file system of our environments, or packages are copied, not linked."""
+    """For every call of uv. Its cache must be on our file system, or packages are copied, not linked."""
     result: dict[str, str | None] = dict.fromkeys(REMOVED)
     result |= {"UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1", "NO_COLOR": "1", "UV_NO_ENV_FILE": "1"}
     ours = paths.cache()

@@ -1,4 +1,4 @@
-"""From a specification to its lock: resolved once, kept, and resolved anew only when asked or when its content changes."""
+"""From a specification to its lock: resolved once, and anew only when asked or when its content changes."""
 
 from __future__ import annotations
 

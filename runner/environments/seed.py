@@ -1,4 +1,4 @@
-"""The pip that every environment has, as MLflow's have: the wheel that comes with virtualenv, so no network is needed."""
+"""The pip that every environment has, as MLflow's have: virtualenv's own wheel, so no network is needed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from runner.environments import interpreters
 
 __all__ = ["pip_version", "pip_wheel"]
 
-# A command that calls `pip` in an environment without one would install into whichever Python is next on PATH.
+# In an environment without one, a command that calls `pip` would install into the next Python on PATH.
 
 
 def pip_wheel(python: str) -> str:

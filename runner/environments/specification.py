@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -126,7 +127,7 @@ def _strings(value: Json, key: str, file: str) -> tuple[str, ...]:
 
 
 def _conda(dependencies: Json, path: str, file: str, directory: str, text: str) -> Wanted:
-    """Python and the `pip:` section; what only conda can install is left out, with a warning (as MLflow does)."""
+    """Python and the `pip:` section; what only conda can install is left out with a warning, as in MLflow."""
     python, lines, others = "", list[str](), list[str]()
     for each in dependencies if isinstance(dependencies, list) else ():
         if isinstance(each, dict):
@@ -137,11 +138,8 @@ def _conda(dependencies: Json, path: str, file: str, directory: str, text: str) 
             python = match[1] or ""
         elif not re.match(r"(pip|setuptools|wheel)(?![\w.-])", name):
             others.append(name)
-    warnings = ()
-    if others:
-        warnings = (
-            f"{file}: left out, as only conda can install them: {', '.join(others)} (--env-manager conda does)",
-        )
+    left = f"{file}: left out, as only conda can install them: {', '.join(others)}"
+    warnings = (f"{left} (--env-manager conda does)",) if others else ()
     where = f"{file}:{_line(text, 'python')}" if python else ""
     return Wanted(python, where, (), tuple(lines), base=directory, files=(path,), warnings=warnings)
 
@@ -164,12 +162,12 @@ def _script(path: str, file: str, directory: str) -> Wanted:
 
 
 def parse_toml(text: str, file: str) -> dict[str, Any]:
-    try:
+    if sys.version_info >= (3, 11):
         import tomllib
-    except ImportError:  # Python 3.10
-        import tomli as tomllib  # type: ignore[import-not-found, no-redef, unused-ignore]
+    else:
+        import tomli as tomllib
 
     try:
-        return tomllib.loads(text)
+        return dict(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{file}: not TOML: {error}", "proj check") from None

@@ -1,4 +1,4 @@
-"""Environments that are there already: the caller's own, or an existing prefix named by --env. Found, not made."""
+"""Environments that are there already: the caller's own, or a prefix named by --env. Found, not made."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _existing(prefix: str) -> Environment:
 
 
 def packages(activation: Activation) -> list[str]:
-    """`name==version` of every distribution that the activation's Python sees, sorted; no process is started."""
+    """`name==version` of each distribution that the activation's Python sees; no process is started."""
     found = set()
     for site in _sites(activation.prefix, activation.python):
         try:
@@ -119,7 +119,7 @@ def _version(python: str) -> str:
 
 
 def _python(directory: str) -> str:
-    """The Python that the command finds as `python` (or python3), behind pyenv's shims; "" when there is none."""
+    """What the command finds as `python` (or python3), behind pyenv's shims; "" when there is none."""
     path = process.find("python") or process.find("python3")
     if not path.endswith(("/shims/python", "/shims/python3")):
         return path

@@ -1,4 +1,4 @@
-"""Python environments: resolved by uv to a lock with hashes, made and filled by uv, used by their variables."""
+"""Python environments: locked with hashes, made and filled by uv, used by setting variables."""
 
 from __future__ import annotations
 
@@ -117,7 +117,8 @@ def problem(prefix: str, facts: Mapping[str, Any]) -> str:
         return "its packages are not there any more"
     if now != facts["installed"]:
         changed = sorted(set(now) ^ set(facts["installed"]))
-        return f"its packages were changed by hand ({', '.join(changed[:5])}{', ...' if len(changed) > 5 else ''})"
+        more = ", ..." if len(changed) > 5 else ""
+        return f"its packages were changed by hand ({', '.join(changed[:5])}{more})"
     return ""
 
 
@@ -132,7 +133,7 @@ def activate(prefix: str, facts: Mapping[str, Any], plan: Mapping[str, Any]) -> 
         "VIRTUAL_ENV": prefix,
         "PYTHONHOME": None,
         "PYTHONNOUSERSITE": "1",
-        # uv compiles nothing: without this, each import of a large package costs seconds in every run, for ever
+        # uv compiles nothing: with it, importing a large package costs seconds in every run, for ever
         "PYTHONDONTWRITEBYTECODE": None,
     }
     return Activation("virtualenv", (folder,), variables, prefix, os.path.join(folder, "python"))
