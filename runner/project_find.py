@@ -1,0 +1,136 @@
+"""Finds the project file of a folder, and the entry point that is asked for: on the path of every run."""
+
+from __future__ import annotations
+
+import os
+
+from runner import shell
+from runner.errors import InputError
+from runner.values import EntryPoint, Project
+
+__all__ = ["entry_point", "files", "find"]
+
+NAMES = ("mlproject", "mlproject.yaml", "mlproject.yml")
+# spelled as people do; the folder is only listed when none of these is there
+USUAL = (
+    "MLproject",
+    "MLProject",
+    "mlproject",
+    "Mlproject",
+    "MLproject.yaml",
+    "MLproject.yml",
+    "mlproject.yaml",
+)
+# what says which environment a project has when its MLproject does not
+CONVENTIONS = (
+    ("virtualenv", "python_env.yaml"),  # MLflow's own two come first
+    ("conda", "conda.yaml"),
+    ("virtualenv", "pylock.toml"),
+    ("virtualenv", "uv.lock"),
+    ("virtualenv", "requirements.txt"),
+    ("virtualenv", "poetry.lock"),
+    ("virtualenv", "Pipfile.lock"),
+    ("virtualenv", "pyproject.toml"),
+    ("conda", "environment.yml"),
+    ("conda", "environment.yaml"),
+    ("conda", "conda.yml"),
+)
+SCRIPTS = (".py", ".sh", ".R", ".r")
+
+
+def find(directory: str) -> str:
+    """The name of the project file in any case, or ""."""
+    found = all_found(directory)
+    return found[0] if found else ""
+
+
+def all_found(directory: str) -> list[str]:
+    """Every file that could be the project file, the one that is used first."""
+    try:
+        seen = [name for name in os.listdir(directory) if name.lower() in NAMES]
+    except OSError:
+        seen = []
+    seen = [name for name in seen if os.path.isfile(os.path.join(directory, name))]
+    return sorted(seen, key=lambda name: (NAMES.index(name.lower()), name != "MLproject", name))
+
+
+def files(directory: str) -> list[str]:
+    """Absolute paths: a loaded Project holds as long as none of these changes, comes or goes."""
+    found = find(directory)
+    names = dict.fromkeys((*((found,) if found else ()), *USUAL, *(name for _, name in CONVENTIONS)))
+    if not found:
+        names.update(dict.fromkeys(("main.py", "main.sh", "main.R")))
+    return [os.path.join(directory, name) for name in names]
+
+
+def entry_point(project: Project, name: str) -> EntryPoint:
+    """A declared entry point, or one that runs a script of the project. InputError tells what there is."""
+    for declared in project.entry_points:
+        if declared.name == name:
+            if not declared.command.strip():
+                raise InputError(
+                    f"{project.file}:{declared.line}: the entry point {name} has no command",
+                    "command: python train.py",
+                )
+            return declared
+    if os.path.splitext(name)[1] in SCRIPTS and os.path.isfile(os.path.join(project.directory, name)):
+        return _script_of(project, name)
+    if name == "main" and not project.entry_points:
+        for candidate in ("main.py", "main.sh", "main.R"):
+            if os.path.isfile(os.path.join(project.directory, candidate)):
+                return _script_of(project, candidate)._replace(name="main")
+    raise _unknown(project, name)
+
+
+def _script_of(project: Project, path: str) -> EntryPoint:
+    """A script with a PEP 723 header (`# /// script`) brings its own environment."""
+    found = script(path)
+    if path.endswith(".py"):
+        with open(os.path.join(project.directory, path), encoding="utf-8", errors="replace") as file:
+            if any(line.rstrip() == "# /// script" for line in file):
+                return found._replace(environment=path)
+    return found
+
+
+def script(path: str) -> EntryPoint:
+    quoted = shell.quote(path)
+    if path.endswith(".py"):
+        command = f"python {quoted}"
+    elif path.endswith(".sh"):
+        command = (
+            f"bash {quoted}"  # MLflow takes $SHELL, which may be no sh at all, and another one elsewhere
+        )
+    else:
+        text = path.replace("\\", "\\\\").replace("'", "\\'")
+        run = f"if (requireNamespace('mlflow', quietly = TRUE)) mlflow::mlflow_source('{text}') else source('{text}')"
+        command = f"Rscript -e {shell.quote(run)} --args"
+    # the name of a file is no template
+    return EntryPoint(path, command.replace("{", "{{").replace("}", "}}"))
+
+
+def _unknown(project: Project, name: str) -> InputError:
+    from difflib import get_close_matches
+
+    names = [declared.name for declared in project.entry_points]
+    scripts = sorted(_scripts(project.directory))
+    close = get_close_matches(name, [*names, *scripts], 1, 0.6)
+    hint = [f"did you mean {close[0]}?  proj run ... -e {shell.quote(close[0])}"] if close else []
+    if names:
+        message = f"there is no entry point {name} in {project.file}; it has: {', '.join(names)}"
+    elif project.file:
+        message = f"there is no entry point {name}: {project.file} has no entry_points"
+    else:
+        seen = sorted(os.listdir(project.directory)) if os.path.isdir(project.directory) else []
+        shown = ", ".join(seen[:12]) + (", ..." if len(seen) > 12 else "") if seen else "nothing"
+        what = "no main.py" if name == "main" else f"no script {name}"
+        message = f"{project.directory} has no MLproject and {what}; files seen: {shown}"
+    if not close and scripts:
+        hint.append(f"a script can be run too: -e {shell.quote(scripts[0])}")
+    return InputError(message, "\n".join(hint) or "proj info DIR  shows what a project has")
+
+
+def _scripts(directory: str) -> list[str]:
+    try:
+        return [name for name in os.listdir(directory) if os.path.splitext(name)[1] in SCRIPTS][:200]
+    except OSError:
+        return []

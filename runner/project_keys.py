@@ -1,0 +1,160 @@
+"""The keys of a project file: the one table that the reader, the JSON schema and the documentation are made from."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from runner.parameter_types import NAMES
+
+__all__ = [
+    "DOCKER",
+    "DOCKER_BUILD",
+    "ENTRY_POINT",
+    "ENVIRONMENT_KEYS",
+    "PARAMETER",
+    "PROJECT",
+    "Key",
+    "names",
+]
+
+
+class Key(NamedTuple):
+    name: str
+    description: str
+    schema: dict[str, Any]  # JSON schema of its value; "#/..." refers to a definition in schema.py
+    ours: bool = False  # MLflow does not know it
+
+
+TEXT = {"type": "string"}
+TEXT_OR_NOTHING = {"type": ["string", "null"]}
+SCALAR = {"type": ["string", "number", "boolean", "null"]}
+TEXTS = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+ANYTHING: dict[str, Any] = {}
+
+ENVIRONMENT_KEYS = {"python_env": "virtualenv", "conda_env": "conda", "docker_env": "docker"}
+
+PROJECT = (
+    Key("name", "Name of the project, as the record shows it.", {**SCALAR, "examples": ["wine quality"]}),
+    Key(
+        "python_env",
+        "File with the Python version and packages: a python_env.yaml, requirements.txt, pyproject.toml or pylock.toml.",
+        {**TEXT_OR_NOTHING, "examples": ["python_env.yaml", "requirements.txt"]},
+    ),
+    Key("conda_env", "File with a conda environment.", {**TEXT_OR_NOTHING, "examples": ["conda.yaml"]}),
+    Key("docker_env", "Image that the command runs in.", {"$ref": "#/definitions/docker"}),
+    Key(
+        "entry_points",
+        "The commands of the project, by name. `main` is run when none is asked for.",
+        {"type": ["object", "null"], "additionalProperties": {"$ref": "#/definitions/entry_point"}},
+    ),
+    Key("databricks_spark_job", "A Spark job on Databricks, which proj does not run.", ANYTHING),
+)
+
+ENTRY_POINT = (
+    Key(
+        "command",
+        "What is run, as `bash -c` gets it, in the project's folder. {name} stands for the value of a parameter.",
+        {**SCALAR, "examples": ["python train.py --lr {lr}"]},
+    ),
+    Key(
+        "parameters",
+        "The parameters, by name: a type, or a mapping with type, default and more.",
+        {"type": ["object", "null"], "additionalProperties": {"$ref": "#/definitions/parameter"}},
+    ),
+    Key("description", "What the entry point does.", SCALAR, ours=True),
+    Key("inputs", "Paths, globs and URIs that the command reads, relative to the project.", TEXTS, ours=True),
+    Key(
+        "outputs",
+        "Paths and globs that the command writes; they become artifacts of the run.",
+        TEXTS,
+        ours=True,
+    ),
+    Key(
+        "environment",
+        "An environment of its own: local, virtualenv, conda, docker, or a file such as python_env.yaml.",
+        {**TEXT_OR_NOTHING, "examples": ["requirements-gpu.txt", "docker"]},
+        ours=True,
+    ),
+)
+
+PARAMETER = (
+    Key(
+        "type",
+        "Type of the value: it is checked before anything is run.",
+        {"anyOf": [{"enum": [*sorted(set(NAMES)), None]}, {"type": "string"}]},
+    ),
+    Key("default", "Value when none is given. Without a default, a value is required.", ANYTHING),
+    Key("description", "What the parameter is for.", SCALAR, ours=True),
+    Key("choices", "The values that are allowed.", {"type": "array"}, ours=True),
+    Key("min", "The smallest number that is allowed.", {"type": ["number", "string"]}, ours=True),
+    Key("max", "The largest number that is allowed.", {"type": ["number", "string"]}, ours=True),
+    Key(
+        "required",
+        "false: without a value, the parameter is left out of the command with its `--option`.",
+        {"type": ["boolean", "string", "null"]},
+        ours=True,
+    ),
+    Key(
+        "secret",
+        "true: the value is in no record, log or printed command.",
+        {"type": ["boolean", "string", "null"]},
+        ours=True,
+    ),
+)
+
+DOCKER = (
+    Key(
+        "image",
+        "Name of the image.",
+        {**TEXT_OR_NOTHING, "examples": ["python:3.11-slim", "registry/name:tag"]},
+    ),
+    Key(
+        "volumes",
+        "Folders of the host in the container.",
+        {**TEXTS, "examples": [["/data:/data:ro"]]},
+    ),
+    Key(
+        "environment",
+        "Variables of the container: a name is copied from the host, a pair sets a value.",
+        {
+            "anyOf": [
+                {"type": "array", "items": {"anyOf": [{"type": "string"}, {"type": "array"}]}},
+                {"type": ["object", "null"]},
+            ],
+            "examples": [["AWS_PROFILE", ["MODE", "fast"]]],
+        },
+    ),
+    Key(
+        "build",
+        "Build the image from the project: the folder with the Dockerfile, or a mapping.",
+        {
+            "anyOf": [{"type": ["string", "null"]}, {"$ref": "#/definitions/docker_build"}],
+            "examples": [".", {"context": ".", "dockerfile": "Dockerfile"}],
+        },
+        ours=True,
+    ),
+    Key("gpus", "GPUs: all, or a number of them.", {"type": ["string", "integer", "null"]}, ours=True),
+    Key(
+        "shm_size",
+        "Size of /dev/shm.",
+        {"type": ["string", "integer", "null"], "examples": ["2g"]},
+        ours=True,
+    ),
+    Key(
+        "args",
+        "Further options of `docker run`, as with -A: a list of name=value, or a mapping.",
+        {"anyOf": [{"type": "array"}, {"type": ["object", "null"]}], "examples": [{"network": "host"}]},
+        ours=True,
+    ),
+)
+
+DOCKER_BUILD = (
+    Key("context", "Folder that is sent to the builder.", TEXT, ours=True),
+    Key("dockerfile", "The Dockerfile, relative to the context.", TEXT, ours=True),
+    Key("target", "Stage of the Dockerfile to stop at.", TEXT, ours=True),
+    Key("args", "Build arguments.", {"type": "object"}, ours=True),
+)
+
+
+def names(keys: tuple[Key, ...]) -> list[str]:
+    return [key.name for key in keys]

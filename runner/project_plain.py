@@ -1,0 +1,52 @@
+"""A Project as plain JSON and back, for a warm run: imports nothing that reads YAML."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runner.values import EntryPoint, EnvironmentSpec, Json, Parameter, Project
+
+__all__ = ["from_plain", "to_plain"]
+
+
+def to_plain(project: Project) -> Json:
+    return [
+        project.directory,
+        project.file,
+        project.name,
+        [_entry_point(entry_point) for entry_point in project.entry_points],
+        [[spec.kind, spec.file, dict(spec.options)] for spec in project.environments],
+    ]
+
+
+def _entry_point(entry_point: EntryPoint) -> Json:
+    fields = entry_point._asdict()
+    fields["parameters"] = [list(parameter) for parameter in entry_point.parameters]
+    return fields
+
+
+def from_plain(plain: Any) -> Project:
+    directory, file, name, entry_points, environments = plain
+    return Project(
+        directory,
+        file,
+        name,
+        tuple(_to_entry_point(fields) for fields in entry_points),
+        tuple(EnvironmentSpec(*spec) for spec in environments),
+    )
+
+
+def _to_entry_point(fields: dict[str, Any]) -> EntryPoint:
+    return EntryPoint(
+        **{
+            **fields,
+            "parameters": tuple(_to_parameter(parameter) for parameter in fields["parameters"]),
+            "inputs": tuple(fields["inputs"]),
+            "outputs": tuple(fields["outputs"]),
+        }
+    )
+
+
+def _to_parameter(values: list[Any]) -> Parameter:
+    parameter = Parameter(*values)
+    return parameter._replace(choices=tuple(parameter.choices))
