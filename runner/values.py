@@ -29,6 +29,7 @@ class Parameter(NamedTuple):
     max: float | None = None
     secret: bool = False  # never in the record, the log, or a printed command
     line: int = 0
+    note: str = ""  # a likely mistake in the declaration, told when a value is missing
 
 
 class EntryPoint(NamedTuple):
