@@ -104,10 +104,7 @@ def listing(root: str) -> Iterator[Experiment]:
 
 def by_name(root: str, name: str) -> Experiment | None:
     """The experiment of that name, deleted or not."""
-    if name == DEFAULT.name:
-        first = _find(root, "0")
-    else:
-        first = _find(root, id_of(name))
+    first = _find(root, "0" if name == DEFAULT.name else id_of(name))
     if first is not None and first.name == name:
         return first
     return next((found for found in listing(root) if found.name == name), None)

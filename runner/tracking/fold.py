@@ -73,7 +73,7 @@ def fold(
 ) -> Run | None:
     """The run after `events`, from `run` on (None: from nothing). None when there is no start among them.
 
-    An event that lacks what its type needs is handed to `problem` and changes nothing; so is anything before `start`.
+    An event that lacks what its type needs, or comes before `start`, goes to `problem` and changes nothing.
     """
     state = None if run is None else _open(run)
     for event in events:

@@ -13,7 +13,7 @@ __all__ = ["history"]
 
 
 def history(directory: str, key: str, limit: int, page_token: str = "") -> tuple[tuple[Metric, ...], str]:
-    """At most `limit` points and the token for the next ones. A point that was sent again within a page counts once."""
+    """At most `limit` points, and the token for the next ones. A point that was sent twice counts once."""
     offset, skip = _position(page_token)
     found: dict[Any, Metric] = {}
     for event, after in read(os.path.join(directory, "events.jsonl"), offset):

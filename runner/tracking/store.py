@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from _thread import allocate_lock
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runner.errors import InputError, StoreError
-from runner.tracking.log import encode, new_run_id, now, read
+from runner.tracking.log import new_run_id, now
 from runner.tracking.writer import RunWriter, hint
 
 if TYPE_CHECKING:
     from runner.tracking.experiments import Experiment
     from runner.tracking.fold import Metric, Run
+    from runner.tracking.index import Index
+    from runner.values import Report
 
 __all__ = ["Page", "Points", "Store"]
 
@@ -30,8 +33,11 @@ class Points(NamedTuple):
 
 
 class Store:
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, report: Report | None = None) -> None:
         self.root = root
+        self.report = report  # is told when a big index is made
+        self._index: Index | None = None
+        self._lock = allocate_lock()
 
     def run_directory(self, run_id: str) -> str:
         return os.path.join(self.root, "runs", run_id)
@@ -56,8 +62,8 @@ class Store:
     ) -> RunWriter:
         """A new run, RUNNING: its folder is made and its first events are written in one write.
 
-        `params` typed, `texts` of those whose text is not str(value); `sections` by type (source, command, ...);
-        `start`: further keys of the start event (project, entry_point, uri, ...). The experiment is not looked up.
+        `params` typed, `texts` of those whose text is not str(value); `sections` by type (source, ...);
+        `start`: more keys of the start event (project, uri, ...). The experiment is not looked up.
         """
         from runner.tracking.names import random_name
 
@@ -141,16 +147,65 @@ class Store:
 
     # ---- reading -----------------------------------------------------------------------------------------
 
-    def get(self, run_id: str) -> Run:
-        """The run as its log says now, without the index. StoreError if there is none."""
+    def read(self, run_id: str) -> Run:
+        """The run as its log says now. StoreError if there is none."""
         from runner.tracking.fold import fold
+        from runner.tracking.log import read_all
 
         if not is_run_id(run_id):
             raise unknown(run_id)
-        run = fold(event for event, _ in read(os.path.join(self.run_directory(run_id), "events.jsonl")))
+        try:
+            file = os.open(
+                os.path.join(self.run_directory(run_id), "events.jsonl"), os.O_RDONLY | os.O_CLOEXEC
+            )
+        except FileNotFoundError:
+            raise unknown(run_id) from None
+        except OSError as error:
+            raise StoreError(f"the run {run_id} cannot be read: {error.strerror or error}") from error
+        try:
+            run = fold(event for events, _ in read_all(file) for event in events)
+        finally:
+            os.close(file)
         if run is None:
             raise unknown(run_id)
+        return run._replace(run_id=run_id)  # a copied folder is a run of its own
+
+    def get(self, run_id: str) -> Run:
+        """As `read`, and closed as KILLED if it says RUNNING and its supervisor on this host is gone."""
+        run = self.read(run_id)
+        if run.status == "RUNNING" and self._reconcile((run,)):
+            run = self.read(run_id)
         return run
+
+    def _reconcile(self, runs: Iterable[Run]) -> list[str]:
+        from runner.tracking.reconcile import reconcile
+
+        try:
+            return reconcile(self, runs)
+        except StoreError:  # a full disk, say: reading goes on
+            return []
+
+    @property
+    def index(self) -> Index:
+        """Made at first use; safe to use from threads."""
+        with self._lock:
+            if self._index is None:
+                from runner.tracking.index import Index
+
+                self._index = Index(self.root, self.report)
+            return self._index
+
+    def close(self) -> None:
+        with self._lock:
+            if self._index is not None:
+                self._index.close()
+                self._index = None
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
     def search(
         self,
@@ -163,46 +218,35 @@ class Store:
     ) -> Page:
         """Runs that a filter in MLflow's grammar selects (docs/search.md). InputError for a wrong one.
 
-        `experiment_ids` None: of all experiments. `view`: active, deleted or all.
+        `experiment_ids` None: of all experiments that are not deleted. `view`: active, deleted or all.
         """
-        runs = [run for run in self._scan() if view == "all" or run.lifecycle == view]
-        if experiment_ids is not None:
-            runs = [run for run in runs if run.experiment_id in experiment_ids]
-        runs.sort(key=lambda run: (-run.start_time, run.run_id))
-        first = int(page_token or 0)
-        last = first + limit
-        return Page(tuple(runs[first:last]), str(last) if last < len(runs) else "")
+        from runner.tracking import search
+        from runner.tracking.query import Query
 
-    def _scan(self) -> Iterator[Run]:
-        try:
-            names = os.listdir(os.path.join(self.root, "runs"))
-        except FileNotFoundError:
-            return
-        for name in names:
-            if is_run_id(name):
-                try:
-                    yield self.get(name)
-                except StoreError:
-                    continue
+        if view not in VIEWS:
+            raise InputError(f"{view!r} is not a view; there are {', '.join(VIEWS)}")
+        query = Query(search.parse_filter(filter), search.parse_order(order_by), experiment_ids, view)
+        start = _position(page_token)
+        index = self.index
+        self._reconcile(index.open_runs())
+        runs, after = index.page(query, limit, start)
+        return Page(runs, "" if after is None else "{}:{}".format(*after))
 
     def resolve(self, ref: str, project: str = "") -> str:
-        """A run id from a full or short id (4 digits at least), a name, `last`, `last~2`, `best:metrics.rmse`.
+        """A run id from a full or short id (4 digits or more), a name, `last`, `last~2`, `best:metrics.rmse`.
 
         `best:-metrics.acc` is the greatest. With `project` (its name), `last` and `best` look among its runs.
         """
         if is_run_id(ref) and os.path.isdir(self.run_directory(ref)):
             return ref
-        runs = [run for run in self.search(limit=1000).runs if not project or run.project == project]
-        if ref.startswith("last"):
-            back = int(ref[5:] or 0)
-            if back < len(runs):
-                return runs[back].run_id
-        found = [
-            run.run_id for run in runs if run.name == ref or (len(ref) >= 4 and run.run_id.startswith(ref))
-        ]
-        if len(found) == 1:
-            return found[0]
-        raise InputError(f"no run is called {ref!r}", "proj runs  lists them")
+        from runner.tracking.resolve import resolve
+
+        return resolve(self, ref, project)
+
+    def problems(self) -> list[tuple[str, int, str]]:
+        """What was skipped in the logs: (run id, byte offset, message)."""
+        self.index.refresh(everything=True)
+        return self.index.problems()
 
     def history(self, run_id: str, key: str, limit: int = 25_000, page_token: str = "") -> Points:
         """The points of a metric in the order in which they were logged, re-sent ones once."""
@@ -280,6 +324,15 @@ class Store:
         from runner.tracking import experiments
 
         experiments.append(self.root, experiment_id, event)
+
+
+def _position(token: str) -> tuple[int, int]:
+    first, _, second = token.partition(":")
+    if not token:
+        return 0, 0
+    if not (first.isdecimal() and second.isdecimal() and len(token) < 40):
+        raise InputError(f"{token!r} is not a page token")
+    return int(first), int(second)
 
 
 def unknown(run_id: str) -> StoreError:

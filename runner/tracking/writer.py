@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import time
+from _thread import allocate_lock
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from _thread import allocate_lock
 from runner.errors import StoreError
 from runner.tracking.log import EventLog, encode, now
 
@@ -18,7 +18,7 @@ POINTS_A_LINE = 5000
 
 
 def hint(root: str, name: str) -> None:
-    """Tells the index that `name` (run id, or `e:` + experiment id) changed. Never fails: it is only a hint."""
+    """Tells the index that `name` (run id, or `e:` + experiment id) changed. Only a hint: it never fails."""
     try:
         file = os.open(
             os.path.join(root, "journal"), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644
@@ -97,7 +97,7 @@ class RunWriter:
         self.append({"type": "update", "name": name})
 
     def end(self, status: str, *, reason: str = "exit", sync: bool = True, **keys: Any) -> None:
-        """`keys`: exit_code, signal, message, by, end_time. With `sync` the log survives a power failure from here."""
+        """`keys`: exit_code, signal, message, by, end_time. With `sync` the log survives a power failure."""
         kept = {key: value for key, value in keys.items() if value is not None and value != ""}
         self.append({"type": "end", "status": status, "reason": reason, **kept})
         with self._lock:

@@ -1,0 +1,19 @@
+"""What differs between the databases that can hold the index. All other SQL is the same for each of them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = ["SQLITE", "Dialect"]
+
+
+class Dialect(NamedTuple):
+    name: str
+    like: str  # conditions with one parameter
+    ilike: str
+    ordered_join: str  # a join that is made in the order in which it is written
+    clustered: str  # after CREATE TABLE: rows are kept in the order of the primary key
+
+
+# PRAGMA case_sensitive_like is set on every connection (index.py).
+SQLITE = Dialect("sqlite", "{} LIKE ?", "lower({}) LIKE lower(?)", "CROSS JOIN", "WITHOUT ROWID")

@@ -1,0 +1,99 @@
+"""The tables of the index, as numbered migrations: each in one transaction with its record.
+
+A migration that was released is never changed; what changes is a new one. The index is a projection, so a
+migration may also simply empty the tables: they are filled again from the logs.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from runner.errors import StoreError
+from runner.tracking.dialect import SQLITE, Dialect
+from runner.tracking.log import now
+
+__all__ = ["MIGRATIONS", "migrate", "version"]
+
+PREFIX = 64  # characters of a text that an index of the database holds
+
+FIRST = (
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    # `run` stands for the id in the other tables; inode, position and tail say how far its log has been read.
+    """CREATE TABLE runs (
+        run INTEGER PRIMARY KEY, run_id TEXT NOT NULL UNIQUE, experiment_id TEXT NOT NULL, name TEXT NOT NULL,
+        status TEXT NOT NULL, lifecycle TEXT NOT NULL, start_time BIGINT NOT NULL, end_time BIGINT,
+        user_id TEXT NOT NULL, kind TEXT NOT NULL, parent TEXT NOT NULL, project TEXT NOT NULL,
+        entry_point TEXT NOT NULL, inode BIGINT NOT NULL, position BIGINT NOT NULL, tail TEXT NOT NULL)""",
+    "CREATE INDEX runs_by_time ON runs (lifecycle, start_time DESC, run_id)",
+    "CREATE INDEX runs_by_experiment ON runs (experiment_id, lifecycle, start_time DESC, run_id)",
+    "CREATE INDEX runs_by_name ON runs (name)",
+    "CREATE INDEX runs_open ON runs (status) WHERE status IN ('RUNNING', 'SCHEDULED')",
+    "CREATE TABLE records (run INTEGER PRIMARY KEY, record TEXT NOT NULL)",
+    """CREATE TABLE metrics (
+        run INTEGER NOT NULL, key TEXT NOT NULL, value DOUBLE PRECISION,
+        PRIMARY KEY (run, key)) {clustered}""",
+    "CREATE INDEX metrics_by_value ON metrics (key, value, run)",
+    """CREATE TABLE params (
+        run INTEGER NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,
+        PRIMARY KEY (run, key)) {clustered}""",
+    f"CREATE INDEX params_by_value ON params (key, substr(value, 1, {PREFIX}), run)",
+    """CREATE TABLE tags (
+        run INTEGER NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,
+        PRIMARY KEY (run, key)) {clustered}""",
+    f"CREATE INDEX tags_by_value ON tags (key, substr(value, 1, {PREFIX}), run)",
+    "CREATE TABLE datasets (run INTEGER NOT NULL, name TEXT NOT NULL, digest TEXT NOT NULL, context TEXT)",
+    "CREATE INDEX datasets_by_run ON datasets (run)",
+    "CREATE TABLE experiments (experiment_id TEXT PRIMARY KEY, name TEXT NOT NULL, lifecycle TEXT NOT NULL)",
+    # Logs that are looked at each time until that moment, running or not (s since the epoch).
+    "CREATE TABLE watched (run_id TEXT PRIMARY KEY, until DOUBLE PRECISION NOT NULL)",
+    "CREATE TABLE problems (run_id TEXT NOT NULL, position BIGINT NOT NULL, message TEXT NOT NULL)",
+    "CREATE INDEX problems_by_run ON problems (run_id)",
+)
+MIGRATIONS: tuple[Sequence[str], ...] = (FIRST,)
+
+
+def version(connection: sqlite3.Connection) -> int:
+    """0 for an empty database."""
+    try:
+        row = connection.execute("SELECT max(version) FROM migrations").fetchone()
+    except sqlite3.OperationalError as error:
+        if "no such table" in str(error):
+            return 0
+        raise
+    return int(row[0] or 0)
+
+
+def migrate(
+    connection: sqlite3.Connection,
+    where: str,
+    dialect: Dialect = SQLITE,
+    migrations: Sequence[Sequence[str]] = MIGRATIONS,
+) -> None:
+    """Brings the tables up to date. StoreError for an index that a newer version made.
+
+    Several processes may do it at once: one does, the others find it done.
+    """
+    for number, statements in enumerate(migrations, 1):
+        if version(connection) >= number:
+            continue
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            if version(connection) < number:
+                if number == 1:
+                    connection.execute(
+                        "CREATE TABLE migrations (version INTEGER PRIMARY KEY, applied BIGINT NOT NULL)"
+                    )
+                for statement in statements:
+                    connection.execute(statement.replace("{clustered}", dialect.clustered))
+                connection.execute("INSERT INTO migrations VALUES (?, ?)", (number, now()))
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+    found = version(connection)
+    if found > len(migrations):
+        raise StoreError(
+            f"{where} was made by a newer version of proj (format {found}; this one knows {len(migrations)})",
+            f"upgrade proj, or remove {where}: it is made again from the logs",
+        )

@@ -1,0 +1,114 @@
+"""A run whose supervisor died says RUNNING for ever: the next reader on that host closes it, with the reason.
+
+A supervisor is known by its host, its pid with its start time, and the boot of the host. Of another host, or
+another pid namespace (a container), nothing can be known, so nothing is done. Runs of MLflow clients (kind
+`client`) have no supervisor and are left alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from runner import process
+
+if TYPE_CHECKING:
+    from runner.tracking.fold import Run
+    from runner.tracking.store import Store
+
+__all__ = ["boot_id", "gone", "identity", "reconcile"]
+
+MESSAGES = {
+    "rebooted": "the host was restarted while the run was on",
+    "lost": "the process that supervised the run is gone",
+}
+
+
+def boot_id() -> str:
+    """What tells this boot of the system from another; "" where that is not known."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def namespace() -> str:
+    """Of our pids: another one in a container."""
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""
+
+
+def identity() -> dict[str, Any]:
+    """This process as the `supervisor` event of a run names it."""
+    return {
+        "pid": os.getpid(),
+        "pid_start": process.pid_start(os.getpid()),
+        "boot_id": boot_id(),
+        "host": os.uname().nodename,
+        "pid_namespace": namespace(),
+    }
+
+
+def gone(supervisor: Mapping[str, Any]) -> str:
+    """Why a supervisor is no more: `rebooted` or `lost`. "" when it lives, or when that cannot be known here."""
+    if not supervisor.get("pid") or supervisor.get("host") != os.uname().nodename:
+        return ""
+    then = supervisor.get("boot_id")
+    if then and boot_id() and then != boot_id():
+        return "rebooted"
+    if supervisor.get("pid_namespace", namespace()) != namespace():
+        return ""
+    start = process.pid_start(int(supervisor["pid"]))
+    return "" if start and start == str(supervisor.get("pid_start")) else "lost"
+
+
+def reconcile(store: Store, runs: Iterable[Run]) -> list[str]:
+    """Closes those of `runs` whose supervisor is gone, in a store that can be written; returns their ids."""
+    closed = []
+    for run in runs:
+        if run.status not in ("RUNNING", "SCHEDULED") or run.kind == "client":
+            continue
+        reason = gone(run.sections.get("supervisor", {}))
+        if not reason or not os.access(store.run_directory(run.run_id), os.W_OK):
+            continue
+        # It may have ended the run and gone between our reading of the log and now; it writes no more.
+        latest = store.read(run.run_id)
+        same = latest.sections.get("supervisor") == run.sections.get("supervisor")
+        if latest.status not in ("RUNNING", "SCHEDULED") or not same:
+            continue
+        _close(store, latest, reason)
+        closed.append(run.run_id)
+    return closed
+
+
+def _close(store: Store, run: Run, reason: str) -> None:
+    from runner.process_tree import kill_survivors
+    from runner.tracking.log import now
+
+    end_time = _last_sign(store.run_directory(run.run_id), run.start_time, now())
+    if reason == "lost":
+        kill_survivors(run.run_id, _group(run.sections["supervisor"]))
+    with store.open_run(run.run_id) as writer:
+        by = f"proj on {os.uname().nodename}"
+        writer.end("KILLED", reason=reason, message=MESSAGES[reason], by=by, end_time=end_time)
+
+
+def _group(supervisor: Mapping[str, Any]) -> int:
+    """The process group of the command, unless its number may belong to another one by now."""
+    group, start = supervisor.get("group"), supervisor.get("group_start")
+    return int(group) if group and start and process.pid_start(int(group)) == str(start) else 0
+
+
+def _last_sign(directory: str, start: int, moment: int) -> int:
+    """When something was last written for the run (ms): nearest to its end that can be known."""
+    latest = start
+    for name in ("events.jsonl", "output.log"):
+        try:
+            latest = max(latest, int(os.stat(os.path.join(directory, name)).st_mtime * 1000))
+        except OSError:
+            continue
+    return min(latest, moment)

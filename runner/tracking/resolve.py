@@ -1,0 +1,64 @@
+"""How people name a run: an id or its beginning, a name, `last`, `last~2`, `best:metrics.rmse`."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from runner.errors import InputError
+
+if TYPE_CHECKING:
+    from runner.tracking.fold import Run
+    from runner.tracking.store import Store
+
+__all__ = ["resolve"]
+
+LIST = "proj runs  lists them"
+
+
+def resolve(store: Store, ref: str, project: str = "") -> str:
+    """InputError when no run, or more than one, is meant."""
+    scope = "" if not project else f"project = '{project.replace(chr(39), chr(39) * 2)}'"
+    if match := re.fullmatch(r"last(?:~(\d+))?", ref):
+        return _last(store, scope, int(match[1] or 0))
+    if ref.startswith("best:"):
+        return _best(store, scope, ref)
+    found = store.index.find(ref)
+    if len(found) > 1:
+        active = tuple(run for run in found if run.lifecycle == "active")
+        found = active if len(active) == 1 else found
+    if len(found) == 1:
+        return found[0].run_id
+    if not found:
+        raise InputError(f"no run is called {ref!r}", LIST)
+    lines = "\n".join(f"  {run.run_id}  {run.name}  {run.status}" for run in found)
+    more = " (and more)" if len(found) == 20 else ""
+    raise InputError(f"{ref!r} may be one of these{more}:\n{lines}", "give more of the id")
+
+
+def _last(store: Store, scope: str, back: int) -> str:
+    token, seen = "", 0
+    while True:
+        page = store.search(scope, limit=min(1000, back - seen + 1), page_token=token)
+        seen, token = seen + len(page.runs), page.next_page_token
+        if seen > back:
+            return page.runs[-1].run_id
+        if not token:
+            raise InputError(f"there are only {seen} runs" if seen else "there is no run yet", LIST)
+
+
+def _best(store: Store, scope: str, ref: str) -> str:
+    key = ref[len("best:") :]
+    greatest = key.startswith("-")
+    key = key.removeprefix("-")
+    if not key.startswith(("metrics.", "metric.")):
+        key = f"metrics.`{key}`"
+    page = store.search(scope, order_by=[f"{key} {'DESC' if greatest else 'ASC'}"], limit=1)
+    name = key.partition(".")[2].strip('`"')
+    if not page.runs or not _has(page.runs[0], name):
+        raise InputError(f"no run has the metric {name!r}", LIST)
+    return page.runs[0].run_id
+
+
+def _has(run: Run, key: str) -> bool:
+    return key in run.metrics and run.metrics[key].value == run.metrics[key].value

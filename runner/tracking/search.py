@@ -1,0 +1,314 @@
+"""MLflow's grammar of filters and orders, read into values; what is wrong is shown with a caret under it.
+
+    filter   a clause, or clauses joined by AND
+    clause   [entity.]key operator value
+    order    [entity.]key [ASC | DESC]
+
+The grammar is the same for runs, experiments, models and versions: a Grammar says which keys each has.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, NoReturn, TypeAlias
+
+from runner.errors import InputError
+
+__all__ = [
+    "EXPERIMENTS",
+    "RUNS",
+    "Clause",
+    "Grammar",
+    "Order",
+    "Value",
+    "parse_filter",
+    "parse_order",
+    "test",
+]
+
+Value: TypeAlias = "str | int | float | tuple[str, ...] | None"
+
+NUMERIC = ("=", "!=", ">", ">=", "<", "<=")
+TEXT = ("=", "!=", "LIKE", "ILIKE")
+LISTED = (*TEXT, "IN", "NOT IN")
+NULLABLE = (*TEXT, "IS NULL", "IS NOT NULL")
+WORDS: tuple[tuple[str, ...], ...] = (
+    *(("IS", "NOT", "NULL"), ("IS", "NULL"), ("NOT", "IN")),
+    *(("IN",), ("LIKE",), ("ILIKE",)),
+)
+HINT = "docs/search.md shows how filters are written, e.g.  metrics.rmse < 0.8 and params.model = 'ridge'"
+
+
+class Clause(NamedTuple):
+    entity: str  # metric, param, tag, attribute, dataset
+    key: str
+    operator: str
+    value: Value = None
+
+
+class Order(NamedTuple):
+    entity: str
+    key: str
+    ascending: bool = True
+
+
+class Grammar(NamedTuple):
+    entities: Mapping[str, str]  # as written -> metric, param, tag, attribute, dataset
+    texts: tuple[str, ...]  # attributes that are text
+    numbers: tuple[str, ...]  # attributes that are numbers
+    aliases: Mapping[str, str] = {}  # of attributes
+    operators: tuple[str, ...] = LISTED  # of attributes that are text
+
+
+ALL = {
+    **dict.fromkeys(("metric", "metrics"), "metric"),
+    **dict.fromkeys(("param", "params", "parameter", "parameters"), "param"),
+    **dict.fromkeys(("tag", "tags"), "tag"),
+    **dict.fromkeys(("attr", "attribute", "attributes", "run"), "attribute"),
+    **dict.fromkeys(("dataset", "datasets"), "dataset"),
+}
+RUNS = Grammar(
+    ALL,
+    texts=(
+        *("run_id", "run_name", "user_id", "status", "artifact_uri"),
+        *("experiment_id", "project", "entry_point", "parent", "kind"),  # ours
+    ),
+    numbers=("start_time", "end_time"),
+    aliases={
+        **dict.fromkeys(("created", "Created"), "start_time"),
+        **dict.fromkeys(("run name", "Run name", "Run Name", "name"), "run_name"),
+        "user": "user_id",
+    },
+)
+EXPERIMENTS = Grammar(
+    {name: entity for name, entity in ALL.items() if entity in ("tag", "attribute")},
+    texts=("name", "experiment_id"),
+    numbers=("creation_time", "last_update_time"),
+)
+DATASET_KEYS = ("name", "digest", "context")
+
+TOKEN = re.compile(
+    r"""(?P<space>\s+)
+    |(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w.]))
+    |(?P<compare><=|>=|!=|<>|==|=|<|>)
+    |(?P<text>'(?:[^']|'')*')
+    |(?P<name>(?:[^\s'"`=<>!(),;]|"[^"]*"|`[^`]*`)+)
+    |(?P<punctuation>[(),;!])
+    |(?P<open>['"`].*)""",
+    re.VERBOSE | re.DOTALL,
+)
+KEY = re.compile(r"""("[^"]*"|`[^`]*`|[^.]*)(?:\.(.*))?""", re.DOTALL)
+
+
+class Token(NamedTuple):
+    kind: str  # number, compare, text, name, punctuation, end
+    text: str
+    place: int
+
+
+def parse_filter(text: str, grammar: Grammar = RUNS) -> tuple[Clause, ...]:
+    """InputError for a wrong one. An empty filter has no clause."""
+    return _Reader(text, grammar).clauses()
+
+
+def parse_order(texts: Sequence[str], grammar: Grammar = RUNS) -> tuple[Order, ...]:
+    """InputError for a wrong one, or when the same key comes twice."""
+    found: list[Order] = []
+    for text in texts:
+        order = _Reader(text, grammar).order()
+        if any(order[:2] == other[:2] for other in found):
+            raise InputError(f"the order names {text!r} twice")
+        found.append(order)
+    return tuple(found)
+
+
+def fail(text: str, place: int, message: str) -> NoReturn:
+    """InputError with the line of `text` around `place` and a caret under it."""
+    shown = "".join(" " if char in "\n\t\r" else char for char in text)
+    first = max(0, place - 60)
+    window = shown[first : first + 100]
+    raise InputError(f"{message}\n  {window}\n  {' ' * (place - first)}^", HINT)
+
+
+class _Reader:
+    def __init__(self, text: str, grammar: Grammar) -> None:
+        self.text = text
+        self.grammar = grammar
+        self.tokens = self._tokens()
+        self.next = 0
+
+    def _tokens(self) -> list[Token]:
+        found, place = [], 0
+        while place < len(self.text):
+            match = TOKEN.match(self.text, place)
+            kind = match.lastgroup if match else None
+            if match is None or kind is None or kind == "open":
+                fail(
+                    self.text,
+                    place,
+                    "this quote is not closed" if kind == "open" else "this is not understood",
+                )
+            if kind != "space":
+                found.append(Token(kind, match.group(), place))
+            place = match.end()
+        return [*found, Token("end", "", len(self.text))]
+
+    def take(self) -> Token:
+        token = self.tokens[self.next]
+        self.next = min(self.next + 1, len(self.tokens) - 1)
+        return token
+
+    def peek(self) -> Token:
+        return self.tokens[self.next]
+
+    def word(self, *words: str) -> bool:
+        """Takes these words if they come next."""
+        following = self.tokens[self.next : self.next + len(words)]
+        if [token.text.upper() for token in following if token.kind == "name"] != list(words):
+            return False
+        self.next += len(words)
+        return True
+
+    def fail(self, token: Token, message: str) -> NoReturn:
+        fail(self.text, token.place, message)
+
+    def clauses(self) -> tuple[Clause, ...]:
+        found = []
+        while self.peek().kind != "end":
+            found.append(self._clause())
+            if self.word("AND"):  # MLflow takes one at the end, too
+                continue
+            token = self.peek()
+            if token.text.upper() == "OR":
+                self.fail(token, "there is no OR in this grammar; IN ('a', 'b') may help")
+            if token.kind != "end":
+                self.fail(token, "expected AND, or the end")
+        return tuple(found)
+
+    def order(self) -> Order:
+        token, entity, key = self._key()
+        if entity == "dataset":
+            self.fail(token, "runs cannot be put in the order of datasets")
+        ascending = not self.word("DESC")
+        if ascending:
+            self.word("ASC")
+        if self.peek().kind != "end":
+            self.fail(self.peek(), "expected ASC, DESC or the end")
+        return Order(entity, key, ascending)
+
+    def _key(self) -> tuple[Token, str, str]:
+        token = self.take()
+        if token.kind != "name":
+            self.fail(token, "expected a key, such as metrics.rmse, params.model, tags.team or status")
+        if token.text.upper() in ("NOT", "AND", "OR"):
+            self.fail(token, f"expected a key, not {token.text}")
+        match = KEY.fullmatch(token.text)
+        first, rest = match.groups() if match else (token.text, None)
+        written = "attribute" if rest is None else _unquote(first)
+        entity = self.grammar.entities.get(written)
+        if entity is None:
+            known = ", ".join(dict.fromkeys(self.grammar.entities.values()))
+            self.fail(token, f"there is no entity {written!r}; there are {known}")
+        key = _unquote(first if rest is None else rest)
+        if not key:
+            self.fail(token, "the key is missing")
+        if entity == "attribute":
+            key = self.grammar.aliases.get(key, key)
+            names = (*self.grammar.texts, *self.grammar.numbers)
+            if key not in names:
+                self.fail(token, f"there is no attribute {key!r}; there are {', '.join(names)}")
+        if entity == "dataset" and key not in DATASET_KEYS:
+            self.fail(token, f"there is no dataset key {key!r}; there are {', '.join(DATASET_KEYS)}")
+        return token, entity, key
+
+    def _clause(self) -> Clause:
+        _, entity, key = self._key()
+        token, operator = self._operator()
+        numeric = entity == "metric" or (entity == "attribute" and key in self.grammar.numbers)
+        if numeric:
+            allowed: tuple[str, ...] = NUMERIC
+        elif entity in ("param", "tag"):
+            allowed = NULLABLE
+        else:
+            allowed = self.grammar.operators
+        if operator not in allowed:
+            self.fail(token, f"{operator} does not go with {entity} {key!r}; use one of {'  '.join(allowed)}")
+        if operator.startswith("IS"):
+            return Clause(entity, key, operator)
+        if operator.endswith("IN"):
+            return Clause(entity, key, operator, self._list())
+        return Clause(entity, key, operator, self._number(key) if numeric else self._string(key))
+
+    def _operator(self) -> tuple[Token, str]:
+        token = self.peek()
+        if token.kind == "compare":
+            self.take()
+            if token.text in ("==", "<>"):
+                self.fail(token, f"{token.text} is written {'=' if token.text == '==' else '!='}")
+            return token, token.text
+        for words in WORDS:
+            if self.word(*words):
+                return token, " ".join(words)
+        return self.fail(
+            token, "expected an operator: = != < <= > >= LIKE ILIKE IN NOT IN IS NULL IS NOT NULL"
+        )
+
+    def _number(self, key: str) -> float:
+        token = self.take()
+        if token.kind != "number":
+            self.fail(token, f"expected a number to compare {key} with, without quotes")
+        return float(token.text) if token.text.strip("+-0123456789") else int(token.text)
+
+    def _string(self, key: str) -> str:
+        token = self.take()
+        if token.kind == "text":
+            return token.text[1:-1].replace("''", "'")
+        if token.kind == "name" and len(token.text) >= 2 and token.text[0] == token.text[-1] == '"':
+            return token.text[1:-1]
+        return self.fail(token, f"expected a text in quotes to compare {key} with, such as 'value'")
+
+    def _list(self) -> tuple[str, ...]:
+        token = self.take()
+        if token.text != "(":
+            self.fail(token, "expected a list of texts, such as ('a', 'b')")
+        found = [self._string("it")]
+        while (token := self.take()).text == ",":
+            if self.peek().text == ")":  # ('a',)
+                continue
+            found.append(self._string("it"))
+        if token.text != ")":
+            self.fail(token, "expected , or )")
+        return tuple(found)
+
+
+def _unquote(text: str) -> str:
+    if len(text) >= 2 and text[0] in '"`' and text[-1] == text[0]:
+        return text[1:-1]
+    return text
+
+
+def test(clause: Clause, value: str | float | None) -> bool:
+    """Whether a value meets a clause: for collections that are small enough to be looked through."""
+    operator, wanted = clause.operator, clause.value
+    if operator in ("IS NULL", "IS NOT NULL"):
+        return (value is None) == (operator == "IS NULL")
+    if value is None:
+        return False
+    if operator in ("LIKE", "ILIKE"):
+        parts = (".*" if char == "%" else "." if char == "_" else re.escape(char) for char in str(wanted))
+        flags = re.DOTALL | (re.IGNORECASE if operator == "ILIKE" else 0)
+        return re.fullmatch("".join(parts), str(value), flags) is not None
+    return COMPARE[operator](value, wanted)
+
+
+COMPARE: dict[str, Callable[..., bool]] = {
+    "=": lambda a, b: a == b,
+    "!=": lambda a, b: a != b,
+    "<": lambda a, b: a < b,
+    "<=": lambda a, b: a <= b,
+    ">": lambda a, b: a > b,
+    ">=": lambda a, b: a >= b,
+    "IN": lambda a, b: a in b,
+    "NOT IN": lambda a, b: a not in b,
+}
