@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner import machine, process
 from runner.errors import InputError
+from runner.tracking.names import random_name
 from runner.tracking.store import Store
 from runner.values import CodeState, Ended, Environment, Job
 
@@ -67,11 +68,12 @@ class Recorder:
             return cls(plan, store, writer, run.name, run.experiment_id)
         experiment = experiment_of(request.experiment_id, request.experiment_name, store)
         parent = os.environ.get("PROJ_RUN_ID", "")
+        name = request.run_name or random_name()
         writer = store.create_run(
             experiment,
-            name=request.run_name,
+            name=name,
             parent=parent,
-            params={key: value for key, value in plan.parameters.values.items() if key not in plan.parameters.secrets},
+            params=plan.parameters.values,
             texts=plan.parameters.texts,
             tags={**mlflow_tags(plan, parent), **user_tags(request.tags)},
             sections={"source": source_section(plan), "supervisor": me()},
@@ -79,7 +81,7 @@ class Recorder:
             entry_point=plan.entry_point.name,
             uri=checkout.uri,
         )
-        return cls(plan, store, writer, writer.name, experiment)
+        return cls(plan, store, writer, name, experiment)
 
     # ---- before the command --------------------------------------------------------------------------------
 

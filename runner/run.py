@@ -82,10 +82,7 @@ class Plan(NamedTuple):
             "folder": checkout.directory,
             "project": self.project.name,
             "entry_point": self.entry_point.name,
-            "parameters": {
-                key: "****" if key in self.parameters.secrets else value
-                for key, value in self.parameters.values.items()
-            },
+            "parameters": {**self.parameters.values, **dict.fromkeys(self.parameters.secrets, "****")},
             "environment": " ".join(part for part in (self.specification.kind, self.specification.file) if part),
             "backend": self.request.backend,
             "command": self.parameters.shown,
@@ -150,7 +147,7 @@ def make_plan(request: Request, checkout: Checkout) -> Plan:
         given.update(load_file(path))
     given.update(assignments(list(request.parameters)))
     storage = os.path.abspath(request.storage_dir) if request.storage_dir else paths.cache("downloads")
-    parameters = resolve(entry, given, directory=os.getcwd(), storage=storage, extra=request.extra)
+    parameters = resolve(entry, given, directory=os.getcwd(), storage=storage, project=checkout.directory, extra=request.extra)
     specification = environments.choose(project, entry, request.env_manager or inherited_manager(request))
     options = backend_options(request)
     trouble = backends.get(request.backend).problem(options)
@@ -179,7 +176,7 @@ def execute(plan: Plan, state: Any, phases: Phases, report: Report) -> Outcome:
     ended = Ended("FAILED", 125, "error")
     try:
         phases.end("record")
-        code = recorder.code(state, plan.request.require_clean)
+        recorder.code(state, plan.request.require_clean)
         phases.end("snapshot")
         environment = prepare(plan, report)
         recorder.environment(environment)
@@ -197,7 +194,6 @@ def execute(plan: Plan, state: Any, phases: Phases, report: Report) -> Outcome:
     finally:
         recorder.end(ended)
         phases.end("end")
-    del code
     return recorder.outcome(ended, time.perf_counter() - phases.began, phases.seconds)
 
 
