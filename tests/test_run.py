@@ -86,7 +86,7 @@ def test_wrong_input_ends_before_anything_is_recorded(project: str) -> None:
     for words, expected in (
         (["-P", "lr=abc"], "lr"),
         (["-P", "lr=-1"], "lr"),
-        (["-P", "l=1"], "lr"),
+        (["-P", "nmae=1"], "name"),
         (["-e", "mian"], "main"),
         (["-P", "lr"], "="),
         (["--backend", "slurmm"], "slurmm"),
@@ -226,7 +226,7 @@ entry_points:
   main:
     parameters:
       token: {type: string, secret: true}
-      user: ada
+      user: {default: ada}
     command: "echo user={user} token={token}; tr '\\\\0' ' ' < /proc/$$/cmdline"
 """
     folder = make_tree(os.path.join(str(tmp_path), "secretive"), {"MLproject": text})

@@ -5,13 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from runner import __version__
 from runner.errors import ProjError
-
-if TYPE_CHECKING:
-    import typer
 
 __all__ = ["COMMANDS", "main"]
 
@@ -69,54 +66,18 @@ def _through_typer(words: list[str]) -> int:
     """Everything but the plain line of a warm command: help, other commands, mistakes."""
     import typer
 
+    from runner.cli.application import application
+
     extra: list[str] = []
     if words and words[0] in COMMANDS and "--" in words and hasattr(_module(words[0]), "OPTIONS"):
         at = words.index("--")
         words, extra = words[:at], words[at + 1 :]
-    group = typer.main.get_command(_application())
+    group = typer.main.get_command(application())
     try:
         code = group.main(args=words, prog_name="proj", standalone_mode=True, obj={"extra": extra})
     except SystemExit as stop:
         code = stop.code
     return code if isinstance(code, int) else 0
-
-
-def _application() -> typer.Typer:
-    import typer
-
-    from runner.cli.lazy import LazyGroup
-
-    app = typer.Typer(
-        cls=LazyGroup,
-        help=__doc_text__,
-        add_completion=True,
-        rich_markup_mode=None,
-        pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
-
-    @app.callback(invoke_without_command=True)
-    def top(
-        context: typer.Context,
-        version: bool = typer.Option(False, "--version", help="Show the version.", is_eager=True),
-    ) -> None:
-        if version:
-            sys.stdout.write(f"proj {__version__}\n")
-            raise typer.Exit
-        if context.invoked_subcommand is None:
-            from runner.cli.here import show_here
-
-            show_here()
-
-    return app
-
-
-__doc_text__ = """Run any MLproject, record it, and make the same run again.
-
-proj run .                        run the project in this folder
-proj run GIT-URL -P lr=0.1        run one from a repository
-proj runs                         what has been run
-"""
 
 
 def _tell(error: ProjError) -> int:

@@ -1,16 +1,51 @@
-"""Subcommands that are imported when they are called: `proj --help` costs no more than Typer itself."""
+"""The Typer side of the program: subcommands that are imported when they are called, so that help stays quick."""
 
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
+from runner import __version__
 from runner.cli.main import COMMANDS
 
-__all__ = ["LazyGroup"]
+__all__ = ["application"]
+
+HELP = """Run any MLproject, record it, and make the same run again.
+
+\b
+proj run .                    run the project in this folder
+proj run GIT-URL -P lr=0.1    run one from a repository
+proj runs                     what has been run
+"""
+
+
+def application() -> typer.Typer:
+    app = typer.Typer(
+        cls=LazyGroup,
+        help=HELP,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+    @app.callback(invoke_without_command=True)
+    def top(
+        context: typer.Context,
+        version: bool = typer.Option(False, "--version", help="Show the version.", is_eager=True),
+    ) -> None:
+        if version:
+            sys.stdout.write(f"proj {__version__}\n")
+            raise typer.Exit
+        if context.invoked_subcommand is None:
+            from runner.cli.here import show_here
+
+            show_here()
+
+    return app
 
 
 class LazyGroup(TyperGroup):
