@@ -9,7 +9,7 @@ from typing import Any
 from runner import memo
 from runner.environments import cache
 from runner.environments.choice import choose
-from runner.values import Environment, EnvironmentSpec, Json, Report
+from runner.values import Activation, Environment, EnvironmentSpec, Json, Report
 
 __all__ = ["KINDS", "choose", "prepare"]
 
@@ -22,6 +22,8 @@ KINDS = {
 
 # Options that decide which environment it is; the others (offline, refresh) only how we come to it.
 DECIDING = ("python", "groups", "extras", "strict_python")
+
+ISOLATED = ("PYTHON", "PIP_", "CONDA_", "GIT_")
 
 
 def load(kind: str) -> Any:
@@ -40,7 +42,12 @@ def prepare(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], r
     if spec.kind == "system" or options.get("env_path"):
         from runner.environments import system
 
-        return system.prepare(spec, directory, options, report)
+        prepared = system.prepare(spec, directory, options, report)
+        return (
+            prepared._replace(activation=isolated(prepared.activation))
+            if options.get("isolated")
+            else prepared
+        )
     kind = load(spec.kind)
     subject = _subject(spec, directory, options)
     if not options.get("refresh") and not options.get("kept_lock"):
@@ -48,7 +55,7 @@ def prepare(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], r
         found = known and cache.look(known["key"])
         if found:
             if not kind.problem(found.prefix, found.facts):
-                return _environment(kind, found, known, report)
+                return _environment(kind, found, known, options, report)
             cache.release(found.key)
     from runner.environments.resolving import resolve
 
@@ -61,18 +68,36 @@ def prepare(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], r
         "warnings": specified.warnings,
     }
     if not options.get("kept_lock"):
-        memo.keep("environment", subject, specified.files, known)
-    return _environment(kind, found, known, report)
+        memo.keep("environment", subject, specified.files, _without_credentials(known))
+    return _environment(kind, found, known, options, report)
 
 
-def _environment(kind: Any, found: cache.Found, known: Mapping[str, Any], report: Report) -> Environment:
+def _without_credentials(known: Mapping[str, Any]) -> Any:
+    import json
+
+    from runner.environments.indexes import redact
+
+    return json.loads(redact(json.dumps(known)))
+
+
+def _environment(
+    kind: Any, found: cache.Found, known: Mapping[str, Any], options: Mapping[str, Any], report: Report
+) -> Environment:
     for warning in known["warnings"]:
         report.warn(warning)
     details: dict[str, Json] = {**found.details, **known["details"]}
     if warnings := [*known["warnings"], *([found.problem] if found.problem else [])]:
         details["warnings"] = warnings
     activation = kind.activate(found.prefix, found.facts, known["plan"])
+    if options.get("isolated"):
+        activation = isolated(activation)
     return Environment(activation, found.key, cache.lock_text(found.key), kind.LOCK_NAME, details)
+
+
+def isolated(activation: Activation) -> Activation:
+    """Without what the caller's shell says to Python, pip, conda and git; what the environment sets stays."""
+    cleared: dict[str, str | None] = {name: None for name in os.environ if name.startswith(ISOLATED)}
+    return activation._replace(variables={**cleared, "PYTHONNOUSERSITE": "1", **activation.variables})
 
 
 def _subject(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any]) -> str:

@@ -139,15 +139,15 @@ def ensure(name: str, kind: Kind, specified: Specified, lock: str, report: Repor
         if found:
             return found
         broken = read(key)
+        problem = kind.problem(broken.prefix, broken.facts) if broken else ""
         if not _clear(key):
             if broken is None:
                 raise EnvironmentFailure(f"the half-built environment {folder(key)} is in use", "proj env ls")
-            problem = kind.problem(broken.prefix, broken.facts)
             report.warn(f"environment {key[:12]}: {problem}; it is in use and cannot be built anew now")
             used = look(key)
             return (used or broken)._replace(problem=problem)
         if broken:
-            report.note(f"building environment {key[:12]} anew: {kind.problem(broken.prefix, broken.facts)}")
+            report.note(f"building environment {key[:12]} anew: {problem}")
         return _build(key, name, kind, specified, lock, handle, report)
 
 

@@ -14,7 +14,7 @@ __all__ = ["Copies"]
 
 # A package that looks outside its own folder while it is built has to be built where it is.
 OUTSIDE = re.compile(
-    r"setuptools[-_]scm|hatch-vcs|versioneer|versioningit|dunamai|\bvcs\b|\bpath\s*=|workspace\s*=|\.\./"
+    r"setuptools[-_]scm|hatch-vcs|versioneer|versioningit|dunamai|\bvcs\b|(?<![-\w])path\s*=|workspace\s*=|\.\./"
 )
 
 

@@ -14,6 +14,17 @@ from runner.values import Report
 
 __all__ = ["download_python", "fill"]
 
+# Lines that say where packages come from; they may hold credentials, so no lock has them.
+WHERE = (
+    "--index-url",
+    "-i ",
+    "--extra-index-url",
+    "--find-links",
+    "-f ",
+    "--no-index",
+    *("--no-binary", "--only-binary"),
+)
+
 
 def fill(plan: Mapping[str, Any], lock: str, prefix: str, handle: int, report: Report) -> None:
     options: dict[str, Any] = {"offline": plan.get("offline")}
@@ -27,7 +38,8 @@ def fill(plan: Mapping[str, Any], lock: str, prefix: str, handle: int, report: R
             handle=handle,
         )
         with Copies(plan["local"]) as copies:
-            lines = [copies.there(line) for line in lock.splitlines()]
+            lines = [line for line in (*plan["build"], *plan["lines"]) if line.startswith(WHERE)]
+            lines += [copies.there(line) for line in lock.splitlines()]
             if not any(line.startswith("pip==") for line in lines) and (
                 wheel := seed.pip_wheel(plan["version"])
             ):

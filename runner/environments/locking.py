@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -77,7 +78,21 @@ def _compile(plan: Mapping[str, Any], lines: Sequence[str], options: Mapping[str
             extra=settings.variables,
             text=text,
         )
-        return "".join(copies.back(line) + "\n" for line in _kept(out))
+        return _with_own_hashes("".join(copies.back(line) + "\n" for line in _kept(out)), lines)
+
+
+def _with_own_hashes(lock: str, lines: Sequence[str]) -> str:
+    """Hashes that the specification states replace those that the index told: only they are accepted."""
+    stated = {_name(line): re.findall(r"--hash[= ](\S+)", line) for line in lines if "--hash" in line}
+    if not stated:
+        return lock
+    entries = []
+    for entry in _entries(lock):
+        if hashes := stated.get(_name(entry)):
+            pinned = entry.split(" --hash")[0].split("\\\n")[0].strip()
+            entry = " \\\n".join([pinned, *(f"    --hash={each}" for each in hashes)]) + "\n"
+        entries.append(entry)
+    return "".join(entries)
 
 
 def _kept(out: str) -> list[str]:

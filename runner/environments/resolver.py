@@ -25,7 +25,8 @@ REMOVED = (
 NETWORK = re.compile(
     r"dns error|failed to lookup address|error sending request|connection (?:refused|reset|closed)"
     r"|timed? ?out|request failed after|network is unreachable|no route to host|certificate"
-    r"|HTTP status server error|could not resolve host|unable to access '\w+://|error trying to connect|tls handshake",
+    r"|HTTP status server error|could not resolve host|unable to access '\w+://|error trying to connect"
+    r"|tls handshake",
     re.IGNORECASE,
 )
 REFUSED = re.compile(r"\b(401 Unauthorized|403 Forbidden)\b", re.IGNORECASE)

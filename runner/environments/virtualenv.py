@@ -12,6 +12,7 @@ from runner.values import Activation, EnvironmentSpec, Json, Report
 __all__ = ["LOCK_NAME", "activate", "build", "lock", "problem", "remove", "specify"]
 
 LOCK_NAME = "environment.lock"
+BINARY = ("--no-binary", "--only-binary")  # whether a wheel or a build of our own is installed
 
 
 def specify(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], report: Report) -> Specified:
@@ -39,6 +40,7 @@ def specify(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], r
         "python": [interpreter.path, interpreter.version, interpreter.implementation],
         "platform": platform,
         "local": [[each.text, each.digest or each.path] for each in local],
+        "built": [line for line in (*build.lines, *main.lines) if line.startswith(BINARY)],
         "seed": seed.pip_version(interpreter.version),
     }
     plan = {
