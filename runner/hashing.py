@@ -1,0 +1,171 @@
+"""SHA-256 of files and folders; what is slow to read is remembered by size, times and inode."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from hashlib import sha256
+from typing import TYPE_CHECKING, NamedTuple
+
+from runner import paths
+
+if TYPE_CHECKING:
+    import sqlite3
+
+__all__ = ["Digest", "digest", "of_bytes"]
+
+BLOCK = 1 << 20  # bytes
+SMALL = 1 << 18  # bytes; a file up to this size is read again sooner than its hash is looked up
+RACY = 2_000_000_000  # ns; what changed so recently may change again within one tick of a file system's clock
+ROWS = 200_000  # remembered at most
+
+
+class Digest(NamedTuple):
+    digest: str  # sha256:<hex> of a file's bytes, tree-sha256:<hex> of a folder
+    size: int  # bytes; of a folder: of all files in it
+
+
+class Entry(NamedTuple):
+    name: str  # in the folder, with "/"
+    path: str
+    found: os.stat_result | None  # None: a link that leads nowhere
+
+
+def digest(path: str) -> Digest:
+    """Of a file or a folder. OSError when it cannot be read.
+
+    A folder's digest is that of the lines `<digest> <name>\\0` of its files, sorted by name. Links are
+    followed; one that leads nowhere counts with its target, empty folders and special files do not count.
+    """
+    path = os.path.abspath(path)
+    found = os.stat(path)
+    if stat.S_ISDIR(found.st_mode):
+        return _of_folder(path)
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(22, "is neither a file nor a folder", path)
+    return _of_file(path, found)
+
+
+def of_bytes(data: bytes) -> str:
+    return f"sha256:{sha256(data).hexdigest()}"
+
+
+def _of_file(path: str, found: os.stat_result) -> Digest:
+    if found.st_size <= SMALL:
+        return Digest(*_read(path))
+    began, stamp = time.time_ns(), _stamp(found)
+    if known := _recall(path, stamp):
+        return Digest(known, found.st_size)
+    value, size = _read(path)
+    if _is_settled(found, began) and _stamp(os.stat(path)) == stamp:
+        _keep(path, stamp, value)
+    return Digest(value, size)
+
+
+def _read(path: str) -> tuple[str, int]:
+    total, size = sha256(), 0
+    with open(path, "rb", buffering=0) as file:
+        while block := file.read(BLOCK):
+            total.update(block)
+            size += len(block)
+    return f"sha256:{total.hexdigest()}", size
+
+
+def _of_folder(path: str) -> Digest:
+    began = time.time_ns()
+    entries = sorted(_walk(path, "", (os.path.realpath(path),)))
+    size = sum(entry.found.st_size for entry in entries if entry.found)
+    stamps = sha256()
+    for entry in entries:
+        mark = _stamp(entry.found) if entry.found else os.readlink(entry.path)
+        stamps.update(f"{mark} {entry.name}\0".encode("utf-8", "surrogateescape"))
+    stamp = stamps.hexdigest()
+    if known := _recall(path, stamp):
+        return Digest(known, size)
+    total = sha256()
+    for entry in entries:
+        value = _of_file(entry.path, entry.found).digest if entry.found else f"link:{os.readlink(entry.path)}"
+        total.update(f"{value} {entry.name}\0".encode("utf-8", "surrogateescape"))
+    value = f"tree-sha256:{total.hexdigest()}"
+    if all(entry.found is None or _is_settled(entry.found, began) for entry in entries):
+        _keep(path, stamp, value)
+    return Digest(value, size)
+
+
+def _walk(folder: str, prefix: str, parents: tuple[str, ...]) -> list[Entry]:
+    found = []
+    for each in os.scandir(folder):
+        name = f"{prefix}{each.name}"
+        try:
+            status = each.stat()
+        except FileNotFoundError:
+            if each.is_symlink():
+                found.append(Entry(name, each.path, None))
+            continue
+        if stat.S_ISDIR(status.st_mode):
+            real = os.path.realpath(each.path) if each.is_symlink() else os.path.join(parents[-1], each.name)
+            if real not in parents:  # a link to a folder that it lies in would never end
+                found += _walk(each.path, f"{name}/", (*parents, real))
+        elif stat.S_ISREG(status.st_mode):
+            found.append(Entry(name, each.path, status))
+    return found
+
+
+def _stamp(found: os.stat_result) -> str:
+    """With the time of change, which no program can set: mtime is put back by many."""
+    return f"{found.st_size}:{found.st_mtime_ns}:{found.st_ctime_ns}:{found.st_dev}:{found.st_ino}"
+
+
+def _is_settled(found: os.stat_result, now: int) -> bool:
+    return now - max(found.st_mtime_ns, found.st_ctime_ns) > RACY
+
+
+# ---- what is remembered: losing it costs time only ---------------------------------------------------------
+
+_open: dict[str, sqlite3.Connection] = {}
+
+
+def _connection() -> sqlite3.Connection:
+    import sqlite3
+
+    file = paths.cache("hashes.sqlite")
+    found = _open.get(file)
+    if found is None or not os.path.exists(file):
+        os.makedirs(os.path.dirname(file), exist_ok=True)
+        found = sqlite3.connect(file, timeout=1, isolation_level=None, check_same_thread=False)
+        found.execute("PRAGMA synchronous = OFF")
+        found.execute("CREATE TABLE IF NOT EXISTS hashes (path TEXT PRIMARY KEY, stamp TEXT, digest TEXT)")
+        if previous := _open.get(file):
+            previous.close()
+        _open[file] = found
+    return found
+
+
+def _recall(path: str, stamp: str) -> str:
+    import sqlite3
+
+    try:
+        row = (
+            _connection()
+            .execute("SELECT digest FROM hashes WHERE path = ? AND stamp = ?", (_key(path), stamp))
+            .fetchone()
+        )
+    except (sqlite3.Error, OSError):
+        return ""
+    return str(row[0]) if row else ""
+
+
+def _keep(path: str, stamp: str, value: str) -> None:
+    import sqlite3
+
+    try:
+        connection = _connection()
+        connection.execute("INSERT OR REPLACE INTO hashes VALUES (?, ?, ?)", (_key(path), stamp, value))
+        connection.execute("DELETE FROM hashes WHERE rowid <= (SELECT max(rowid) FROM hashes) - ?", (ROWS,))
+    except (sqlite3.Error, OSError):
+        pass
+
+
+def _key(path: str) -> str:
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
