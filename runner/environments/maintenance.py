@@ -1,0 +1,154 @@
+"""What `proj env` does with the cache: list, size up, remove, and make room."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from runner import environments
+from runner.environments import cache
+from runner.errors import InputError
+
+__all__ = ["Row", "collect", "disk_use", "listing", "pick", "remove"]
+
+
+class Row(NamedTuple):
+    key: str
+    kind: str
+    python: str
+    file: str  # the specification it was built from first
+    packages: int
+    created: int  # ms
+    used: int  # ms, the last time
+    in_use: bool
+    problem: str
+    size: int | None = None  # bytes on disk that it shares with no package cache and no other environment
+
+
+def listing(*, sizes: bool = False) -> list[Row]:
+    """All environments, the last used first."""
+    rows = [_row(found, sizes) for key in cache.keys() if (found := cache.read(key))]
+    return sorted(rows, key=lambda row: row.used, reverse=True)
+
+
+def _row(found: cache.Found, sizes: bool) -> Row:
+    from runner.environments.packages import packages
+
+    return Row(
+        found.key,
+        found.kind,
+        str(found.facts.get("python") or found.details.get("python") or ""),
+        str(found.details.get("file") or ""),
+        len(packages(cache.lock_text(found.key))),
+        found.created,
+        int(_last_use(found.key) * 1000),
+        cache.in_use(found.key),
+        environments.load(found.kind).problem(found.prefix, found.facts),
+        _size(found.prefix) if sizes else None,
+    )
+
+
+def _last_use(key: str) -> float:
+    try:
+        return os.stat(cache.folder(f"{key}.in-use")).st_mtime
+    except OSError:
+        return 0.0
+
+
+def pick(words: Iterable[str]) -> list[str]:
+    """Full keys for keys that may be shortened."""
+    known, chosen = cache.keys(), []
+    for word in words:
+        fitting = [key for key in known if key.startswith(word)]
+        if len(fitting) != 1:
+            reason = (
+                "there is no such environment" if not fitting else f"{len(fitting)} environments begin so"
+            )
+            raise InputError(f"{word}: {reason}", "proj env ls")
+        chosen += fitting
+    return chosen
+
+
+def remove(keys: Iterable[str]) -> tuple[list[str], list[str]]:
+    """The keys that were removed, and those that are in use and were not."""
+    removed, kept = [], []
+    for key in keys:
+        found = cache.read(key)
+        kind: Any = environments.load(found.kind) if found else None
+        (removed if cache.remove(key, kind) else kept).append(key)
+    return removed, kept
+
+
+def collect(*, older_than: float | None = None, max_size: int | None = None) -> list[str]:
+    """Removes environments not used for `older_than` seconds, then the longest unused until all fit in `max_size`.
+
+    What killed builds left is removed too; what is in use never. Returns the keys.
+    """
+    _sweep()
+    removed: list[str] = []
+    by_age = sorted(cache.keys(), key=_last_use)
+    if older_than is not None:
+        limit = time.time() - older_than
+        removed += remove(key for key in by_age if _last_use(key) <= limit)[0]
+    if max_size is not None:
+        left = [key for key in by_age if key not in removed]
+        sizes = {key: _size(cache.folder(key)) for key in left}
+        total = sum(sizes.values())
+        for key in left:
+            if total <= max_size:
+                break
+            if remove([key])[0]:
+                removed.append(key)
+                total -= sizes[key]
+    return removed
+
+
+def _sweep() -> None:
+    """Folders without a marker, unless they are being built, and drafts of files older than an hour."""
+    try:
+        names = os.listdir(cache.folder())
+    except FileNotFoundError:
+        return
+    ready = set(cache.keys())
+    for name in names:
+        path = cache.folder(name)
+        if os.path.isdir(path) and name not in ready:
+            cache.remove(name)
+        elif name.rpartition(".")[2].isdigit() and os.stat(path).st_mtime < time.time() - 3600:
+            os.unlink(path)
+
+
+def disk_use(keys: Iterable[str]) -> int:
+    """Bytes that these environments take together: a file with several names counts once."""
+    seen: set[tuple[int, int]] = set()
+    total = 0
+    for key in keys:
+        for found in _files(cache.folder(key)):
+            identity = (found.st_dev, found.st_ino)
+            if identity not in seen:
+                seen.add(identity)
+                total += found.st_blocks * 512
+    return total
+
+
+def _size(prefix: str) -> int:
+    return sum(found.st_blocks * 512 for found in _files(prefix) if found.st_nlink == 1)
+
+
+def _files(folder: str) -> Iterator[os.stat_result]:
+    pending = [folder]
+    while pending:
+        try:
+            entries = list(os.scandir(pending.pop()))
+        except OSError:
+            continue
+        for entry in entries:
+            try:
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(entry.path)
+                else:
+                    yield entry.stat(follow_symlinks=False)
+            except OSError:
+                continue
