@@ -21,6 +21,7 @@ from runner.errors import StoreError
 from runner.tracking import experiments, rows
 from runner.tracking.fold import fold
 from runner.tracking.log import read_all
+from runner.tracking.migrations import BY_VALUE
 from runner.values import Report, Silent
 
 __all__ = ["Work", "catch_up", "look"]
@@ -30,6 +31,7 @@ RACY = (
     2_000_000_000  # ns; a folder that changed so recently may change again within the same tick of its clock
 )
 BATCH = 2000  # runs in one transaction
+BULK = 5000
 TAIL = 512  # bytes before the position whose checksum tells that a log is still the same
 
 
@@ -163,20 +165,41 @@ def catch_up(connection: sqlite3.Connection, root: str, work: Work, report: Repo
     with (report or Silent()).step("reading the logs") as step:
         for first in range(0, max(1, len(work.runs)), BATCH):
             part = work.runs[first : first + BATCH]
+            last = first + BATCH >= len(work.runs)
             connection.execute("BEGIN IMMEDIATE")
             try:
+                if first == 0 and len(work.runs) > BULK:
+                    _begin_bulk(connection, len(work.runs))
                 for run_id in part:
                     _update(connection, root, run_id)
-                if first + BATCH >= len(work.runs):
+                if last:
                     for experiment_id in work.experiments:
                         _update_experiment(connection, root, experiment_id)
                     connection.execute("DELETE FROM watched WHERE until <= ?", (time.time(),))
+                    _end_bulk(connection)
                     _remember(connection, {**work.meta, "complete": "1"})
             except BaseException:
                 connection.execute("ROLLBACK")
                 raise
             connection.execute("COMMIT")
             step.update("runs", first + len(part), len(work.runs))
+
+
+def _begin_bulk(connection: sqlite3.Connection, count: int) -> None:
+    """When most of the runs will be new."""
+    (there,) = connection.execute("SELECT count(*) FROM runs").fetchone()
+    if there * 4 < count:
+        _remember(connection, {"bulk": "1"})
+        for name in BY_VALUE:
+            connection.execute(f"DROP INDEX IF EXISTS {name}")
+
+
+def _end_bulk(connection: sqlite3.Connection) -> None:
+    """Also after a process that began and was killed."""
+    if connection.execute("SELECT 1 FROM meta WHERE key = 'bulk'").fetchone():
+        for statement in BY_VALUE.values():
+            connection.execute(statement)
+        connection.execute("DELETE FROM meta WHERE key = 'bulk'")
 
 
 def _remember(connection: sqlite3.Connection, meta: Mapping[str, str]) -> None:

@@ -43,7 +43,7 @@ class Index:
             self._current(everything)
 
     def page(
-        self, wanted: query.Query, limit: int, start: tuple[int, int] = (0, 0)
+        self, wanted: query.Query, limit: int, start: tuple[int, int] = (0, 0), refresh: bool = True
     ) -> tuple[tuple[Run, ...], tuple[int, int] | None]:
         """At most `limit` runs from `start` on (phase, offset), and where the next page starts."""
 
@@ -51,7 +51,7 @@ class Index:
             numbers, after = query.page(connection, wanted, limit, start)
             return rows.load_many(connection, numbers), after
 
-        return self._ask(ask)
+        return self._ask(ask, refresh)
 
     def open_runs(self) -> tuple[Run, ...]:
         """Those that are RUNNING or SCHEDULED."""
@@ -81,10 +81,13 @@ class Index:
 
     # ---- the connection ----------------------------------------------------------------------------------
 
-    def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
+    def _ask(self, question: Callable[[sqlite3.Connection], T], refresh: bool = True) -> T:
         with self._lock:
             try:
-                return question(self._current())
+                current = (
+                    self._connection if self._connection is not None and not refresh else self._current()
+                )
+                return question(current)
             except sqlite3.DatabaseError as error:
                 path = self.path
                 self.close()

@@ -1,7 +1,7 @@
 """A parsed filter and order as SQL: only bound parameters, and no look at all runs where an index can do.
 
 The database is told which table to begin with. When few runs meet one of the conditions, with those.
-Otherwise, in an order by a metric, with the metric's own index in that order: a page is found without sorting.
+Otherwise, in an order by a metric, with the metric's own index in that order: a page needs no sorting.
 """
 
 from __future__ import annotations
@@ -141,7 +141,8 @@ def _condition(clause: Clause, dialect: Dialect) -> Part:
         return _operator(ATTRIBUTES.get(clause.key, f"r.{clause.key}"), clause, dialect)
     if clause.entity == "dataset":
         part = _operator(f"x.{clause.key}", clause, dialect)
-        return Part(f"EXISTS (SELECT 1 FROM datasets x WHERE x.run = r.run AND {part.sql})", part.bound)
+        sql = f"EXISTS (SELECT 1 FROM datasets x WHERE x.run = r.run AND {part.sql})"  # noqa: S608
+        return Part(sql, part.bound)
     table = TABLES[clause.entity]
     parts = (
         [Part("x.key = ?", (clause.key,))]
@@ -157,10 +158,15 @@ def _condition(clause: Clause, dialect: Dialect) -> Part:
 def _compare(alias: str, clause: Clause, dialect: Dialect) -> list[Part]:
     """Conditions on a row of metrics, params or tags; the first is that on its key."""
     parts = [Part(f"{alias}.key = ?", (clause.key,))]
-    if clause.entity != "metric" and clause.operator == "=":
-        start = str(clause.value)[:PREFIX]
-        parts.append(Part(f"substr({alias}.value, 1, {PREFIX}) = ?", (start,)))
-    part = _operator(f"{alias}.value", clause, dialect)
+    value = f"{alias}.value"
+    if clause.entity != "metric":
+        if clause.operator == "=":
+            start = str(clause.value)[:PREFIX]
+            parts.append(Part(f"{value} = ?", (start,)))
+            if len(start) < PREFIX:
+                return parts
+        value = f"coalesce({alias}.whole, {value})"
+    part = _operator(value, clause, dialect)
     if clause.entity == "metric" and clause.operator == "!=":  # NaN differs from everything
         part = Part(f"({part.sql} OR {alias}.value IS NULL)", part.bound)
     return [*parts, part]
@@ -188,7 +194,9 @@ def _order(orders: Sequence[Order]) -> tuple[Part, Part]:
             if key == "end_time":
                 terms.append(f"{column} IS NULL")
         else:
-            column = f"o{number}.value"
+            column = (
+                f"o{number}.value" if entity == "metric" else f"coalesce(o{number}.whole, o{number}.value)"
+            )
             joins += f" LEFT JOIN {TABLES[entity]} o{number} ON o{number}.run = r.run AND o{number}.key = ?"
             bound.append(key)
             terms.append(f"o{number}.run IS NULL, {column} IS NULL")

@@ -54,7 +54,7 @@ def identity() -> dict[str, Any]:
 
 
 def gone(supervisor: Mapping[str, Any]) -> str:
-    """Why a supervisor is no more: `rebooted` or `lost`. "" when it lives, or when that cannot be known here."""
+    """Why a supervisor is no more: `rebooted` or `lost`. "" when it lives, or that cannot be known here."""
     if not supervisor.get("pid") or supervisor.get("host") != os.uname().nodename:
         return ""
     then = supervisor.get("boot_id")

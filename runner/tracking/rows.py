@@ -8,9 +8,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from runner.tracking.fold import Run, from_json, to_json
+from runner.tracking.migrations import PREFIX
 
 __all__ = ["delete", "load", "load_many", "save"]
 
+encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 CONTEXT = "mlflow.data.context"
 COLUMNS = (
     *("run_id", "experiment_id", "name", "status", "lifecycle", "start_time", "end_time"),
@@ -21,6 +23,15 @@ UPSERT = (
     f"ON CONFLICT (run_id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in COLUMNS[1:])}"
 )
 TABLES = ("metrics", "params", "tags")
+INSERT = {
+    "metrics": "INSERT INTO metrics VALUES (?, ?, ?) "
+    "ON CONFLICT (run, key) DO UPDATE SET value = excluded.value",
+    **{
+        table: f"INSERT INTO {table} VALUES (?, ?, ?, ?) "  # noqa: S608
+        "ON CONFLICT (run, key) DO UPDATE SET value = excluded.value, whole = excluded.whole"
+        for table in ("params", "tags")
+    },
+}
 
 
 def save(
@@ -36,7 +47,7 @@ def save(
         number = cursor.lastrowid
     if old == new:
         return
-    record = json.dumps(to_json(new), separators=(",", ":"))
+    record = encode(to_json(new))
     connection.execute(
         "INSERT INTO records VALUES (?, ?) ON CONFLICT (run) DO UPDATE SET record = excluded.record",
         (number, record),
@@ -48,20 +59,23 @@ def save(
         if gone:
             connection.executemany(f"DELETE FROM {table} WHERE run = ? AND key = ?", gone)  # noqa: S608
         changed = [
-            (number, storable(key), storable(value))
-            for key, value in now.items()
-            if key not in before or before[key] != value
+            (number, key, value) for key, value in now.items() if key not in before or before[key] != value
         ]
         if changed:
-            connection.executemany(
-                f"INSERT INTO {table} VALUES (?, ?, ?) "  # noqa: S608
-                "ON CONFLICT (run, key) DO UPDATE SET value = excluded.value",
-                changed,
-            )
+            connection.executemany(INSERT[table], map(_metric if table == "metrics" else _text, changed))
     if old is not None and old.datasets != new.datasets:
         connection.execute("DELETE FROM datasets WHERE run = ?", (number,))
     if new.datasets and (old is None or old.datasets != new.datasets):
         connection.executemany("INSERT INTO datasets VALUES (?, ?, ?, ?)", _datasets(number, new))
+
+
+def _metric(row: tuple[Any, str, Any]) -> tuple[Any, ...]:
+    return row[0], storable(row[1]), row[2]
+
+
+def _text(row: tuple[Any, str, str]) -> tuple[Any, ...]:
+    value = storable(row[2])
+    return row[0], storable(row[1]), value[:PREFIX], value if len(value) > PREFIX else None
 
 
 def _values(run: Run) -> dict[str, Mapping[str, Any]]:

@@ -228,8 +228,8 @@ class Store:
         query = Query(search.parse_filter(filter), search.parse_order(order_by), experiment_ids, view)
         start = _position(page_token)
         index = self.index
-        self._reconcile(index.open_runs())
-        runs, after = index.page(query, limit, start)
+        closed = self._reconcile(index.open_runs())
+        runs, after = index.page(query, limit, start, refresh=bool(closed))
         return Page(runs, "" if after is None else "{}:{}".format(*after))
 
     def resolve(self, ref: str, project: str = "") -> str:
