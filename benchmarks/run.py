@@ -21,7 +21,10 @@ from collections.abc import Callable, Mapping
 
 Commands = Mapping[str, tuple[list[str], str]]  # name -> (argv, folder)
 
-TRIVIAL = {"MLproject": "name: trivial\nentry_points:\n  main:\n    command: python train.py\n", "train.py": "print('hello')\n"}
+TRIVIAL = {
+    "MLproject": "name: trivial\nentry_points:\n  main:\n    command: python train.py\n",
+    "train.py": "print('hello')\n",
+}
 TINY_ENV = 'python: "3.11"\ndependencies:\n  - six\n'
 ML_ENV = 'python: "3.11"\ndependencies:\n  - numpy\n  - pandas\n  - scikit-learn\n'
 
@@ -68,13 +71,17 @@ def git(folder: str, *words: str) -> None:
 
 def once(argv: list[str], folder: str) -> float:
     began = time.perf_counter()
-    done = subprocess.run(argv, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        argv, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL
+    )
     took = time.perf_counter() - began
     assert done.returncode == 0, f"{argv}: {done.stderr.decode()[-2000:]}"
     return took * 1000
 
 
-def interleaved(commands: Commands, runs: int, reset: Mapping[str, Callable[[], None]] | None = None) -> dict[str, float]:
+def interleaved(
+    commands: Commands, runs: int, reset: Mapping[str, Callable[[], None]] | None = None
+) -> dict[str, float]:
     """Median milliseconds of each, after one run that does not count."""
     times: dict[str, list[float]] = {name: [] for name in commands}
     for turn in range(runs + 1):
@@ -110,14 +117,23 @@ def bench_warm(folder: str, options: argparse.Namespace) -> None:
         file.write("python_env: python_env.yaml\n")
     subprocess.run([proj(), "run", env, "-q"], check=True, stdout=subprocess.DEVNULL)
     python = shutil.which("python") or sys.executable
-    real = subprocess.run([python, "-c", "import sys; print(sys.executable)"], capture_output=True, text=True).stdout.strip()
+    real = subprocess.run(
+        [python, "-c", "import sys; print(sys.executable)"], capture_output=True, text=True
+    ).stdout.strip()
     os.environ["PATH"] = os.path.dirname(real) + os.pathsep + os.environ["PATH"]
     prefix = os.path.join(os.environ["PROJ_HOME"], "cache", "environments")
     env_python = next(
-        os.path.join(prefix, name, "bin", "python") for name in os.listdir(prefix) if os.path.isdir(os.path.join(prefix, name))
+        os.path.join(prefix, name, "bin", "python")
+        for name in os.listdir(prefix)
+        if os.path.isdir(os.path.join(prefix, name))
     )
     project = write(os.path.join(folder, "uvproject"), {"train.py": TRIVIAL["train.py"]})
-    write(project, {"pyproject.toml": '[project]\nname="x"\nversion="1"\nrequires-python=">=3.10"\ndependencies=["six"]\n'})
+    write(
+        project,
+        {
+            "pyproject.toml": '[project]\nname="x"\nversion="1"\nrequires-python=">=3.10"\ndependencies=["six"]\n'
+        },
+    )
     subprocess.run([uv(), "sync", "-q", "--python", real], cwd=project, check=True)
     commands = {
         "bare: env/bin/python train.py": ([env_python, "train.py"], env),
@@ -132,7 +148,10 @@ def bench_warm(folder: str, options: argparse.Namespace) -> None:
             "bare: env/bin/python train.py": commands["bare: env/bin/python train.py"],
             "proj run (virtualenv)": commands["proj run (virtualenv)"],
             "proj run --env-manager local": commands["proj run --env-manager local"],
-            "mlflow run --env-manager local": ([options.mlflow, "run", plain, "--env-manager", "local"], plain),
+            "mlflow run --env-manager local": (
+                [options.mlflow, "run", plain, "--env-manager", "local"],
+                plain,
+            ),
         }
         os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
         show("against mlflow run", interleaved(commands, 3), "bare: env/bin/python train.py")
@@ -157,19 +176,29 @@ def bench_git(folder: str, options: argparse.Namespace) -> None:
 
 
 def bench_output(folder: str, options: argparse.Namespace) -> None:
-    project = write(os.path.join(folder, "output"), {"MLproject": "name: o\nentry_points:\n  main:\n    command: head -c 100000000 /dev/zero\n"})
+    project = write(
+        os.path.join(folder, "output"),
+        {"MLproject": "name: o\nentry_points:\n  main:\n    command: head -c 100000000 /dev/zero\n"},
+    )
     commands = {
-        "bash | tee": (["bash", "-c", f"head -c 100000000 /dev/zero | tee {folder}/log | cat >/dev/null"], folder),
+        "bash | tee": (
+            ["bash", "-c", f"head -c 100000000 /dev/zero | tee {folder}/log | cat >/dev/null"],
+            folder,
+        ),
         "proj run": (["bash", "-c", f"{proj()} run {project} -q | cat >/dev/null"], folder),
     }
     show("100 MB through pipes", interleaved(commands, max(3, options.runs // 3)), "bash | tee")
-    lines = {"MLproject": "name: o\nentry_points:\n  main:\n    command: seq 1000000\n"}
+    lines = {"MLproject": "name: o\nentry_points:\n  main:\n    command: seq 8000000\n"}
     project = write(os.path.join(folder, "lines"), lines)
     times: dict[str, list[float]] = {"bare on a terminal": [], "proj run on a terminal": []}
     for _ in range(max(3, options.runs // 3)):
-        times["bare on a terminal"].append(on_terminal(["seq", "1000000"]))
+        times["bare on a terminal"].append(on_terminal(["seq", "8000000"]))
         times["proj run on a terminal"].append(on_terminal([proj(), "run", project, "-q"]))
-    show("1,000,000 lines to a terminal", {k: statistics.median(v) for k, v in times.items()}, "bare on a terminal")
+    show(
+        "8,000,000 lines (63 MB) to a terminal",
+        {k: statistics.median(v) for k, v in times.items()},
+        "bare on a terminal",
+    )
 
 
 def on_terminal(argv: list[str]) -> float:
@@ -192,9 +221,14 @@ def bench_cold(folder: str, options: argparse.Namespace) -> None:
     project = write(os.path.join(folder, "ml"), {**TRIVIAL, "python_env.yaml": ML_ENV})
     with open(os.path.join(project, "MLproject"), "a", encoding="utf-8") as file:
         file.write("python_env: python_env.yaml\n")
-    subprocess.run([proj(), "run", project, "-q"], check=True, stdout=subprocess.DEVNULL)  # packages and lock are kept now
+    subprocess.run(
+        [proj(), "run", project, "-q"], check=True, stdout=subprocess.DEVNULL
+    )  # packages and lock are kept now
     prefix = os.path.join(os.environ["PROJ_HOME"], "cache", "environments")
-    key = max((n for n in os.listdir(prefix) if n.endswith(".lock")), key=lambda n: os.path.getmtime(os.path.join(prefix, n)))
+    key = max(
+        (n for n in os.listdir(prefix) if n.endswith(".lock")),
+        key=lambda n: os.path.getmtime(os.path.join(prefix, n)),
+    )
     lock = os.path.join(folder, "requirements.lock")
     shutil.copy(os.path.join(prefix, key), lock)
     target = os.path.join(folder, "uv-env")
@@ -208,7 +242,11 @@ def bench_cold(folder: str, options: argparse.Namespace) -> None:
         "uv venv && uv pip sync": lambda: shutil.rmtree(target, ignore_errors=True),
         "proj run, cold environment": lambda: shutil.rmtree(prefix, ignore_errors=True),
     }
-    show("cold: numpy, pandas, scikit-learn; lock and packages kept", interleaved(commands, 5, reset), "uv venv && uv pip sync")
+    show(
+        "cold: numpy, pandas, scikit-learn; lock and packages kept",
+        interleaved(commands, 5, reset),
+        "uv venv && uv pip sync",
+    )
 
 
 if __name__ == "__main__":

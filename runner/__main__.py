@@ -1,5 +1,6 @@
 """`python -m runner` is the same program as `proj`."""
 
-from runner.cli.main import main
+from runner.cli.main import entry
 
-raise SystemExit(main())
+if __name__ == "__main__":
+    entry()

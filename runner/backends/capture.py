@@ -75,9 +75,12 @@ class Capture:
         if self.failure or not data:
             return
         try:
-            if self._size >= self._half:
-                self._write_tail(data)
-                return
+            if self._size + len(data) > self._half:
+                room = max(self._half - self._size, 0)
+                self._write_tail(data[room:])
+                data = data[:room]
+                if not data:
+                    return
             moment = time.time_ns() // 1_000_000
             last_stream, last_moment = self._last
             if stream != last_stream or moment - last_moment >= PIECE:
@@ -102,6 +105,8 @@ class Capture:
             names = sorted(name for name in os.listdir(self._directory) if name.startswith("output.tail."))
             for name in names[:-2]:
                 os.unlink(os.path.join(self._directory, name))
+        self._dropped += max(len(data) - self._half, 0)
+        data = data[-self._half :]
         os.write(self._tail[-1], data)
         self._tail_size += len(data)
 

@@ -11,7 +11,7 @@ import os
 import signal
 from typing import Any, NamedTuple
 
-from runner.backends import evidence, guard, terminal
+from runner.backends import contained, evidence, guard, terminal
 from runner.backends.base import Supervision
 from runner.errors import BackendError
 from runner.process import find
@@ -66,7 +66,7 @@ def submit(job: Job, report: Report) -> Handle:  # noqa: ARG001
         os.close(before)
         for fd in theirs:
             os.close(fd)
-    watcher = guard.post(pid, job.run_id, job.options.get("grace", GRACE))
+    watcher = guard.post(pid, job.run_id, job.options.get("grace", GRACE), contained.farewell(job))
     if foreground:
         terminal.give_foreground(pid)
     return Handle(pid, outputs, watcher, foreground, kills)
@@ -75,7 +75,14 @@ def submit(job: Job, report: Report) -> Handle:  # noqa: ARG001
 def wait(handle: Handle, job: Job, supervision: Supervision) -> Ended:
     from runner.backends.supervise import Supervisor
 
-    return Supervisor(handle, job, supervision).run()
+    if not contained.is_container(job):
+        return Supervisor(handle, job, supervision).run()
+    ended = Ended("FAILED", 125, "error")
+    try:
+        ended = Supervisor(handle, job, supervision).run()
+    finally:
+        ended = contained.ended(job, ended)  # in any case: a container outlives its client
+    return ended
 
 
 def cancel(handle: Handle, grace: float) -> None:
@@ -98,8 +105,8 @@ def _signal(group: int, number: int) -> bool:
 
 def _argv(job: Job) -> list[str]:
     """The command's words when a shell would make the same of them, `bash -c` otherwise (saves a process)."""
-    if job.activation.options.get("argv"):  # a container runtime, say: its own command line
-        return list(job.activation.options["argv"])
+    if contained.is_container(job):
+        return contained.argv(job)
     words = job.command.split()
     if words and PLAIN.issuperset(job.command) and words[0] not in BUILTINS:
         program = find(words[0], job.variables.get("PATH", os.defpath))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import select
 import signal
@@ -23,6 +24,9 @@ __all__ = ["CANCEL", "Supervisor"]
 
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 CANCEL = "cancel"  # a file of this name in the record asks the supervisor to end the run
+FLOW = 0.0006  # s: output that comes faster than this is read in larger pieces
+MOST = 1 << 18  # bytes at once
+SMALL = 1 << 14
 DRAIN = 0.05  # s: how long output may still come when the command has ended but a child of it keeps the pipe
 LOOK = 1.0  # s between looks for CANCEL
 
@@ -48,12 +52,16 @@ class Supervisor:
         self._status: int | None = None
         self._usage: dict[str, Json] = {}
         self._wake = (-1, -1)
+        self._copied = 0.0  # when output was last copied, and whether that was a small piece
+        self._small = False
         self._started = time.monotonic()
 
     def run(self) -> Ended:
         before = self._catch_signals()
         try:
             self._supervision.started({"group": self._handle.pid})
+            gc.freeze()
+            gc.enable()  # switched off for a quick start
             self._loop()
             self._end_the_rest()
         finally:
@@ -73,7 +81,7 @@ class Supervisor:
     def _catch_signals(self) -> dict[int, Any]:
         """Signals become bytes in a pipe that the loop reads."""
         self._wake = os.pipe()
-        for fd in self._wake:
+        for fd in (*self._wake, *self._streams):
             os.set_blocking(fd, False)
         signal.set_wakeup_fd(self._wake[1], warn_on_full_buffer=False)
 
@@ -163,16 +171,13 @@ class Supervisor:
 
     def _copy(self, fd: int) -> bool:
         """Moves what is there to the terminal and the record; False at the end of the stream."""
-        try:
-            data = os.read(fd, 1 << 16)
-        except OSError as error:
-            if error.errno == errno.EIO:  # how a pseudo-terminal says end
-                return False
-            raise
-        if not data:
-            return False
+        if self._small and time.monotonic() - self._copied < FLOW:
+            time.sleep(FLOW / 2)  # a stream of small writes: one read for many of them
+        data, more = _read(fd)
+        self._copied = time.monotonic()
+        self._small = len(data) < SMALL
         self._emit(self._masks[fd].feed(data), self._streams[fd])
-        return True
+        return more
 
     def _emit(self, data: bytes, stream: int) -> None:
         self._capture.write(data, stream)
@@ -246,3 +251,25 @@ class Supervisor:
         if number:
             return Ended("FAILED", code, "signal", name, message, self._usage)
         return Ended("FAILED" if code else "FINISHED", code, "exit", "", message, self._usage)
+
+
+def _read(fd: int) -> tuple[bytes, bool]:
+    """What is there now, about MOST bytes at the most, and whether more can come."""
+    pieces: list[bytes] = []
+    size = 0
+    while size < MOST:
+        try:
+            piece = os.read(fd, MOST)
+        except BlockingIOError:
+            break
+        except OSError as error:
+            if error.errno != errno.EIO:  # how a pseudo-terminal says end
+                raise
+            piece = b""
+        if not piece:
+            return b"".join(pieces), False
+        pieces.append(piece)
+        size += len(piece)
+        if len(piece) > SMALL:  # a pipe gives what it has; a terminal gives 4 KiB a time
+            break
+    return (pieces[0] if len(pieces) == 1 else b"".join(pieces)), True
