@@ -21,7 +21,7 @@ KINDS = {
 }
 
 # Options that decide which environment it is; the others (offline, refresh) only how we come to it.
-DECIDING = ("python", "groups", "extras", "strict_python")
+DECIDING = ("python", "groups", "extras", "strict_python", "docker_args", "build_image")
 
 ISOLATED = ("PYTHON", "PIP_", "CONDA_", "GIT_")
 

@@ -178,7 +178,7 @@ def _build(
         "format": FORMAT,
         "kind": name,
         "facts": dict(facts),
-        "details": dict(specified.details),
+        "details": {**specified.details, **_mapping(facts.get("details"))},
         "created": int(began * 1000),
         "seconds": round(time.time() - began, 3),
         "proj": __version__,
@@ -188,6 +188,11 @@ def _build(
     if found is None:
         raise EnvironmentFailure(f"the marker {folder(key)}.ready cannot be read back")
     return found
+
+
+def _mapping(value: Json) -> Mapping[str, Json]:
+    """A build may know more for the record than its specification did: `details` among its facts."""
+    return value if isinstance(value, dict) else {}
 
 
 def remove(key: str, kind: Kind | None = None) -> bool:

@@ -1,0 +1,295 @@
+"""Containers: the image is found, pulled or built, known by its id; the command runs as the caller."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from runner import container, container_engine
+from runner.environments.base import Specified
+from runner.errors import EnvironmentFailure, InputError
+from runner.values import Activation, EnvironmentSpec, Json, Report
+
+__all__ = ["LOCK_NAME", "activate", "build", "lock", "problem", "remove", "specify"]
+
+LOCK_NAME = "docker.lock"
+HIDDEN = ("e", "env", "env-file", "l", "label")  # arguments whose values are not for the record
+
+
+def specify(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], report: Report) -> Specified:  # noqa: ARG001
+    from runner.environments import docker_spec
+
+    stated = docker_spec.read(spec.options, tuple(options.get("docker_args") or ()), directory)
+    if trouble := container_engine.problem():
+        raise EnvironmentFailure(trouble, "start Docker, or run it without: --env-manager virtualenv")
+    copied = bool(options.get("build_image"))
+    pinned = bool(options.get("kept_lock"))
+    name = str(options.get("project_name") or os.path.basename(directory))
+    content: dict[str, Json] = {"image": stated.image, "platform": stated.platform}
+    watched: tuple[str, ...] = ()
+    tag = ""
+    if stated.build or copied:
+        content["context"], watched = _context(stated, directory)
+        if stated.build:
+            content |= {"dockerfile": stated.build.dockerfile, "target": stated.build.target}
+            content["arguments"] = dict(stated.build.arguments)
+        if copied:
+            content["copied"] = container.CODE
+        tag = f"proj/{docker_spec.slug(name)}:{_short(content)}"
+    if not pinned:
+        content |= _here(stated.image if not stated.build else "", tag)
+    mounts = docker_spec.mounts(stated.volumes, directory)
+    plan: dict[str, Any] = {
+        "directory": directory,
+        "stated": [list(each) if isinstance(each, tuple) else each for each in stated._replace(build=None)],
+        "build": list(stated.build) if stated.build else None,
+        "tag": tag,
+        "copied": copied,
+        "context": content.get("context"),
+        "pinned": pinned,
+        "offline": bool(options.get("offline")),
+    }
+    details: dict[str, Json] = (
+        {"volumes": [":".join(filter(None, each)) for each in mounts]} if mounts else {}
+    )
+    if stated.flags:
+        details["arguments"] = [
+            name if value is None else f"{name}={'...' if name in HIDDEN else value}"
+            for name, value in stated.flags
+        ]
+    identity: Json = {"pinned": pinned, "platform": stated.platform}
+    return Specified(content, identity, watched, plan, details)
+
+
+def _context(stated: Any, directory: str) -> tuple[str, tuple[str, ...]]:
+    from runner.environments.docker_context import scan
+
+    if not stated.build:
+        found = scan(directory, listed=True)
+        return found.digest, found.watched
+    folder = os.path.normpath(os.path.join(directory, stated.build.context))
+    dockerfile = os.path.join(directory, stated.build.dockerfile)
+    found = scan(folder, os.path.relpath(dockerfile, folder))
+    return found.digest, (*found.watched, dockerfile)
+
+
+def _short(content: Mapping[str, Json]) -> str:
+    from hashlib import sha256
+
+    return sha256(json.dumps(content, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+def _here(image: str, tag: str) -> dict[str, Json]:
+    """Which images these names mean now: who builds another one under the same name means that one."""
+    found: dict[str, Json] = {}
+    if image:
+        known = container_engine.inspect("image", image)
+        found["id"] = known["Id"] if known else ""
+    if tag:
+        import time
+
+        made = container_engine.inspect("image", tag)
+        # an image that has to be made gets another id each time: its lock cannot be known before
+        found["made"] = made["Id"] if made else f"to be made {time.time_ns()}"
+    return found
+
+
+def lock(specified: Specified, options: Mapping[str, Any], report: Report) -> str:
+    plan, stated = specified.plan, _stated(specified.plan)
+    refresh = bool(options.get("refresh"))
+    text: dict[str, Json] = {"image": stated.image} if stated.image else {}
+    if stated.image and not stated.build:
+        base = _present(stated.image, stated.platform, offline=plan["offline"], anew=refresh, report=report)
+        text |= _locked(base, stated.image)
+    if plan["tag"]:
+        made = None if refresh else container_engine.inspect("image", plan["tag"])
+        image = str(made["Id"]) if made else _make(plan, stated, fresh=refresh, report=report)
+        if "id" in text:
+            text["base"] = text.pop("id")
+        text |= {"image": plan["tag"], "id": image, "context": plan["context"]}
+    return json.dumps(text, indent=1, sort_keys=True) + "\n"
+
+
+def _stated(plan: Mapping[str, Any]) -> Any:
+    from runner.environments.docker_spec import Build, Stated
+
+    return Stated(*plan["stated"])._replace(build=Build(*plan["build"]) if plan["build"] else None)
+
+
+def _locked(image: Mapping[str, Any], reference: str) -> dict[str, Json]:
+    from runner.environments.docker_images import digest_of
+
+    found: dict[str, Json] = {
+        "id": str(image["Id"]),
+        "platform": f"{image.get('Os')}/{image.get('Architecture')}",
+    }
+    if digest := digest_of(image, reference):
+        found["digest"] = digest
+    return found
+
+
+def _present(
+    reference: str, platform: str, *, offline: bool, anew: bool, report: Report
+) -> Mapping[str, Any]:
+    """The image, pulled when it is missing, or when a newer one is asked for and a registry has it."""
+    from runner.environments import docker_images
+
+    found = container_engine.inspect("image", reference)
+    if found and not (anew and docker_images.digest_of(found, reference) and not offline):
+        return found
+    if offline:
+        raise EnvironmentFailure(
+            f"the image {reference} is not here, and --offline forbids to pull it", f"docker pull {reference}"
+        )
+    docker_images.pull(reference, platform, report)
+    found = container_engine.inspect("image", reference)
+    if found is None:
+        raise EnvironmentFailure(f"the image {reference} was pulled and is not here", "docker images")
+    return found
+
+
+def _make(plan: Mapping[str, Any], stated: Any, *, fresh: bool, report: Report) -> str:
+    from runner.environments import docker_images
+    from runner.environments.docker_context import scan
+
+    directory, tag = plan["directory"], plan["tag"]
+    if stated.build:
+        made = f"{tag}-base" if plan["copied"] else tag
+        image = docker_images.build(
+            stated.build, directory, made, fresh=fresh, platform=stated.platform, report=report
+        )
+        if not plan["copied"]:
+            return image
+        return docker_images.copy(scan(directory, listed=True), made, tag, container.CODE, report)
+    return docker_images.copy(scan(directory, listed=True), stated.image, tag, container.CODE, report)
+
+
+def build(specified: Specified, lock: str, prefix: str, handle: int, report: Report) -> Mapping[str, Json]:  # noqa: ARG001
+    """Makes sure that the image of the lock is here; there is nothing in the folder."""
+    wanted = json.loads(lock)
+    plan, stated = specified.plan, _stated(specified.plan)
+    image: Mapping[str, Any] | None = container_engine.inspect("image", wanted["id"])
+    if image is None and wanted.get("digest") and not wanted.get("context"):
+        image = _present(
+            wanted["digest"], stated.platform, offline=plan["offline"], anew=False, report=report
+        )
+    elif image is None and wanted.get("context") and wanted["context"] == plan["context"]:
+        report.note("the image of the lock is gone; it is built again from the same files")
+        image = container_engine.inspect("image", _make(plan, stated, fresh=False, report=report))
+    if image is None:
+        name = wanted.get("image") or wanted["id"]
+        raise EnvironmentFailure(
+            f"the image {name} ({wanted['id'][:19]}) is not here any more, and no registry has it",
+            "--refresh  resolves the environment anew",
+        )
+    engine = container_engine.info()
+    security = " ".join(str(each) for each in engine.get("SecurityOptions") or ())
+    details: dict[str, Json] = {"image": wanted.get("image") or stated.image, "image_id": str(image["Id"])}
+    if wanted.get("digest"):
+        details["digest"] = wanted["digest"]
+    return {
+        "id": str(image["Id"]),
+        "name": "" if plan["pinned"] else plan["tag"] or stated.image,
+        "made": bool(plan["tag"]),
+        "engine": container_engine.address(),
+        "rootless": "rootless" in security,
+        "remapped": "userns" in security,
+        "system": str(engine.get("OperatingSystem") or ""),
+        "nvidia": "nvidia" in (engine.get("Runtimes") or {}) or bool(engine.get("DiscoveredDevices")),
+        "details": details,
+    }
+
+
+def problem(prefix: str, facts: Mapping[str, Any]) -> str:  # noqa: ARG001
+    if facts["engine"] != container_engine.address():
+        return f"it was prepared for another container engine ({facts['engine']})"
+    if not container_engine.program():
+        return container_engine.problem()
+    name = facts["name"] or facts["id"]
+    found = container_engine.inspect("image", name)
+    if found is None:
+        return f"the image {name} is not there any more"
+    if found["Id"] != facts["id"]:
+        return f"the image {name} is another one now"
+    return ""
+
+
+def activate(prefix: str, facts: Mapping[str, Any], plan: Mapping[str, Any]) -> Activation:  # noqa: ARG001
+    from runner.environments import docker_spec
+
+    stated, directory = _stated(plan), plan["directory"]
+    if stated.gpus:
+        _check_gpus(stated.gpus, facts)
+    missing = [name for name in stated.copied if name not in os.environ]
+    if missing:
+        raise InputError(
+            f"the project's docker_env copies {', '.join(missing)} from your environment: not set",
+            f"export {missing[0]}=...",
+        )
+    mounts = docker_spec.mounts(stated.volumes, directory)
+    place = container.CODE
+    for source, target, _ in mounts:
+        if source == directory:  # the project says itself where it wants to be
+            place = target
+    own = any(source == directory for source, _, _ in mounts)
+    for source, target, _ in mounts:
+        if target and source.startswith("/") and not os.path.lexists(source):
+            os.makedirs(source, exist_ok=True)  # the engine would make it, for root
+    options = {
+        "image": facts["id"],
+        "directory": "" if plan["copied"] or own else directory,
+        "place": place,
+        "workdir": place,
+        "volumes": [":".join(filter(None, each)) for each in mounts],
+        "constants": {**_account(), **stated.constants},
+        "copied": list(stated.copied),
+        "given": sorted({name for name, _ in stated.flags}),
+        "flags": [word for name, value in stated.flags for word in _flag(name, value)],
+        **_user(facts),
+    }
+    return Activation("docker", python="python", options={"container": options})
+
+
+def _user(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Outputs belong to the caller. In an engine without root, the container's root is the caller already."""
+    if facts["rootless"] or not hasattr(os, "getuid"):
+        return {"user": ""}
+    groups = [str(each) for each in os.getgroups() if each != os.getgid()]
+    return {"user": f"{os.getuid()}:{os.getgid()}", "groups": groups, "remapped": facts["remapped"]}
+
+
+def _account() -> dict[str, str]:
+    """A home where every user may write, and a name: the image does not know the user."""
+    name = os.environ.get("USER") or os.environ.get("LOGNAME") or "user"
+    return {"HOME": "/tmp", "USER": name, "LOGNAME": name}  # noqa: S108 inside the container
+
+
+def _flag(name: str, value: str | None) -> list[str]:
+    flag = f"-{name}" if len(name) == 1 else f"--{name}"
+    return [flag] if value is None else [flag, value]
+
+
+def _check_gpus(gpus: str, facts: Mapping[str, Any]) -> None:
+    """The engine itself notices only when the container starts."""
+    local = (
+        str(facts["engine"]).startswith("unix:")
+        and "Desktop" not in facts["system"]
+        and sys.platform == "linux"
+    )
+    if not local or facts["nvidia"]:
+        return
+    if not any(os.path.exists(f"/dev/{name}") for name in ("nvidiactl", "nvidia0", "dxg")):
+        raise EnvironmentFailure(
+            f"the project asks for GPUs (gpus: {gpus}), and this machine has none that Docker can use",
+            "remove `gpus` from docker_env, or run it where there is one",
+        )
+
+
+def remove(prefix: str, facts: Mapping[str, Any]) -> None:  # noqa: ARG001
+    if facts["made"] and facts["engine"] == container_engine.address():
+        from runner.environments import docker_images
+
+        docker_images.remove(str(facts["id"]))
