@@ -34,7 +34,7 @@ class Findings:
         return self.error(entry, message, hint, "error" if self.strict else "warning", value)
 
     def unknown(self, entry: Entry, what: str, known: Iterable[str]) -> list[Fault]:
-        """The keys of a mapping that nobody knows; close to a known one is a mistake, others may be somebody's own."""
+        """The keys that nobody knows: one close to a known key is a mistake, others are for other tools."""
         from difflib import get_close_matches
 
         found = []

@@ -55,7 +55,7 @@ def resolve(
     project: str = "",
     extra: Sequence[str] = (),
 ) -> Resolved:
-    """`directory`: of the caller, for paths given; `project`: for paths that are defaults; `storage`: for downloads.
+    """`directory`: of the caller, for paths given; `project`: for default paths; `storage`: for downloads.
 
     InputError names every value that is missing or wrong.
     """
@@ -183,8 +183,8 @@ class _Gathered:
             if text is None:
                 value = "its value" if name in self.secrets else repr(self.texts[name])
                 raise InputError(
-                    f"parameter {name}: {value} cannot be put where the command has {{{name}}} (in a here-document, "
-                    "in arithmetic, in ${ } or after a $ or a backslash)",
+                    f"parameter {name}: {value} cannot be put where the command has {{{name}}}: in a "
+                    "here-document, in arithmetic, in ${ }, or after a $ or a backslash",
                     "only letters, digits and _@%+=:,./- can stand there; or change the command",
                 )
             return text
@@ -223,7 +223,7 @@ def _check_undeclared(
 
 
 def _close(name: str, declared: Sequence[str]) -> str:
-    """A declared name that was probably meant. `x2` is not close to `x1`: their digits say that they differ."""
+    """A declared name that was probably meant. `x2` is not close to `x1`: their digits tell them apart."""
     from difflib import get_close_matches
 
     def folded(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Which environments a project states: its MLproject's keys, or the files that tools have a convention for."""
+"""Which environments a project states: by the keys of its MLproject, or by files that tools know by name."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ def _file(entry: Entry, directory: str, findings: Findings) -> EnvironmentSpec |
 
 
 def _docker(entry: Entry, findings: Findings) -> EnvironmentSpec | None:
-    """options: image (text), volumes (texts), environment (a name, or a pair of name and value), build ({context,
-    dockerfile, target, args}), gpus (text), shm_size (text), args (texts: name or name=value); absent ones left out."""
+    """Its options, where given: image, gpus and shm_size (texts), volumes (texts), environment (names, pairs
+    of name and value), build (context, dockerfile, target, args), args (texts: name or name=value)."""
     if isinstance(entry.value, str):
         findings.warn(
             entry,

@@ -97,12 +97,11 @@ def script(path: str) -> EntryPoint:
     if path.endswith(".py"):
         command = f"python {quoted}"
     elif path.endswith(".sh"):
-        command = (
-            f"bash {quoted}"  # MLflow takes $SHELL, which may be no sh at all, and another one elsewhere
-        )
+        command = f"bash {quoted}"  # MLflow takes $SHELL: no sh at all for some, another one elsewhere
     else:
         text = path.replace("\\", "\\\\").replace("'", "\\'")
-        run = f"if (requireNamespace('mlflow', quietly = TRUE)) mlflow::mlflow_source('{text}') else source('{text}')"
+        has_mlflow = "requireNamespace('mlflow', quietly = TRUE)"
+        run = f"if ({has_mlflow}) mlflow::mlflow_source('{text}') else source('{text}')"
         command = f"Rscript -e {shell.quote(run)} --args"
     # the name of a file is no template
     return EntryPoint(path, command.replace("{", "{{").replace("}", "}}"))

@@ -1,10 +1,8 @@
-"""The keys of a project file: the one table that the reader, the JSON schema and the documentation are made from."""
+"""The keys of a project file: the table that the reader and the JSON schema are made from."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
-
-from runner.parameter_types import NAMES
 
 __all__ = [
     "DOCKER",
@@ -13,6 +11,7 @@ __all__ = [
     "ENVIRONMENT_KEYS",
     "PARAMETER",
     "PROJECT",
+    "TYPE",
     "Key",
     "names",
 ]
@@ -29,6 +28,8 @@ TEXT = {"type": "string"}
 TEXT_OR_NOTHING = {"type": ["string", "null"]}
 SCALAR = {"type": ["string", "number", "boolean", "null"]}
 TEXTS = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+# any text is let pass, as by MLflow; an editor offers these
+TYPE = {"anyOf": [{"enum": ["string", "int", "float", "bool", "path", "uri", "list"]}, TEXT_OR_NOTHING]}
 ANYTHING: dict[str, Any] = {}
 
 ENVIRONMENT_KEYS = {"python_env": "virtualenv", "conda_env": "conda", "docker_env": "docker"}
@@ -37,7 +38,7 @@ PROJECT = (
     Key("name", "Name of the project, as the record shows it.", {**SCALAR, "examples": ["wine quality"]}),
     Key(
         "python_env",
-        "File with the Python version and packages: a python_env.yaml, requirements.txt, pyproject.toml or pylock.toml.",
+        "Python and its packages: a python_env.yaml, requirements.txt, pyproject.toml or pylock.toml.",
         {**TEXT_OR_NOTHING, "examples": ["python_env.yaml", "requirements.txt"]},
     ),
     Key("conda_env", "File with a conda environment.", {**TEXT_OR_NOTHING, "examples": ["conda.yaml"]}),
@@ -53,7 +54,7 @@ PROJECT = (
 ENTRY_POINT = (
     Key(
         "command",
-        "What is run, as `bash -c` gets it, in the project's folder. {name} stands for the value of a parameter.",
+        "What is run in the project's folder, as `bash -c` gets it. {name} is the value of a parameter.",
         {**SCALAR, "examples": ["python train.py --lr {lr}"]},
     ),
     Key(
@@ -81,7 +82,7 @@ PARAMETER = (
     Key(
         "type",
         "Type of the value: it is checked before anything is run.",
-        {"anyOf": [{"enum": [*sorted(set(NAMES)), None]}, {"type": "string"}]},
+        {"$ref": "#/definitions/type"},
     ),
     Key("default", "Value when none is given. Without a default, a value is required.", ANYTHING),
     Key("description", "What the parameter is for.", SCALAR, ours=True),

@@ -1,7 +1,7 @@
 """How a text is written into a bash command so that it arrives unchanged, wherever in the command it stands.
 
-`contexts` tells for each character of a command in which quotes or substitutions it lies, as layers, innermost
-first; `write` writes a text for such a place. A value never changes the context of what comes after it.
+`contexts` tells in which quotes or substitutions each character of a command lies, as layers, innermost
+first; `write` writes a text for such a place. A text never changes the context of what comes after it.
 """
 
 from __future__ import annotations
@@ -140,6 +140,8 @@ class _Lexer:
         """A backslash: what follows it loses its meaning, so a value after it would lose its quotes."""
         if self.at + 1 < len(self.text):
             self.layers[self.at + 1] = FIXED
+        if self.text.startswith("\\`", self.at) and any(frame.kind == "backtick" for frame in self.stack):
+            self.lost = True  # backticks in backticks
         self.at += 2
 
     # ---- one character in each kind of frame -------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The command of an entry point as a template: which braces are parameters, and the command for some values."""
+"""The command of an entry point as a template: which braces are parameters, and the text for some values."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Template(NamedTuple):
 def parse(command: str, names: Container[str]) -> Template:
     """Braces with one of these names become marks, all others are left alone.
 
-    A command that `str.format` would take is read as it would: `{{` is a brace. In any other command `{{` is one
-    when a `}}` follows it, so that the end of `{"a": {"b": 1}}` stays whole.
+    A command that `str.format` would take is read as it would: `{{` is a brace. In any other command `{{` is
+    one when a `}}` follows it, so that the end of `{"a": {"b": 1}}` stays whole.
     """
     pieces, found = _split(command, names)
     text, joined = _join("".join(pieces))
@@ -80,7 +80,7 @@ def _is_format(command: str, names: Container[str]) -> bool:
 
 
 def placeholders(command: str) -> list[str]:
-    """Every `{word}` of a command that is no part of `${word}` or `{{word}}`, whether it is declared or not."""
+    """Every `{word}` of a command, declared or not, that is no part of `${word}` or `{{word}}`."""
     found = []
     at = command.find("{")
     while at >= 0:
@@ -99,8 +99,8 @@ def placeholders(command: str) -> list[str]:
 def _join(text: str) -> tuple[str, list[int]]:
     """Joins a line that begins with an option to the one before it, as its author meant.
 
-    YAML keeps the line ends of a folded block (`>`) where a line is indented; bash would take `--lr 1` for a command
-    and fail with "command not found", after it ran the program without its options.
+    YAML keeps the line ends of a folded block (`>`) where a line is indented; bash would take `--lr 1` for a
+    command and fail with "command not found", after it ran the program without its options.
     """
     if "\n" not in text.strip():
         return text, []
@@ -113,7 +113,7 @@ def _join(text: str) -> tuple[str, list[int]]:
     for number, line in enumerate(lines):
         word = line.lstrip()
         outside = at == 0 or layers[at - 1] == shell.PLAIN  # not in quotes, a comment, or after a backslash
-        if before and outside and not before.endswith(ENDS) and (whole and word or _is_option(word)):
+        if before and outside and not before.endswith(ENDS) and ((whole and word) or _is_option(word)):
             joined.append(number)
             characters[end:at] = " " * (at - end)
         at += len(line) + 1
@@ -162,7 +162,7 @@ def render(template: Template, written: Callable[[str, Layers], str | None]) -> 
 
 
 def _group(template: Template, at: int) -> tuple[int, int]:
-    """What goes away with an optional parameter: `{p}` and an option before it, or `--opt={p}`, or only the braces."""
+    """What goes with an optional parameter: `{p}` and the option before it, `--opt={p}`, or its braces."""
     text = template.text
     start, stop = _word(template, at)
     word = text[start:stop]

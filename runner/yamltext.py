@@ -20,19 +20,47 @@ MOST = 100_000  # values, with what aliases repeat: a few lines can stand for mo
 # what the YAML library says -> what it means to the author of a file
 MEANINGS = (
     ("character '\\t'", "a tab cannot indent a line or begin a value", "use spaces"),
-    ("mapping values are not allowed", "there is a `: ` where none is expected", "put quotes around a value with `: ` in it; see also the line before"),
-    ("could not find expected ':'", "this line is no `key: value`", "add the colon, or indent a text that goes on"),
-    ("did not find expected key", "this line does not fit to the lines before it", "check its indentation and the quotes before it"),
-    ("did not find expected '-' indicator", "this line does not fit to the list before it", "check its indentation"),
+    (
+        "mapping values are not allowed",
+        "there is a `: ` where none is expected",
+        "a value with `: ` in it needs quotes; see the line before too",
+    ),
+    (
+        "could not find expected ':'",
+        "this line is no `key: value`",
+        "add the colon, or indent a text that goes on",
+    ),
+    (
+        "did not find expected key",
+        "this line does not fit to the lines before it",
+        "check its indentation, and the quotes before it",
+    ),
+    (
+        "did not find expected '-' indicator",
+        "this line does not fit to the list before it",
+        "check its indentation",
+    ),
     ("found unexpected end of stream", "a quote is opened and never closed", "close it"),
-    ("found undefined alias", "an alias stands for something that the file does not define", "a value that begins with * needs quotes"),
-    ("found unknown escape character", "a backslash sequence that YAML does not know", "use single quotes, where a backslash is itself"),
+    (
+        "found undefined alias",
+        "an alias of nothing that the file defines",
+        "a value that begins with * needs quotes",
+    ),
+    (
+        "found unknown escape character",
+        "a backslash sequence that YAML does not know",
+        "in single quotes a backslash is itself",
+    ),
     ("cannot start any token", "a value cannot begin with this character", "put quotes around the value"),
     ("expected a single document", "the file has more than one document", "remove the line `---`"),
     ("control characters are not allowed", "there is a control character in the file", "is it a text file?"),
-    ("did not find expected ',' or '}'", "a `{` is opened and not closed as expected", "check the commas, and put quotes around a value with { or } in it"),
+    (
+        "did not find expected ',' or '}'",
+        "a `{` is opened and not closed as expected",
+        "check the commas; a value with { or } in it needs quotes",
+    ),
     ("did not find expected ',' or ']'", "a `[` is opened and not closed as expected", "check the commas"),
-)  # fmt: skip
+)
 
 
 class Entry(NamedTuple):
