@@ -210,6 +210,7 @@ def prepare(plan: Plan, report: Report) -> Environment:
         "isolated": request.isolated,
         "env_path": request.env,
         "docker_args": request.docker_args,
+        "project_name": plan.project.name,
         "build_image": request.build_image,
     }
     return environments.prepare(plan.specification, plan.checkout.directory, options, report)

@@ -1,4 +1,4 @@
-"""What is different when a run's command is a container: its client's words, its guard's last act, its true end."""
+"""What differs when a run's command is a container: its words, its guard's last act, its true end."""
 
 from __future__ import annotations
 
