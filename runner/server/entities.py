@@ -1,0 +1,104 @@
+"""Our values as MLflow's JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from runner.tracking.experiments import Experiment
+    from runner.tracking.fold import Metric, Run
+
+__all__ = ["artifact_root", "experiment", "metric", "number", "pairs", "run", "run_info"]
+
+DATASET = ("name", "digest", "source_type", "source", "schema", "profile")
+
+
+def number(value: float) -> float | str:
+    """JSON has no names for these; protobuf's mapping writes them as strings."""
+    if math.isfinite(value):
+        return value
+    return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
+
+
+def pairs(mapping: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [{"key": key, "value": value} for key, value in mapping.items()]
+
+
+def artifact_root(experiment: Experiment) -> str:
+    return experiment.artifact_location or f"mlflow-artifacts:/{experiment.experiment_id}"
+
+
+def experiment(value: Experiment) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "experiment_id": value.experiment_id,
+        "name": value.name,
+        "artifact_location": artifact_root(value),
+        "lifecycle_stage": value.lifecycle,
+        "last_update_time": value.last_update_time,
+        "creation_time": value.creation_time,
+    }
+    if value.tags:
+        shown["tags"] = pairs(value.tags)
+    return shown
+
+
+def metric(key: str, point: Metric) -> dict[str, Any]:
+    return {"key": key, "value": number(point.value), "timestamp": point.timestamp, "step": point.step}
+
+
+def run_info(value: Run, root: Callable[[str], str]) -> dict[str, Any]:
+    """`root` tells where an experiment keeps its artifacts."""
+    shown: dict[str, Any] = {
+        "run_uuid": value.run_id,
+        "run_id": value.run_id,
+        "run_name": value.name,
+        "experiment_id": value.experiment_id,
+        "user_id": value.user,
+        "status": value.status,
+        "start_time": value.start_time,
+        "artifact_uri": f"{root(value.experiment_id).rstrip('/')}/{value.run_id}/artifacts",
+        "lifecycle_stage": value.lifecycle,
+    }
+    if value.end_time is not None:
+        shown["end_time"] = value.end_time
+    return shown
+
+
+def run(value: Run, root: Callable[[str], str]) -> dict[str, Any]:
+    data: dict[str, Any] = {}
+    if value.metrics:
+        data["metrics"] = [metric(key, point) for key, point in value.metrics.items()]
+    if value.params:
+        data["params"] = pairs(value.param_texts)
+    tags = value.tags
+    if value.kind == "project" and value.user and "mlflow.user" not in tags:
+        tags = {**tags, "mlflow.user": value.user}
+    if tags:
+        data["tags"] = pairs(tags)
+    shown = {"info": run_info(value, root), "data": data, "inputs": _inputs(value)}
+    outputs = [
+        {"model_id": link["model_id"], "step": int(link.get("step", 0))}
+        for link in value.links
+        if link.get("relation") == "model-output"
+    ]
+    if outputs:
+        shown["outputs"] = {"model_outputs": outputs}
+    return shown
+
+
+def _inputs(value: Run) -> dict[str, Any]:
+    shown: dict[str, Any] = {}
+    datasets: dict[Any, dict[str, Any]] = {}
+    for each in value.datasets:
+        entry: dict[str, Any] = {"dataset": {key: each[key] for key in DATASET if each.get(key) is not None}}
+        if each.get("tags"):
+            entry["tags"] = pairs(each["tags"])
+        datasets.setdefault((each.get("name"), each.get("digest")), entry)
+    if datasets:
+        shown["dataset_inputs"] = list(datasets.values())
+    models = dict.fromkeys(link["model_id"] for link in value.links if link.get("relation") == "model-input")
+    if models:
+        shown["model_inputs"] = [{"model_id": each} for each in models]
+    return shown

@@ -1,0 +1,45 @@
+"""What the event loop asks of whoever answers the requests, and what it grants the clients."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from runner.server.answer import Response
+from runner.server.http import Head
+
+__all__ = ["Handler", "Limits", "Sink"]
+
+
+class Sink(Protocol):
+    """Takes the body of an upload, piece by piece."""
+
+    def write(self, data: bytes) -> object: ...
+
+    def finish(self) -> Response: ...
+
+    def abort(self) -> None: ...
+
+
+class Handler(Protocol):
+    def begin(self, head: Head, peer: str) -> Response | Sink | None:
+        """Before the body is read: a Response refuses it, a Sink takes it, with None it is collected."""
+
+    def answer(self, head: Head, body: bytes, peer: str) -> Response: ...
+
+    def slow(self, head: Head) -> bool: ...
+
+    def done(self, head: Head | None, response: Response, peer: str) -> None:
+        """For the access log."""
+
+    def failed(self, problem: Exception) -> None:
+        """A fault of ours was met; the client gets an INTERNAL_ERROR."""
+
+
+class Limits(NamedTuple):
+    head: int = 32 * 1024  # bytes
+    body: int = 64 * 1024 * 1024  # bytes, of a body that is collected
+    upload: int = 0  # bytes, of one artifact; 0: no limit
+    connections: int = 4096
+    patience: float = 30  # s without progress in a request
+    idle: float = 600  # s between requests
+    threads: int = 4
