@@ -28,7 +28,19 @@ try:
 except ImportError:  # Windows: no locks between processes
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["Found", "ensure", "folder", "hold", "key_of", "keys", "lock_text", "look", "release", "remove"]
+__all__ = [
+    "Found",
+    "ensure",
+    "folder",
+    "hold",
+    "key_of",
+    "lock_text",
+    "look",
+    "read",
+    "ready",
+    "release",
+    "remove",
+]
 
 FORMAT = 1
 
@@ -59,7 +71,7 @@ def key_of(kind: str, lock: str, identity: Json) -> str:
     return sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 
-def keys() -> list[str]:
+def ready() -> list[str]:
     """All environments that are ready."""
     try:
         return sorted(name[:-6] for name in os.listdir(folder()) if name.endswith(".ready"))

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from runner import paths
 from runner.environments import indexes, resolver, seed
 from runner.environments.copies import Copies
 from runner.environments.locking import common
-from runner.values import Report
+from runner.environments.specification import text_of
+from runner.values import Report, Step
 
 __all__ = ["download_python", "fill"]
 
@@ -27,8 +30,6 @@ WHERE = (
 
 
 def fill(plan: Mapping[str, Any], lock: str, prefix: str, handle: int, report: Report) -> None:
-    options: dict[str, Any] = {"offline": plan.get("offline")}
-    settings = indexes.settings()
     with report.step(f"making the environment of {plan['shown']}") as step:
         resolver.call(
             ["venv", "--quiet", "--no-project", "--no-config", "--python", plan["interpreter"], prefix],
@@ -37,27 +38,60 @@ def fill(plan: Mapping[str, Any], lock: str, prefix: str, handle: int, report: R
             extra={},
             handle=handle,
         )
+        if "[[packages]]" in lock:
+            with _pylock(plan, lock) as path:
+                _install("sync", [path], plan, "", prefix, handle, step)
+            _install("install", ["-"], plan, _pip(lock, plan), prefix, handle, step)
+            return
         with Copies(plan["local"]) as copies:
             lines = [line for line in (*plan["build"], *plan["lines"]) if line.startswith(WHERE)]
             lines += [copies.there(line) for line in lock.splitlines()]
-            if not any(line.startswith("pip==") for line in lines) and (
-                wheel := seed.pip_wheel(plan["version"])
-            ):
-                lines.append(f"pip @ file://{wheel}")
-            resolver.call(
-                [
-                    *("pip", "sync", "--quiet", "--python", os.path.join(prefix, "bin", "python")),
-                    *("--no-progress", "--allow-empty-requirements"),
-                    *common(settings, options),
-                    "-",
-                ],
-                f"the packages of {plan['shown']} cannot be installed",
-                cwd=plan["base"],
-                extra=settings.variables,
-                text="\n".join(lines) + "\n",
-                handle=handle,
-                step=step,
-            )
+            text = "\n".join(lines) + "\n" + _pip(lock, plan)
+            _install("sync", ["-"], plan, text, prefix, handle, step)
+
+
+def _install(
+    verb: str, what: list[str], plan: Mapping[str, Any], text: str, prefix: str, handle: int, step: Step
+) -> None:
+    settings = indexes.settings()
+    options: dict[str, Any] = {"offline": plan.get("offline")}
+    resolver.call(
+        [
+            *("pip", verb, "--quiet", "--python", os.path.join(prefix, "bin", "python")),
+            *(["--allow-empty-requirements"] if verb == "sync" else ["--no-deps"]),
+            *common(settings, options),
+            *(what if verb == "sync" else ["-r", *what]),
+        ],
+        f"the packages of {plan['shown']} cannot be installed",
+        cwd=plan["base"],
+        extra=settings.variables,
+        text=text,
+        handle=handle,
+        step=step,
+    )
+
+
+def _pip(lock: str, plan: Mapping[str, Any]) -> str:
+    """The line that adds a pip to a lock without one."""
+    if re.search(r'^(?:pip==|name = "pip"$)', lock, re.MULTILINE):
+        return ""
+    wheel = seed.pip_wheel(plan["version"])
+    return f"pip @ file://{wheel}\n" if wheel else ""
+
+
+@contextmanager
+def _pylock(plan: Mapping[str, Any], lock: str) -> Iterator[str]:
+    """A file with this lock, under a name that uv accepts; the project's own, if it still says the same."""
+    if plan["form"] == "pylock" and text_of(plan["file"]) == lock:
+        yield plan["file"]
+        return
+    path = os.path.join(paths.temporary(), f"pylock.{os.getpid()}.toml")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(lock)
+    try:
+        yield path
+    finally:
+        os.unlink(path)
 
 
 def download_python(asked: str, report: Report) -> None:

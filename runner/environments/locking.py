@@ -10,6 +10,7 @@ from typing import Any
 from runner.environments import indexes, resolver
 from runner.environments.copies import Copies
 from runner.environments.specification import text_of
+from runner.errors import EnvironmentFailure
 from runner.values import Report
 
 __all__ = ["resolve"]
@@ -120,10 +121,13 @@ def _export(plan: Mapping[str, Any], options: Mapping[str, Any]) -> str:
         "--no-annotate",
     ]
     arguments += ["--python", plan["interpreter"], *common(settings, options), *plan["arguments"]]
-    out = resolver.call(
-        arguments,
-        f"{os.path.relpath(plan['file'], plan['base'])} cannot be used",
-        cwd=os.path.dirname(plan["file"]),
-        extra=settings.variables,
-    )
+    name = os.path.relpath(plan["file"], plan["base"])
+    try:
+        out = resolver.call(
+            arguments, f"{name} cannot be used", cwd=os.path.dirname(plan["file"]), extra=settings.variables
+        )
+    except resolver.Failed as failure:
+        if "needs to be updated" not in failure.message:
+            raise
+        raise EnvironmentFailure(f"{name} does not fit pyproject.toml any more", "uv lock") from None
     return "".join(line + "\n" for line in _kept(out))

@@ -29,7 +29,7 @@ class Row(NamedTuple):
 
 def listing(*, sizes: bool = False) -> list[Row]:
     """All environments, the last used first."""
-    rows = [_row(found, sizes) for key in cache.keys() if (found := cache.read(key))]
+    rows = [_row(found, sizes) for key in cache.ready() if (found := cache.read(key))]
     return sorted(rows, key=lambda row: row.used, reverse=True)
 
 
@@ -59,13 +59,11 @@ def _last_use(key: str) -> float:
 
 def pick(words: Iterable[str]) -> list[str]:
     """Full keys for keys that may be shortened."""
-    known, chosen = cache.keys(), []
+    known, chosen = cache.ready(), []
     for word in words:
         fitting = [key for key in known if key.startswith(word)]
         if len(fitting) != 1:
-            reason = (
-                "there is no such environment" if not fitting else f"{len(fitting)} environments begin so"
-            )
+            reason = "there is no such environment" if not fitting else "several begin so"
             raise InputError(f"{word}: {reason}", "proj env ls")
         chosen += fitting
     return chosen
@@ -73,7 +71,8 @@ def pick(words: Iterable[str]) -> list[str]:
 
 def remove(keys: Iterable[str]) -> tuple[list[str], list[str]]:
     """The keys that were removed, and those that are in use and were not."""
-    removed, kept = [], []
+    removed: list[str] = []
+    kept: list[str] = []
     for key in keys:
         found = cache.read(key)
         kind: Any = environments.load(found.kind) if found else None
@@ -82,13 +81,13 @@ def remove(keys: Iterable[str]) -> tuple[list[str], list[str]]:
 
 
 def collect(*, older_than: float | None = None, max_size: int | None = None) -> list[str]:
-    """Removes environments not used for `older_than` seconds, then the longest unused until all fit in `max_size`.
+    """Removes what was unused for `older_than` seconds, then the longest unused until all fit in `max_size`.
 
     What killed builds left is removed too; what is in use never. Returns the keys.
     """
     _sweep()
     removed: list[str] = []
-    by_age = sorted(cache.keys(), key=_last_use)
+    by_age = sorted(cache.ready(), key=_last_use)
     if older_than is not None:
         limit = time.time() - older_than
         removed += remove(key for key in by_age if _last_use(key) <= limit)[0]
@@ -111,7 +110,7 @@ def _sweep() -> None:
         names = os.listdir(cache.folder())
     except FileNotFoundError:
         return
-    ready = set(cache.keys())
+    ready = set(cache.ready())
     for name in names:
         path = cache.folder(name)
         if os.path.isdir(path) and name not in ready:

@@ -21,7 +21,8 @@ PREPARE = """
 import sys, os
 from runner import environments
 from runner.values import EnvironmentSpec, Silent
-environment = environments.prepare(EnvironmentSpec("virtualenv", "python_env.yaml"), sys.argv[1], {}, Silent())
+spec = EnvironmentSpec("virtualenv", "python_env.yaml")
+environment = environments.prepare(spec, sys.argv[1], {}, Silent())
 print(environment.activation.python)
 """
 
@@ -55,7 +56,7 @@ def kill_and_check(project: str, rounds: int, modules: list[str], seed: int) -> 
     chance = random.Random(seed)
     longest = 0.5
     for turn in range(rounds):
-        for key in cache.keys():
+        for key in cache.ready():
             cache.release(key)
             assert cache.remove(key)
         child = preparing(project)
@@ -74,13 +75,11 @@ def kill_and_check(project: str, rounds: int, modules: list[str], seed: int) -> 
 
 
 def many(index: str, count: int) -> list[str]:
-    modules = {f"{{0}}/part{number}.py": "" for number in range(200)}
     names = [f"pack{number}" for number in range(count)]
     for name in names:
-        files = {path.format(name): "" for path in modules}
-        make_wheel(
-            index, name, "1.0", modules={f"{name}/__init__.py": f"from {name} import part199\n", **files}
-        )
+        files = {f"{name}/part{number}.py": "" for number in range(200)}
+        files[f"{name}/__init__.py"] = f"from {name} import part199\n"
+        make_wheel(index, name, "1.0", modules=files)
     return names
 
 
@@ -94,6 +93,23 @@ def test_kill_at_random_moments_leaves_no_half_built_environment(tmp_path: objec
 def test_kill_at_fifty_random_moments(tmp_path: object, index: str) -> None:
     names = many(index, 10)
     kill_and_check(project_with(f"{tmp_path}/p", *names), 50, names, seed=2)
+
+
+def test_the_orphan_of_a_killed_build_keeps_the_next_builder_out(tmp_path: object) -> None:
+    """uv goes on after its parent was killed; two of them in one folder leave a broken environment."""
+    log = f"{tmp_path}/builds"
+    fault = f"import time; say = open({log!r}, 'a', 1).write; say('begin '); time.sleep(0.7); say('end ')"
+    project = project_with(f"{tmp_path}/p", "./slow")
+    make_source(f"{project}/slow", "slow", "V = 1\n", fault=fault)
+    first = preparing(project)
+    while not os.path.exists(log) or not os.path.getsize(log):
+        time.sleep(0.01)
+    first.kill()
+    first.communicate()
+    out, err = preparing(project).communicate(timeout=60)
+    assert os.path.exists(out.strip()), err
+    with open(log, encoding="utf-8") as file:
+        assert file.read() in ("begin end begin end ", "begin end ")
 
 
 def test_rubble_without_a_marker_is_cleared(tmp_path: object) -> None:

@@ -119,7 +119,7 @@ def test_complaint_2455_a_failed_build_leaves_nothing(tmp_path: object) -> None:
     assert "the compiler is missing" in caught.value.message
     log = caught.value.hint.split("full log: ")[1]
     assert os.path.isfile(log)
-    assert cache.keys() == []
+    assert cache.ready() == []
     make_source(f"{project}/broken", "broken", "V = 1\n")
     assert output(prepare(project, "python_env.yaml"), "import broken; print(broken.V)") == "1"
 
