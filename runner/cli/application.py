@@ -82,5 +82,20 @@ def _from_table(module: Any) -> typer.Typer:
     app = typer.Typer(
         rich_markup_mode=None, add_completion=False, context_settings={"help_option_names": ["-h", "--help"]}
     )
-    app.command()(typer_command(module.OPTIONS, module.command))
+    if hasattr(module, "OPTIONS"):
+        app.command()(typer_command(module.OPTIONS, module.command))
+        return app
+    app.callback()(_group(module.__doc__))
+    for name, (options, function) in module.GROUP.items():
+        app.command(name)(typer_command(options, function))
     return app
+
+
+def _group(text: str) -> Any:
+    """A callback, so that a group of one command stays a group; it carries the group's help."""
+
+    def callback() -> None:
+        pass
+
+    callback.__doc__ = text.partition(": ")[2] or text
+    return callback

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-__all__ = ["Option", "quick", "typer_command"]
+__all__ = ["Found", "Option", "find", "quick", "typer_command"]
 
 
 class Option(NamedTuple):
@@ -31,11 +31,32 @@ class Option(NamedTuple):
         return not self.names[0].startswith("-")
 
 
+class Found(NamedTuple):
+    """The command that a line names, and what follows its name."""
+
+    options: Sequence[Option]
+    function: Callable[[dict[str, Any]], int]
+    words: Sequence[str]
+
+
+def find(module: Any, words: Sequence[str]) -> Found | None:
+    """In a module with OPTIONS and `command`, or with GROUP: name -> (options, function). None: left to Typer."""
+    if hasattr(module, "OPTIONS"):
+        return Found(module.OPTIONS, module.command, words)
+    group = getattr(module, "GROUP", {})
+    if words and words[0] in group:
+        options, function = group[words[0]]
+        return Found(options, function, words[1:])
+    return None
+
+
 def quick(table: Sequence[Option], argv: Sequence[str]) -> dict[str, Any] | None:
     """Values by field, `extra` for what follows `--`; None when the line is not plain."""
     options = {name: option for option in table for name in option.names if not option.positional}
     positionals = [option for option in table if option.positional]
-    values: dict[str, Any] = {option.field: [] if option.kind == "many" else option.default for option in table}
+    values: dict[str, Any] = {
+        option.field: [] if option.kind == "many" else option.default for option in table
+    }
     words = list(argv)
     extra: list[str] = []
     if "--" in words:
@@ -112,10 +133,11 @@ def typer_command(table: Sequence[Option], function: Callable[[dict[str, Any]], 
 
     def command(**values: Any) -> None:
         context = values.pop("context")
-        given = {key: list(value) if isinstance(value, (list, tuple)) else value for key, value in values.items()}
+        given = {key: list(value or ()) if key in many else value for key, value in values.items()}
         extra = list(context.obj.get("extra", ())) if isinstance(context.obj, dict) else []
         raise typer.Exit(function({**given, "extra": extra}))
 
+    many = {option.field for option in table if option.kind == "many"}
     kinds: dict[str, Any] = {"text": str, "flag": bool, "many": list[str], "int": int, "float": float}
     parameters = [inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)]
     for option in table:

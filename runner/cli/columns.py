@@ -1,0 +1,142 @@
+"""What can be shown of a run in one cell: attributes, and `metrics.X`, `params.X`, `tags.X`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from runner.cli import render_values as show
+from runner.errors import InputError
+
+if TYPE_CHECKING:
+    from runner.tracking.fold import Run
+
+__all__ = ["NUMERIC", "check", "duration", "everything", "flat", "shown", "usual", "value"]
+
+ATTRIBUTES: dict[str, Callable[[Run], Any]] = {
+    "run_id": lambda run: run.run_id,
+    "id": lambda run: run.run_id[:12],
+    "name": lambda run: run.name,
+    "status": lambda run: run.status,
+    "reason": lambda run: run.end.get("reason", ""),
+    "exit_code": lambda run: run.end.get("exit_code"),
+    "started": lambda run: run.start_time,
+    "ended": lambda run: run.end_time,
+    "duration": lambda run: duration(run),
+    "experiment": lambda run: run.experiment_id,
+    "project": lambda run: run.project,
+    "entry_point": lambda run: run.entry_point,
+    "user": lambda run: run.user,
+    "parent": lambda run: run.parent,
+    "uri": lambda run: run.uri,
+    "lifecycle": lambda run: run.lifecycle,
+    "commit": lambda run: run.sections.get("code", {}).get("commit", ""),
+    "dirty": lambda run: run.sections.get("code", {}).get("dirty"),
+    "host": lambda run: run.sections.get("machine", {}).get("host", ""),
+    "peak_memory": lambda run: run.sections.get("resources", {}).get("peak_memory"),
+    "cpu_time": lambda run: run.sections.get("resources", {}).get("cpu_time"),
+}
+NUMERIC = ("duration", "exit_code", "peak_memory", "cpu_time")
+MOST = 4  # metrics, and as many parameters, in a table whose columns nobody chose
+
+
+def duration(run: Run) -> float | None:
+    """s; None while it runs."""
+    return None if run.end_time is None else (run.end_time - run.start_time) / 1000
+
+
+def check(names: Iterable[str]) -> list[str]:
+    """InputError for a column that there is not. `a,b` counts as two."""
+    found = [name.strip() for text in names for name in text.split(",") if name.strip()]
+    for name in found:
+        entity, dot, key = name.partition(".")
+        if name not in ATTRIBUTES and not (dot and key and entity in ("metrics", "params", "tags")):
+            import difflib
+
+            near = difflib.get_close_matches(name, ATTRIBUTES, 1)
+            hint = (
+                f"did you mean {near[0]}?"
+                if near
+                else f"there are {', '.join(ATTRIBUTES)}, metrics.X, params.X, tags.X"
+            )
+            raise InputError(f"there is no column {name!r}", hint)
+    return found
+
+
+def value(run: Run, name: str) -> Any:
+    """Typed; None when the run does not have it."""
+    entity, _, key = name.partition(".")
+    if name in ATTRIBUTES:
+        return ATTRIBUTES[name](run)
+    if entity == "metrics":
+        return run.metrics[key].value if key in run.metrics else None
+    return (run.params if entity == "params" else run.tags).get(key)
+
+
+def shown(run: Run, name: str, experiments: dict[str, str]) -> str:
+    """For eyes: times as distances, sizes with units."""
+    found = value(run, name)
+    if found is None:
+        return ""
+    if name in ("started", "ended"):
+        return show.ago(found)
+    if name in ("duration", "cpu_time"):
+        return show.took(found)
+    if name == "peak_memory":
+        return show.size(found)
+    if name == "experiment":
+        return experiments.get(str(found), str(found))
+    if name == "commit":
+        return str(found)[:10]
+    return show.plain(found).replace("\n", " ")
+
+
+def flat(run: Run, name: str, experiments: dict[str, str]) -> str:
+    """For programs: full precision, UTC."""
+    found = value(run, name)
+    if found is None:
+        return ""
+    if name in ("started", "ended"):
+        return show.iso(found)
+    if name == "experiment":
+        return experiments.get(str(found), str(found))
+    return repr(found) if isinstance(found, float) else show.plain(found)
+
+
+def usual(runs: Sequence[Run]) -> list[str]:
+    """For a table: who and how, the commonest metrics, and the parameters that are not all the same."""
+    projects = {run.project for run in runs}
+    deleted = any(run.lifecycle != "active" for run in runs)
+    names = ["id", "name", "status", "started", "duration"]
+    names += ["lifecycle"] if deleted else []
+    names += ["project"] if len(projects) > 1 else []
+    names += ["entry_point"] if len({run.entry_point for run in runs}) > 1 else []
+    names += ["experiment"] if len({run.experiment_id for run in runs}) > 1 else []
+    names += [f"metrics.{key}" for key in _commonest((run.metrics for run in runs), MOST)]
+    varying = [
+        key
+        for key in _keys(run.params for run in runs)
+        if len({repr(run.params.get(key)) for run in runs}) > 1
+    ]
+    return names + [f"params.{key}" for key in varying[:MOST]]
+
+
+def everything(runs: Sequence[Run]) -> list[str]:
+    """For files: every attribute, metric, parameter and tag that one of the runs has."""
+    names = [name for name in ATTRIBUTES if name != "id"]
+    names += [f"metrics.{key}" for key in sorted(_keys(run.metrics for run in runs))]
+    names += [f"params.{key}" for key in sorted(_keys(run.params for run in runs))]
+    return names + [f"tags.{key}" for key in sorted(_keys(run.tags for run in runs))]
+
+
+def _keys(mappings: Iterable[Any]) -> list[str]:
+    return list(dict.fromkeys(key for mapping in mappings for key in mapping))
+
+
+def _commonest(mappings: Iterable[Any], most: int) -> list[str]:
+    counts: dict[str, int] = {}
+    for mapping in mappings:
+        for key in mapping:
+            if not key.startswith("system/"):
+                counts[key] = counts.get(key, 0) + 1
+    return sorted(counts, key=lambda key: -counts[key])[:most]

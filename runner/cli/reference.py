@@ -1,0 +1,80 @@
+"""The store and the runs that a command line means."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from runner import paths
+from runner.cli.options import Option
+from runner.errors import InputError, ProjError
+
+if TYPE_CHECKING:
+    from runner.tracking.fold import Run
+    from runner.tracking.store import Store
+
+__all__ = ["JSON", "RUN", "RUNS", "STORE", "experiment_id", "find", "open_store", "project_here"]
+
+RUNS_BY = "A run: id or its beginning, name, last, last~2, best:metrics.rmse."
+COMPLETE_RUNS = "runner.cli.complete:runs"
+RUN = Option("run", ("run",), RUNS_BY, default=None, metavar="RUN", complete=COMPLETE_RUNS)
+RUNS = Option(
+    "runs",
+    ("runs",),
+    "Runs, each as: id or its beginning, name, last, last~2, best:metrics.rmse.",
+    "many",
+    metavar="RUN...",
+    complete=COMPLETE_RUNS,
+)
+STORE = Option("store", ("--store",), "The store to look in.", metavar="PATH")
+JSON = Option("json", ("--json",), "Print JSON.", "flag", False)
+
+
+def open_store(given: str = "", quiet: bool = False) -> Store:
+    from runner.cli.terminal import Terminal
+    from runner.tracking.store import Store
+
+    return Store(paths.store(given), Terminal(quiet=quiet))
+
+
+def project_here() -> str:
+    """Name of the project in the working folder; of a folder without one the name that a run there would have."""
+    from runner.cli.terminal import Terminal
+    from runner.run import load_project
+    from runner.sources import fetch
+
+    try:
+        return load_project(fetch(".", "", Terminal(quiet=True))).name
+    except (ProjError, OSError):
+        return ""
+
+
+def find(store: Store, ref: str) -> Run:
+    """The run that `ref` means. `last` and `best:` look among the runs of the project in this folder, if it has any."""
+    if ref.startswith(("last", "best:")):
+        project = project_here()
+        if project:
+            try:
+                return store.get(store.resolve(ref, project))
+            except InputError:
+                pass  # not one of this project's: of all
+    return store.get(store.resolve(ref))
+
+
+def experiment_id(store: Store, given: str) -> str:
+    """Of an experiment by name or id. InputError when there is none."""
+    found = store.experiment_by_name(given)
+    if found is not None:
+        return found.experiment_id
+    try:
+        return store.experiment(given).experiment_id
+    except ProjError:
+        names = ", ".join(each.name for each in store.experiments("all"))
+        raise InputError(f"there is no experiment {given!r}", f"there are {names}") from None
+
+
+def take(values: dict[str, Any]) -> dict[str, Any]:
+    """The values of a command that passes nothing on: what follows `--` has no meaning."""
+    extra = values.pop("extra", ())
+    if extra:
+        raise InputError(f"nothing can follow -- here: {' '.join(extra)}")
+    return values

@@ -1,0 +1,217 @@
+"""One run as JSON, and as groups of lines for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from runner.cli import columns, render_values
+from runner.cli.render_plot import sparkline
+
+if TYPE_CHECKING:
+    from runner.tracking.fold import Metric, Run
+
+__all__ = ["as_json", "details", "lines"]
+
+Rows = list[tuple[str, str]]
+HIDDEN = (
+    "mlflow.runName",
+    "mlflow.parentRunId",
+    "mlflow.note.content",
+    "mlflow.source.name",
+    "mlflow.source.type",
+)
+
+
+def as_json(run: Run, experiments: Mapping[str, str]) -> dict[str, Any]:
+    """What a program wants to know of a run; `details` adds the rest of the record."""
+    return {
+        "run_id": run.run_id,
+        "name": run.name,
+        "status": run.status,
+        "reason": run.end.get("reason", ""),
+        "exit_code": run.end.get("exit_code"),
+        "lifecycle": run.lifecycle,
+        "start_time": render_values.iso(run.start_time),
+        "end_time": render_values.iso(run.end_time) or None,
+        "duration": columns.duration(run),
+        "experiment_id": run.experiment_id,
+        "experiment": experiments.get(run.experiment_id, run.experiment_id),
+        "project": run.project,
+        "entry_point": run.entry_point,
+        "uri": run.uri,
+        "user": run.user,
+        "parent": run.parent,
+        "params": dict(run.params),
+        "metrics": {key: render_values.json_number(metric.value) for key, metric in run.metrics.items()},
+        "tags": dict(run.tags),
+    }
+
+
+def details(run: Run, experiments: Mapping[str, str], directory: str) -> dict[str, Any]:
+    points = {
+        key: {
+            "value": render_values.json_number(point.value),
+            "step": point.step,
+            "timestamp": point.timestamp,
+        }
+        for key, point in run.metrics.items()
+    }
+    return {
+        **as_json(run, experiments),
+        "record": directory,
+        "end": dict(run.end),
+        "points": points,
+        **{name: dict(section) for name, section in run.sections.items()},
+        "inputs": list(run.inputs),
+        "outputs": list(run.outputs),
+        "datasets": list(run.datasets),
+        "artifacts": [{"path": path, **facts} for path, facts in run.artifacts.items()],
+        "links": list(run.links),
+    }
+
+
+def lines(
+    run: Run, experiment: str, curves: Mapping[str, Sequence[Metric]], width: int, colour: bool
+) -> list[str]:
+    """Groups with a heading; what is empty is left out. `curves`: points of each metric, to be drawn."""
+    bold, off = ("\033[1m", "\033[0m") if colour else ("", "")
+    took = columns.duration(run)
+    head = f"{bold}{run.name}{off}  {render_values.status(run.status, colour)}"
+    found = [head + (f"  after {render_values.took(took)}" if took is not None else "")]
+    groups: list[tuple[str, Rows]] = [
+        ("", _head(run, experiment)),
+        ("Parameters", [(key, render_values.plain(value)) for key, value in run.params.items()]),
+        ("Metrics", _metrics(run, curves, width)),
+        ("Command", _command(run)),
+        ("Code", _code(run)),
+        ("Environment", _section(run, "environment")),
+        ("Machine", _machine(run)),
+        ("Resources", _resources(run)),
+        ("Datasets", [(str(each.get("name", "")), str(each.get("digest", ""))) for each in run.datasets]),
+        ("Inputs", [_file(each) for each in run.inputs]),
+        ("Outputs", [_file(each) for each in run.outputs]),
+        ("Artifacts", [_file({"path": path, **facts}) for path, facts in run.artifacts.items()]),
+        ("Tags", [(key, value) for key, value in run.tags.items() if key not in HIDDEN]),
+        ("Links", [(str(each.get("relation", "")), str(each.get("run_id", ""))) for each in run.links]),
+    ]
+    for title, rows in groups:
+        if not rows:
+            continue
+        if title:
+            found += ["", f"{bold}{title}{off}"]
+        left = min(max(len(key) for key, _ in rows), 32)
+        for key, value in rows:
+            first, *rest = value.split("\n")
+            found.append(_cut(f"  {key:<{left}}  {first}", width))
+            found += [_cut(f"  {'':<{left}}  {line}", width) for line in rest]
+    return found
+
+
+def _cut(line: str, width: int) -> str:
+    line = line.rstrip()
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def _head(run: Run, experiment: str) -> Rows:
+    end = run.end
+    why = end.get("reason", "")
+    if why == "exit":
+        why = f"exit code {end.get('exit_code', 0)}"
+    parts = [why, end.get("signal", ""), f"by {end['by']}" if end.get("by") else "", end.get("message", "")]
+    project = run.project + (f", entry point {run.entry_point}" if run.entry_point else "")
+    rows = [
+        ("id", run.run_id),
+        ("started", f"{render_values.local_time(run.start_time)} ({render_values.ago(run.start_time)})"),
+        ("ended", ", ".join(part for part in parts if part)),
+        ("deleted", "yes: proj restore  brings it back" if run.lifecycle != "active" else ""),
+        (
+            "experiment",
+            experiment if experiment == run.experiment_id else f"{experiment} ({run.experiment_id})",
+        ),
+        ("project", project),
+        ("user", run.user),
+        ("parent", run.parent),
+        ("note", run.tags.get("mlflow.note.content", "")),
+    ]
+    return [row for row in rows if row[1]]
+
+
+def _metrics(run: Run, curves: Mapping[str, Sequence[Metric]], width: int) -> Rows:
+    rows = []
+    for key, last in run.metrics.items():
+        points = [point.value for point in curves.get(key, ())]
+        text = f"{render_values.number(last.value):>12}"
+        finite = [value for value in points if abs(value) < float("inf")]
+        if len(points) > 1 and finite:
+            extent = f"{render_values.number(min(finite))} .. {render_values.number(max(finite))}"
+            room = min(40, width - min(max(len(key), 8), 32) - 44)
+            text += f"  {sparkline(points, max(room, 8))}  {extent}, step {last.step}"
+        rows.append((key, text))
+    return rows
+
+
+def _command(run: Run) -> Rows:
+    section = run.sections.get("command", {})
+    rows = [("command", str(section.get("command", ""))), ("folder", str(section.get("directory", "")))]
+    rows += [(key, str(value)) for key, value in section.get("variables", {}).items()]
+    return [row for row in rows if row[1]]
+
+
+def _code(run: Run) -> Rows:
+    source, code = run.sections.get("source", {}), run.sections.get("code", {})
+    dirty = "" if code.get("dirty") is None else "uncommitted changes" if code["dirty"] else "clean"
+    left_out = code.get("left_out") or []
+    rows = [
+        ("source", str(source.get("uri", ""))),
+        ("repository", str(code.get("repository") or source.get("repository", ""))),
+        ("version", str(source.get("version", ""))),
+        ("commit", str(code.get("commit") or source.get("commit", ""))),
+        ("branch", str(code.get("branch") or source.get("branch", ""))),
+        ("state", dirty),
+        ("snapshot", str(code.get("tree", ""))),
+        ("left out", "\n".join(f"{each.get('path')} ({each.get('reason')})" for each in left_out)),
+    ]
+    return [row for row in rows if row[1]]
+
+
+def _section(run: Run, name: str) -> Rows:
+    section = run.sections.get(name, {})
+    return [
+        (key, render_values.plain(value)) for key, value in section.items() if value not in (None, "", [], {})
+    ]
+
+
+def _machine(run: Run) -> Rows:
+    section = dict(run.sections.get("machine", {}))
+    if "memory" in section:
+        section["memory"] = render_values.size(section["memory"])
+    job = section.pop("ci", None)
+    if job:
+        section["CI"] = f"{job.get('provider', '')} {job.get('url', '')}".strip()
+    gpus = section.pop("gpus", None) or []
+    rows = [(key, render_values.plain(value)) for key, value in section.items() if value]
+    return rows + [
+        ("gpu", f"{gpu.get('name', '')} {render_values.size(gpu.get('memory', 0))}") for gpu in gpus
+    ]
+
+
+def _resources(run: Run) -> Rows:
+    section = dict(run.sections.get("resources", {}))
+    rows = []
+    if section.get("peak_memory"):
+        rows.append(("peak memory", render_values.size(section.pop("peak_memory"))))
+    for key, name in (("cpu_time", "CPU time"), ("duration", "duration")):
+        if key in section:
+            rows.append((name, render_values.took(section.pop(key))))
+    return rows + [(key, render_values.plain(value)) for key, value in section.items()]
+
+
+def _file(facts: Mapping[str, Any]) -> tuple[str, str]:
+    size = facts.get("size")
+    parts = [
+        render_values.size(size) if isinstance(size, int | float) else "",
+        str(facts.get("digest", ""))[:19],
+    ]
+    parts.append(str(facts.get("origin", "")))
+    return str(facts.get("path") or facts.get("uri", "")), "  ".join(part for part in parts if part)

@@ -1,0 +1,168 @@
+"""`proj runs`: found, put in order, shown in columns, as JSON and as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+
+import pytest
+
+from runner import paths
+from runner.tracking.store import Store
+from tests.cli.records import Program, make_run
+from tests.helpers import make_tree
+
+
+@pytest.fixture
+def three() -> None:
+    make_run("one", params={"lr": 0.1, "model": "ridge"}, metrics={"rmse": [0.9, 0.7]})
+    make_run("two", params={"lr": 0.2, "model": "lasso"}, metrics={"rmse": [0.5]}, tags={"team": "x"})
+    make_run("three", params={"lr": 0.3, "model": "ridge"}, metrics={"rmse": [float("nan")]}, status="FAILED")
+
+
+@pytest.mark.usefixtures("three")
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ((), ["three", "two", "one"]),
+        (("metrics.rmse < 0.8",), ["two", "one"]),
+        (("metrics.rmse < 0.8 and params.model = 'ridge'",), ["one"]),
+        (("metrics.rmse < 0.8 and",), ["two", "one"]),
+        (("tags.team = 'x'",), ["two"]),
+        (("--status", "failed"), ["three"]),
+        (("--status", "failed", "--status", "KILLED"), ["three"]),
+        (("--order-by", "metrics.rmse"), ["two", "one", "three"]),
+        (("--order-by", "params.lr DESC"), ["three", "two", "one"]),
+        (("-n", "1"), ["three"]),
+        (("--limit", "0"), []),
+        (("--since", "1h"), ["three", "two", "one"]),
+        (("--since", "2100-01-01"), []),
+        (("--experiment", "Default"), ["three", "two", "one"]),
+    ],
+)
+def test_runs_are_found(program: Program, words: tuple[str, ...], expected: list[str]) -> None:
+    assert program.names(*words) == expected
+
+
+@pytest.mark.usefixtures("three")
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("metrics.rmse << 1",), "metrics.rmse << 1\n                ^"),
+        (("--status", "DONE"), "FINISHED"),
+        (("--experiment", "nowhere"), "Default"),
+        (("--columns", "nmae"), "did you mean name?"),
+        (("--columns", "metrics."), "metrics.X"),
+        (("--since", "soon"), "30m, 2h"),
+        (("--since", "2026-13-01"), "not a date"),
+        (("--order-by", "metrics.rmse SIDEWAYS"), "^"),
+        (("--json", "--csv"), "exclude"),
+        (("--limit", "-1"), "--limit"),
+        (("--", "x"), "nothing can follow"),
+    ],
+)
+def test_wrong_input_says_what_to_type(program: Program, words: tuple[str, ...], expected: str) -> None:
+    done = program("runs", *words)
+    assert done.code == 2
+    assert expected in done.err
+    assert done.out == ""
+
+
+def test_piped_it_is_tab_separated(program: Program) -> None:
+    make_run("one", params={"lr": 0.1, "same": 1}, metrics={"rmse": [0.123456789]})
+    make_run("two", params={"lr": 0.2, "same": 1})
+    header, *rows = [line.split("\t") for line in program("runs").out.splitlines()]
+    assert header == ["id", "name", "status", "started", "duration", "metrics.rmse", "params.lr"]
+    assert [row[1] for row in rows] == ["two", "one"]
+    assert rows[1][5:] == ["0.123456789", "0.1"]
+    assert rows[1][3].endswith("Z")
+
+
+def test_columns_are_chosen(program: Program) -> None:
+    make_run("one", params={"a.b": "x\ty"}, tags={"mlflow.user": "ada"}, status="FAILED")
+    done = program("runs", "--columns", "name,params.a.b", "--columns", "tags.mlflow.user,exit_code,reason")
+    assert done.out == "name\tparams.a.b\ttags.mlflow.user\texit_code\treason\none\tx y\tada\t1\texit\n"
+    assert program.json("runs", "--columns", "name,exit_code,metrics.none") == [
+        {"name": "one", "exit_code": 1, "metrics.none": None}
+    ]
+
+
+def test_csv_has_everything(program: Program) -> None:
+    make_run("one", params={"p": "a,b"}, metrics={"m/x": [1.5]}, tags={"t": 'say "x"'})
+    make_run("two", params={"q": [1, 2]})
+    rows = list(csv.DictReader(io.StringIO(program("runs", "--csv").out)))
+    assert [row["name"] for row in rows] == ["two", "one"]
+    assert (rows[1]["params.p"], rows[1]["metrics.m/x"], rows[1]["tags.t"]) == ("a,b", "1.5", 'say "x"')
+    assert (rows[0]["params.q"], rows[0]["params.p"]) == ("[1, 2]", "")
+    assert rows[0]["experiment"] == "Default"
+
+
+def test_numbers_that_json_lacks_are_texts(program: Program) -> None:
+    make_run(metrics={"a": [float("nan")], "b": [float("-inf")], "c": [2.0]})
+    (run,) = program.json("runs")
+    assert run["metrics"] == {"a": "NaN", "b": "-Infinity", "c": 2.0}
+
+
+def test_the_project_of_this_folder_comes_first(
+    program: Program, monkeypatch: pytest.MonkeyPatch, tmp_path: object
+) -> None:
+    make_run("mine", project="it's mine")
+    make_run("other", project="elsewhere")
+    make_run("again", project="it's mine")
+    folder = make_tree(
+        f"{tmp_path}/folder", {"MLproject": "name: it's mine\nentry_points:\n  main: {command: 'true'}\n"}
+    )
+    assert program.names() == ["again", "other", "mine"]
+    monkeypatch.chdir(folder)
+    assert program.names() == ["again", "mine", "other"]
+    assert program.names("-n", "2") == ["again", "mine"]
+    assert program.names("-n", "1") == ["again"]
+    assert program.names("--all") == ["again", "other", "mine"]
+
+
+def test_a_faulty_project_does_not_hide_the_runs(
+    program: Program, monkeypatch: pytest.MonkeyPatch, tmp_path: object
+) -> None:
+    make_run("one")
+    monkeypatch.chdir(make_tree(f"{tmp_path}/folder", {"MLproject": "name: [\n"}))
+    assert program.names() == ["one"]
+
+
+def test_deleted_runs_are_shown_when_asked(program: Program) -> None:
+    gone = make_run("gone")
+    make_run("here")
+    Store(paths.store()).delete_run(gone)
+    assert program.names() == ["here"]
+    assert program.names("--all") == ["here", "gone"]
+    assert program.names("--deleted") == ["gone"]
+    assert "lifecycle" in program("runs", "--all").out.splitlines()[0]
+
+
+def test_an_empty_store_is_not_an_error(program: Program) -> None:
+    assert program("runs").code == 0
+    assert program.json("runs") == []
+
+
+def test_many_runs_come_in_pages(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(7):
+        make_run(f"n{number}")
+    real = Store.search
+    sizes = []
+
+    def small(self: Store, *words: object) -> object:
+        sizes.append(words[3])
+        return real(self, *words[:3], 3, *words[4:])  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Store, "search", small)
+    assert program.names("--all", "-n", "100") == [f"n{number}" for number in range(6, -1, -1)]
+    assert len(sizes) == 3
+
+
+def test_listing_is_quick(program: Program) -> None:
+    for number in range(30):
+        make_run(f"n{number}")
+    program("runs")
+    began = time.perf_counter()
+    program("runs")
+    assert time.perf_counter() - began < 2

@@ -1,0 +1,127 @@
+"""`proj show`: everything about a run, for people and as JSON."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from runner import paths
+from runner.cli.render_plot import shrink, sparkline
+from runner.tracking.curves import curves
+from runner.tracking.store import Store
+from tests.cli.records import Program, make_run
+
+
+def test_everything_is_shown_in_groups(program: Program) -> None:
+    parent = make_run("parent")
+    make_run(
+        "child",
+        params={"lr": 0.5, "names": ["a", "b"]},
+        metrics={"loss": [4.0, 2.0, 1.0], "acc": [0.5]},
+        tags={"team": "x", "mlflow.note.content": "first line\nsecond line"},
+        parent=parent,
+        sections={
+            "source": {"uri": "/somewhere/demo"},
+            "code": {
+                "commit": "a" * 40,
+                "branch": "main",
+                "dirty": True,
+                "left_out": [{"path": "big.bin", "reason": "large"}],
+            },
+            "command": {"command": "python train.py", "directory": "/somewhere", "variables": {"LANG": "C"}},
+            "environment": {"kind": "virtualenv", "python": "3.11.7"},
+            "machine": {
+                "host": "h",
+                "memory": 16_000_000_000,
+                "gpus": [{"name": "A100", "memory": 40_000_000_000}],
+                "ci": {"provider": "Jenkins", "url": "http://j/1"},
+            },
+            "resources": {"peak_memory": 81_000_000, "cpu_time": 0.25},
+        },
+    )
+    done = program("show", "child")
+    assert done.code == 0, done.err
+    for text in (
+        *(
+            "child  FINISHED",
+            "exit code 0",
+            f"parent      {parent}",
+            "first line",
+            "second line",
+            "lr     0.5",
+        ),
+        *(
+            '["a", "b"]',
+            "█",
+            "1 .. 4, step 2",
+            "python train.py",
+            "LANG",
+            "uncommitted changes",
+            "big.bin (large)",
+        ),
+        *("virtualenv", "3.11.7", "16 GB", "A100 40 GB", "Jenkins http://j/1", "81 MB", "250 ms", "team  x"),
+    ):
+        assert text in done.out, text
+    assert "\033" not in done.out
+    shown = program.json("show", "child")
+    assert shown["points"]["loss"] == {"value": 1.0, "step": 2, "timestamp": 1_700_000_000_002}
+    assert shown["code"]["dirty"] is True
+    assert shown["params"] == {"lr": 0.5, "names": ["a", "b"]}
+
+
+def test_runs_are_named_in_many_ways(program: Program) -> None:
+    first = make_run("first", metrics={"rmse": [0.5]})
+    second = make_run("second", metrics={"rmse": [0.7]})
+    for ref, expected in (
+        *(("first", first), (first, first), (first[:30], first), ("last", second), ("last~1", first)),
+        *(("best:metrics.rmse", first), ("best:-metrics.rmse", second)),
+    ):
+        assert program.json("show", ref)["run_id"] == expected, ref
+    assert program.json("show")["run_id"] == second
+
+
+@pytest.mark.parametrize(
+    ("ref", "expected"), [("nothing", "nothing"), ("last~9", "2 runs"), ("best:metrics.x", "'x'")]
+)
+def test_a_run_that_is_not_there_is_told(program: Program, ref: str, expected: str) -> None:
+    make_run()
+    make_run()
+    done = program("show", ref)
+    assert done.code == 2
+    assert expected in done.err
+    assert "hint" in done.err
+
+
+def test_last_is_of_the_project_in_this_folder(
+    program: Program, monkeypatch: pytest.MonkeyPatch, tmp_path: object
+) -> None:
+    make_run("mine", project="work")  # the working folder's name
+    make_run("other", project="elsewhere")
+    assert program.json("show", "last")["name"] == "mine"
+    monkeypatch.chdir(str(tmp_path))
+    assert program.json("show", "last")["name"] == "other"
+
+
+def test_a_sparkline_spans_from_the_least_to_the_greatest() -> None:
+    assert sparkline([0, 1, 2, 3, 4, 5, 6, 7], 8) == "▁▂▃▄▅▆▇█"
+    assert sparkline([1.0] * 5, 10) == "▄▄▄▄▄"
+    assert sparkline([1, float("nan"), 3], 3) == "▁ █"
+    assert sparkline([float("inf")], 3) == ""
+    assert sparkline([], 3) == ""
+    assert len(sparkline(range(1000), 40)) == 40
+    assert shrink([1, 2, 3, 4], 2) == [1.5, 3.5]
+
+
+def test_curves_are_thinned_out_evenly() -> None:
+    run_id = make_run(status="RUNNING")
+    store = Store(paths.store())
+    with store.open_run(run_id) as writer:
+        writer.metrics(("loss", float(step), step, step) for step in range(10_000))
+        writer.metrics([("few", 2.0, 5, 2), ("few", 1.0, 4, 1)])
+    found = curves(store.run_directory(run_id), most=50)
+    steps = [point.step for point in found["loss"]]
+    assert 50 <= len(steps) <= 100
+    gaps = {after - before for before, after in itertools.pairwise(steps)}
+    assert len(gaps) == 1
+    assert [point.step for point in found["few"]] == [1, 2]
