@@ -217,7 +217,7 @@ def on_terminal(argv: list[str]) -> float:
     return (time.perf_counter() - began) * 1000
 
 
-def bench_cold(folder: str, options: argparse.Namespace) -> None:
+def bench_cold(folder: str, _: argparse.Namespace) -> None:
     project = write(os.path.join(folder, "ml"), {**TRIVIAL, "python_env.yaml": ML_ENV})
     with open(os.path.join(project, "MLproject"), "a", encoding="utf-8") as file:
         file.write("python_env: python_env.yaml\n")

@@ -48,7 +48,9 @@ class ProjectError(InputError):
     """All faults of a project file together."""
 
     def __init__(self, faults: list[Fault]) -> None:
-        lines = [f"{fault.place}: {fault.message}" + (f" ({fault.hint})" if fault.hint else "") for fault in faults]
+        lines = [
+            f"{fault.place}: {fault.message}" + (f" ({fault.hint})" if fault.hint else "") for fault in faults
+        ]
         super().__init__("\n".join(lines), "proj check  shows all faults of a project")
         self.faults = faults
 

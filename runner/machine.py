@@ -33,7 +33,8 @@ def ci() -> dict[str, str]:
     """The CI provider and the address of its job, from the variables that each documents."""
     given = os.environ.get
     if given("GITHUB_ACTIONS"):
-        url = f"{given('GITHUB_SERVER_URL', '')}/{given('GITHUB_REPOSITORY', '')}/actions/runs/{given('GITHUB_RUN_ID', '')}"
+        repository = f"{given('GITHUB_SERVER_URL', '')}/{given('GITHUB_REPOSITORY', '')}"
+        url = f"{repository}/actions/runs/{given('GITHUB_RUN_ID', '')}"
         return {"provider": "GitHub Actions", "url": url}
     for mark, provider, address in (
         ("GITLAB_CI", "GitLab CI", "CI_JOB_URL"),

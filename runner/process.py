@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import select
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from runner.errors import ProjError
 
@@ -107,11 +107,9 @@ def run(
     return Completed(child.returncode, out, err)
 
 
-def _follow(child: object, on_line: Callable[[str], None]) -> tuple[str, str]:
-    import subprocess
+def _follow(child: Any, on_line: Callable[[str], None]) -> tuple[str, str]:
     import threading
 
-    assert isinstance(child, subprocess.Popen)
     collected: list[str] = []
     reader = threading.Thread(target=lambda: collected.append(child.stdout.read()), daemon=True)
     reader.start()

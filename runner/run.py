@@ -18,7 +18,17 @@ from runner.project_plain import from_plain, to_plain
 from runner.recording import Recorder
 from runner.sources import snapshot
 from runner.tracking.store import Store
-from runner.values import Checkout, Ended, EntryPoint, Environment, EnvironmentSpec, Job, Json, Project, Report
+from runner.values import (
+    Checkout,
+    Ended,
+    EntryPoint,
+    Environment,
+    EnvironmentSpec,
+    Job,
+    Json,
+    Project,
+    Report,
+)
 
 __all__ = ["Outcome", "Plan", "Request", "load_project", "make_plan", "run"]
 
@@ -83,7 +93,9 @@ class Plan(NamedTuple):
             "project": self.project.name,
             "entry_point": self.entry_point.name,
             "parameters": {**self.parameters.values, **dict.fromkeys(self.parameters.secrets, "****")},
-            "environment": " ".join(part for part in (self.specification.kind, self.specification.file) if part),
+            "environment": " ".join(
+                part for part in (self.specification.kind, self.specification.file) if part
+            ),
             "backend": self.request.backend,
             "command": self.parameters.shown,
         }
@@ -147,7 +159,9 @@ def make_plan(request: Request, checkout: Checkout) -> Plan:
         given.update(load_file(path))
     given.update(assignments(list(request.parameters)))
     storage = os.path.abspath(request.storage_dir) if request.storage_dir else paths.cache("downloads")
-    parameters = resolve(entry, given, directory=os.getcwd(), storage=storage, project=checkout.directory, extra=request.extra)
+    parameters = resolve(
+        entry, given, directory=os.getcwd(), storage=storage, project=checkout.directory, extra=request.extra
+    )
     specification = environments.choose(project, entry, request.env_manager or inherited_manager(request))
     options = backend_options(request)
     trouble = backends.get(request.backend).problem(options)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 
 # ---- project (made by runner/project.py) -----------------------------------------------------------------
@@ -75,7 +75,9 @@ class Checkout(NamedTuple):
     commit: str = ""  # full id
     branch: str = ""
     temporary: bool = False  # made for this run: sources.release() removes it
-    notes: tuple[str, ...] = ()  # to tell the user: cache used because the remote was unreachable, LFS missing, ...
+    notes: tuple[
+        str, ...
+    ] = ()  # to tell the user: cache used because the remote was unreachable, LFS missing, ...
 
 
 class CodeState(NamedTuple):
@@ -87,6 +89,9 @@ class CodeState(NamedTuple):
     dirty: bool | None = None  # None: not a git repository
     tree: str = ""  # snapshot: id of the git tree in the store's snapshots.git
     left_out: tuple[Mapping[str, Json], ...] = ()  # files not stored: {path, size, digest, reason}
+    submodules: tuple[
+        Mapping[str, Json], ...
+    ] = ()  # {path, commit, repository, dirty} or {path, commit, missing}
 
 
 # ---- environments ----------------------------------------------------------------------------------------
@@ -109,8 +114,12 @@ class Environment(NamedTuple):
     activation: Activation
     key: str = ""  # of the cache
     lock: str = ""  # text of the lock; "" when there is none
-    lock_name: str = ""  # how the lock is called in the record: environment.lock, pylock.toml, conda.lock, ...
-    details: Mapping[str, Json] = {}  # for the record: python version, packages' count, specification file, ...
+    lock_name: str = (
+        ""  # how the lock is called in the record: environment.lock, pylock.toml, conda.lock, ...
+    )
+    details: Mapping[
+        str, Json
+    ] = {}  # for the record: python version, packages' count, specification file, ...
 
 
 # ---- execution -------------------------------------------------------------------------------------------

@@ -14,7 +14,16 @@ LAYERS: list[set[str]] = [
     {"paths", "process", "process_tree", "memo", "machine", "container", "hashing"},
     {
         *("project", "parameters", "sources", "environments", "backends", "tracking"),
-        *("project_plain", "project_find", "parameter_types", "template", "shell", "yamltext", "schema", "check"),
+        *(
+            "project_plain",
+            "project_find",
+            "parameter_types",
+            "template",
+            "shell",
+            "yamltext",
+            "schema",
+            "check",
+        ),
     },
     {"server"},  # the protocol over a store: tracking's only user among the plug-in folders
     {"recording", "run"},
@@ -31,7 +40,9 @@ def modules() -> dict[str, str]:
         for name in names:
             if name.endswith(".py"):
                 path = os.path.join(folder, name)
-                relative = os.path.relpath(path, PACKAGE).removesuffix(".py").removesuffix("__init__").rstrip("/")
+                relative = (
+                    os.path.relpath(path, PACKAGE).removesuffix(".py").removesuffix("__init__").rstrip("/")
+                )
                 found[path] = relative.split("/")[0]
     return found
 
@@ -85,7 +96,11 @@ def test_only_cli_prints() -> None:
         with open(path, encoding="utf-8") as file:
             tree = ast.parse(file.read())
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("print", "exit"):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Name)
+                and node.func.id in ("print", "exit")
+            ):
                 wrong.append(f"{os.path.relpath(path, PACKAGE)}:{node.lineno}")
     assert wrong == []
 
@@ -101,7 +116,8 @@ def test_files_and_functions_stay_small() -> None:
         if lines > 400:
             wrong.append(f"{name} has {lines} lines")
         for node in ast.walk(ast.parse(text)):
-            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.end_lineno is not None:
-                if node.end_lineno - node.lineno > 60:
-                    wrong.append(f"{name}:{node.lineno} {node.name} has {node.end_lineno - node.lineno} lines")
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                length = (node.end_lineno or 0) - node.lineno
+                if length > 60:
+                    wrong.append(f"{name}:{node.lineno} {node.name} has {length} lines")
     assert wrong == []

@@ -86,7 +86,7 @@ def test_wrong_input_ends_before_anything_is_recorded(project: str) -> None:
     for words, expected in (
         (["-P", "lr=abc"], "lr"),
         (["-P", "lr=-1"], "lr"),
-        (["-P", "nmae=1"], "name"),
+        (["-P", "nname=1"], "name"),
         (["-e", "mian"], "main"),
         (["-P", "lr"], "="),
         (["--backend", "slurmm"], "slurmm"),

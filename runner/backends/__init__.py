@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runner.errors import InputError
 
@@ -21,5 +21,6 @@ def get(kind: str) -> Backend:
     if module is None:
         raise InputError(f"there is no backend {kind!r}", f"known: {', '.join(KINDS)}")
     __import__(module)
-    found: Backend = sys.modules[module]  # type: ignore[assignment]
-    return found
+    found: Any = sys.modules[module]
+    backend: Backend = found
+    return backend

@@ -20,8 +20,14 @@ SCRIPT = """
 trap '' HUP INT TERM TSTP TTIN TTOU
 IFS= read -r word
 [ "$word" = done ] && exit 0
-marked() { [ -r /proc/self/environ ] && grep -lsazxF -- "$2" /proc/[0-9]*/environ 2>/dev/null | tr -dc '0-9\\n' | grep -vx $$; }
-strike() { kill -"$1" -- "-$2" 2>/dev/null; for pid in $(marked "$2" "$3"); do kill -"$1" "$pid" 2>/dev/null; done; }
+marked() {
+  [ -r /proc/self/environ ] || return
+  grep -lsazxF -- "$2" /proc/[0-9]*/environ 2>/dev/null | tr -dc '0-9\\n' | grep -vx $$
+}
+strike() {
+  kill -"$1" -- "-$2" 2>/dev/null
+  for pid in $(marked "$2" "$3"); do kill -"$1" "$pid" 2>/dev/null; done
+}
 unset PROJ_RUN_ID
 group=$1 mark=$2 left=$3
 shift 3

@@ -85,11 +85,11 @@ class Supervisor:
             os.set_blocking(fd, False)
         signal.set_wakeup_fd(self._wake[1], warn_on_full_buffer=False)
 
-        def nothing(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        def nothing(number: int, frame: FrameType | None) -> None:
             pass  # the wake-up pipe has it
 
         watched = [*FORWARDED, signal.SIGCHLD, signal.SIGWINCH]
-        before = {number: signal.signal(number, nothing) for number in watched}
+        before: dict[int, Any] = {number: signal.signal(number, nothing) for number in watched}
         os.write(self._wake[1], bytes([signal.SIGCHLD]))  # it may have ended already
         return before
 
@@ -234,7 +234,11 @@ class Supervisor:
         status = self._status or 0
         number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
         code = 128 + number if number else os.WEXITSTATUS(status)
-        if not number and code > 128 and code - 128 in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if (
+            not number
+            and code > 128
+            and code - 128 in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+        ):
             number = code - 128  # how a shell tells of its child
         name = signal.Signals(number).name if number else ""
         message = f"output was not kept: {self._capture.failure}" if self._capture.failure else ""
@@ -245,7 +249,10 @@ class Supervisor:
             return Ended("KILLED", code or 128 + signal.SIGTERM, reason, name, message or by, self._usage)
         if number == signal.SIGKILL and evidence.memory_kills() > self._handle.memory_kills:
             return Ended("FAILED", code, "memory", name, "ended by the kernel: out of memory", self._usage)
-        if number in (*FORWARDED, signal.SIGKILL):  # somebody ended it; other signals are the program's own fault
+        if number in (
+            *FORWARDED,
+            signal.SIGKILL,
+        ):  # somebody ended it; other signals are the program's own fault
             reason = "interrupted" if number == signal.SIGINT else "signal"
             return Ended("KILLED", code, reason, name, message, self._usage)
         if number:

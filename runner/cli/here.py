@@ -21,7 +21,10 @@ def show_here() -> None:
     try:
         project = load_project(fetch(".", "", Terminal(quiet=True)))
     except ProjectError as error:
-        lines += ["The project in this folder has faults:", *(f"  {line}" for line in error.message.splitlines())]
+        lines += [
+            "The project in this folder has faults:",
+            *(f"  {line}" for line in error.message.splitlines()),
+        ]
     else:
         if project.file or project.entry_points:
             lines.append(f"Project {project.name}")
@@ -32,7 +35,10 @@ def show_here() -> None:
         elif os.path.exists("main.py"):
             lines += ["A folder with a main.py and no MLproject file.", "  proj run ."]
         else:
-            lines += ["There is no project in this folder.", "  proj run GIT-URL     run one from a repository"]
+            lines += [
+                "There is no project in this folder.",
+                "  proj run GIT-URL     run one from a repository",
+            ]
     if os.path.isdir(os.path.join(paths.store(), "runs")):
         lines += ["", "  proj runs            what has been run"]
     lines += ["", "  proj --help          all commands"]

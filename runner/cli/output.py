@@ -42,7 +42,9 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Se
     """
     if not is_terminal():
         emit_lines(["\t".join(columns)])
-        emit_lines("\t".join(_cell(value).replace("\t", " ").replace("\n", " ") for value in row) for row in rows)
+        emit_lines(
+            "\t".join(_cell(value).replace("\t", " ").replace("\n", " ") for value in row) for row in rows
+        )
         return
     from rich.console import Console
     from rich.table import Table
@@ -50,7 +52,9 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Se
 
     drawn = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        drawn.add_column(column, justify="right" if column in right else "left", overflow="ellipsis", no_wrap=True)
+        drawn.add_column(
+            column, justify="right" if column in right else "left", overflow="ellipsis", no_wrap=True
+        )
     for row in rows:
         drawn.add_row(*(Text(_cell(value)) for value in row))
     Console(no_color=not colours(), highlight=False).print(drawn)

@@ -62,7 +62,9 @@ def command(values: dict[str, Any]) -> int:
     from runner.cli.terminal import Terminal
 
     shown = {name: values.pop(name) for name in ("json", "quiet", "verbose", "help_params")}
-    request = Request(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+    request = Request(
+        **{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    )
     report = Terminal(quiet=shown["quiet"], verbose=shown["verbose"])
     if shown["help_params"]:
         from runner.cli.info import show_parameters
@@ -114,7 +116,10 @@ def _flat(facts: dict[str, Any]) -> list[tuple[str, str]]:
     rows: list[tuple[str, str]] = []
     for name, value in facts.items():
         if isinstance(value, dict):
-            rows += [(name if first == 0 else "", f"{key}={item}") for first, (key, item) in enumerate(value.items())]
+            rows += [
+                (name if first == 0 else "", f"{key}={item}")
+                for first, (key, item) in enumerate(value.items())
+            ]
         elif value not in ("", None, [], ()):
             rows.append((name, str(value)))
     return rows

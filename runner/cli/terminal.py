@@ -97,7 +97,9 @@ class _Step:
             shown = f"\r\033[K{mark} {self._text} {took:.1f} s\n" if took >= SLOW else "\r\033[K"
             self._terminal._write(shown)
         elif took >= 1:
-            self._terminal.line(f"{self._text}: {'done' if error[0] is None else 'failed'} after {took:.1f} s")
+            self._terminal.line(
+                f"{self._text}: {'done' if error[0] is None else 'failed'} after {took:.1f} s"
+            )
 
     def _draw_until_stopped(self) -> None:
         if self._stop.wait(SLOW):

@@ -177,7 +177,10 @@ def test_endless_output_keeps_head_and_tail(
     assert log.endswith(b"999999\n1000000\nlast\n")
     assert b"bytes of output were left out here" in log
     assert len(log) < 300_000
-    assert sorted(name for name in os.listdir(job.record) if name.startswith("output")) == ["output.log", "output.times"]
+    assert sorted(name for name in os.listdir(job.record) if name.startswith("output")) == [
+        "output.log",
+        "output.times",
+    ]
 
 
 def test_secrets_are_masked_also_when_cut_in_two(tmp_path: object, capfd: pytest.CaptureFixture[str]) -> None:
