@@ -6,10 +6,10 @@ import os
 
 from runner import project_keys as keys
 from runner.errors import Fault, ProjectError
-from runner.findings import Findings, kind
 from runner.project_entries import entry_points
 from runner.project_environment import conventional, declared
 from runner.project_find import all_found, entry_point, files, find
+from runner.project_findings import Findings, kind
 from runner.project_plain import from_plain, to_plain
 from runner.values import Project
 from runner.yamltext import Entry

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from runner import project_keys as keys
 from runner.errors import Fault
-from runner.findings import Findings, kind
 from runner.parameter_types import NAMES, TRUE, canonical, convert
+from runner.project_findings import Findings, kind
 from runner.values import EntryPoint, Json, Parameter
 from runner.yamltext import Entry
 

@@ -6,9 +6,9 @@ import os
 from typing import Any
 
 from runner import project_keys as keys
-from runner.findings import Findings, kind
 from runner.project_entries import texts
 from runner.project_find import CONVENTIONS
+from runner.project_findings import Findings, kind
 from runner.values import EnvironmentSpec, Json
 from runner.yamltext import Entry
 

@@ -58,4 +58,6 @@ def text() -> str:
 
 
 if __name__ == "__main__":
-    print(text(), end="")  # noqa: T201
+    import sys
+
+    sys.stdout.write(text())

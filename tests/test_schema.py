@@ -12,7 +12,9 @@ import yaml
 
 from runner import paths, project_keys, schema
 
-DOCUMENTATION = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "docs", "mlproject.md")
+DOCUMENTATION = os.path.join(
+    os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "docs", "mlproject.md"
+)
 
 
 def check(text: str) -> list[Any]:
@@ -63,7 +65,10 @@ def test_what_is_right_passes(text: str) -> None:
         ("entry_points: [main]", ["entry_points"]),
         ("entry_points: {main: }", ["entry_points", "main"]),
         ("entry_points: {main: {command: [a]}}", ["entry_points", "main", "command"]),
-        ("entry_points: {main: {parameters: {x: {min: [1]}}}}", ["entry_points", "main", "parameters", "x", "min"]),
+        (
+            "entry_points: {main: {parameters: {x: {min: [1]}}}}",
+            ["entry_points", "main", "parameters", "x", "min"],
+        ),
         ("docker_env: [a]", ["docker_env"]),
         ("python_env: {python: 3}", ["python_env"]),
     ],
