@@ -37,9 +37,7 @@ def fetch_local(found: Repository, directory: str, version: str, report: Report)
     name = location.parse(found.common, version).version
     done = process.start(
         [
-            "git",
-            "-C",
-            found.root,
+            *repository.git_in(found),
             "rev-parse",
             "--verify",
             "--quiet",

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from runner import process
 
-__all__ = ["Head", "Repository", "at_bare", "find", "head", "option", "origin"]
+__all__ = ["Head", "Repository", "at_bare", "find", "git_in", "head", "option", "origin"]
 
 
 class Repository(NamedTuple):
@@ -46,6 +46,18 @@ def at_bare(directory: str) -> Repository | None:
     ):
         return Repository("", directory, directory)
     return None
+
+
+def git_in(found: Repository) -> list[str]:
+    """How git is started to read a user's repository: it writes nothing (no index refresh) and starts nothing.
+
+    Git distrusts folders of another user, as in containers. Here their code is about to be run anyway.
+    """
+    settings = ["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"]
+    place = found.root or found.folder
+    if _owner(place) == _owner(found.folder):
+        settings += ["-c", f"safe.directory={place}"]
+    return ["git", "--no-optional-locks", *settings, "-C", place]
 
 
 def head(repository: Repository) -> Head:
@@ -113,10 +125,17 @@ def _packed(common: str, ref: str) -> str:
 
 
 def _asked(repository: Repository) -> Head:
-    git = ["git", "-C", repository.root or repository.folder]
+    git = git_in(repository)
     commit = process.start([*git, "rev-parse", "--verify", "--quiet", "HEAD"])
     branch = process.start([*git, "symbolic-ref", "--short", "--quiet", "HEAD"])
     return Head(commit.finish().out.strip(), branch.finish().out.strip())
+
+
+def _owner(path: str) -> int:
+    try:
+        return os.stat(path).st_uid
+    except OSError:
+        return -1
 
 
 def _is_id(text: str) -> bool:

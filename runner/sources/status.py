@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from runner import process
-from runner.sources import repository
-from runner.sources.credentials import without
-from runner.sources.repository import Repository
+from runner import paths, process
+from runner.sources.repository import Repository, git_in
 
-__all__ = ["Change", "Pending", "Status", "ask"]
+__all__ = ["Change", "Pending", "Status", "ask", "own_folders"]
 
 
 class Change(NamedTuple):
@@ -18,6 +16,7 @@ class Change(NamedTuple):
 
     path: str
     staged: bool = False  # the index differs from the commit too
+    deleted: bool = False
     nested: bool = False  # a submodule, or a repository inside this one
 
 
@@ -29,13 +28,10 @@ class Status(NamedTuple):
 
 def ask(found: Repository) -> Pending:
     """Starts `git status`. It writes nothing: no index refresh, no file system monitor, no hook."""
-    settings = ["-c", "core.fsmonitor=false"]
-    if _same_owner(found):
-        settings += ["-c", f"safe.directory={found.root}"]
     return Pending(
         process.start(
             [
-                *("git", "--no-optional-locks", *settings, "-C", found.root),
+                *git_in(found),
                 *("status", "--porcelain=v2", "--branch", "-z", "--untracked-files=all"),
                 *("--ignore-submodules=none", "--no-renames"),
             ]
@@ -60,19 +56,21 @@ class Pending:
                 if done.err.strip()
                 else f"git status ended with {done.code}"
             )
-        return _parse(done.out)
+        own = own_folders(self._repository.root)
+        found = _parse(done.out)
+        if not own:
+            return found
+        return found._replace(
+            changes=tuple(change for change in found.changes if not f"{change.path}/".startswith(own))
+        )
 
 
-def remote(found: Repository) -> str:
-    return without(repository.origin(found))
-
-
-def _same_owner(found: Repository) -> bool:
-    """Git distrusts folders of another user, as in containers. Here their code is about to be run anyway."""
-    try:
-        return os.stat(found.root).st_uid == os.stat(found.folder).st_uid
-    except OSError:
-        return False
+def own_folders(root: str, *others: str) -> tuple[str, ...]:
+    """What `proj` itself keeps inside of a work tree, if it was told to: relative, with a "/" at the end."""
+    top = root.rstrip(os.sep) + os.sep
+    chosen = {os.path.realpath(folder) for folder in (paths.home(), paths.store(), paths.cache(), *others)}
+    inside = (folder for folder in chosen if folder.startswith(top))
+    return tuple(folder[len(top) :].replace(os.sep, "/") + "/" for folder in inside)
 
 
 def _parse(text: str) -> Status:
@@ -89,7 +87,8 @@ def _parse(text: str) -> Status:
             changes.append(Change(line[2:].rstrip("/"), nested=line.endswith("/")))
         elif kind == "1":
             _, states, submodule, _, _, mode, _, _, path = line.split(" ", 8)
-            changes.append(Change(path, states[0] != ".", submodule[0] == "S" or mode == "160000"))
+            nested = submodule[0] == "S" or mode == "160000"
+            changes.append(Change(path, states[0] != ".", "D" in states, nested))
         elif kind == "u":
             changes.append(Change(line.split(" ", 10)[10], staged=True))
     return Status(commit, branch, tuple(change for change in changes if not _is_rubbish(change.path)))
