@@ -11,7 +11,7 @@ PACKAGE = os.path.dirname(os.path.abspath(runner.__file__))
 # lower layers first; a module may import from its own layer's row only within its own folder
 LAYERS: list[set[str]] = [
     {"", "values", "errors"},
-    {"paths", "process", "process_tree", "memo", "machine", "container", "hashing"},
+    {"paths", "process", "process_tree", "memo", "machine", "container", "hashing", "versions"},
     {
         *("project", "parameters", "sources", "environments", "backends", "tracking"),
         *(
@@ -23,10 +23,13 @@ LAYERS: list[set[str]] = [
             "yamltext",
             "schema",
             "check",
+            "inputs",
+            "outputs",
         ),
     },
     {"server"},  # the protocol over a store: tracking's only user among the plug-in folders
     {"recording", "run"},
+    {"reproduction"},
     {"cli", "__main__"},
 ]
 PLUGIN_FOLDERS = {"sources", "environments", "backends", "tracking", "server"}
