@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner import machine, process
 from runner.errors import InputError
+from runner.server import endpoint
 from runner.tracking.names import random_name
 from runner.tracking.store import Store
 from runner.values import CodeState, Ended, Environment, Job
@@ -54,6 +55,7 @@ class Recorder:
         )
         self.run_id = writer.run_id
         self.directory = writer.directory
+        self._endpoint: endpoint.Endpoint | None = None
         self._reserve = os.path.join(self.directory, ".reserve")
         reserve(self._reserve)
 
@@ -124,6 +126,8 @@ class Recorder:
         if request.env_manager:
             result["PROJ_ENV_MANAGER"] = request.env_manager
         result.update(self._plan.parameters.variables)
+        self._endpoint = endpoint.bind()
+        result.update(self._endpoint.variables(self.run_id, self._experiment_id))
         return result
 
     def command(self, job: Job) -> None:
@@ -147,10 +151,11 @@ class Recorder:
         )
 
     def listen(self) -> int:
-        return -1
+        return -1 if self._endpoint is None else self._endpoint.fileno()
 
     def connect(self) -> None:
-        pass
+        if self._endpoint is not None:
+            self._endpoint.accept(self._store.root, self.run_id)
 
     def masked(self) -> tuple[bytes, ...]:
         return self._secrets
@@ -158,6 +163,8 @@ class Recorder:
     # ---- the end -------------------------------------------------------------------------------------------
 
     def end(self, ended: Ended) -> None:
+        if self._endpoint is not None:
+            self._endpoint.close()
         try:
             os.unlink(self._reserve)
         except OSError:

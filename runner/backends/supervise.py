@@ -12,7 +12,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from runner import process_tree
-from runner.backends import evidence, guard, terminal
+from runner.backends import contained, evidence, guard, terminal
 from runner.backends.base import Supervision
 from runner.backends.capture import Capture, Mask, limit
 from runner.values import Ended, Job, Json
@@ -58,13 +58,17 @@ class Supervisor:
 
     def run(self) -> Ended:
         before = self._catch_signals()
+        finished = None
         try:
             self._supervision.started({"group": self._handle.pid})
             gc.freeze()
             gc.enable()  # switched off for a quick start
             self._loop()
+            finished = contained.finish(self._job)
             self._end_the_rest()
         finally:
+            if finished is None:
+                contained.finish(self._job)  # in any case: a container outlives its client
             guard.dismiss(self._handle.guard)
             if self._handle.foreground:
                 terminal.take_foreground()
@@ -74,7 +78,7 @@ class Supervisor:
                 signal.signal(number, handler)
             for fd in self._wake:
                 os.close(fd)
-        return self._verdict()
+        return contained.corrected(self._verdict(), finished)
 
     # ---- signals ------------------------------------------------------------------------------------------
 
@@ -141,7 +145,8 @@ class Supervisor:
                     for number in os.read(fd, 1024):
                         self._on_signal(number)
                 elif fd == listener:
-                    self._supervision.connect()
+                    self._supervision.connect()  # serves from here on in a thread of its own
+                    poll.unregister(fd)
                 elif fd in self._streams and not self._copy(fd):
                     poll.unregister(fd)
                     del self._streams[fd]
