@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from runner import process, shell, template
 from runner.errors import Fault, InputError, ProjectError
+from runner.parameter_types import scheme
 from runner.project import read
 from runner.project_find import NAMES
 from runner.values import EntryPoint, Parameter, Project
@@ -87,11 +89,7 @@ def _scripts(command: str) -> list[str]:
     words = command.replace("&&", " && ").replace(";", " ; ").split()
     if "cd" in words:
         return []
-    return [
-        word
-        for before, word in zip(words, words[1:], strict=False)
-        if before in INTERPRETERS and SCRIPT.fullmatch(word)
-    ]
+    return [word for before, word in pairwise(words) if before in INTERPRETERS and SCRIPT.fullmatch(word)]
 
 
 class _Linter:
@@ -150,13 +148,12 @@ class _Linter:
         return at >= 0 and shell.contexts(self.entry_point.command)[at] == ("single",)
 
     def joined(self) -> Iterator[Fault]:
-        lines = self.entry_point.command.split("\n")
-        for number in self.parsed.joined:
-            line = lines[number].strip()
-            text = f"YAML keeps the line end before `{line}`, which bash would take for a command; proj joins the lines"
-            yield self.fault(
-                line, text, "indent all lines of a folded block (>) alike, or end them in a backslash"
-            )
+        if self.parsed.joined:
+            line = self.entry_point.command.split("\n")[self.parsed.joined[0]].strip()
+            more = f" (and {len(self.parsed.joined) - 1} more)" if len(self.parsed.joined) > 1 else ""
+            text = f"bash would take this line{more} for a command; proj joins it to the one before"
+            hint = "YAML keeps the ends of lines that are indented further: indent all lines of a folded block (>) alike"
+            yield self.fault(line, text, hint)
 
     def misplaced(self) -> Iterator[Fault]:
         at = -1
@@ -175,11 +172,10 @@ class _Linter:
                 yield self.at(
                     parameter, f"the default of the secret {parameter.name} can be read by everybody"
                 )
-            path = str(parameter.default)
-            if parameter.type == "path" and "://" not in path:
-                if not os.path.exists(os.path.join(self.project.directory, path)):
-                    text = f"the default of {parameter.name}, {path}, is not there: a run without -P fails"
-                    yield self.at(parameter, text, "a path that the command makes is of type string")
+            path = os.path.join(self.project.directory, str(parameter.default))
+            if parameter.type == "path" and not scheme(str(parameter.default)) and not os.path.exists(path):
+                text = f"the default of {parameter.name}, {parameter.default}, is not there: a run without -P fails"
+                yield self.at(parameter, text, "a path that the command makes is of type string")
 
     def files(self) -> Iterator[Fault]:
         for name in _scripts(self.entry_point.command):

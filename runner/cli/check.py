@@ -22,7 +22,7 @@ def check(
     version: str = typer.Option("", "-v", "--version", help="Branch, tag or commit.", metavar="VERSION"),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
-    """Validate and lint a project: all faults at once, each with its line and column. Exits with 2 if there is an error."""
+    """Validate and lint a project: all faults at once, with line and column. Exits with 2 on an error."""
     from runner.check import check as find_faults
 
     checkout = sources.fetch(uri, version, Terminal())
