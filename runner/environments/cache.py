@@ -31,6 +31,7 @@ except ImportError:  # Windows: no locks between processes
 __all__ = [
     "Found",
     "ensure",
+    "exclusive",
     "folder",
     "hold",
     "key_of",
@@ -146,7 +147,8 @@ def ensure(name: str, kind: Kind, specified: Specified, lock: str, report: Repor
     if found:
         return found
     os.makedirs(folder(), exist_ok=True)
-    with _building(key, report) as handle:
+    waiting = "waiting: another proj builds this environment"
+    with exclusive(folder(f"{key}.building"), report, waiting) as handle:
         found = _usable(key, kind)
         if found:
             return found
@@ -266,11 +268,12 @@ def _clear(key: str) -> bool:
 
 
 @contextmanager
-def _building(key: str, report: Report) -> Iterator[int]:
-    handle = os.open(folder(f"{key}.building"), os.O_RDWR | os.O_CREAT, 0o644)
+def exclusive(path: str, report: Report, waiting: str) -> Iterator[int]:
+    """Holds the lock file `path`; when another process has it, says `waiting` and waits."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         if not _take(handle, shared=False):
-            with report.step("waiting: another proj builds this environment"):
+            with report.step(waiting):
                 _take(handle, shared=False, wait=True)
         yield handle
     finally:

@@ -7,11 +7,14 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from runner import environments
+from runner import environments, paths
 from runner.environments import cache
 from runner.errors import InputError
 
 __all__ = ["Row", "collect", "disk_use", "listing", "pick", "remove"]
+
+
+DAY = 86400
 
 
 class Row(NamedTuple):
@@ -105,11 +108,17 @@ def collect(*, older_than: float | None = None, max_size: int | None = None) -> 
 
 
 def _sweep() -> None:
-    """Folders without a marker, unless they are being built, and drafts of files older than an hour."""
+    """Folders without a marker, unless they are being built; drafts and copies that killed builds left."""
+    import shutil
+
     try:
         names = os.listdir(cache.folder())
     except FileNotFoundError:
         return
+    for name in os.listdir(paths.temporary()):
+        path = os.path.join(paths.temporary(), name)
+        if name.startswith(("package-", "pylock.")) and os.stat(path).st_mtime < time.time() - DAY:
+            shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
     ready = set(cache.ready())
     for name in names:
         path = cache.folder(name)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from runner import paths
+from runner.environments import cache
 from runner.environments.base import Kind, Specified
 from runner.values import EnvironmentSpec, Report
 
@@ -26,14 +27,18 @@ def resolve(
     known = _read(path)
     if known is not None and not options.get("refresh"):
         return specified, known
-    lock = kind.lock(specified, options, report)
-    if known is not None and known != lock:
-        _show(known, lock, report)
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    draft = f"{path}.{os.getpid()}"
-    with open(draft, "w", encoding="utf-8") as file:
-        file.write(lock)
-    os.replace(draft, path)
+    with cache.exclusive(f"{path}ing", report, "waiting: another proj resolves the same packages"):
+        other = _read(path)
+        if other is not None and other != known:  # meanwhile resolved by somebody else
+            return specified, other
+        lock = kind.lock(specified, options, report)
+        if known is not None and known != lock:
+            _show(known, lock, report)
+        draft = f"{path}.{os.getpid()}"
+        with open(draft, "w", encoding="utf-8") as file:
+            file.write(lock)
+        os.replace(draft, path)
     return specified, lock
 
 
