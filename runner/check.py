@@ -152,7 +152,7 @@ class _Linter:
             line = self.entry_point.command.split("\n")[self.parsed.joined[0]].strip()
             more = f" (and {len(self.parsed.joined) - 1} more)" if len(self.parsed.joined) > 1 else ""
             text = f"bash would take this line{more} for a command; proj joins it to the one before"
-            hint = "YAML keeps the ends of lines that are indented further: indent all lines of a folded block (>) alike"
+            hint = "YAML keeps the end of a line that is indented further: indent a folded block (>) evenly"
             yield self.fault(line, text, hint)
 
     def misplaced(self) -> Iterator[Fault]:
