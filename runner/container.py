@@ -34,8 +34,18 @@ KEPT_BACK = (
     "PROJ_RUN_DIR",
     "PROJ_DOCKER_EXE",
 )  # folders of this machine
-# The command is one word for the shell: nothing of it is ever read by a shell of the host.
-SHELL = 'command -v bash >/dev/null 2>&1 && exec bash -c "$0"; exec sh -c "$0"'
+# The command is one word for a shell inside: nothing of it is ever read by a shell of the host. All processes get
+# a signal; when the command's shell ends by it, what is left has the rest of the grace to end too.
+SHELL = """
+exec 3>&2 2>/dev/null
+trap told=1 HUP INT QUIT TERM
+shell=sh
+command -v bash >/dev/null && shell=bash
+(exec 2>&3 3>&-; exec "$shell" -c "$0")
+code=$?
+while [ -n "$told" ] && kill -0 -1; do sleep 0.05 || sleep 1; done
+exit $code
+"""
 
 
 class Finished(NamedTuple):

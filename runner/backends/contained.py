@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from runner.values import Ended, Job
 
-__all__ = ["Farewell", "argv", "ended", "farewell", "is_container"]
+if TYPE_CHECKING:
+    from runner import container
+
+__all__ = ["Farewell", "argv", "corrected", "farewell", "finish", "is_container"]
 
 
 class Farewell(NamedTuple):
@@ -34,26 +37,31 @@ def farewell(job: Job) -> Farewell:
     return Farewell(tuple(container.farewell(job.run_id)), tuple(container.farewell_variables().items()))
 
 
-def ended(job: Job, of_client: Ended) -> Ended:
-    """Removes the container and corrects what its client could not know.
-
-    The client's memory and processor time are not the command's.
-    """
+def finish(job: Job) -> container.Finished | None:
+    """Ends and removes the run's container; None when the run has none."""
+    if not is_container(job):
+        return None
     from runner import container
     from runner.errors import ProjError
 
-    resources = {name: value for name, value in of_client.resources.items() if name == "duration"}
-    result = of_client._replace(resources=resources)
     try:
-        finished = container.finish(job.run_id)
+        return container.finish(job.run_id)
     except ProjError as error:
-        return result._replace(message=result.message or error.message)
-    if result.status != "FAILED" and result.reason != "signal":
-        return result
+        return container.Finished(message=error.message)
+
+
+def corrected(ended: Ended, finished: container.Finished | None) -> Ended:
+    """With what the container's client could not know; its memory and processor time are not the command's."""
+    if finished is None:
+        return ended
+    resources = {name: value for name, value in ended.resources.items() if name == "duration"}
+    ended = ended._replace(resources=resources)
+    if ended.status == "FINISHED" or ended.reason in ("cancelled", "timeout", "interrupted"):
+        return ended
     if finished.out_of_memory:
         text = "ended by the kernel: out of the container's memory"
-        return result._replace(status="FAILED", reason="memory", signal="SIGKILL", message=text)
+        return ended._replace(status="FAILED", reason="memory", signal="SIGKILL", message=text)
     if not finished.started:
         text = finished.message or "the container could not be started"
-        return result._replace(status="FAILED", reason="error", message=text)
-    return result
+        return ended._replace(status="FAILED", reason="error", message=text)
+    return ended._replace(message=ended.message or finished.message)

@@ -75,14 +75,7 @@ def submit(job: Job, report: Report) -> Handle:  # noqa: ARG001
 def wait(handle: Handle, job: Job, supervision: Supervision) -> Ended:
     from runner.backends.supervise import Supervisor
 
-    if not contained.is_container(job):
-        return Supervisor(handle, job, supervision).run()
-    ended = Ended("FAILED", 125, "error")
-    try:
-        ended = Supervisor(handle, job, supervision).run()
-    finally:
-        ended = contained.ended(job, ended)  # in any case: a container outlives its client
-    return ended
+    return Supervisor(handle, job, supervision).run()
 
 
 def cancel(handle: Handle, grace: float) -> None:
