@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 from typing import Any
 
-__all__ = ["boot_id", "ci", "describe"]
+__all__ = ["boot_id", "ci", "cores", "describe"]
 
 
 def boot_id() -> str:
     """Changes with each start of the machine; "" where the system does not tell."""
     return _first_line("/proc/sys/kernel/random/boot_id")
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def describe() -> dict[str, Any]:
@@ -19,7 +24,7 @@ def describe() -> dict[str, Any]:
         "host": system.nodename,
         "os": f"{system.sysname} {system.release} {system.machine}",
         "cpu": _cpu(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": cores(),
         "memory": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
         "distribution": _distribution(),
     }

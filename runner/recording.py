@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+from _thread import allocate_lock, start_new_thread
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from runner import machine, process
-from runner.errors import InputError
+from runner.errors import InputError, ProjError
+from runner.origin import options_of, seed_variables
 from runner.server import endpoint
+from runner.sources import snapshot
 from runner.tracking.names import random_name
 from runner.tracking.store import Store
-from runner.values import CodeState, Ended, Environment, Job
+from runner.values import CodeState, Ended, Environment, Job, Report
 
 if TYPE_CHECKING:
     from runner.run import Outcome, Plan
@@ -53,6 +56,8 @@ class Recorder:
         self._secrets: tuple[bytes, ...] = tuple(
             value.encode("utf-8", "surrogateescape") for value in plan.parameters.variables.values()
         )
+        self._capture: snapshot.Capture | None = None
+        self._keeping = allocate_lock()
         self.run_id = writer.run_id
         self.directory = writer.directory
         self._endpoint: endpoint.Endpoint | None = None
@@ -83,20 +88,63 @@ class Recorder:
             entry_point=plan.entry_point.name,
             uri=checkout.uri,
         )
+        if plan.origin.relation:
+            writer.append({"type": "link", "relation": plan.origin.relation, "run_id": plan.origin.run_id})
         return cls(plan, store, writer, name, experiment)
 
     # ---- before the command --------------------------------------------------------------------------------
 
-    def code(self, pending: Any, require_clean: bool) -> CodeState:
-        """The exact code, as it is when the command starts."""
+    def code(self, pending: Any, report: Report) -> CodeState:
+        """The exact code, as it is before the command starts; it is copied into the store beside the command."""
+        plan = self._plan
+        if plan.origin.code is not None:
+            self._writer.append({"type": "code", **plan.origin.code._asdict()})
+            return plan.origin.code
         state: CodeState = pending.finish()
-        if require_clean and state.dirty:
+        if plan.request.require_clean and state.dirty:
             raise InputError(
-                f"{self._plan.checkout.directory} has uncommitted changes, and --require-clean was given",
+                f"{plan.checkout.directory} has uncommitted changes, and --require-clean was given",
                 "git status  shows them",
             )
-        self._writer.append({"type": "code", **state._asdict()})
+        problem = {}
+        try:
+            self._capture = snapshot.take(pending, state, self._store.root)
+            state = self._capture.state
+        except ProjError as error:
+            report.warn(f"the code of this run is not kept: {error.message}")
+            problem = {"problem": error.message}
+        self._writer.append({"type": "code", **state._asdict(), **problem})
         return state
+
+    def _keep_code(self) -> None:
+        with self._keeping:
+            capture, self._capture = self._capture, None
+            if capture is None:
+                return
+            try:
+                capture.finish()
+            except ProjError as error:
+                self._writer.append({"type": "code", "problem": error.message})
+
+    def inputs(self, report: Report) -> None:
+        """What the command will read, with hashes."""
+        plan = self._plan
+        declared, given = plan.entry_point.inputs, plan.parameters.inputs
+        if plan.origin.inputs:
+            self._writer.append(*({**each, "type": "input"} for each in plan.origin.inputs))
+        if plan.origin.inputs or not (declared or given):
+            return
+        from runner.inputs import describe, named
+        from runner.outputs import filled
+
+        texts, downloads = plan.parameters.texts, plan.parameters.downloads
+        with report.step("hashing inputs"):
+            wanted = named(filled(declared, texts), texts, given, downloads)
+            found = describe(wanted, plan.checkout.directory)
+        for each in found:
+            if each.path and not each.digest:
+                report.warn(f"the input {each.path} is not there, or cannot be read")
+        self._writer.append(*(each.event() for each in found))
 
     def environment(self, environment: Environment) -> None:
         section: dict[str, Any] = {"kind": environment.activation.kind, **environment.details}
@@ -125,6 +173,12 @@ class Recorder:
         )
         if request.env_manager:
             result["PROJ_ENV_MANAGER"] = request.env_manager
+        result.update(seed_variables(request.seed, result, machine.cores()))
+        for name, value in self._plan.origin.variables.items():
+            if value is None:
+                result.pop(name, None)
+            else:
+                result[name] = value
         result.update(self._plan.parameters.variables)
         self._endpoint = endpoint.bind()
         result.update(self._endpoint.variables(self.run_id, self._experiment_id))
@@ -138,6 +192,7 @@ class Recorder:
                 "command": self._plan.parameters.shown,
                 "directory": job.directory,
                 "variables": shown,
+                **({"options": options} if (options := options_of(self._plan.request)) else {}),
             }
         )
 
@@ -149,6 +204,7 @@ class Recorder:
             {"type": "supervisor", **facts},
             {"type": "machine", **machine.describe()},
         )
+        start_new_thread(self._keep_code, ())
 
     def listen(self) -> int:
         return -1 if self._endpoint is None else self._endpoint.fileno()
@@ -162,7 +218,22 @@ class Recorder:
 
     # ---- the end -------------------------------------------------------------------------------------------
 
+    def outputs(self, report: Report) -> None:
+        """Declared outputs, also of a command that failed: they may tell why."""
+        patterns = self._plan.entry_point.outputs
+        if not patterns:
+            return
+        from runner.outputs import collect, filled
+
+        texts, directory = self._plan.parameters.texts, self._plan.checkout.directory
+        try:
+            for pattern in collect(self._writer, filled(patterns, texts), directory):
+                report.warn(f"the command wrote no output {pattern}")
+        except (ProjError, OSError) as error:  # the command has run, however its files are
+            report.warn(f"the outputs cannot be kept: {error}")
+
     def end(self, ended: Ended) -> None:
+        self._keep_code()
         if self._endpoint is not None:
             self._endpoint.close()
         try:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from runner import backends, environments, memo, paths, sources
 from runner.errors import InputError, ProjError
+from runner.origin import NONE, Origin
 from runner.parameters import Resolved, assignments, load_file, resolve
 from runner.project_plain import from_plain, to_plain
 from runner.recording import Recorder
@@ -67,6 +68,9 @@ class Request(NamedTuple):
     timeout: str = ""
     grace: str = "10"
     dry_run: bool = False
+    seed: str = ""
+    cached: bool = False
+    explain: bool = False
     extra: tuple[str, ...] = ()
 
 
@@ -80,6 +84,7 @@ class Plan(NamedTuple):
     parameters: Resolved
     specification: EnvironmentSpec
     backend_options: Mapping[str, Any]
+    origin: Origin = NONE
 
     def facts(self) -> dict[str, Json]:
         """For `--dry-run`: the same values that the record would get."""
@@ -116,6 +121,9 @@ class Outcome(NamedTuple):
     phases: dict[str, float]  # s
 
 
+Instead = Callable[["Plan", Recorder, Report], "Ended | None"]
+
+
 class Phases:
     """Seconds spent in each step."""
 
@@ -129,7 +137,7 @@ class Phases:
         self._last = now
 
 
-def run(request: Request, report: Report) -> Outcome | Plan:
+def run(request: Request, report: Report, instead: Instead | None = None) -> Outcome | Plan:
     """Runs a project and returns how it went; with `dry_run`, what would be done.
 
     A ProjError before the record is started leaves nothing behind; a later one ends the run as FAILED first.
@@ -143,7 +151,7 @@ def run(request: Request, report: Report) -> Outcome | Plan:
         phases.end("plan")
         if request.dry_run:
             return plan
-        return execute(plan, state, phases, report)
+        return execute(plan, state, phases, report, instead)
     finally:
         sources.release(checkout)
 
@@ -163,6 +171,8 @@ def make_plan(request: Request, checkout: Checkout) -> Plan:
         entry, given, directory=os.getcwd(), storage=storage, project=checkout.directory, extra=request.extra
     )
     specification = environments.choose(project, entry, request.env_manager or inherited_manager(request))
+    if request.seed and not (request.seed.isdecimal() and int(request.seed) < 2**32):
+        raise InputError(f"--seed {request.seed} is not a number from 0 to {2**32 - 1}")
     options = backend_options(request)
     trouble = backends.get(request.backend).problem(options)
     if trouble:
@@ -184,18 +194,24 @@ def load_project(checkout: Checkout) -> Project:
     return loaded
 
 
-def execute(plan: Plan, state: Any, phases: Phases, report: Report) -> Outcome:
-    """From here on every failure is recorded."""
+def execute(
+    plan: Plan, state: Any, phases: Phases, report: Report, instead: Instead | None = None
+) -> Outcome:
+    """From here on every failure is recorded. `instead` may end the run before its command starts."""
     recorder = Recorder.start(plan, Store(paths.store(plan.request.store)))
     ended = Ended("FAILED", 125, "error")
     try:
         phases.end("record")
-        recorder.code(state, plan.request.require_clean)
+        recorder.code(state, report)
+        recorder.inputs(report)
         phases.end("snapshot")
         environment = prepare(plan, report)
         recorder.environment(environment)
         phases.end("environment")
-        ended = start_and_wait(plan, recorder, environment, phases, report)
+        ended = (instead and instead(plan, recorder, report)) or start_and_wait(
+            plan, recorder, environment, phases, report
+        )
+        recorder.outputs(report)
     except ProjError as error:
         ended = Ended("FAILED", error.exit_code, "error", "", error.message)
         raise
@@ -226,6 +242,8 @@ def prepare(plan: Plan, report: Report) -> Environment:
         "docker_args": request.docker_args,
         "project_name": plan.project.name,
         "build_image": request.build_image,
+        "kept_lock": plan.origin.lock,
+        "wheels": plan.origin.wheels,
     }
     return environments.prepare(plan.specification, plan.checkout.directory, options, report)
 

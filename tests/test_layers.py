@@ -25,6 +25,7 @@ LAYERS: list[set[str]] = [
             "check",
             "inputs",
             "outputs",
+            "origin",
         ),
     },
     {"server"},  # the protocol over a store: tracking's only user among the plug-in folders

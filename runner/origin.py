@@ -1,0 +1,71 @@
+"""What a run takes over from the record of an earlier one, instead of finding it out for itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from runner.values import CodeState
+
+if TYPE_CHECKING:
+    from runner.run import Request
+
+__all__ = ["NONE", "Origin", "options_of", "seed_variables"]
+
+# Fields of a Request that decide how the command runs, and are not told by another part of the record.
+OPTIONS = (
+    "env_manager",
+    "env",
+    "python",
+    "strict_python",
+    "groups",
+    "extras",
+    "isolated",
+    "docker_args",
+    "build_image",
+    "backend",
+    "timeout",
+    "grace",
+    "extra",
+    "seed",
+)
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+class Origin(NamedTuple):
+    relation: str = ""  # of the link to it: reproduces, rerun-of
+    run_id: str = ""
+    code: CodeState | None = None  # the snapshot that was restored; nothing is captured
+    lock: str = ""  # text of the lock to build the environment from
+    wheels: str = ""  # folder with the packages of the lock: no index is asked
+    variables: Mapping[str, str | None] = {}  # recorded ones; None removes
+    inputs: tuple[Mapping[str, Any], ...] = ()  # as they were checked
+
+
+NONE = Origin()
+
+
+def options_of(request: Request) -> dict[str, Any]:
+    """For the record: the OPTIONS that are not as by default."""
+    defaults = request._field_defaults
+    given = {name: getattr(request, name) for name in OPTIONS}
+    found = {name: value for name, value in given.items() if value != defaults[name]}
+    if "docker_args" in found:
+        found["docker_args"] = [_without_value(text) for text in found["docker_args"]]
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
+
+
+def _without_value(text: str) -> str:
+    """`e=TOKEN=abc` -> `e=TOKEN`: docker takes the value from the caller, and the record has no secret."""
+    name, sign, value = text.partition("=")
+    return f"{name}={value.partition('=')[0]}" if sign and name in ("e", "env") else text
+
+
+def seed_variables(seed: str, present: Mapping[str, str], cores: int) -> dict[str, str]:
+    """What `--seed` pins: the hash seed, a seed for the program to read, the number of threads, and GPU libraries."""
+    if not seed:
+        return {}
+    pinned = {"PYTHONHASHSEED": seed, "PROJ_SEED": seed}
+    pinned |= {name: present.get(name) or str(cores) for name in THREADS}
+    pinned |= {"CUBLAS_WORKSPACE_CONFIG": ":4096:8", "TF_DETERMINISTIC_OPS": "1"}
+    return pinned
