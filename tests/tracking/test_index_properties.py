@@ -1,0 +1,90 @@
+"""index == fold(logs), whatever happened to the logs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from runner.tracking.log import encode, read, read_all
+from runner.tracking.store import Store
+from runner.tracking.writer import hint
+from tests.tracking import histories
+
+QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@QUICK
+@given(st.lists(histories.HISTORIES, max_size=4))
+def test_random_histories(all_runs: list[list[dict[str, object]]]) -> None:
+    with tempfile.TemporaryDirectory() as root, Store(root) as store:
+        for number, history in enumerate(all_runs):
+            histories.append(root, number, b"".join(histories.lines(history)))
+        histories.check(store)
+
+
+@QUICK
+@given(
+    st.lists(histories.HISTORIES, min_size=1, max_size=3),
+    st.lists(st.tuples(st.integers(0, 2), st.integers(1, 200), st.booleans()), max_size=25),
+)
+def test_random_interleavings_of_writers_and_readers(
+    all_runs: list[list[dict[str, object]]], steps: list[tuple[int, int, bool]]
+) -> None:
+    """Logs grow by any number of bytes, and the index is brought up to them at any moment."""
+    rest = [b"".join(histories.lines(history)) for history in all_runs]
+    with tempfile.TemporaryDirectory() as root, Store(root) as store:
+        for number, size, look in [*steps, *((number, 1 << 20, False) for number in range(len(rest)))]:
+            number %= len(rest)
+            if rest[number]:
+                histories.append(root, number, rest[number][:size])
+                rest[number] = rest[number][size:]
+                hint(root, histories.run_id(number))
+            if look:
+                histories.check(store)
+        histories.check(store)
+        shutil.copytree(os.path.join(root, "runs"), os.path.join(root, "copy", "runs"))
+        with Store(os.path.join(root, "copy")) as copy:
+            histories.check(copy)
+
+
+@settings(max_examples=8, deadline=None)
+@given(histories.HISTORIES)
+def test_every_cut_of_the_last_line(history: list[dict[str, object]]) -> None:
+    """A crash at any byte: the torn line does not count; what is written after it does."""
+    *head, last = histories.lines(history)
+    after = encode({"type": "tag", "time": 1, "key": "after", "value": "crash"})
+    with tempfile.TemporaryDirectory() as root, Store(root) as store:
+        for cut in range(len(last) + 1):
+            histories.append(root, cut, b"".join(head) + last[:cut])
+            hint(root, histories.run_id(cut))
+        histories.check(store)
+        for cut in range(len(last) + 1):
+            if not head and cut < len(last):
+                continue
+            with store.open_run(histories.run_id(cut)) as writer:
+                writer.log.append_lines([after])
+            hint(root, histories.run_id(cut))
+        histories.check(store)
+        for run in store.search(limit=1000, view="all").runs:
+            assert not head or run.tags["after"] == "crash"
+
+
+@QUICK
+@given(st.lists(st.one_of(histories.EVENTS.map(encode), st.binary(max_size=12).map(lambda b: b + b"\n")), max_size=9))
+def test_both_readers_agree_on_any_bytes(lines: list[bytes]) -> None:
+    with tempfile.TemporaryDirectory() as root:
+        path = os.path.join(root, "log")
+        with open(path, "wb") as file:
+            file.write(b"".join(lines) + b'{"type": "torn')
+        bad: list[tuple[int, bytes]] = []
+        also_bad: list[tuple[int, bytes]] = []
+        slow = list(read(path, corrupt=lambda *place: bad.append(place)))
+        file_number = os.open(path, os.O_RDONLY)
+        quick = list(read_all(file_number, corrupt=lambda *place: also_bad.append(place)))
+        os.close(file_number)
+        assert repr([event for event, _ in slow]) == repr([event for events, _ in quick for event in events])
+        assert bad == [(place, line + b"\n") for place, line in also_bad]
