@@ -11,7 +11,7 @@ from runner.environments import cache
 from runner.environments.choice import choose
 from runner.values import Activation, Environment, EnvironmentSpec, Json, Report
 
-__all__ = ["KINDS", "choose", "prepare"]
+__all__ = ["KINDS", "choose", "lock", "prepare"]
 
 # name -> module with the names of base.Kind, imported when it is needed; `system` is found, not made
 KINDS = {
@@ -37,7 +37,7 @@ def prepare(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], r
 
     Options: python (instead of the specification's), groups, extras, strict_python, allow_python_download,
     refresh (resolve anew), offline, isolated, kept_lock (text: build exactly this), env_path (an existing
-    virtualenv or conda prefix).
+    virtualenv or conda prefix), checkout (what names the code, when `directory` is a folder for this run only).
     """
     if spec.kind == "system" or options.get("env_path"):
         from runner.environments import system
@@ -59,8 +59,8 @@ def prepare(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], r
             cache.release(found.key)
     from runner.environments.resolving import resolve
 
-    specified, lock = resolve(spec, kind, directory, options, report)
-    found = cache.ensure(spec.kind, kind, specified, lock, report)
+    specified, text = resolve(spec, kind, directory, options, report)
+    found = cache.ensure(spec.kind, kind, specified, text, report)
     known = {
         "key": found.key,
         "plan": specified.plan,
@@ -68,8 +68,20 @@ def prepare(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], r
         "warnings": specified.warnings,
     }
     if not options.get("kept_lock"):
-        memo.keep("environment", subject, specified.files, _without_credentials(known))
+        files = specified.files
+        if options.get("checkout"):  # what is in the folder is named by the checkout
+            files = tuple(path for path in files if not path.startswith(os.path.join(directory, "")))
+        memo.keep("environment", subject, files, _without_credentials(known))
     return _environment(kind, found, known, options, report)
+
+
+def lock(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], report: Report) -> str:
+    """Only the text of the lock, nothing is built; "" for the system's environment."""
+    if spec.kind == "system":
+        return ""
+    from runner.environments.resolving import resolve
+
+    return resolve(spec, load(spec.kind), directory, options, report)[1]
 
 
 def _without_credentials(known: Mapping[str, Any]) -> Any:
@@ -106,4 +118,5 @@ def _subject(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any]) 
     from runner.environments.indexes import stated
 
     chosen = {name: options[name] for name in DECIDING if options.get(name)}
-    return json.dumps([spec, directory, chosen, stated(), os.environ.get("PATH", "")], default=dict)
+    code = options.get("checkout") or directory
+    return json.dumps([spec, code, chosen, stated(), os.environ.get("PATH", "")], default=dict)

@@ -67,8 +67,9 @@ class Flat(NamedTuple):
 class _Reader:
     """Collects, file by file, what flatten() returns."""
 
-    def __init__(self, base: str) -> None:
+    def __init__(self, base: str, editable: bool) -> None:
         self.base = base
+        self.editable = editable
         self.constraints: list[str] = []
         self.constraint_texts: list[str] = []
         self.local: list[Local] = []
@@ -86,7 +87,8 @@ class _Reader:
             if name in ("--requirement", "--constraint") and "://" not in value:
                 yield from self.nested(name, value, folder, where)
             elif name == "--editable":
-                yield f"-e {self.path(value, folder, where, editable=True)}"
+                kept = self.editable or "://" in value
+                yield ("-e " if kept else "") + self.path(value, folder, where, editable=kept)
             elif name in DROPPED:
                 self.warnings.append(f"{where}: {name} has no effect here")
             elif name == "--find-links" and "://" not in value:
@@ -167,9 +169,12 @@ class _Reader:
         return f"{shown}{bracket}{extras}"
 
 
-def flatten(lines: Iterable[str], base: str, where: str) -> Flat:
-    """`base`: the project; relative paths start there, nested files at the file that names them."""
-    reader = _Reader(base)
+def flatten(lines: Iterable[str], base: str, where: str, *, editable: bool = True) -> Flat:
+    """`base`: the project; relative paths start there, nested files at the file that names them.
+
+    Without `editable`, packages are installed as they are: their folder will not stay.
+    """
+    reader = _Reader(base, editable)
     flat = tuple(reader.lines(lines, base, where))
     content: Json = [
         [redact(line) for line in flat],

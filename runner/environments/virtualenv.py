@@ -21,8 +21,9 @@ def specify(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], r
     wanted = specification.read(spec.file, directory, options)
     interpreter, warning = _interpreter(wanted, options, report)
     where = spec.file or "environment"
-    build = requirements.flatten(wanted.build, wanted.base, where)
-    main = requirements.flatten(wanted.lines, wanted.base, where)
+    lasting = not options.get("checkout")
+    build = requirements.flatten(wanted.build, wanted.base, where, editable=lasting)
+    main = requirements.flatten(wanted.lines, wanted.base, where, editable=lasting)
     settings = indexes.settings()
     limits = requirements.flatten((f"-c {path}" for path in settings.constraints), wanted.base, where)
     parts = (build, main, limits)
