@@ -228,8 +228,10 @@ def execute(
 
 
 def prepare(plan: Plan, report: Report) -> Environment:
-    request = plan.request
+    request, code = plan.request, plan.checkout
+    named = f"{code.repository}@{code.commit}#{code.subdirectory}"
     options = {
+        "checkout": named if code.temporary and code.commit else "",
         "refresh": request.refresh,
         "offline": request.offline,
         "strict_python": request.strict_python,
