@@ -20,8 +20,8 @@ app = typer.Typer(
 
 AS_JSON = typer.Option(False, "--json", help="Print JSON.")
 KEYS = typer.Argument(None, help="Keys of environments; they may be shortened.", metavar="KEY...")
-GROUP = typer.Option([], "--group", help="With a dependency group.", metavar="NAME")
-EXTRA = typer.Option([], "--extra", help="With an extra.", metavar="NAME")
+WITH_GROUP = typer.Option([], "--group", help="With a dependency group.", metavar="NAME")
+WITH_EXTRA = typer.Option([], "--extra", help="With an extra.", metavar="NAME")
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
@@ -132,8 +132,8 @@ def lock(
     directory: str = typer.Argument(".", help="Folder of a project.", metavar="[DIR]"),
     env_manager: str = typer.Option("", "--env-manager", help="virtualenv or conda.", metavar="NAME"),
     python: str = typer.Option("", "--python", help="Use this version of Python.", metavar="VERSION"),
-    group: list[str] = GROUP,
-    extra: list[str] = EXTRA,
+    group: list[str] = WITH_GROUP,
+    extra: list[str] = WITH_EXTRA,
     refresh: bool = typer.Option(False, "--refresh", help="Resolve anew, and show what changed."),
     offline: bool = typer.Option(False, "--offline", help="Without the network."),
 ) -> None:
