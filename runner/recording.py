@@ -7,7 +7,7 @@ from _thread import allocate_lock, start_new_thread
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from runner import machine, process
+from runner import machine, process, program
 from runner.errors import InputError, ProjError
 from runner.origin import options_of, seed_variables
 from runner.server import endpoint
@@ -162,8 +162,10 @@ class Recorder:
         """The complete environment of the command."""
         activation = environment.activation
         result = process.environment(activation.variables)
-        if activation.path:
-            result["PATH"] = os.pathsep.join((*activation.path, result.get("PATH", os.defpath)))
+        ours = program.folder()
+        result["PATH"] = os.pathsep.join(
+            (*activation.path, *([ours] if ours else []), result.get("PATH", os.defpath))
+        )
         request = self._plan.request
         result.update(
             PROJ_RUN_ID=self.run_id,

@@ -11,7 +11,7 @@ PACKAGE = os.path.dirname(os.path.abspath(runner.__file__))
 # lower layers first; a module may import from its own layer's row only within its own folder
 LAYERS: list[set[str]] = [
     {"", "values", "errors"},
-    {"paths", "process", "process_tree", "memo", "machine", "container", "hashing", "versions"},
+    {"paths", "process", "process_tree", "memo", "machine", "program", "container", "hashing", "versions"},
     {
         *("project", "parameters", "sources", "environments", "backends", "tracking"),
         *(

@@ -153,11 +153,11 @@ def test_complaint_1912_a_dirty_tree_is_recorded_and_can_be_refused(tmp_path: ob
 
 
 def test_complaint_2194_a_run_inside_a_run_becomes_its_child(tmp_path: object) -> None:
-    text = f"""\
+    text = """\
 name: nested
 entry_points:
-  main: {{command: "{sys.executable} -m runner run . -e inner -q"}}
-  inner: {{command: "echo inner"}}
+  main: {command: "proj run . -e inner -q"}
+  inner: {command: "echo inner"}
 """
     folder = make_tree(os.path.join(str(tmp_path), "nested"), {"MLproject": text})
     done = proj("run", folder, "--experiment-name", "outer")
@@ -253,3 +253,11 @@ def test_a_failure_of_the_environment_is_recorded(tmp_path: object) -> None:
     run: Any = only_run()
     assert (run.status, run.end["reason"]) == ("FAILED", "error")
     assert "missing-package" in run.end["message"]
+
+
+def test_a_run_finds_this_proj_whatever_is_on_the_path(tmp_path: object) -> None:
+    text = "name: x\nentry_points:\n  main: {command: proj --version}\n"
+    folder = make_tree(os.path.join(str(tmp_path), "x"), {"MLproject": text})
+    done = proj("run", folder, PATH="/usr/bin:/bin")
+    assert done.code == 0, done.err
+    assert done.out.startswith("proj ")
