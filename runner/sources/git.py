@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+from typing import NamedTuple
 
+from runner import process
 from runner.errors import InputError, SourceError
 from runner.sources import folders, location, mirror, repository
 from runner.sources.credentials import without
 from runner.sources.location import Location
 from runner.sources.mirror import Mirror, Refs, UnreachableError
 from runner.sources.repository import Repository
-from runner.sources.worktree import check_out
+from runner.sources.worktree import Place, check_out
 from runner.values import Checkout, Report
 
 __all__ = ["detect", "fetch", "fetch_local", "release"]
@@ -20,82 +22,81 @@ def detect(uri: str) -> bool:
     return location.is_git(uri)
 
 
+class Resolved(NamedTuple):
+    """What a location means: a commit that is in the mirror, and a folder in it."""
+
+    commit: str
+    version: str = ""  # as asked for
+    branch: str = ""
+    inside: str = ""
+    notes: tuple[str, ...] = ()
+
+
 def fetch(uri: str, version: str, report: Report) -> Checkout:
     """The commit that the version names now; from the cache alone when the remote cannot be reached."""
     wanted = location.parse(uri, version)
     source = mirror.of(wanted.url, wanted.credentials)
-    commit, branch, inside, notes = _resolve(wanted, source, report)
-    return _make(
-        source, wanted._replace(version=version or wanted.version), commit, branch, inside, notes, report
-    )
+    folder = folders.make()
+    try:
+        place = Place(folder, os.path.join(folder, _name(source.url)), source.url)
+        return _made(source, place, _resolve(wanted, source, report), report)
+    except BaseException:
+        folders.remove(folder)
+        raise
 
 
 def fetch_local(found: Repository, directory: str, version: str, report: Report) -> Checkout:
     """A version of a repository on this machine; the user's work tree and repository are only read."""
-    from runner import process
-
-    name = location.parse(found.common, version).version
-    done = process.start(
-        [
-            *repository.git_in(found),
-            "rev-parse",
-            "--verify",
-            "--quiet",
-            "--end-of-options",
-            f"{name}^{{commit}}",
-        ]
-    ).finish()
-    commit = done.out.strip()
-    if not commit:
-        raise _unknown(found.root, version, mirror.known(Mirror(found.root, found.common)))
-    source = mirror.of(found.common)
+    commit = _local_commit(found, version)
+    top = found.common.removesuffix(f"{os.sep}.git")
+    source = mirror.of(top)
     if not mirror.has(source, commit):
         mirror.update(source, report, [f"{commit}:refs/kept/{commit}"], wanted=commit)
-    branch = version if os.path.exists(os.path.join(found.common, "refs", "heads", version)) else ""
+    branch = version if repository.ref(found, f"refs/heads/{version}") else ""
     real = os.path.realpath(directory)
     inside = "" if real == found.root else os.path.relpath(real, found.root).replace(os.sep, "/")
-    checkout = _make(source, Location(directory, version), commit, branch, inside, (), report)
-    return checkout._replace(uri=directory, repository=without(repository.origin(found)))
+    origin = without(repository.origin(found))
+    folder = folders.make()
+    try:
+        modules = os.path.join(found.common, "modules")
+        place = Place(folder, os.path.join(folder, _name(found.root)), origin or top, modules)
+        checkout = _made(source, place, Resolved(commit, version, branch, inside), report)
+    except BaseException:
+        folders.remove(folder)
+        raise
+    return checkout._replace(uri=directory, repository=origin)
+
+
+def _local_commit(found: Repository, version: str) -> str:
+    """Whatever git understands in the user's repository: HEAD~1, stash, origin/main, ..."""
+    name = location.parse(found.common, version).version
+    asked = ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"]
+    commit = process.start([*repository.git_in(found), *asked]).finish().out.strip()
+    if not commit:
+        raise _unknown(found.root, version, mirror.known(Mirror(found.root, found.common)))
+    return commit
 
 
 def release(checkout: Checkout) -> None:
     folders.remove(os.path.dirname(checkout.root))
 
 
-def _make(
-    source: Mirror,
-    wanted: Location,
-    commit: str,
-    branch: str,
-    inside: str,
-    notes: tuple[str, ...],
-    report: Report,
-) -> Checkout:
-    folder = folders.make()
-    try:
-        name = (
-            source.url.rstrip("/").rpartition("/")[2].rpartition(":")[2].removesuffix(".git") or "repository"
-        )
-        root = os.path.join(folder, name if name not in ("lock", "worktrees") else f"{name}_")
-        notes += check_out(source, commit, folder, root, report)
-        directory = os.path.join(root, *inside.split("/")) if inside else root
-        if not os.path.isdir(directory):
-            raise InputError(
-                f"{source.url} has no folder {inside} at {wanted.version or branch or commit[:10]}"
-            )
-        if not (os.path.realpath(directory) + os.sep).startswith(os.path.realpath(root) + os.sep):
-            raise InputError(f"{inside} leads out of {source.url}")
-    except BaseException:
-        folders.remove(folder)
-        raise
+def _made(source: Mirror, place: Place, resolved: Resolved, report: Report) -> Checkout:
+    commit, version, branch, inside, notes = resolved
+    notes += check_out(source, commit, place, report)
+    directory = os.path.join(place.path, *inside.split("/")) if inside else place.path
+    if not os.path.isdir(directory):
+        raise InputError(f"{source.url} has no folder {inside} at {version or branch or commit[:10]}")
+    if not (os.path.realpath(directory) + os.sep).startswith(os.path.realpath(place.path) + os.sep):
+        raise InputError(f"{inside} leads out of {source.url}")
     return Checkout(
         directory,
         source.url + (f"#{inside}" if inside else ""),
         kind="git",
-        root=root,
+        root=place.path,
         subdirectory=inside,
         repository=source.url,
-        version=wanted.version,
+        version=version,
         commit=commit,
         branch=branch,
         temporary=True,
@@ -109,11 +110,11 @@ def _name(url: str) -> str:
     return name if name and name not in ("lock", "worktrees") else f"{name}-repository"
 
 
-def _resolve(wanted: Location, source: Mirror, report: Report) -> tuple[str, str, str, tuple[str, ...]]:
-    """(commit, branch, folder, notes): what the version means, with the commit in the mirror."""
+def _resolve(wanted: Location, source: Mirror, report: Report) -> Resolved:
+    """What the version means now, with the commit brought to the mirror."""
     version = wanted.version
     if _is_hex(version) and len(version) == 40 and not wanted.page and mirror.has(source, version):
-        return version, "", wanted.subdirectory, ()
+        return Resolved(version, version, "", wanted.subdirectory)
     notes: tuple[str, ...] = ()
     try:
         refs = mirror.ask(source, _patterns(wanted)).finish()
@@ -134,8 +135,8 @@ def _resolve(wanted: Location, source: Mirror, report: Report) -> tuple[str, str
     if not commit:
         every = refs if notes else mirror.ask(source, ()).finish()
         raise _unknown(source.url, version, every)
-    branch = ref[11:] if ref.startswith("refs/heads/") else ""
-    return commit, branch or (refs.default[11:] if not version else ""), inside, notes
+    branch = ref[11:] if ref.startswith("refs/heads/") else "" if version else refs.default[11:]
+    return Resolved(commit, version, branch, inside, notes)
 
 
 def _bring(source: Mirror, commit: str, ref: str, version: str, default: str, report: Report) -> str:
@@ -169,7 +170,7 @@ def _patterns(wanted: Location) -> list[str]:
         names += ["/".join(parts[:count]) for count in range(1, min(len(parts), 8) + 1)]
     if not names:
         return ["HEAD"]
-    forms = ("refs/heads/{}", "refs/tags/{}", "refs/tags/{}^{{}}", "refs/{}", "{}")
+    forms = ("refs/heads/{}", "refs/tags/{}", "refs/tags/{}^{{}}", "refs/{}", "refs/{}^{{}}", "{}", "{}^{{}}")
     return ["HEAD", *(form.format(name) for name in names for form in forms)]
 
 

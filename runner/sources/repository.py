@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from runner import process
 
-__all__ = ["Head", "Repository", "at_bare", "find", "git_in", "head", "option", "origin"]
+__all__ = ["Head", "Repository", "at_bare", "find", "git_in", "head", "option", "origin", "ref"]
 
 
 class Repository(NamedTuple):
@@ -72,6 +72,12 @@ def head(repository: Repository) -> Head:
     if branch == ".invalid" or commit:  # reftable, or a symbolic ref to another one
         return _asked(repository)
     return Head("", branch)
+
+
+def ref(repository: Repository, name: str) -> str:
+    """The id that a full ref name stands for, or "" (also when only git can tell)."""
+    found = _read(os.path.join(repository.common, name)) or _packed(repository.common, name)
+    return found if _is_id(found) else ""
 
 
 def origin(repository: Repository) -> str:

@@ -3,70 +3,91 @@
 from __future__ import annotations
 
 import os
+from typing import NamedTuple
 
 from runner import process
 from runner.errors import SourceError
 from runner.sources import folders, mirror, repository
+from runner.sources.credentials import split
 from runner.sources.location import resolve_relative
 from runner.sources.mirror import Mirror
 from runner.values import Report
 
-__all__ = ["check_out"]
+__all__ = ["Place", "check_out"]
+
+QUIET = ("-c", "core.hooksPath=/dev/null", "-c", "advice.detachedHead=false")
 
 
-def check_out(source: Mirror, commit: str, folder: str, path: str, report: Report) -> tuple[str, ...]:
-    """Writes `commit` to `path`, which lies in the run's `folder`. Returns notes for the user."""
-    _add(source, commit, folder, path)
-    if os.path.exists(os.path.join(path, ".gitmodules")):
-        _submodules(source, folder, path, report)
-    return _missing_lfs(path)
+class Place(NamedTuple):
+    """Where a commit goes, and where what belongs to it is to be found."""
+
+    folder: str  # of the run (folders.make)
+    path: str  # of the work tree, in the folder
+    base: str  # URL that relative URLs of submodules start from
+    modules: str = ""  # of a repository on this machine: the repositories of its submodules
 
 
-def _add(source: Mirror, commit: str, folder: str, path: str) -> None:
+def check_out(source: Mirror, commit: str, place: Place, report: Report) -> tuple[str, ...]:
+    """Writes `commit` to `place.path`. Returns notes for the user."""
+    _link(source, commit, place)
     done = process.start(
-        [
-            *(
-                "git",
-                "-c",
-                "core.hooksPath=/dev/null",
-                "-c",
-                "advice.detachedHead=false",
-                f"--git-dir={source.folder}",
-            ),
-            *("worktree", "add", "--detach", "--quiet", path, commit),
-        ],
+        ["git", *QUIET, "-C", place.path, "reset", "--hard", "--quiet", "--no-recurse-submodules"],
         source.variables,
     ).finish()
     if done.code:
         raise SourceError(
-            f"commit {commit[:10]} of {source.url} cannot be written to {path}: "
+            f"commit {commit[:10]} of {source.url} cannot be written to {place.path}: "
             f"{mirror.last_line(done.err, source.credentials)}",
-            "proj cache clean  removes damaged mirrors; is the disk full?",
+            "is the disk full? proj cache clean  removes a damaged mirror",
         )
-    found = repository.find(path)
-    if found is not None:
-        folders.note_worktree(folder, found.folder)
+    if os.path.exists(os.path.join(place.path, ".gitmodules")):
+        _submodules(source, place, report)
+    return _missing_lfs(place.path)
 
 
-def _submodules(source: Mirror, folder: str, path: str, report: Report) -> None:
+def _link(source: Mirror, commit: str, place: Place) -> None:
+    """What `git worktree add` writes (gitrepository-layout), under a name that is noted before it exists.
+
+    So nothing is left behind by a process that is killed, and one git is started and not three.
+    """
+    name = os.urandom(6).hex()
+    administration = os.path.join(source.folder, "worktrees", name)
+    folders.note_worktree(place.folder, administration)
+    os.makedirs(place.path, exist_ok=True)  # of a submodule: git has made it
+    _write(os.path.join(place.path, ".git"), f"gitdir: {administration}\n")
+    draft = os.path.join(place.folder, f"{name}.worktree")
+    os.makedirs(draft)
+    _write(os.path.join(draft, "gitdir"), os.path.join(place.path, ".git") + "\n")
+    _write(os.path.join(draft, "commondir"), "../..\n")
+    _write(os.path.join(draft, "HEAD"), f"{commit}\n")
+    os.makedirs(os.path.dirname(administration), exist_ok=True)
+    os.rename(draft, administration)
+
+
+def _submodules(source: Mirror, place: Place, report: Report) -> None:
     """Submodules come from mirrors of their own, so that a second run clones nothing of them either."""
-    urls = _declared(path)
-    listed = process.start(["git", "-C", path, "ls-files", "--stage", "-z", "--", *urls]).finish().out
+    declared = _declared(place.path)
+    listed = (
+        process.start(["git", "-C", place.path, "ls-files", "--stage", "-z", "--", *declared]).finish().out
+    )
     for line in listed.split("\0"):
-        facts, _, name = line.partition("\t")
-        if not facts.startswith("160000 ") or name not in urls:
+        facts, _, path = line.partition("\t")
+        if not facts.startswith("160000 ") or path not in declared:
             continue
         commit = facts.split(" ")[1]
-        inner = _mirror_of(urls[name], source)
+        name, url = declared[path]
+        inner, modules = _mirror_of(name, url, source, place)
         if not mirror.has(inner, commit):
             mirror.update(inner, report, wanted=commit)
         if not mirror.has(inner, commit):  # on no branch: asked for by its id
             mirror.update(inner, report, [f"{commit}:refs/kept/{commit}"], wanted=commit)
-        check_out(inner, commit, folder, os.path.join(path, name), report)
+        check_out(
+            inner, commit, Place(place.folder, os.path.join(place.path, path), inner.url, modules), report
+        )
 
 
-def _declared(path: str) -> dict[str, str]:
-    """Path -> URL of the submodules, as .gitmodules has them."""
+def _declared(path: str) -> dict[str, tuple[str, str]]:
+    """Path -> (name, URL) of the submodules, as .gitmodules has them."""
     text = process.start(
         [
             "git",
@@ -84,19 +105,21 @@ def _declared(path: str) -> dict[str, str]:
         key, _, value = entry.partition("\n")
         name, _, what = key.rpartition(".")
         (paths if what == "path" else urls)[name] = value
-    return {place: urls[name] for name, place in paths.items() if name in urls}
+    return {place: (name, urls[name]) for name, place in paths.items() if name in urls}
 
 
-def _mirror_of(url: str, parent: Mirror) -> Mirror:
-    from runner.sources.credentials import split
-
-    resolved, credentials = split(resolve_relative(url, parent.url))
-    far = "://" in parent.url and not parent.url.startswith("file://")
+def _mirror_of(name: str, url: str, parent: Mirror, place: Place) -> tuple[Mirror, str]:
+    """The mirror of a submodule, and where the repositories of its own submodules may be."""
+    here = os.path.join(place.modules, name) if place.modules and ".." not in name else ""
+    if here and repository.at_bare(here):  # the user has it already: what was never pushed, too
+        return mirror.of(here), os.path.join(here, "modules")
+    resolved, credentials = split(resolve_relative(url, place.base))
+    far = "://" in place.base and not place.base.startswith("file://")
     if far and (os.path.isabs(resolved) or resolved.startswith("file://")):
         raise SourceError(f"{parent.url} has a submodule that is a folder of this machine: {resolved}")
     if not credentials.user and _host(resolved) == _host(parent.url):
         credentials = parent.credentials
-    return mirror.of(resolved, credentials)
+    return mirror.of(resolved, credentials), ""
 
 
 def _host(url: str) -> str:
@@ -117,7 +140,7 @@ def _missing_lfs(path: str) -> tuple[str, ...]:
         return ()
     shown = ", ".join(pointers[:3]) + (", ..." if len(pointers) > 3 else "")
     remedy = "run `git lfs install` once" if process.find("git-lfs") else "install git-lfs"
-    return (f"{len(pointers)} files are Git LFS pointers without their content ({shown}): {remedy}",)
+    return (f"of {len(pointers)} Git LFS files only the pointers are there ({shown}): {remedy}",)
 
 
 def _is_pointer(path: str) -> bool:
@@ -126,3 +149,8 @@ def _is_pointer(path: str) -> bool:
             return file.read(42).startswith(b"version https://git-lfs.github.com/spec/")
     except OSError:
         return False
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
+        file.write(text)
