@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -142,7 +143,11 @@ def disk_use(keys: Iterable[str]) -> int:
 
 
 def _size(prefix: str) -> int:
-    return sum(found.st_blocks * 512 for found in _files(prefix) if found.st_nlink == 1)
+    return sum(
+        found.st_blocks * 512
+        for found in _files(prefix)
+        if found.st_nlink == 1 or stat.S_ISDIR(found.st_mode)
+    )
 
 
 def _files(folder: str) -> Iterator[os.stat_result]:
@@ -156,7 +161,6 @@ def _files(folder: str) -> Iterator[os.stat_result]:
             try:
                 if entry.is_dir(follow_symlinks=False):
                     pending.append(entry.path)
-                else:
-                    yield entry.stat(follow_symlinks=False)
+                yield entry.stat(follow_symlinks=False)
             except OSError:
                 continue
