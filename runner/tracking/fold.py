@@ -216,7 +216,7 @@ def _update(state: dict[str, Any], event: Mapping[str, Any]) -> None:
     status = event.get("status")
     if status is not None and status not in STATUSES:
         raise ValueError("no such status")
-    if state["kind"] == "project" and not state["end"] and "supervisor" in state["sections"]:
+    if not state["end"] and "supervisor" in state["sections"]:
         # A client in the command says how it thinks that it ended; who supervises it knows.
         said = {key: event[key] for key in ("status", "end_time") if event.get(key) is not None}
         if said:
@@ -231,6 +231,7 @@ def _update(state: dict[str, Any], event: Mapping[str, Any]) -> None:
         state["end_time"] = state["end_time"] or int(event["time"])
     else:
         state["end"], state["end_time"] = {}, None
+        state["sections"].pop("supervisor", None)  # whoever goes on with the run is another one, or a client
 
 
 def _deleted(state: dict[str, Any], event: Mapping[str, Any]) -> None:

@@ -1,8 +1,8 @@
 """A run whose supervisor died says RUNNING for ever: the next reader on that host closes it, with the reason.
 
 A supervisor is known by its host, its pid with its start time, and the boot of the host. Of another host, or
-another pid namespace (a container), nothing can be known, so nothing is done. Runs of MLflow clients (kind
-`client`) have no supervisor and are left alone.
+another pid namespace (a container), nothing can be known, so nothing is done. Runs that only an MLflow client
+writes to have no supervisor and are left alone.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def reconcile(store: Store, runs: Iterable[Run]) -> list[str]:
     """Closes those of `runs` whose supervisor is gone, in a store that can be written; returns their ids."""
     closed = []
     for run in runs:
-        if run.status not in ("RUNNING", "SCHEDULED") or run.kind == "client":
+        if run.status not in ("RUNNING", "SCHEDULED"):
             continue
         reason = gone(run.sections.get("supervisor", {}))
         if not reason or not os.access(store.run_directory(run.run_id), os.W_OK):

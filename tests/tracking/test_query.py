@@ -50,7 +50,9 @@ CLAUSES = st.one_of(
         st.sampled_from(["IN", "NOT IN"]),
         st.lists(st.sampled_from(["FINISHED", "RUNNING"]), max_size=2).map(tuple),
     ),
-    st.builds(Clause, st.just("attribute"), st.sampled_from(["start_time", "end_time"]), COMPARED, st.integers(0, 3)),
+    st.builds(
+        Clause, st.just("attribute"), st.sampled_from(["start_time", "end_time"]), COMPARED, st.integers(0, 3)
+    ),
     st.builds(Clause, st.just("dataset"), st.just("name"), st.sampled_from(["=", "!=", "LIKE"]), TEXTS),
 )
 ORDERS = st.lists(
@@ -83,7 +85,11 @@ def meets(run: Run, clause: Clause) -> bool:
 
 
 def compare(orders: list[Order], one: Run, other: Run) -> int:
-    last = [] if any(order.key == "start_time" for order in orders) else [Order("attribute", "start_time", False)]
+    last = (
+        []
+        if any(order.key == "start_time" for order in orders)
+        else [Order("attribute", "start_time", False)]
+    )
     for entity, key, ascending in [*orders, *last, Order("attribute", "run_id")]:
         a, b = value(one, entity, key), value(other, entity, key)
         ranks = [2 if each is None else 1 if each != each else 0 for each in (a, b)]
@@ -183,7 +189,9 @@ def test_order_by_a_metric_walks_its_index(tmp_path: object) -> None:
     """A page of an order by a metric is found without sorting all the runs that have it."""
     with Store(str(tmp_path)) as store:
         store.create_run().metric("loss", 1.0)
-        asked = query.Query(search.parse_filter("metrics.loss < 2"), search.parse_order(["metrics.loss DESC"]))
+        asked = query.Query(
+            search.parse_filter("metrics.loss < 2"), search.parse_order(["metrics.loss DESC"])
+        )
         plans: list[list[str]] = []
 
         class Spy:
