@@ -21,7 +21,9 @@ Message: TypeAlias = "Mapping[str, Any]"
 Check: TypeAlias = "str | Callable[[Any], None]"
 Checks: TypeAlias = "Mapping[str, tuple[Check, ...]]"
 MORE = " See the API docs for more information about request parameters."
-RANGE = {"int32": 1 << 31, "int64": 1 << 63}
+PLAIN: Mapping[type, str] = {str: "string", float: "double"}
+MOST = 1 << 63
+RANGE = {"int32": 1 << 31, "int64": MOST}
 
 
 class EnumKind(NamedTuple):
@@ -117,6 +119,12 @@ def _read(message: Message, raw: Any, values: dict[str, Any]) -> bool:
     try:
         for name, given in raw.items():
             kind = message.get(name)
+            if PLAIN.get(type(given)) == kind is not None:  # nearly always
+                values[name] = given
+                continue
+            if type(given) is int and kind == "int64" and -MOST <= given < MOST:
+                values[name] = given
+                continue
             if kind is None or given is None:
                 continue
             if isinstance(kind, list):

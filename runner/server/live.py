@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Live", "LiveRuns"]
 
-FOLD_AT = 1 << 20  # bytes that may wait before they are folded
+FOLD_AT = 8 << 20  # bytes that may wait before they are folded
 KEPT = 512  # runs in memory, each with up to two open files
 
 

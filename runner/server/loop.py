@@ -133,8 +133,11 @@ class Loop:
             self._drop(min(self._connections.values(), key=lambda one: (not one.idle, one.last)))
 
     def _drop(self, connection: Connection) -> None:
-        if self._connections.pop(connection.fd, None) is None:
+        if (
+            self._connections.get(connection.fd) is not connection
+        ):  # dropped before; its number may be in use again
             return
+        del self._connections[connection.fd]
         self._selector.unregister(connection.fd)
         connection.close()
 
@@ -146,6 +149,8 @@ class Loop:
     # ---- reading
 
     def _event(self, connection: Connection) -> None:
+        if self._connections.get(connection.fd) is not connection:  # made room for another in this round
+            return
         if connection.waiting:
             self._send(connection)
             if connection.state == HEAD and connection.buffer:

@@ -166,7 +166,9 @@ ROUTES = (
         "metrics/get-history",
         get_history,
         {**RUN_ID, "metric_key": "string", "page_token": "string", "max_results": "int32"},
-        checks("run_id string required", "metric_key string required", "page_token string"),
+        checks(
+            "run_id string required", "metric_key string required", "page_token string", "max_results int"
+        ),
         slow=True,
     ),
 )
