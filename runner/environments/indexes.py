@@ -31,7 +31,8 @@ def redact(text: str) -> str:
 
 def stated() -> list[str]:
     """The variables that decide where packages come from, without credentials."""
-    names = sorted(name for name in os.environ if name.startswith(("PIP_", "UV_")))
+    secret = ("_PASSWORD", "_USERNAME", "_TOKEN")
+    names = sorted(n for n in os.environ if n.startswith(("PIP_", "UV_")) and not n.endswith(secret))
     return [f"{name}={redact(os.environ[name])}" for name in names]
 
 

@@ -21,6 +21,8 @@ QUERY = (
     "print(getattr(sys, '_base_executable', '') or sys.executable)"
 )
 
+CLAUSE = re.compile(r"(?:[<>]=?|[~!=]=|===)?\d+(?:\.\d+)*(?:\.\*|(?:a|b|rc|\.?dev)\d*)?t?")
+
 
 class Interpreter(NamedTuple):
     path: str
@@ -91,7 +93,7 @@ def _normalized(asked: str, where: str) -> str:
     text = re.sub(r"^=(?!=)", "==", text)  # conda's =3.10
     if re.fullmatch(r"\d+(\.\d+)*\.\*", text):
         text = f"=={text}"
-    if text and text != "*" and not re.fullmatch(r"(?:[<>~!=]=?=?)?\d+(?:\.\d+)*(?:\.\*)?\w*(?:,.*)?", text):
+    if text != "*" and not all(CLAUSE.fullmatch(clause) for clause in text.split(",") if text):
         raise InputError(
             f"{where}: {asked!r} is not a version of Python", 'such as "3.11", "3.11.7" or ">=3.10,<3.13"'
         )

@@ -68,7 +68,16 @@ def packages(activation: Activation) -> list[str]:
             if kind in ("dist-info", "egg-info") and "-" in stem:
                 parts = stem.split("-")
                 found.add(f"{parts[0]}=={parts[1]}")
+    if activation.kind == "conda":
+        found |= _conda_packages(activation.prefix)
     return sorted(found, key=str.lower)
+
+
+def _conda_packages(prefix: str) -> set[str]:
+    """conda-meta/numpy-1.26.4-py311_0.json"""
+    names = os.listdir(os.path.join(prefix, "conda-meta"))
+    parts = [name.removesuffix(".json").rsplit("-", 2) for name in names if name.endswith(".json")]
+    return {f"{part[0]}=={part[1]}" for part in parts if len(part) == 3}
 
 
 def _sites(prefix: str, python: str) -> list[str]:

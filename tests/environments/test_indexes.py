@@ -1,0 +1,97 @@
+"""pip's configuration in uv's words."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from runner.environments import indexes
+from tests.helpers import make_tree
+
+
+@pytest.fixture(autouse=True)
+def _plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PIP_NO_INDEX", "PIP_FIND_LINKS"):
+        monkeypatch.delenv(name)
+
+
+def test_files_and_variables_the_later_wins(
+    tmp_path: object, home: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_tree(
+        f"{home}/.config/pip",
+        {
+            "pip.conf": (
+                "[global]\nindex-url = https://u:pass@one.example.org/simple\ntimeout = 9\n"
+                "find-links =\n    /a/wheels\n    https://w.example.org\n"
+                "[install]\nextra_index_url = https://two.example.org/simple\ntrusted-host = one.example.org\n"
+            )
+        },
+    )
+    monkeypatch.delenv("PIP_CONFIG_FILE")
+    monkeypatch.setenv("XDG_CONFIG_DIRS", f"{tmp_path}/none")
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.setenv("PIP_TIMEOUT", "7")
+    found = indexes.settings()
+    assert found.variables["UV_DEFAULT_INDEX"] == "https://u:pass@one.example.org/simple"
+    assert found.variables["UV_INDEX"] == "https://two.example.org/simple"
+    assert found.variables["UV_FIND_LINKS"] == "/a/wheels,https://w.example.org"
+    assert found.variables["UV_INSECURE_HOST"] == "one.example.org"
+    assert found.variables["UV_HTTP_TIMEOUT"] == "7"
+    assert "pass" not in str(found.identity)
+    assert "one.example.org/simple" in str(found.identity)
+    assert found.arguments == ()
+
+
+def test_what_is_said_to_uv_itself_goes_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", "https://pip.example.org/simple")
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "https://more.example.org/simple")
+    monkeypatch.setenv("UV_INDEX_URL", "https://uv.example.org/simple")
+    found = indexes.settings()
+    assert "UV_DEFAULT_INDEX" not in found.variables
+    assert found.variables["UV_INDEX"] == "https://more.example.org/simple"
+
+
+def test_no_index_pre_and_cert(home: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "true")
+    monkeypatch.setenv("PIP_PRE", "1")
+    monkeypatch.setenv("PIP_CERT", "~/cert.pem")
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    found = indexes.settings()
+    assert found.arguments == ("--no-index",)
+    assert found.variables["UV_PRERELEASE"] == "allow"
+    assert found.variables["SSL_CERT_FILE"] == f"{home}/cert.pem"
+
+
+def test_constraints_that_are_there(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_tree(tmp_path, {"limits.txt": "tiny<2\n"})
+    monkeypatch.setenv("PIP_CONSTRAINT", f"{tmp_path}/limits.txt {tmp_path}/none.txt")
+    assert indexes.settings().constraints == (f"{tmp_path}/limits.txt",)
+
+
+def test_pips_own_switch_for_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not any(path.endswith("pip.conf") for path in indexes.files())
+    monkeypatch.delenv("PIP_CONFIG_FILE")
+    assert any(path.endswith("pip.conf") for path in indexes.files())
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("--index-url https://u:p@h/simple", "--index-url https://h/simple"),
+        ("https://token@h/simple x@y", "https://h/simple x@y"),
+        ("pkg @ git+https://t:x@h/r.git@main", "pkg @ git+https://h/r.git@main"),
+        ("git+ssh://git@h/r.git", "git+ssh://h/r.git"),
+        ("a==1 https://h/a@1", "a==1 https://h/a@1"),
+    ],
+)
+def test_credentials_are_taken_out(text: str, shown: str) -> None:
+    assert indexes.redact(text) == shown
+
+
+def test_stated_variables_hold_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", "https://u:secret@h/simple")
+    monkeypatch.setenv("UV_INDEX_HOME_PASSWORD", "secret")
+    assert "secret" not in str(indexes.stated())
+    assert os.environ["PIP_INDEX_URL"].endswith("h/simple")
