@@ -51,6 +51,7 @@ def submit(job: Job, report: Report) -> Handle:  # noqa: ARG001
     outputs, actions, theirs = _open_outputs()
     foreground = terminal.in_foreground()
     kills = evidence.memory_kills()
+    watcher = guard.post(job.run_id, job.options.get("grace", GRACE), contained.farewell(job))
     before = os.open(".", os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.chdir(job.directory)  # posix_spawn cannot change the folder; ours is taken back at once
@@ -58,6 +59,7 @@ def submit(job: Job, report: Report) -> Handle:  # noqa: ARG001
             program, argv, dict(job.variables), file_actions=actions, setpgroup=0, setsigdef=SIGNALS
         )
     except OSError as error:
+        guard.dismiss(watcher)
         for fd, _ in outputs:
             os.close(fd)
         raise BackendError(f"cannot start {argv[0]} in {job.directory}: {error.strerror}") from error
@@ -66,7 +68,7 @@ def submit(job: Job, report: Report) -> Handle:  # noqa: ARG001
         os.close(before)
         for fd in theirs:
             os.close(fd)
-    watcher = guard.post(pid, job.run_id, job.options.get("grace", GRACE), contained.farewell(job))
+    guard.watch(watcher, pid)
     if foreground:
         terminal.give_foreground(pid)
     return Handle(pid, outputs, watcher, foreground, kills)
