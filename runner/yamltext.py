@@ -19,7 +19,7 @@ MOST = 100_000  # values, with what aliases repeat: a few lines can stand for mo
 
 # what the YAML library says -> what it means to the author of a file
 MEANINGS = (
-    ("character '\\t'", "a tab cannot indent a line or begin a value", "use spaces"),
+    ("a tab", "a tab cannot indent a line or begin a value", "use spaces"),
     (
         "mapping values are not allowed",
         "there is a `: ` where none is expected",
@@ -52,7 +52,7 @@ MEANINGS = (
         "in single quotes a backslash is itself",
     ),
     ("cannot start any token", "a value cannot begin with this character", "put quotes around the value"),
-    ("expected a single document", "the file has more than one document", "remove the line `---`"),
+    ("another document", "the file has more than one document", "remove the line `---`"),
     ("control characters are not allowed", "there is a control character in the file", "is it a text file?"),
     (
         "did not find expected ',' or '}'",
@@ -160,6 +160,8 @@ def _check_depth(name: str, events: Any) -> None:
 def _fault(name: str, text: str, error: yaml.YAMLError) -> Fault:
     said = str(getattr(error, "problem", None) or getattr(error, "reason", None) or error)
     mark = getattr(error, "problem_mark", None)
+    if "cannot start any token" in said and mark is not None and _at(text, mark) == "\t":
+        said = "a tab"
     message, hint = next(((what, hint) for problem, what, hint in MEANINGS if problem in said), (said, ""))
     if said.startswith("found unexpected end of stream"):
         mark = getattr(error, "context_mark", None) or mark  # where the quote is opened
@@ -169,6 +171,11 @@ def _fault(name: str, text: str, error: yaml.YAMLError) -> Fault:
     before = text[:position] if isinstance(position, int) else ""
     line = before.count("\n") + 1 if before else 0
     return Fault(name, line, len(before.rpartition("\n")[2]) + 1, message, hint)
+
+
+def _at(text: str, mark: Any) -> str:
+    lines = text.split("\n")
+    return lines[mark.line][mark.column : mark.column + 1] if mark.line < len(lines) else ""
 
 
 class _Reader:
