@@ -43,7 +43,7 @@ shell=sh
 command -v bash >/dev/null && shell=bash
 (exec 2>&3 3>&-; exec "$shell" -c "$0")
 code=$?
-while [ -n "$told" ] && kill -0 -1; do sleep 0.05 || sleep 1; done
+while [ -n "$told" ] && kill -0 -1; do sleep 0.05 || sleep 1 || break; done
 exit $code
 """
 
@@ -54,6 +54,7 @@ class Finished(NamedTuple):
     exit_code: int = 0
     started: bool = True  # False: the engine could not even start it
     out_of_memory: bool = False
+    killed: bool = False  # it was still running, and was ended with its removal
     message: str = ""
 
 
@@ -94,7 +95,7 @@ def argv(job: Job) -> list[str]:
         words += ["-v", str(volume)]
     words += _variables(job, options, own_network)
     words += [str(word) for word in options.get("flags", ())]
-    return [*words, str(options["image"]), "sh", "-c", SHELL, job.command]
+    return [*words, str(options["image"]), "/bin/sh", "-c", SHELL, job.command]
 
 
 def _variables(job: Job, options: Mapping[str, Any], own_network: bool) -> Iterator[str]:
@@ -147,6 +148,7 @@ def finish(run_id: str) -> Finished:
         int(state.get("ExitCode") or 0),
         not str(state.get("StartedAt") or "0001").startswith("0001"),
         bool(state.get("OOMKilled")),
+        bool(state.get("Running")),
         str(state.get("Error") or ""),
     )
 

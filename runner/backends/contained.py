@@ -56,6 +56,8 @@ def corrected(ended: Ended, finished: container.Finished | None) -> Ended:
         return ended
     resources = {name: value for name, value in ended.resources.items() if name == "duration"}
     ended = ended._replace(resources=resources)
+    if finished.killed:  # the client gave up before
+        ended = ended._replace(exit_code=137, signal="SIGKILL")
     if ended.status == "FINISHED" or ended.reason in ("cancelled", "timeout", "interrupted"):
         return ended
     if finished.out_of_memory:

@@ -208,12 +208,11 @@ def problem(prefix: str, facts: Mapping[str, Any]) -> str:  # noqa: ARG001
         return f"it was prepared for another container engine ({facts['engine']})"
     if not container_engine.program():
         return container_engine.problem()
-    name = facts["name"] or facts["id"]
-    found = container_engine.inspect("image", name)
-    if found is None:
-        return f"the image {name} is not there any more"
-    if found["Id"] != facts["id"]:
-        return f"the image {name} is another one now"
+    named = container_engine.inspect("image", facts["name"]) if facts["name"] else None
+    if named is not None:
+        return "" if named["Id"] == facts["id"] else f"the image {facts['name']} is another one now"
+    if container_engine.inspect("image", facts["id"]) is None:  # it may be there without its name
+        return f"the image {facts['name'] or facts['id']} is not there any more"
     return ""
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runner import container_engine, paths, process
-from runner.environments.docker_context import Context, pack
-from runner.environments.docker_spec import Build
 from runner.errors import EnvironmentFailure
 from runner.values import Report, Step
+
+if TYPE_CHECKING:
+    from runner.environments.docker_context import Context
+    from runner.environments.docker_spec import Build
 
 __all__ = ["build", "copy", "digest_of", "pull", "remove"]
 
@@ -30,15 +32,16 @@ def client() -> Any:
     from docker.errors import DockerException
     from docker.utils import kwargs_from_env
 
-    settings = kwargs_from_env()
-    settings["base_url"] = container_engine.address() or None
-    settings["use_ssh_client"] = str(settings["base_url"]).startswith("ssh:")
+    where = container_engine.address()
+    settings: dict[str, Any] = {
+        **kwargs_from_env(),
+        "base_url": where,
+        "use_ssh_client": where.startswith("ssh:"),
+    }
     try:
         return docker.DockerClient(**settings, timeout=600)
     except DockerException as error:
-        raise EnvironmentFailure(
-            f"there is no container engine at {settings['base_url']}: {error}", "docker info"
-        ) from None
+        raise EnvironmentFailure(f"there is no container engine at {where}: {error}", "docker info") from None
 
 
 def pull(reference: str, platform: str, report: Report) -> None:
@@ -93,7 +96,7 @@ def _hint(said: str, repository: str) -> str:
 def build(stated: Build, directory: str, tag: str, *, fresh: bool, platform: str, report: Report) -> str:
     """From the project's own Dockerfile, by the client, which knows BuildKit; returns the id."""
     iid = os.path.join(paths.temporary(), f"image-{os.getpid()}")
-    words = [container_engine.program(), "build", "--tag", tag, "--iidfile", iid]
+    words = [container_engine.program(), "build", "--force-rm", "--tag", tag, "--iidfile", iid]
     words += ["--file", os.path.join(directory, stated.dockerfile)]
     for name, value in stated.arguments.items():
         words += ["--build-arg", f"{name}={value}"]
@@ -120,6 +123,8 @@ def copy(context: Context, base: str, tag: str, place: str, report: Report) -> s
     import tempfile
 
     from docker.errors import DockerException
+
+    from runner.environments.docker_context import pack
 
     engine = client()
     try:

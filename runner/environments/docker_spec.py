@@ -76,8 +76,6 @@ def _build(stated: Any, directory: str) -> Build:
     if stated is True:
         stated = "."
     if isinstance(stated, str):
-        if os.path.isfile(os.path.join(directory, stated)):
-            return _existing(Build(".", stated), directory)
         stated = {"context": stated}
     if not isinstance(stated, Mapping):
         raise InputError("docker_env.build is a folder, a Dockerfile, or a mapping", "docker_env: {build: .}")
@@ -90,6 +88,8 @@ def _build(stated: Any, directory: str) -> Build:
     context = str(stated.get("context") or ".")
     # as in compose files: a Dockerfile is looked for in the context
     dockerfile = os.path.normpath(os.path.join(context, str(stated.get("dockerfile") or "Dockerfile")))
+    if os.path.isfile(os.path.join(directory, context)):
+        context, dockerfile = ".", context
     arguments = stated.get("args") or {}
     if not isinstance(arguments, Mapping):
         arguments = dict(str(each).partition("=")[::2] for each in arguments)
@@ -99,8 +99,9 @@ def _build(stated: Any, directory: str) -> Build:
 
 
 def _existing(build: Build, directory: str) -> Build:
+    top = os.path.realpath(directory)
     for path in (build.context, build.dockerfile):
-        if not os.path.realpath(os.path.join(directory, path)).startswith(os.path.realpath(directory)):
+        if os.path.commonpath([top, os.path.realpath(os.path.join(directory, path))]) != top:
             raise InputError(f"docker_env.build: {path} is outside the project")
     if not os.path.isfile(os.path.join(directory, build.dockerfile)):
         raise InputError(

@@ -1,0 +1,143 @@
+"""A real engine (DOCKER_HOST), a base image that needs no registry, and projects that run in it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from runner import container, container_engine, environments
+from runner.values import Activation, Environment, EnvironmentSpec, Job
+from tests.environments.conftest import Recorder
+
+IMAGE = "proj-test/python:services"
+SERVICES = os.path.join(
+    os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "services"
+)
+
+
+def docker(*arguments: str) -> str:
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"docker {' '.join(arguments)}: {done.stderr}"
+    return done.stdout.strip()
+
+
+def variant(image: str, name: str) -> str:
+    """Another image under this name, for which nothing has to be built; returns its id."""
+    made = docker("create", image, "true")
+    found = docker("commit", "--change", f"LABEL made={os.urandom(4).hex()}", made, name)
+    docker("rm", made)
+    return found
+
+
+@pytest.fixture(scope="session")
+def image() -> str:
+    """A small image with Python, bash and busybox."""
+    trouble = container_engine.problem()
+    if trouble:
+        pytest.skip(f"no container engine: {trouble}")
+    if container_engine.inspect("image", IMAGE) is None:
+        script = os.path.join(SERVICES, "docker-image.sh")
+        done = subprocess.run([script, IMAGE], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    return IMAGE
+
+
+@pytest.fixture
+def project(tmp_path: object) -> str:
+    folder = os.path.join(str(tmp_path), "My Project")
+    os.makedirs(folder)
+    return folder
+
+
+Prepare = Callable[..., Environment]
+
+
+@pytest.fixture
+def prepare(project: str, report: Recorder) -> Prepare:
+    """Prepares docker_env (given as keywords) for the project; what begins with `_` is an option of the command line."""
+
+    def call(**stated: Any) -> Environment:
+        options = {name.lstrip("_"): stated.pop(name) for name in list(stated) if name.startswith("_")}
+        return environments.prepare(EnvironmentSpec("docker", "", stated), project, options, report)
+
+    return call
+
+
+@pytest.fixture
+def job(tmp_path: object, project: str) -> Callable[..., Job]:
+    def make(command: str, activation: Activation | None = None, **variables: str) -> Job:
+        record = os.path.join(str(tmp_path), "record")
+        os.makedirs(record, exist_ok=True)
+        run_id = os.urandom(16).hex()
+        complete = {**os.environ, "PROJ_RUN_ID": run_id, "PROJ_RUN_DIR": record, **variables}
+        return Job(run_id, command, project, complete, activation or Activation("docker"), record)
+
+    return make
+
+
+class Ran(tuple[int, str, str]):
+    code = property(lambda self: self[0])
+    out = property(lambda self: self[1])
+    err = property(lambda self: self[2])
+
+
+@pytest.fixture
+def run(job: Callable[..., Job]) -> Callable[..., Ran]:
+    """Runs a command in a prepared environment, as the local backend does, and removes the container."""
+
+    def call(environment: Environment, command: str, **variables: str) -> Ran:
+        made = job(command, environment.activation, **variables)
+        try:
+            done = subprocess.run(
+                container.argv(made),
+                env=dict(made.variables),
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=60,
+            )
+        finally:
+            container.finish(made.run_id)
+        return Ran((done.returncode, done.stdout, done.stderr))
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory, image: str) -> Iterator[str]:
+    """A real registry that wants a login; it has `team/base:1`. Yields its host and port."""
+    folder = str(tmp_path_factory.mktemp("registry"))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    if not any(
+        os.access(os.path.join(p, "docker-registry"), os.X_OK) for p in os.environ["PATH"].split(os.pathsep)
+    ):
+        pytest.skip("docker-registry is not installed")
+    script = os.path.join(SERVICES, "docker-registry.sh")
+    done = subprocess.run(
+        [script, folder, str(port)], stdout=subprocess.PIPE, text=True, check=True, timeout=20
+    )
+    host = done.stdout.strip()
+    login = os.path.join(folder, "login")
+    docker("--config", login, "login", "-u", "ada", "-p", "lovelace", host)
+    variant(image, f"{host}/team/base:1")
+    docker("--config", login, "push", "-q", f"{host}/team/base:1")
+    docker("rmi", f"{host}/team/base:1")
+    yield host
+    with open(os.path.join(folder, "registry.pid"), encoding="utf-8") as file:
+        os.kill(int(file.read()), 15)
+
+
+@pytest.fixture
+def login(registry: str, tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The user's own docker configuration, with a login to the registry."""
+    folder = os.path.join(str(tmp_path), "docker-config")
+    docker("--config", folder, "login", "-u", "ada", "-p", "lovelace", registry)
+    monkeypatch.setenv("DOCKER_CONFIG", folder)
+    return folder

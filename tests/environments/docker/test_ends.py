@@ -1,0 +1,157 @@
+"""No container is left, whatever was killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from runner import container, container_engine
+from tests.environments.docker.conftest import docker
+from tests.helpers import make_tree
+
+pytestmark = pytest.mark.docker
+
+PROGRAM = """
+import signal, sys, time
+def end(number, frame):
+    time.sleep(0.3)
+    print("cleaned up", flush=True)
+    sys.exit(3)
+signal.signal(signal.SIGTERM, signal.SIG_IGN if "stubborn" in sys.argv else end)
+signal.signal(signal.SIGINT, signal.SIG_IGN if "stubborn" in sys.argv else end)
+print("up", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def running(image: str, project: str) -> Any:
+    """Starts `proj run` and waits until its command is up."""
+    make_tree(
+        project,
+        {
+            "MLproject": f"name: p\ndocker_env: {{image: '{image}'}}\nentry_points:\n"
+            "  main: {command: 'python a.py; echo after'}\n"
+            "  stubborn: {command: \"trap '' TERM INT; python a.py stubborn\"}\n",
+            "a.py": PROGRAM,
+        },
+    )
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: str) -> subprocess.Popen[str]:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "runner", "run", project, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(child)
+        assert child.stdout
+        assert child.stdout.readline() == "up\n", child.stderr and child.stderr.read()
+        return child
+
+    yield start
+    for child in started:
+        child.kill()
+        child.communicate()
+
+
+def names() -> list[str]:
+    return container_engine.containers(container.LABEL)
+
+
+def nothing_left(within: float) -> bool:
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        if not names():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_reaches_the_program_and_it_may_clean_up(running: Any, number: signal.Signals) -> None:
+    child = running()
+    child.send_signal(number)
+    out, err = child.communicate(timeout=20)
+    assert "cleaned up" in out, err
+    assert child.returncode == 143
+    assert names() == []
+
+
+def test_a_killed_supervisor_leaves_no_container(running: Any) -> None:
+    child = running("--grace", "2")
+    assert len(names()) == 1
+    child.kill()
+    assert nothing_left(10)
+
+
+@pytest.mark.slow
+def test_a_killed_supervisor_leaves_no_stubborn_container(running: Any) -> None:
+    running("-e", "stubborn", "--grace", "1").kill()
+    assert nothing_left(10)
+
+
+def test_a_stubborn_container_is_ended_by_the_third_request(running: Any) -> None:
+    child = running("-e", "stubborn")
+    for _ in range(3):
+        child.send_signal(signal.SIGTERM)
+        time.sleep(0.2)
+    child.communicate(timeout=8)
+    assert child.returncode > 128
+    assert names() == []
+
+
+def test_a_killed_client_leaves_no_container(running: Any) -> None:
+    child = running("--grace", "1")
+    name = names()[0]
+    client = [
+        int(pid)
+        for pid in os.listdir("/proc")
+        if pid.isdigit()
+        and name.encode() in _read(f"/proc/{pid}/cmdline")
+        and b"guard" not in _read(f"/proc/{pid}/cmdline")
+    ]
+    assert client
+    for pid in client:
+        os.kill(pid, signal.SIGKILL)
+    child.communicate(timeout=20)
+    assert child.returncode == 137
+    assert names() == []
+
+
+def test_a_container_of_a_run_that_is_over_is_swept(image: str, job: Callable[..., Any]) -> None:
+    over, alive = os.urandom(16).hex(), os.urandom(16).hex()
+    for run_id in (over, alive):
+        docker(
+            "create",
+            "--name",
+            container.name_of(run_id),
+            "--label",
+            f"{container.LABEL}={run_id}",
+            image,
+            "true",
+        )
+    docker("create", "--name", "somebody-elses", image, "true")
+    try:
+        assert container.sweep(lambda run_id: run_id == alive) == [over]
+        assert names() == [container.name_of(alive)]
+        assert container_engine.inspect("container", "somebody-elses")
+    finally:
+        docker("rm", "-f", "somebody-elses", container.name_of(alive))
+
+
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
