@@ -258,6 +258,7 @@ class _Lexer:
                 frame.words = []
             self.at += 1
             if character == "\n" and frame.documents:
+                self.layers[self.at - 1] = FIXED
                 self.skip_documents(frame)
 
     # ---- words and here-documents ------------------------------------------------------------------------
@@ -310,9 +311,11 @@ class _Lexer:
                 end = self.text.find("\n", self.at)
                 end = len(self.text) if end < 0 else end
                 line = self.text[self.at : end]
-                self.layers[self.at : end] = [FIXED] * (end - self.at)
+                last = (line.lstrip("\t") if stripped else line) == name
+                after = min(end + (not last), len(self.text))
+                self.layers[self.at : after] = [FIXED] * (after - self.at)
                 self.at = min(end + 1, len(self.text))
-                if (line.lstrip("\t") if stripped else line) == name:
+                if last:
                     break
         frame.documents = []
 

@@ -52,6 +52,11 @@ MEANINGS = (
         "in single quotes a backslash is itself",
     ),
     ("cannot start any token", "a value cannot begin with this character", "put quotes around the value"),
+    (
+        "did not find expected node content",
+        "a value is expected",
+        "is a bracket not closed, or a comma too many?",
+    ),
     ("another document", "the file has more than one document", "remove the line `---`"),
     ("control characters are not allowed", "there is a control character in the file", "is it a text file?"),
     (
