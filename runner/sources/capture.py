@@ -77,7 +77,8 @@ def of_folder(
         nested = {change.path: "" for change in changes if change.nested}
         ignoring = leftout.ignore_files(directory, project)
         left = indexes.update(index, changes, nested, ignoring, limits)
-        indexes.replace(index, kept)
+        if not directory.startswith(paths.cache("checkouts")):
+            indexes.replace(index, kept)
         return _written(index, nested, Part("", left_out=left), limits)
     finally:
         indexes.discard(index)

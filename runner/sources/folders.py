@@ -1,8 +1,8 @@
 """Folders made for one run: locked by the process that uses them, so that what a killed one left is removed.
 
-<cache>/checkouts/<id>/lock     held (flock) while the run, or a command that outlived it, needs the folder
-                       worktrees  git's own folders about the work trees in here, one a line: removed with it
-                       <name>/  the code
+<cache>/checkouts/<id>/lock       held (flock) while the run, or a command that outlived it, needs the folder
+                       worktrees  git's own folders about the work trees in here, one a line: removed too
+                       <name>/    the code
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ try:
 except ImportError:  # Windows: left-overs are not removed
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["make", "note_worktree", "remove", "sweep"]
+__all__ = ["RESERVED", "make", "note_worktree", "remove", "sweep"]
+
+RESERVED = ("lock", "worktrees")
 
 _held: dict[str, int] = {}  # folder -> its open lock
 
@@ -107,7 +109,7 @@ def _remove(folder: str) -> None:
         if os.path.basename(os.path.dirname(administration)) == "worktrees":
             remove_tree(administration)
     for name in _names(folder):
-        if name not in ("lock", "worktrees"):
+        if name not in RESERVED:
             remove_tree(os.path.join(folder, name))
     remove_tree(folder)
 

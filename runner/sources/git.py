@@ -107,7 +107,7 @@ def _made(source: Mirror, place: Place, resolved: Resolved, report: Report) -> C
 def _name(url: str) -> str:
     """Of the work tree's folder: the repository's, as after a `git clone`."""
     name = url.rstrip("/").removesuffix("/.git").rpartition("/")[2].rpartition(":")[2].removesuffix(".git")
-    return name if name and name not in ("lock", "worktrees") else f"{name}-repository"
+    return name if name and name not in folders.RESERVED else f"{name}-repository"
 
 
 def _resolve(wanted: Location, source: Mirror, report: Report) -> Resolved:

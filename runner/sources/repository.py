@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from runner import process
 
-__all__ = ["Head", "Repository", "at_bare", "find", "git_in", "head", "option", "origin", "ref"]
+__all__ = ["Head", "Repository", "at_bare", "find", "git_in", "head", "origin", "ref"]
 
 
 class Repository(NamedTuple):
@@ -88,12 +88,6 @@ def origin(repository: Repository) -> str:
         if key == "url" and section.startswith('remote "')
     }
     return urls.get("origin") or next(iter(urls.values()), "")
-
-
-def option(repository: Repository, section: str, key: str) -> str:
-    """A setting of the repository's own config; "" when it is not there."""
-    found = [value for s, k, value in _config(repository.common) if s.lower() == section and k == key]
-    return found[-1] if found else ""
 
 
 def _config(folder: str) -> list[tuple[str, str, str]]:

@@ -29,7 +29,7 @@ class Pending:
         self.problem = ""  # git's own words, when it could not answer
         self._asked: status.Pending | None = None
         self._tracked: process.Pending | None = None
-        if not checkout.root:
+        if not checkout.root or checkout.kind == "archive":
             return
         self.found = repository.find(checkout.root)
         if checkout.temporary or self.found is None:
@@ -123,7 +123,10 @@ def take(pending: Pending, state: CodeState, store: str, options: Mapping[str, A
     if found:
         part = capture.of_repository(vault, found, pending.status, checkout.subdirectory, limits)
     else:
-        part = capture.of_folder(vault, os.path.realpath(checkout.directory), "", limits)
+        top, inside = checkout.directory, ""
+        if checkout.kind == "archive":
+            top, inside = checkout.root, checkout.subdirectory
+        part = capture.of_folder(vault, os.path.realpath(top), inside, limits)
     key = f"{crc32(os.fsencode(found.common if found else checkout.directory)):08x}"
     captured = state._replace(tree=part.tree, left_out=part.left_out, submodules=part.submodules)
     return Capture(vault, captured, part, key)
