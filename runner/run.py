@@ -182,7 +182,8 @@ def make_plan(request: Request, checkout: Checkout) -> Plan:
 
 def load_project(checkout: Checkout) -> Project:
     """The project of a checkout, remembered as long as the files that say it do not change."""
-    subject = f"{checkout.repository}@{checkout.commit}#{checkout.subdirectory}" if checkout.temporary else ""
+    version = checkout.commit or checkout.version  # of an archive: its hash
+    subject = f"{checkout.repository}@{version}#{checkout.subdirectory}" if checkout.temporary else ""
     kept = memo.recall("project", subject or checkout.directory)
     if kept is not None:
         return from_plain(kept)._replace(directory=checkout.directory)
