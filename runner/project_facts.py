@@ -56,7 +56,7 @@ def _parameter(parameter: Parameter) -> dict[str, Json]:
         known["default"] = "***" if parameter.secret else parameter.default
     for name in ("choices", "min", "max", "secret"):
         value = getattr(parameter, name)
-        if value not in (None, (), False):
+        if value is not None and value is not False and value != ():
             known[name] = list(value) if isinstance(value, tuple) else value
     return known
 
