@@ -1,80 +1,248 @@
-"""Files that belong to a run: copied into its folder, each noted with size and hash."""
+"""The files that a run keeps: in its folder, or at `<artifact_location of its experiment>/<run id>/artifacts`.
+
+Each file is noted in the log with its hash once it is there: what was stored before a failure is not sent
+again.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from hashlib import sha256
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from runner import hashing
 from runner.errors import InputError, StoreError
+from runner.hashing import Digest
+from runner.values import Report, Silent
 
 if TYPE_CHECKING:
+    from runner.tracking.fold import Run
+    from runner.tracking.store import Store
     from runner.tracking.writer import RunWriter
 
-__all__ = ["FOLDER", "put"]
-
-FOLDER = "artifacts"  # in the folder of the run
-PART = ".part"  # of a file that is being written
-BLOCK = 1 << 20
-CLONE = 0x40049409  # FICLONE of linux/fs.h: the copy shares its blocks until one of both is changed
+__all__ = ["Artifact", "delete", "fetch", "listing", "normal", "put", "refuse_password", "where"]
 
 
-def put(writer: RunWriter, path: str, artifact_path: str = "") -> None:
-    """Copies a file or a folder to the run's artifacts, under the folder `artifact_path` of them."""
-    parts = [part for part in artifact_path.replace(os.sep, "/").split("/") if part not in ("", ".")]
-    if ".." in parts:
-        raise InputError(f"the artifact path {artifact_path!r} leads out of the run")
-    for name, file in sorted(_files(os.path.abspath(path))):
-        place = "/".join([*parts, name])
-        digest, size = _copy(file, os.path.join(writer.directory, FOLDER, *place.split("/")))
-        writer.append({"type": "artifact", "path": place, "digest": digest, "size": size})
+class Artifact(NamedTuple):
+    path: str  # from the run's artifacts, with "/"
+    is_dir: bool
+    size: int = 0
 
 
-def _files(path: str) -> Iterator[tuple[str, str]]:
-    """(name for the record, path) of a file, or of each file in a folder; links to folders are not followed."""
-    base = os.path.basename(path)
-    if not os.path.isdir(path):
-        yield base, path
-        return
-    for folder, folders, names in os.walk(path):
-        folders.sort()
-        inside = os.path.relpath(folder, path).replace(os.sep, "/")
-        prefix = base if inside == "." else f"{base}/{inside}"
-        for name in names:
-            if os.path.isfile(os.path.join(folder, name)):
-                yield f"{prefix}/{name}", os.path.join(folder, name)
+class Place(Protocol):
+    """Where files are kept; paths are from its root, with "/"."""
+
+    def size(self, path: str) -> int | None: ...
+
+    def put(
+        self, source: str, path: str, progress: Callable[[int], None], immutable: bool = False
+    ) -> Digest: ...
+
+    def get(self, path: str, target: str, progress: Callable[[int], None]) -> Digest: ...
+
+    def delete(self, path: str) -> None: ...
+
+    def files(self, path: str) -> Iterator[tuple[str, int]]: ...
 
 
-def _copy(path: str, target: str) -> tuple[str, int]:
-    """Digest and size of what was copied. It is in its place at once and as a whole, or not at all."""
-    draft = os.path.join(os.path.dirname(target), f".{os.urandom(8).hex()}{PART}")
-    total, size = sha256(), 0
+def put(
+    writer: RunWriter,
+    path: str,
+    artifact_path: str = "",
+    *,
+    report: Report | None = None,
+    immutable: bool = False,
+) -> list[str]:
+    """Keeps a file or a folder under the folder `artifact_path` of the run's artifacts; returns their paths.
+
+    A folder comes with its own name. `immutable`: nobody will change the file, so it may be hard-linked.
+    StoreError when something cannot be stored; what was stored by then stays.
+    """
+    from runner.tracking.store import Store
+
+    path = os.path.abspath(path)
+    folder = normal(artifact_path)
     try:
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        with open(path, "rb", buffering=0) as source, open(draft, "xb", buffering=0) as file:
-            cloned = _clone(file.fileno(), source.fileno())
-            while block := source.read(BLOCK):
-                total.update(block)
-                size += len(block)
-                view = memoryview(b"" if cloned else block)
-                while view:
-                    view = view[file.write(view) or 0 :]
-            if cloned:
-                file.truncate(size)
-        os.replace(draft, target)
+        sources = dict(_sources(path, f"{folder}/{os.path.basename(path)}".lstrip("/")))
+        total = sum(os.stat(source).st_size for source in sources.values())
     except OSError as error:
-        if os.path.exists(draft):
-            os.unlink(draft)
-        raise StoreError(f"{path} cannot be kept with the run: {error.strerror or error}") from error
-    return f"sha256:{total.hexdigest()}", size
+        raise InputError(f"{path} cannot be kept: {error.strerror or error}") from error
+    run = Store(writer.root).read(writer.run_id)
+    place = _place(writer.root, run)
+    done = 0
+    with (report or Silent()).step(f"storing {os.path.basename(path)}") as step:
+        for name, source in sources.items():
+            known = run.artifacts.get(name)
+            if known and _complete(place, name, source, known.get("digest"), known.get("size")):
+                done += int(known["size"])
+                continue
+
+            def progress(size: int, name: str = name) -> None:
+                nonlocal done
+                done += size
+                step.update(name, done, total)
+
+            digest, size = place.put(source, name, progress, immutable)
+            writer.append({"type": "artifact", "path": name, "digest": digest, "size": size})
+    return list(sources)
 
 
-def _clone(target: int, source: int) -> bool:
+def _sources(path: str, name: str) -> Iterator[tuple[str, str]]:
+    """(path as an artifact, file) of a file, or of all files below a folder. Links are followed, not loops."""
+    if not os.path.isdir(path):
+        if not os.path.isfile(path):
+            os.stat(path)  # not there: says so
+            raise OSError("it is not a file")
+        yield normal(name), path
+        return
+    seen = {os.path.realpath(path)}
+    for folder, folders, names in os.walk(path, followlinks=True):
+        inside = os.path.relpath(folder, path)
+        for each in sorted(names):
+            file = os.path.join(folder, each)
+            if os.path.isfile(file):  # sockets, pipes and links that lead nowhere are no content
+                yield normal(f"{name}/{inside}/{each}"), file
+        kept = []
+        for each in sorted(folders):
+            real = os.path.realpath(os.path.join(folder, each))
+            if real not in seen:
+                seen.add(real)
+                kept.append(each)
+        folders[:] = kept
+
+
+def _complete(place: Place, name: str, source: str, digest: object, size: object) -> bool:
+    """Whether this very content is there already."""
     try:
-        import fcntl
-
-        fcntl.ioctl(target, CLONE, source)
-    except (ImportError, OSError):
+        found = hashing.digest(source)
+    except OSError:
         return False
-    return True
+    return (found.digest, found.size) == (digest, size) and place.size(name) == size
+
+
+def listing(store: Store, run_id: str, path: str = "", recursive: bool = False) -> list[Artifact]:
+    """What is in a folder of a run's artifacts: folders and files; with `recursive`, all files below it."""
+    path = normal(path)
+    found = _place(store.root, store.read(run_id)).files(path)
+    if recursive:
+        return [Artifact(name, False, size) for name, size in found]
+    start = f"{path}/" if path else ""
+    entries: dict[str, Artifact] = {}
+    for name, size in found:
+        if name.startswith(start):
+            first, slash, _ = name[len(start) :].partition("/")
+            entries.setdefault(start + first, Artifact(start + first, bool(slash), 0 if slash else size))
+    return sorted(entries.values())
+
+
+def fetch(store: Store, run_id: str, path: str, target: str, report: Report | None = None) -> list[str]:
+    """Copies an artifact, or all below a folder of them, into the folder `target`; returns the files made.
+
+    Each file is whole or not there, and has the hash that the record says: StoreError if not.
+    """
+    path = normal(path)
+    run = store.read(run_id)
+    place = _place(store.root, run)
+    files = list(place.files(path))
+    if not files:
+        raise InputError(f"the run has no artifact {path!r}", f"proj artifacts ls {run_id[:8]}  lists them")
+    top = path.rpartition("/")[0]
+    made, done, total = [], 0, sum(size for _, size in files)
+    with (report or Silent()).step("fetching") as step:
+        for name, _ in files:
+
+            def progress(size: int, name: str = name) -> None:
+                nonlocal done
+                done += size
+                step.update(name, done, total)
+
+            file = os.path.join(target, os.path.relpath(normal(name), top or "."))
+            draft = f"{file}.proj-draft-{os.getpid()}"
+            try:
+                os.makedirs(os.path.dirname(file), exist_ok=True)
+                digest = place.get(name, draft, progress)
+                wanted = run.artifacts.get(name, {}).get("digest")
+                if wanted and wanted != digest.digest:
+                    raise StoreError(
+                        f"the artifact {name!r} has the hash {digest.digest}; the record says {wanted}"
+                    )
+                os.replace(draft, file)
+            except OSError as error:
+                raise StoreError(f"{file} cannot be written: {error.strerror or error}") from error
+            finally:
+                if os.path.exists(draft):
+                    os.unlink(draft)
+            made.append(file)
+    return made
+
+
+def delete(store: Store, run_id: str, path: str) -> list[str]:
+    """Removes an artifact, or all below a folder of them; the log keeps that they were there."""
+    path = normal(path)
+    place = _place(store.root, store.read(run_id))
+    names = [name for name, _ in place.files(path)]
+    if not names:
+        raise InputError(f"the run has no artifact {path!r}")
+    with store.open_run(run_id) as writer:
+        for name in names:
+            try:
+                place.delete(name)
+            except OSError as error:
+                raise StoreError(f"the artifact {name!r} cannot be removed: {error}") from error
+            writer.append({"type": "artifact", "path": name, "deleted": True})
+    return names
+
+
+def where(store: Store, run_id: str) -> str:
+    """The folder or URL of a run's artifacts."""
+    return _where(store.root, store.read(run_id))
+
+
+def _where(root: str, run: Run) -> str:
+    from runner.tracking import experiments
+
+    location = ""
+    try:
+        location = experiments.get(root, run.experiment_id).artifact_location
+    except StoreError:
+        pass  # of a store that was merged by halves
+    if not location or location.startswith("mlflow-artifacts:"):  # the server's own name for the run's folder
+        return os.path.join(root, "runs", run.run_id, "artifacts")
+    if location.startswith("file:"):
+        from urllib.parse import unquote, urlsplit
+
+        location = unquote(urlsplit(location).path)
+    return f"{location.rstrip('/')}/{run.run_id}/artifacts"
+
+
+def _place(root: str, run: Run) -> Place:
+    found = _where(root, run)
+    if "://" not in found:
+        from runner.tracking.folder import Folder
+
+        return Folder(found)
+    from runner.tracking.remote import Remote
+
+    return Remote(found)
+
+
+def normal(path: str) -> str:
+    """A path from the run's artifacts, with "/". InputError for one that would lead out of them."""
+    if os.path.isabs(path) or ".." in path.split("/") or "\0" in path:
+        raise InputError(f"{path!r} cannot be an artifact's path", "it is relative, and has no ..")
+    return "/".join(part for part in path.split("/") if part not in ("", "."))
+
+
+def refuse_password(location: str) -> None:
+    """InputError for an artifact location with a password in it: it would be in every record."""
+    from urllib.parse import urlsplit
+
+    try:
+        found = urlsplit(location).password
+    except ValueError as error:
+        raise InputError(f"{location!r} is not a location: {error}") from None
+    if found:
+        raise InputError(
+            "the artifact location has a password in it, which would be kept in the record",
+            "leave it out: fsspec finds credentials in its configuration, agents and variables",
+        )

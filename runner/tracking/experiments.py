@@ -120,6 +120,10 @@ def create(root: str, name: str, artifact_location: str = "", tags: Mapping[str,
     """The id of the new experiment. StoreError when the name is taken (names of deleted ones are kept)."""
     if not name.strip():
         raise StoreError("an experiment needs a name")
+    if artifact_location:
+        from runner.tracking.artifacts import refuse_password
+
+        refuse_password(artifact_location)
     old = by_name(root, name)
     if old is not None:
         state = " (it is deleted: proj experiments restore)" if old.lifecycle == "deleted" else ""

@@ -1,0 +1,120 @@
+"""Artifacts at a URL (s3://, sftp://, gs://, abfs://, hdfs://, memory://), through fsspec."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from runner.errors import StoreError
+from runner.hashing import Digest
+from runner.tracking.folder import transfer
+
+__all__ = ["Remote"]
+
+T = TypeVar("T")
+READ_BACK = 8 << 20  # bytes; a file up to this size is read again after it was sent
+TRIES = 3
+EXTRAS = {"s3": "s3", "s3a": "s3", "sftp": "sftp", "ssh": "sftp", "gs": "gs", "gcs": "gs"} | dict.fromkeys(
+    ("abfs", "abfss", "az", "adl"), "abfs"
+)
+
+
+class Remote:
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._system, self.root = _open(url)
+        self.root = self.root.rstrip("/")
+
+    def size(self, path: str) -> int | None:
+        """None when there is no such file."""
+        try:
+            found = self._try(lambda: self._system.info(self._place(path)))
+        except FileNotFoundError:
+            return None
+        return None if found["type"] == "directory" else int(found["size"])
+
+    def put(self, source: str, path: str, progress: Callable[[int], None], immutable: bool = False) -> Digest:  # noqa: ARG002
+        """Sent, then looked at: its size, and of a small file its bytes. StoreError when they differ."""
+        place = self._place(path)
+
+        def send() -> Digest:
+            self._system.makedirs(place.rpartition("/")[0], exist_ok=True)
+            with open(source, "rb") as reading, self._system.open(place, "wb") as writing:
+                sent = transfer(reading, progress, writing.write)
+            if self.size(path) != sent.size:
+                raise OSError(f"{sent.size} bytes were sent and {self.size(path)} arrived")
+            if sent.size <= READ_BACK and _read_back(self._system, place).digest != sent.digest:
+                raise OSError("other bytes arrived than were sent")
+            return sent
+
+        try:
+            return self._try(send)
+        except Exception as error:
+            raise StoreError(
+                f"{source} cannot be stored at {self.url}/{path}: {error}",
+                "what is stored is skipped next time",
+            ) from error
+
+    def get(self, path: str, target: str, progress: Callable[[int], None]) -> Digest:
+        def fetch() -> Digest:
+            with self._system.open(self._place(path), "rb") as reading, open(target, "wb") as writing:
+                return transfer(reading, progress, writing.write)
+
+        try:
+            return self._try(fetch)
+        except Exception as error:
+            raise StoreError(f"{self.url}/{path} cannot be fetched: {error}") from error
+
+    def delete(self, path: str) -> None:
+        self._try(lambda: self._system.rm_file(self._place(path)))
+
+    def files(self, path: str) -> Iterator[tuple[str, int]]:
+        """All files below a folder, or the file itself: (path from the root, size)."""
+        try:
+            found = self._try(lambda: self._system.find(self._place(path), detail=True))
+        except FileNotFoundError:
+            return
+        except Exception as error:
+            raise StoreError(f"{self.url} cannot be listed: {error}") from error
+        start = self._system._strip_protocol(self.root).rstrip("/") + "/"
+        for name in sorted(found):
+            if name.startswith(start):
+                yield name[len(start) :], int(found[name]["size"] or 0)
+
+    def _place(self, path: str) -> str:
+        return f"{self.root}/{path}" if path else self.root
+
+    def _try(self, action: Callable[[], T]) -> T:
+        """Again after a moment when the connection failed; a missing file or a missing right is final."""
+        for left in range(TRIES - 1, -1, -1):
+            try:
+                return action()
+            except (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError):
+                raise
+            except Exception:
+                if not left:
+                    raise
+                time.sleep(0.5 * (TRIES - left))
+        raise AssertionError
+
+
+def _open(url: str) -> tuple[Any, str]:
+    protocol = url.partition("://")[0]
+    extra = EXTRAS.get(protocol, "artifacts")
+    try:
+        import fsspec.core
+
+        system, place = fsspec.core.url_to_fs(url)
+    except ImportError as error:
+        raise StoreError(
+            f"{protocol}:// needs a library: {error}", f"pip install 'proj-runner[{extra}]'"
+        ) from None
+    except Exception as error:
+        raise StoreError(f"{url} cannot be reached: {error}") from error
+    return system, place
+
+
+def _read_back(system: Any, place: str) -> Digest:
+    with system.open(place, "rb") as reading:
+        return transfer(reading, lambda _: None, len)
