@@ -7,9 +7,9 @@ import sys
 from typing import Any
 
 from runner.cli.options import Option
-from runner.run import Outcome, Plan, Request, run
+from runner.run import Instead, Outcome, Plan, Request, run
 
-__all__ = ["OPTIONS", "command"]
+__all__ = ["OPTIONS", "command", "say"]
 
 PROJECT, ENVIRONMENT, RECORD, EXECUTION, OUTPUT = "Project", "Environment", "Record", "Execution", "Output"
 COMPLETE = "runner.cli.complete:"
@@ -40,6 +40,9 @@ OPTIONS = (
     Option("tags", ("-t", "--tag"), "A tag of the run.", "many", metavar="NAME=VALUE", panel=RECORD),
     Option("store", ("--store",), "Where runs are recorded.", metavar="PATH", panel=RECORD),
     Option("require_clean", ("--require-clean",), "Refuse to run code with uncommitted changes.", "flag", False, panel=RECORD),
+    Option("seed", ("--seed",), "Pin sources of chance: PYTHONHASHSEED, PROJ_SEED for the program to read, threads.", metavar="N", panel=EXECUTION),
+    Option("cached", ("--cached",), "Take the outputs of a finished run with the same code, packages, parameters and inputs.", "flag", False, panel=EXECUTION),
+    Option("explain", ("--explain",), "With --cached: say what forbids to take them.", "flag", False, panel=EXECUTION),
     Option("sample_resources", ("--sample-resources",), "Record CPU, memory and GPU over time as metrics.", "flag", False, panel=RECORD),
     Option("backend", ("-b", "--backend"), "Where the command is started.", default="local", metavar="KIND", panel=EXECUTION),
     Option("backend_config", ("-c", "--backend-config"), "JSON file or text with options of the backend.", metavar="FILE", panel=EXECUTION),
@@ -62,9 +65,10 @@ def command(values: dict[str, Any]) -> int:
     from runner.cli.terminal import Terminal
 
     shown = {name: values.pop(name) for name in ("json", "quiet", "verbose", "help_params")}
-    request = Request(
-        **{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-    )
+    fields: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+    }
+    request = Request(**fields)
     report = Terminal(quiet=shown["quiet"], verbose=shown["verbose"])
     if shown["help_params"]:
         from runner.cli.info import show_parameters
@@ -76,7 +80,7 @@ def command(values: dict[str, Any]) -> int:
         real_stdout = os.dup(1)
         os.dup2(2, 1)  # the command writes to our fd 1
     try:
-        outcome = run(request, report)
+        outcome = run(request, report, _instead(request))
     finally:
         if real_stdout >= 0:
             os.dup2(real_stdout, 1)
@@ -88,11 +92,19 @@ def command(values: dict[str, Any]) -> int:
 
         emit_json(outcome._asdict())
     report.phases(outcome.phases)
-    _say(outcome, report)
+    say(outcome, report)
     return outcome.exit_code
 
 
-def _say(outcome: Outcome, report: Any) -> None:
+def _instead(request: Request) -> Instead | None:
+    if not (request.cached or request.explain):
+        return None
+    from runner.reproduction.cached import take_over
+
+    return take_over
+
+
+def say(outcome: Outcome, report: Any) -> None:
     how = {"FINISHED": "finished", "FAILED": "failed", "KILLED": "was ended"}[outcome.status]
     if outcome.status != "FINISHED":
         why = outcome.signal or (f"exit code {outcome.exit_code}" if outcome.reason == "exit" else "")

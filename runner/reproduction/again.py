@@ -1,0 +1,163 @@
+"""From a record to a plan: the same project, entry point, parameters, command and variables, in another folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from runner import environments, paths, project
+from runner.errors import InputError, ProjError, StoreError
+from runner.origin import Origin
+from runner.parameters import Resolved, resolve
+from runner.project_find import entry_point
+from runner.recording import ALLOWED
+from runner.reproduction.clean_room import Room
+from runner.reproduction.recorded import CannotRunError, Recorded
+from runner.run import Outcome, Phases, Plan, Request, backend_options, execute
+from runner.tracking.store import Store
+from runner.values import Checkout, EntryPoint, Json, Report
+
+__all__ = ["Changes", "make", "plan"]
+
+MASK = "***"  # stands for a secret in a recorded command
+
+
+class Changes(NamedTuple):
+    """What is not to be as it was."""
+
+    relation: str = "rerun-of"
+    parameters: Mapping[str, Json] = {}
+    run_name: str = ""
+    experiment_id: str = ""  # "": the recorded one
+    refresh: bool = False  # today's packages instead of the lock
+    offline: bool = False
+    wheels: str = ""
+    lock: str = ""  # instead of the recorded one
+    tags: tuple[str, ...] = ()
+
+
+def make(recorded: Recorded, room: Room, changes: Changes, report: Report) -> Outcome:
+    """Makes the run again, as a run of its own."""
+    return execute(plan(recorded, room, changes), None, Phases(), report)
+
+
+def plan(recorded: Recorded, room: Room, changes: Changes) -> Plan:
+    """CannotRunError when the snapshot has no such entry point, or a parameter is missing."""
+    run, source = recorded.run, recorded.section("source")
+    request = Request(
+        **{
+            "uri": run.uri,
+            "entry_point": run.entry_point,
+            "experiment_id": changes.experiment_id or _experiment(recorded),
+            "run_name": changes.run_name,
+            "store": recorded.store,
+            "offline": changes.offline,
+            "refresh": changes.refresh,
+            "tags": changes.tags,
+            **recorded.options,
+        }
+    )
+    if not request.python and recorded.lock and not changes.refresh:
+        request = request._replace(python=str(recorded.section("environment").get("python", "")))
+    checkout = Checkout(
+        room.directory,
+        run.uri,
+        str(source.get("kind", "local")),
+        room.root,
+        recorded.subdirectory,
+        str(source.get("repository", "")),
+        str(source.get("version", "")),
+        room.code.commit,
+        room.code.branch,
+        temporary=True,
+    )
+    try:
+        loaded = project.load(room.directory)
+        entry = entry_point(loaded, run.entry_point)
+        specification = environments.choose(loaded, entry, request.env_manager)
+    except ProjError as error:
+        raise CannotRunError("code", error.message, error.hint) from None
+    origin = Origin(
+        changes.relation,
+        run.run_id,
+        room.code,
+        "" if changes.refresh else changes.lock or recorded.lock,
+        changes.wheels,
+        _variables(recorded, room),
+    )
+    parameters = _parameters(recorded, room, entry, changes.parameters, request)
+    options = backend_options(request)
+    return Plan(request, checkout, loaded, entry, parameters, specification, options, origin)
+
+
+def _experiment(recorded: Recorded) -> str:
+    """The recorded one, if this store has it: the record may come from another store."""
+    try:
+        return Store(recorded.store).experiment(recorded.run.experiment_id).experiment_id
+    except StoreError:
+        return "0"
+
+
+def _variables(recorded: Recorded, room: Room) -> dict[str, str | None]:
+    """The recorded variables, and none of the others that would have been recorded."""
+    known = recorded.section("command").get("variables") or {}
+    return {name: room.here(str(known[name])) if name in known else None for name in ALLOWED}
+
+
+def _parameters(
+    recorded: Recorded, room: Room, entry: EntryPoint, changed: Mapping[str, Json], request: Request
+) -> Resolved:
+    """As recorded, but for paths; anew when a value is changed, or is a secret that the record does not have."""
+    values = {name: _here(value, room) for name, value in recorded.params.items()}
+    shown = str(recorded.section("command")["command"])
+    secrets = [each for each in entry.parameters if each.secret] if MASK in shown else []
+    missing = [each.name for each in secrets if not each.has_default and each.name not in changed]
+    if missing:
+        names = " ".join(f"-P {name}=..." for name in missing)
+        raise CannotRunError(
+            "parameters", f"the record keeps no secrets: {', '.join(missing)} must be given again", names
+        )
+    if not changed and not secrets:
+        command = room.here(shown)
+        texts = {name: room.here(text) for name, text in recorded.texts.items()}
+        given, downloads = _inputs(recorded, room)
+        return Resolved(values, texts, command, command, inputs=given, downloads=downloads)
+    try:
+        return resolve(
+            entry,
+            {**_as_given(recorded, values), **changed},
+            directory=os.getcwd(),
+            storage=paths.cache("downloads"),
+            project=room.directory,
+            extra=request.extra,
+        )
+    except InputError as error:
+        raise CannotRunError("parameters", error.message, error.hint) from None
+
+
+def _inputs(recorded: Recorded, room: Room) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
+    """Inputs that were values of parameters, and which of them are downloads."""
+    given, downloads = [], []
+    for each in recorded.run.inputs:
+        if not str(each.get("origin", "")).startswith("parameter"):
+            continue
+        if each.get("uri"):
+            given.append(str(each["uri"]))
+            if each.get("path"):
+                downloads.append((str(each["uri"]), str(each["path"])))
+        else:
+            given.append(os.path.join(room.directory, room.here(str(each["path"]))))
+    return tuple(given), tuple(downloads)
+
+
+def _here(value: Json, room: Room) -> Json:
+    return room.here(value) if isinstance(value, str) else value
+
+
+def _as_given(recorded: Recorded, values: Mapping[str, Json]) -> dict[str, Json]:
+    """A file that was downloaded is asked for by its address again."""
+    address = {each.get("path"): each["uri"] for each in recorded.run.inputs if each.get("uri")}
+    return {
+        name: address.get(value, value) if isinstance(value, str) else value for name, value in values.items()
+    }

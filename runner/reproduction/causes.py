@@ -1,0 +1,121 @@
+"""Why a run is not as it was: what the two records say about code, inputs, parameters, packages and machine."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from runner.reproduction.compare import DIFFERENT, Compared
+from runner.reproduction.recorded import Recorded, machine_facts
+
+__all__ = ["Cause", "find", "packages"]
+
+MISSING = re.compile(r"No such file or directory:? '?([^'\n]+)'?")
+UNKNOWN = (
+    "code, packages, parameters, inputs and machine are as they were, and repeating gives the same again: "
+    "something that is not in the record (a file that is not declared, the network, the clock, a variable)"
+)
+
+
+class Cause(NamedTuple):
+    kind: str  # code, environment, inputs, parameters, hardware, nondeterminism, unknown
+    text: str
+
+
+def find(
+    old: Recorded,
+    new: Sequence[Recorded],
+    compared: Iterable[Compared],
+    doubts: Iterable[tuple[str, str]],
+    varying: set[tuple[str, str]],
+) -> list[Cause]:
+    """Likely causes, the likeliest first."""
+    differing = {(each.kind, each.name) for each in compared if each.counts and each.result in DIFFERENT}
+    first = new[0]
+    causes = [Cause(kind, text) for kind, text in doubts]
+    causes += _parameters(old, first)
+    causes += _missing_files(old, first)
+    causes += environment(old, first)
+    if differing & varying:
+        names = ", ".join(sorted(name for _, name in differing & varying)[:5])
+        cause = Cause("nondeterminism", f"the same run repeated gives another result each time: {names}")
+        # what varies by itself needs no other explanation
+        causes.insert(0 if differing <= varying else len(causes), cause)
+    causes += _hardware(old, first)
+    if not causes:
+        causes.append(Cause("unknown", UNKNOWN))
+    return causes
+
+
+def _parameters(old: Recorded, new: Recorded) -> list[Cause]:
+    before, after = _without_root(old), _without_root(new)
+    changed = [
+        f"{name}: {before.get(name)!r} -> {after.get(name)!r}"
+        for name in sorted(before.keys() | after.keys())
+        if before.get(name) != after.get(name)
+    ]
+    return [Cause("parameters", "; ".join(changed))] if changed else []
+
+
+def _without_root(recorded: Recorded) -> dict[str, Any]:
+    """A path in the project's folder is the same wherever that folder is."""
+    root = recorded.root
+    return {
+        name: value.replace(root, "") if isinstance(value, str) and root else value
+        for name, value in recorded.params.items()
+    }
+
+
+def environment(old: Recorded, new: Recorded) -> list[Cause]:
+    changed = packages(old.lock, new.lock)
+    before, after = old.section("environment"), new.section("environment")
+    for name in ("kind", "python", "image", "digest"):
+        if before.get(name) and after.get(name) and before[name] != after[name]:
+            changed.append(f"{name} {before[name]} -> {after[name]}")
+    one, two = before.get("interpreter"), after.get("interpreter")
+    if not changed and not old.lock and one != two:
+        changed.append(f"interpreter {one} -> {two}")
+    return [Cause("environment", "; ".join(changed))] if changed else []
+
+
+def packages(old: str, new: str) -> list[str]:
+    """`six 1.16.0 -> 1.17.0` for each package that differs."""
+    if old == new:
+        return []
+    from runner.environments.packages import changes
+
+    return [
+        f"{name} {before or 'absent'} -> {after or 'absent'}" for name, before, after in changes(old, new)
+    ]
+
+
+def _hardware(old: Recorded, new: Recorded) -> list[Cause]:
+    before, after = machine_facts(old), machine_facts(new)
+    changed = [
+        f"{name}: {before[name]} -> {after[name]}"
+        for name in before
+        if name in after and before[name] != after[name]
+    ]
+    return [Cause("hardware", "; ".join(changed))] if changed else []
+
+
+def _missing_files(old: Recorded, new: Recorded) -> list[Cause]:
+    """A file that the command looked for: it lies in the user's folder, but git ignores it and nobody declared it."""
+    if old.run.status == new.run.status or not old.root:
+        return []
+    try:
+        with open(os.path.join(new.directory, "output.log"), "rb") as file:
+            text = file.read()[-20_000:].decode("utf-8", "replace")
+    except OSError:
+        return []
+    for name in MISSING.findall(text):
+        inside = name.removeprefix(new.root).lstrip("/") if name.startswith(new.root) else name
+        if not os.path.isabs(inside) and os.path.exists(os.path.join(old.project, inside)):
+            return [
+                Cause(
+                    "inputs", f"{inside} is not in the snapshot (git ignores it): declare it under `inputs:`"
+                )
+            ]
+    return []

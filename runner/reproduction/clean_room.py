@@ -1,0 +1,205 @@
+"""A fresh folder with the exact code of a recorded run and the inputs that code needs, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from runner import inputs as reading
+from runner.errors import ProjError
+from runner.reproduction.recorded import CannotRunError, Recorded
+from runner.sources import folders, snapshot
+from runner.values import CodeState, Report
+
+__all__ = ["Room", "enter"]
+
+COPIED = 1_000_000_000  # bytes; a larger input is linked
+
+
+class Room(NamedTuple):
+    root: str  # what the snapshot was restored to
+    directory: str  # the project in it
+    code: CodeState
+    moved: tuple[str, str]  # the folder of the recorded run, and the one that stands for it
+    doubts: tuple[tuple[str, str], ...]  # (cause, what is not as it was)
+
+    def here(self, text: str) -> str:
+        """Paths of the recorded folder in a text -> the same in the room."""
+        old, new = self.moved
+        if not old:
+            return text
+        return re.sub(re.escape(old) + r"(?=$|[^\w.-])", lambda _: new, text)
+
+
+@contextmanager
+def enter(
+    recorded: Recorded, report: Report, *, supplies: str = "", offline: bool = False, anyway: bool = False
+) -> Iterator[Room]:
+    """`supplies`: folder with inputs by digest, of a bundle. `anyway`: changed inputs are used as they are.
+
+    CannotRunError when the code or an input is not to be had.
+    """
+    folder = folders.make()
+    try:
+        name = os.path.basename(recorded.root.rstrip("/")) or "project"
+        root = os.path.join(folder, re.sub(r"[^\w.-]", "_", name))
+        with report.step("restoring the code"):
+            code, doubts = _restore(recorded, root, offline, report)
+        directory = os.path.join(root, *filter(None, recorded.subdirectory.split("/")))
+        room = Room(root, directory, code, (recorded.root, root), tuple(doubts))
+        with report.step("checking the inputs"):
+            more = _inputs(recorded, room, supplies, anyway)
+        yield room._replace(doubts=(*doubts, *more))
+    finally:
+        folders.remove(folder)
+
+
+def _restore(
+    recorded: Recorded, root: str, offline: bool, report: Report
+) -> tuple[CodeState, list[tuple[str, str]]]:
+    code = recorded.code
+    if recorded.run.kind != "project" or not recorded.section("command"):
+        raise CannotRunError("code", f"the run {recorded.run.name} has no command: proj did not start one")
+    problem = f"the record of {recorded.run.name} names no snapshot of its code"
+    hint = "only runs that `proj run` has started keep their code"
+    if code.tree:
+        try:
+            snapshot.restore(recorded.store, code.tree, root, recorded.subdirectory)
+            return code, []
+        except ProjError as error:
+            problem, hint = error.message, error.hint
+            shutil.rmtree(root, ignore_errors=True)
+    if code.commit and code.dirty is False and not offline:
+        fetched = _fetch(recorded, root, report)
+        if fetched:
+            return code._replace(tree=""), [("code", f"{problem}; the commit {code.commit[:12]} was used")]
+    raise CannotRunError("code", problem, hint)
+
+
+def _fetch(recorded: Recorded, root: str, report: Report) -> bool:
+    """The commit from where the code came from: a clean run is its commit."""
+    from runner import sources
+
+    code, source = recorded.code, recorded.section("source")
+    for place in (code.repository, source.get("repository", ""), recorded.root):
+        if not place or ("://" not in place and "@" not in place and not os.path.isdir(place)):
+            continue
+        try:
+            checkout = sources.fetch(place, code.commit, report)
+        except ProjError:
+            continue
+        try:
+            shutil.copytree(
+                checkout.root or checkout.directory,
+                root,
+                symlinks=True,
+                ignore=shutil.ignore_patterns(".git"),
+            )
+        finally:
+            sources.release(checkout)
+        return True
+    return False
+
+
+# ---- inputs ------------------------------------------------------------------------------------------------
+
+
+def _inputs(recorded: Recorded, room: Room, supplies: str, anyway: bool) -> list[tuple[str, str]]:
+    """Brings what the snapshot does not have and checks everything; all that is wrong is said at once."""
+    doubts = [
+        ("inputs", f"{each['path']} was not kept with the code ({each.get('reason')}), and {problem}")
+        for each in recorded.code.left_out
+        if (problem := _bring(each, recorded.root, room.root, supplies))
+    ]
+    faults = []
+    for each in recorded.run.inputs:
+        problem = _check(each, recorded, room, supplies)
+        if problem and anyway and not problem.endswith("is not there"):
+            doubts.append(("inputs", problem))
+        elif problem:
+            faults.append(problem)
+    if faults:
+        hint = "--anyway  runs with the changed ones" if not anyway else ""
+        raise CannotRunError("inputs", "\n".join(faults), hint)
+    return doubts
+
+
+def _check(each: Mapping[str, Any], recorded: Recorded, room: Room, supplies: str) -> str:
+    """What is wrong with an input, or ""."""
+    if not each.get("digest"):
+        return ""  # it was not there then, or is elsewhere: nothing is known about it
+    name = str(each["path"])
+    if each.get("uri"):
+        return _downloaded(each, supplies)
+    if os.path.isabs(name):
+        moved = room.here(name)
+        if moved == name:
+            return _compare(each, name, name) if os.path.exists(name) else _from(supplies, each, name, name)
+        problem = _bring(
+            {**each, "path": os.path.relpath(name, recorded.root)}, recorded.root, room.root, supplies
+        )
+    else:
+        problem = _bring(each, recorded.project, room.directory, supplies)
+    return f"the input {name} {problem}" if problem else ""
+
+
+def _bring(each: Mapping[str, Any], old: str, new: str, supplies: str) -> str:
+    """Puts a file or folder, as it was recorded, into the room unless it is there; returns what prevents it."""
+    target = os.path.join(new, str(each["path"]))
+    source = os.path.join(old, str(each["path"]))
+    if os.path.exists(target):
+        if not _differs(each, target):
+            return ""
+        return "is not what it was: the snapshot has another content"
+    for place in (source, _supply(supplies, each)):
+        if place and os.path.exists(place) and not _differs(each, place):
+            _copy(place, target)
+            return ""
+    if not os.path.exists(source):
+        return "is not there"
+    _copy(source, target)
+    return "has changed since"
+
+
+def _downloaded(each: Mapping[str, Any], supplies: str) -> str:
+    path = str(each["path"])
+    if os.path.exists(path) and not _differs(each, path):
+        return ""
+    return _from(supplies, each, path, str(each["uri"]))
+
+
+def _from(supplies: str, each: Mapping[str, Any], path: str, shown: str) -> str:
+    place = _supply(supplies, each)
+    if place and os.path.exists(place):
+        try:
+            _copy(place, path)
+        except OSError as error:
+            return f"the input {shown} cannot be put to {path}: {error.strerror}"
+        return ""
+    return f"the input {shown} is not there"
+
+
+def _compare(each: Mapping[str, Any], path: str, shown: str) -> str:
+    return f"the input {shown} has changed since" if _differs(each, path) else ""
+
+
+def _differs(each: Mapping[str, Any], path: str) -> bool:
+    return reading.digest_of(path)[0] != each.get("digest")
+
+
+def _supply(folder: str, each: Mapping[str, Any]) -> str:
+    return os.path.join(folder, str(each.get("digest", "")).replace(":", "-")) if folder else ""
+
+
+def _copy(source: str, target: str) -> None:
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    if os.path.isdir(source):
+        shutil.copytree(source, target, symlinks=False)
+    elif os.path.getsize(source) > COPIED:
+        os.symlink(source, target)
+    else:
+        shutil.copy2(source, target)

@@ -1,0 +1,126 @@
+"""A run as its record tells it: all that is needed to make it again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from runner.errors import InputError, ProjError
+from runner.tracking.fold import Metric, Run
+from runner.tracking.log import read
+from runner.tracking.store import Store
+from runner.values import CodeState, Json
+
+__all__ = ["CannotRunError", "Recorded", "load", "machine_facts"]
+
+
+class CannotRunError(ProjError):
+    """The run cannot be made again. `cause`: code, environment, inputs, parameters or hardware."""
+
+    def __init__(self, cause: str, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.cause = cause
+
+
+class Recorded(NamedTuple):
+    run: Run
+    store: str  # folder of the store
+    directory: str  # of the record
+    params: Mapping[str, Json]  # that the command was given; those that it logged are not here
+    texts: Mapping[str, str]
+    lock: str  # text; "" when the environment had none
+
+    def section(self, name: str) -> Mapping[str, Any]:
+        return self.run.sections.get(name, {})
+
+    @property
+    def code(self) -> CodeState:
+        known = {key: value for key, value in self.section("code").items() if key in CodeState._fields}
+        for key in ("left_out", "submodules"):
+            known[key] = tuple(known.get(key) or ())
+        return CodeState(**known)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options of `proj run` that the record keeps, as fields of a Request."""
+        given = self.section("command").get("options") or {}
+        return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+
+    @property
+    def project(self) -> str:
+        """The folder in which the command ran."""
+        return str(self.section("command").get("directory", ""))
+
+    @property
+    def root(self) -> str:
+        """The folder that the snapshot is of."""
+        inside = self.subdirectory
+        project = self.project
+        return project[: -len(inside) - 1] if inside and project.endswith("/" + inside) else project
+
+    @property
+    def subdirectory(self) -> str:
+        return str(self.section("source").get("subdirectory", ""))
+
+    @property
+    def artifacts(self) -> str:
+        return os.path.join(self.directory, "artifacts")
+
+    def histories(self) -> dict[str, list[Metric]]:
+        """All points of all metrics in the order in which they were logged, re-sent ones once."""
+        found: dict[str, dict[str, Metric]] = {}
+        for key, metric in _points(self.directory):
+            found.setdefault(key, {}).setdefault(str(metric), metric)
+        return {key: list(points.values()) for key, points in found.items()}
+
+
+def load(store: Store, ref: str) -> Recorded:
+    """InputError for a run that is not there, or still on."""
+    run = store.get(store.resolve(ref))
+    if run.status in ("RUNNING", "SCHEDULED"):
+        raise InputError(f"the run {run.name} is not over", "proj runs  shows how far it is")
+    directory = store.run_directory(run.run_id)
+    params, texts = _given(directory)
+    lock = ""
+    if name := run.sections.get("environment", {}).get("lock"):
+        try:
+            with open(os.path.join(directory, os.path.basename(str(name))), encoding="utf-8") as file:
+                lock = file.read()
+        except OSError:
+            pass
+    return Recorded(run, store.root, directory, params, texts, lock)
+
+
+def _given(directory: str) -> tuple[dict[str, Json], dict[str, str]]:
+    """Parameters that were recorded before the command: what the program logs comes after."""
+    params: dict[str, Json] = {}
+    texts: dict[str, str] = {}
+    for event, _ in read(os.path.join(directory, "events.jsonl")):
+        if event["type"] == "command":
+            break
+        if event["type"] == "param" and "key" in event:
+            params[event["key"]] = event.get("value")
+            texts[event["key"]] = event.get("text", str(event.get("value")))
+    return params, texts
+
+
+def _points(directory: str) -> Iterator[tuple[str, Metric]]:
+    for event, _ in read(os.path.join(directory, "events.jsonl")):
+        try:
+            if event["type"] == "metric":
+                yield (
+                    event["key"],
+                    Metric(float(event["value"]), int(event["timestamp"]), int(event.get("step", 0))),
+                )
+            elif event["type"] == "metrics":
+                for key, value, timestamp, step in event["points"]:
+                    yield key, Metric(float(value), int(timestamp), int(step))
+        except (KeyError, TypeError, ValueError):
+            continue
+
+
+def machine_facts(recorded: Recorded) -> dict[str, str]:
+    """What may change numbers: processor, system, number of cores, GPUs."""
+    machine = recorded.section("machine")
+    return {name: str(machine[name]) for name in ("cpu", "cores", "os", "gpus") if machine.get(name)}

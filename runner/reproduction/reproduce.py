@@ -1,0 +1,124 @@
+"""`proj reproduce`: a recorded run made again in a clean room, compared in everything, and the verdict kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from runner import paths
+from runner.errors import ProjError
+from runner.reproduction import again, causes, clean_room, compare, tolerance, verdict
+from runner.reproduction.again import Changes
+from runner.reproduction.causes import Cause
+from runner.reproduction.recorded import CannotRunError, Recorded, load
+from runner.reproduction.supplies import NONE, Supplies
+from runner.reproduction.tolerance import Tolerances
+from runner.reproduction.verdict import Verdict
+from runner.tracking.store import Store
+from runner.values import Json, Report
+
+__all__ = ["Wish", "reproduce"]
+
+
+class Wish(NamedTuple):
+    """How a run is to be reproduced: the options of `proj reproduce`."""
+
+    repeat: int = 0  # 0: once, and once more when the result differs, to tell whether it varies by itself
+    tolerance: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()  # patterns of names that are not compared
+    parameters: Mapping[str, Json] = {}  # secrets, which no record has
+    refresh: bool = False
+    offline: bool = False
+    anyway: bool = False
+    store: str = ""
+
+
+def reproduce(ref: str, wish: Wish, report: Report) -> Verdict:
+    """InputError for a run that is not there; all else that goes wrong is a verdict."""
+    tolerances = tolerance.parse(wish.tolerance)
+    store = Store(paths.store(wish.store))
+    supplies = NONE
+    if is_bundle(ref):
+        from runner.reproduction import unbundle
+
+        ref, supplies = unbundle.take_in(ref, store, report)
+    recorded = load(store, ref)
+    found = verdict.stamp(_judged(recorded, store, wish, supplies, tolerances, report))
+    verdict.keep(store, found)
+    return found
+
+
+def is_bundle(ref: str) -> bool:
+    return ref.endswith(".zip")
+
+
+def _judged(
+    recorded: Recorded, store: Store, wish: Wish, supplies: Supplies, tolerances: Tolerances, report: Report
+) -> Verdict:
+    run = recorded.run
+    made: list[Recorded] = []
+    doubts: tuple[tuple[str, str], ...] = ()
+    try:
+        _check_command(recorded)
+        for _ in range(max(1, wish.repeat)):
+            doubts = _make(recorded, store, wish, supplies, made, report)
+        compared = compare.runs(recorded, made, tolerances, wish.ignore)
+        if verdict.of(compared) == "different" and not wish.repeat:
+            report.note("the result differs: once more, to tell whether it varies by itself")
+            _make(recorded, store, wish, supplies, made, report)
+    except CannotRunError as error:
+        cause = Cause(error.cause, error.message)
+        ids = tuple(each.run.run_id for each in made)
+        return Verdict("cannot-run", run.run_id, run.name, cause.kind, (cause,), ids, hint=error.hint)
+    judged = verdict.of(compared)
+    found = []
+    if judged == "different":
+        found = causes.find(recorded, made, compared, doubts, compare.varying(made))
+    changed = causes.packages(recorded.lock, made[0].lock) if wish.refresh else []
+    return Verdict(
+        judged,
+        run.run_id,
+        run.name,
+        found[0].kind if found else "",
+        tuple(found),
+        tuple(each.run.run_id for each in made),
+        tuple(compared),
+        tuple(changed),
+        tuple(text for _, text in doubts) if judged != "different" else (),
+    )
+
+
+def _check_command(recorded: Recorded) -> None:
+    end = recorded.run.end
+    if end.get("reason") == "error" and not recorded.section("supervisor").get("group"):
+        message = f"the run {recorded.run.name} never started its command: {end.get('message', '')}"
+        raise CannotRunError("environment", message)
+
+
+def _make(
+    recorded: Recorded, store: Store, wish: Wish, supplies: Supplies, made: list[Recorded], report: Report
+) -> tuple[tuple[str, str], ...]:
+    """One more run in a clean room of its own; appended to `made`."""
+    changes = Changes(
+        "reproduces",
+        wish.parameters,
+        run_name=f"{recorded.run.name}-again",
+        refresh=wish.refresh,
+        offline=wish.offline,
+        wheels=supplies.wheels,
+        lock=supplies.lock,
+    )
+    with clean_room.enter(
+        recorded, report, supplies=supplies.inputs, offline=wish.offline, anyway=wish.anyway
+    ) as room:
+        try:
+            outcome = again.make(recorded, room, changes, report)
+        except CannotRunError:
+            raise
+        except ProjError as error:
+            raise CannotRunError("environment", error.message, error.hint or LOST) from None
+    made.append(load(store, outcome.run_id))
+    return room.doubts
+
+
+LOST = "proj bundle  keeps the packages with the run, so that no index is needed"

@@ -1,0 +1,21 @@
+"""`proj rerun`: a recorded run made again with changes, as a run of its own that is linked to the old one."""
+
+from __future__ import annotations
+
+from runner.reproduction import again, clean_room
+from runner.reproduction.again import Changes
+from runner.reproduction.recorded import load
+from runner.run import Outcome
+from runner.tracking.store import Store
+from runner.values import Report
+
+__all__ = ["rerun"]
+
+
+def rerun(store: Store, ref: str, changes: Changes, report: Report) -> Outcome:
+    """Inputs may have changed since: that is said, and they are used as they are."""
+    recorded = load(store, ref)
+    with clean_room.enter(recorded, report, offline=changes.offline, anyway=True) as room:
+        for _, doubt in room.doubts:
+            report.warn(doubt)
+        return again.make(recorded, room, changes, report)
