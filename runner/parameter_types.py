@@ -19,7 +19,6 @@ NAMES = {
     "boolean": "bool",
     "path": "path",
     "uri": "uri",
-    "url": "uri",
     "list": "list",
 }
 TRUE = ("true", "yes", "on", "1", "t", "y")
@@ -27,8 +26,12 @@ FALSE = ("false", "no", "off", "0", "f", "n")
 
 
 def canonical(name: str) -> str:
-    """Our name of a type, or "" for one that we do not know (MLflow checks only `path` and `uri`)."""
-    return NAMES.get(name.strip().lower(), "")
+    """Our name of a type, or "" for one that we do not know.
+
+    MLflow checks `path` and `uri` only, and only when they are written so: `Path` stays a type of no meaning.
+    """
+    found = NAMES.get(name.strip().lower(), "")
+    return found if found not in ("path", "uri") or found == name else ""
 
 
 def convert(parameter: Parameter, given: Json) -> Json:

@@ -11,7 +11,19 @@ PACKAGE = os.path.dirname(os.path.abspath(runner.__file__))
 # lower layers first; a module may import from its own layer's row only within its own folder
 LAYERS: list[set[str]] = [
     {"", "values", "errors"},
-    {"paths", "process", "process_tree", "memo", "machine", "program", "container", "hashing", "versions"},
+    {
+        "paths",
+        "process",
+        "process_tree",
+        "memo",
+        "machine",
+        "program",
+        "container",
+        "hashing",
+        "versions",
+        "gpu",
+        "dataset",
+    },
     {
         *("project", "parameters", "sources", "environments", "backends", "tracking"),
         *(
@@ -29,7 +41,7 @@ LAYERS: list[set[str]] = [
         ),
     },
     {"server"},  # the protocol over a store: tracking's only user among the plug-in folders
-    {"recording", "run"},
+    {"recording", "run", "doctor"},
     {"reproduction"},
     {"cli", "__main__"},
 ]

@@ -32,8 +32,7 @@ def preparing(project: str) -> subprocess.Popen[str]:
     return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_sixteen_first_runs_at_once_build_once(tmp_path: object) -> None:
-    """Complaint #2201: two runs race for one environment."""
+def test_complaint_2201_sixteen_first_runs_at_once_build_once(tmp_path: object) -> None:
     project = project_with(f"{tmp_path}/p", "other", "./slow")
     make_source(
         f"{project}/slow", "slow", "V = 1\n", fault=f"open({str(tmp_path)!r} + '/builds', 'a').write('x')"
@@ -124,8 +123,7 @@ def test_rubble_without_a_marker_is_cleared(tmp_path: object) -> None:
     assert not os.path.exists(os.path.join(environment.activation.prefix, "rubble"))
 
 
-def test_an_environment_in_use_is_never_removed(tmp_path: object) -> None:
-    """Complaint PR #519."""
+def test_complaint_519_an_environment_in_use_is_never_removed(tmp_path: object) -> None:
     project = project_with(f"{tmp_path}/p", "tiny")
     environment = prepare(project, "python_env.yaml")
     job = subprocess.Popen(["sleep", "60"], pass_fds=(cache.hold(environment),))

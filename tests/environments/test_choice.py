@@ -42,6 +42,10 @@ def test_complaint_7856_local_wins_over_docker_env() -> None:
     assert choose(project(DOCKER), MAIN, "local") == SYSTEM
 
 
+def test_complaint_1789_none_is_the_environment_that_one_is_in() -> None:
+    assert choose(project(CONDA), MAIN, "none") == SYSTEM
+
+
 def test_complaint_2850_conda_and_docker_in_one_project() -> None:
     both = project(CONDA, DOCKER)
     assert [choose(both, MAIN, asked).kind for asked in ("", "conda", "docker")] == [

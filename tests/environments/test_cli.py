@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
 
-from runner.environments import cache
+from runner.environments import cache, fingerprint
 from tests.environments.packages import make_wheel
-from tests.environments.test_virtualenv import prepare, project_with
+from tests.environments.test_virtualenv import output, prepare, project_with
 from tests.helpers import make_tree, proj
 
 
@@ -39,6 +42,38 @@ def test_mistakes(tmp_path: object) -> None:
         result = proj("env", *words)
         assert (result.code, result.out) == (2, ""), words
         assert "error" in result.err.lower()
+
+
+def test_verify_finds_edited_files(tmp_path: object) -> None:
+    environment = prepare(project_with(f"{tmp_path}/p", "tiny"), "python_env.yaml")
+    path = output(environment, "import tiny; print(tiny.__file__)")
+    assert proj("env", "verify").code == 0
+    os.unlink(path)  # a hard link: the package cache must not change
+    make_tree(os.path.dirname(path), {"tiny.py": "VERSION = '2.1'\n"})
+    assert proj("env", "verify").code == 0
+    result = proj("env", "verify", "--deep", "--json")
+    assert (result.code, json.loads(result.out)) == (1, {"damaged": {environment.key: ["tiny.py"]}})
+    os.unlink(path)
+    assert "tiny.py" in proj("env", "verify", environment.key[:8]).out
+
+
+def test_a_fingerprint_is_the_same_for_pip_and_uv(tmp_path: object, index: str) -> None:
+    environment = prepare(project_with(f"{tmp_path}/p", "other"), "python_env.yaml")
+    mine = fingerprint.of(environment)
+    assert len(mine) == 64
+    assert fingerprint.of(environment) == mine
+    found = cache.read(environment.key)
+    assert found
+    site = f"{tmp_path}/other-site"
+    pip = [environment.activation.python, "-m", "pip", "install", "-q", "--target", site, "--no-compile"]
+    wheels = [f"{index}/other-1.0-py3-none-any.whl", f"{index}/tiny-1.0-py3-none-any.whl"]
+    subprocess.run([*pip, *wheels], check=True, capture_output=True)
+    ours = os.path.join(found.prefix, found.facts["site"])
+    for name in list(os.listdir(ours)):
+        if name.startswith("pip"):
+            shutil.rmtree(os.path.join(ours, name))
+    assert fingerprint.fingerprint(ours) == fingerprint.fingerprint(site)
+    assert fingerprint.fingerprint(ours) != mine
 
 
 def test_lock_prints_and_refreshes(tmp_path: object, index: str) -> None:

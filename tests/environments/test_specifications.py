@@ -21,8 +21,7 @@ from tests.helpers import git, make_tree
 MINE = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
-def test_requirements_txt(tmp_path: object) -> None:
-    """Complaint #3021: requirements.txt alone is enough."""
+def test_complaint_3021_requirements_txt_is_enough(tmp_path: object) -> None:
     project = make_tree(f"{tmp_path}/p", {"reqs/requirements.txt": "# comment\n\ntiny<2  # not yet\n"})
     assert output(prepare(project, "reqs/requirements.txt"), VERSION) == "1.0"
 
@@ -91,7 +90,7 @@ def test_pyproject_with_groups_and_extras(tmp_path: object) -> None:
     assert os.listdir(project) == ["pyproject.toml"]
 
 
-def test_uv_lock_is_used_and_must_fit(tmp_path: object, index: str) -> None:
+def test_complaint_12478_uv_lock_is_used_and_must_fit(tmp_path: object, index: str) -> None:
     """Complaint #12478: a lock that exists is what is installed."""
     text = f'[project]\nname = "x"\nversion = "1"\nrequires-python = ">={MINE}"\ndependencies = ["tiny<2"]\n'
     project = make_tree(f"{tmp_path}/p", {"pyproject.toml": text})
@@ -150,8 +149,7 @@ def test_pipfile_lock(tmp_path: object, index: str) -> None:
 
 
 @pytest.mark.parametrize("groups", [True, False], ids=["lock 2.1", "older lock"])
-def test_poetry_lock(tmp_path: object, groups: bool) -> None:
-    """Complaint #4246."""
+def test_complaint_4246_poetry_lock(tmp_path: object, groups: bool) -> None:
     lock = "".join(
         f'[[package]]\nname = "{name}"\nversion = "{version}"\nfiles = []\n'
         + (f'groups = ["{group}"]\n' if groups else "")

@@ -254,7 +254,7 @@ def test_drift_of_an_environment_in_use_is_only_told(tmp_path: object, report: R
         other.wait()
 
 
-def test_credentials_reach_the_index_and_nothing_else(
+def test_complaint_5922_credentials_reach_the_index_and_nothing_else(
     tmp_path: object, index: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Complaint #5922: an index with user and password, named in the dependency list."""
@@ -274,6 +274,10 @@ def test_credentials_reach_the_index_and_nothing_else(
         with pytest.raises(EnvironmentFailure) as caught:
             prepare(refused, "python_env.yaml", refresh=True)
         assert "refused" in caught.value.message
+    # with its lock kept and its packages in the cache, it is built without the index
+    cache.release(environment.key)
+    assert cache.remove(environment.key)
+    assert prepare(project, "python_env.yaml").key == environment.key
     for folder, _, names in os.walk(paths.cache()):
         for name in names:
             if folder.startswith(paths.cache("packages")):

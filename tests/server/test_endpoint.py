@@ -128,13 +128,17 @@ def raw(world: World, data: bytes, wait: float = 5) -> bytes:
         (b"GET /health HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", b"400"),
         (b"GET /health HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", b"400"),
         (b"GET /health HTTP/1.1\r\nContent-Length: -1\r\n\r\n", b"400"),
-        (b"POST /health HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", b"400"),
+        (
+            b"POST /api/2.0/mlflow/runs/search HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
+            b"Authorization: Bearer TOKEN\r\n\r\nzz\r\n",
+            b"400",
+        ),
         (b"POST /api/2.0/mlflow/runs/search HTTP/1.1\r\nContent-Length: 999999999999\r\n\r\n", b"413"),
         (b"GET /health HTTP/1.1\r\nX: " + b"x" * 40_000 + b"\r\n\r\n", b"431"),
     ],
 )
 def test_requests_that_are_none(world: World, data: bytes, status: bytes) -> None:
-    answer = raw(world, data)
+    answer = raw(world, data.replace(b"TOKEN", world.endpoint.token.encode()))
     assert answer.split(b" ", 2)[1] == status, answer
     assert b'"error_code"' in answer
     assert b"Connection: close" in answer

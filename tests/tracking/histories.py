@@ -14,7 +14,9 @@ from runner.tracking.log import encode, read
 from runner.tracking.store import Store, is_run_id
 
 KEYS = st.sampled_from(["loss", "a/b c", "größe", "x'; DROP TABLE runs; --", "model", "k" * 300])
-TEXTS = st.one_of(st.sampled_from(["ridge", "Ridge", "", "100%", "a_b", "x" * 64, "x" * 65]), st.text(max_size=5))
+TEXTS = st.one_of(
+    st.sampled_from(["ridge", "Ridge", "", "100%", "a_b", "x" * 64, "x" * 65]), st.text(max_size=5)
+)
 NUMBERS = st.one_of(
     st.sampled_from([0.0, -1.5, 0.8, float("nan"), float("inf"), float("-inf")]), st.floats(-2, 2)
 )
@@ -27,7 +29,11 @@ def event(kind: str, /, **keys: st.SearchStrategy[Any]) -> st.SearchStrategy[dic
     return st.fixed_dictionaries({"type": st.just(kind), "time": TIMES, **keys})
 
 
-DATASET = {"name": TEXTS, "digest": TEXTS, "tags": st.just([{"key": "mlflow.data.context", "value": "train"}])}
+DATASET = {
+    "name": TEXTS,
+    "digest": TEXTS,
+    "tags": st.just([{"key": "mlflow.data.context", "value": "train"}]),
+}
 EVENTS = st.one_of(
     event("param", key=KEYS, value=JSON),
     event("tag", key=KEYS, value=TEXTS),

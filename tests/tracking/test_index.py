@@ -294,7 +294,8 @@ with Store(sys.argv[1]) as store:
 def test_readers_that_catch_up_at_once_agree(root: str) -> None:
     fill(root, *(f"run {number}" for number in range(200)))
     readers = [
-        subprocess.Popen([sys.executable, "-c", LIST, root], stdout=subprocess.PIPE, text=True) for _ in range(4)
+        subprocess.Popen([sys.executable, "-c", LIST, root], stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
     ]
     assert [reader.communicate()[0] for reader in readers] == ["200\n"] * 4
     with Store(root) as store:

@@ -74,7 +74,11 @@ def test_every_cut_of_the_last_line(history: list[dict[str, object]]) -> None:
 
 
 @QUICK
-@given(st.lists(st.one_of(histories.EVENTS.map(encode), st.binary(max_size=12).map(lambda b: b + b"\n")), max_size=9))
+@given(
+    st.lists(
+        st.one_of(histories.EVENTS.map(encode), st.binary(max_size=12).map(lambda b: b + b"\n")), max_size=9
+    )
+)
 def test_both_readers_agree_on_any_bytes(lines: list[bytes]) -> None:
     with tempfile.TemporaryDirectory() as root:
         path = os.path.join(root, "log")
