@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
 [ -x .venv/bin/python ] || "$python" -m venv .venv
 .venv/bin/python -m pip install --quiet --disable-pip-version-check uv
-.venv/bin/uv pip install --quiet --python .venv/bin/python --group dev --editable '.[all]'
+.venv/bin/uv pip install --quiet --python .venv/bin/python --group dev --editable .
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
 .venv/bin/mypy
