@@ -61,12 +61,18 @@ def look(connection: sqlite3.Connection, root: str, everything: bool = False) ->
 
     meta["runs"] = stamp = _stamp(os.path.join(root, "runs"))
     if full or not stamp or stamp != known.get("runs"):
-        there = _run_ids(root)
-        here = {run_id for (run_id,) in connection.execute("SELECT run_id FROM runs")}
-        changed = there ^ here
+        listed = _listing(os.path.join(root, "runs"))
+        meta["listing"] = same = (
+            f"{len(listed)}:{crc32(''.join(listed).encode('utf-8', 'surrogateescape')):08x}"
+        )
+        changed = set()
+        if full or same != known.get("listing"):
+            there = set(filter(is_name, listed))
+            here = {run_id for (run_id,) in connection.execute("SELECT run_id FROM runs")}
+            changed = there | here if full else there ^ here
         if not changed and stamp and known.get("runs"):  # touched, as rsync does at its end
-            full = True
-        runs.extend(sorted(there | here if full else changed))
+            full, changed = True, set(filter(is_name, listed))
+        runs.extend(sorted(changed))
     if not full:
         runs.extend(_written(connection, root))
     meta["experiments"] = stamp = _stamp(os.path.join(root, "experiments"))
@@ -131,11 +137,12 @@ def _stamp(folder: str) -> str:
     return f"{status.st_mtime_ns}:{status.st_ctime_ns}:{status.st_ino}"
 
 
-def _run_ids(root: str) -> set[str]:
+def _listing(folder: str) -> list[str]:
+    """In the file system's order, which is the same as long as the folder is."""
     try:
-        return {name for name in os.listdir(os.path.join(root, "runs")) if is_name(name)}
+        return os.listdir(folder)
     except OSError:
-        return set()
+        return []
 
 
 def _written(connection: sqlite3.Connection, root: str) -> Iterator[str]:
@@ -217,6 +224,8 @@ def _update(connection: sqlite3.Connection, root: str, run_id: str) -> None:
         file = os.open(_path(root, run_id), os.O_RDONLY | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         _forget(connection, run_id, row)
+        if os.path.isdir(f"{root}/runs/{run_id}"):  # its log is still to come
+            _watch(connection, run_id, time.time())
         return
     except OSError as error:
         _problem(connection, run_id, 0, f"its log cannot be read: {error.strerror}")
@@ -225,6 +234,13 @@ def _update(connection: sqlite3.Connection, root: str, run_id: str) -> None:
         _read(connection, run_id, row, file)
     finally:
         os.close(file)
+
+
+def _watch(connection: sqlite3.Connection, run_id: str, since: float) -> None:
+    connection.execute(
+        "INSERT INTO watched VALUES (?, ?) ON CONFLICT (run_id) DO UPDATE SET until = excluded.until",
+        (run_id, since + WATCH),
+    )
 
 
 def _forget(connection: sqlite3.Connection, run_id: str, row: Any) -> None:
@@ -263,10 +279,7 @@ def _read(connection: sqlite3.Connection, run_id: str, row: Any, file: int) -> N
 
     new = fold(chain.from_iterable(lists()), old if start else None, odd)
     if time.time() - status.st_mtime < WATCH:
-        connection.execute(
-            "INSERT INTO watched VALUES (?, ?) ON CONFLICT (run_id) DO UPDATE SET until = excluded.until",
-            (run_id, status.st_mtime + WATCH),
-        )
+        _watch(connection, run_id, status.st_mtime)
     if new is None:  # nothing yet, or not a log
         if row is not None:
             rows.delete(connection, row[0])

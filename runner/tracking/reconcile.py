@@ -12,26 +12,18 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from runner import process
+from runner.machine import boot_id
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
     from runner.tracking.store import Store
 
-__all__ = ["boot_id", "gone", "identity", "reconcile"]
+__all__ = ["gone", "identity", "reconcile"]
 
 MESSAGES = {
     "rebooted": "the host was restarted while the run was on",
     "lost": "the process that supervised the run is gone",
 }
-
-
-def boot_id() -> str:
-    """What tells this boot of the system from another; "" where that is not known."""
-    try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            return file.read().strip()
-    except OSError:
-        return ""
 
 
 def namespace() -> str:

@@ -38,10 +38,21 @@ class Remote:
         """Sent, then looked at: its size, and of a small file its bytes. StoreError when they differ."""
         place = self._place(path)
 
+        counted = 0
+
+        def count(size: int) -> None:
+            nonlocal counted
+            counted += size
+            progress(size)
+
         def send() -> Digest:
+            nonlocal counted
+            if counted:  # again
+                progress(-counted)
+                counted = 0
             self._system.makedirs(place.rpartition("/")[0], exist_ok=True)
             with open(source, "rb") as reading, self._system.open(place, "wb") as writing:
-                sent = transfer(reading, progress, writing.write)
+                sent = transfer(reading, count, writing.write)
             if self.size(path) != sent.size:
                 raise OSError(f"{sent.size} bytes were sent and {self.size(path)} arrived")
             if sent.size <= READ_BACK and _read_back(self._system, place).digest != sent.digest:
