@@ -104,8 +104,7 @@ class Supervisor:
             for fd, stream in self._handle.outputs:
                 if os.isatty(stream):
                     terminal.copy_size(stream, fd)
-        elif number in FORWARDED:
-            self._look_for_cancel()
+        elif number in FORWARDED and not self._look_for_cancel():
             self._ask(signal.Signals(number), "interrupted")
 
     def _ask(self, number: int, why: str, by: str = "") -> None:
@@ -117,16 +116,18 @@ class Supervisor:
         process_tree.signal_group(self._handle.pid, number)
         process_tree.signal_group(self._handle.pid, signal.SIGCONT)
 
-    def _look_for_cancel(self) -> None:
+    def _look_for_cancel(self) -> bool:
+        """Whether the command was asked to end now, because of it."""
         path = os.path.join(self._job.record, CANCEL)
         if self._asked or not os.path.exists(path):
-            return
+            return False
         try:
             with open(path, encoding="utf-8") as file:
                 by = file.read().strip()
         except OSError:
             by = ""
         self._ask(signal.SIGTERM, "cancelled", by)
+        return True
 
     # ---- the loop -----------------------------------------------------------------------------------------
 

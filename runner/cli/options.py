@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 __all__ = ["Found", "Option", "find", "quick", "typer_command"]
 
+HELP = ("-h", "--help")
+
 
 class Option(NamedTuple):
     """An option or, when its only name has no dash, a positional argument."""
@@ -40,10 +42,15 @@ class Found(NamedTuple):
 
 
 def find(module: Any, words: Sequence[str]) -> Found | None:
-    """In a module with OPTIONS and `command`, or with GROUP: name -> (options, function). None: left to Typer."""
+    """In a module with OPTIONS and `command`, or with GROUP: name -> (options, function). None: left to Typer.
+
+    DEFAULT of a group is what its name alone means.
+    """
     if hasattr(module, "OPTIONS"):
         return Found(module.OPTIONS, module.command, words)
     group = getattr(module, "GROUP", {})
+    if hasattr(module, "DEFAULT") and (not words or (words[0].startswith("-") and words[0] not in HELP)):
+        words = [module.DEFAULT, *words]
     if words and words[0] in group:
         options, function = group[words[0]]
         return Found(options, function, words[1:])

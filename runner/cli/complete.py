@@ -1,0 +1,114 @@
+"""What the shell offers when TAB is pressed: each function gets the line so far and the word that is begun."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from runner.errors import ProjError
+
+__all__ = ["entry_points", "environment_kinds", "experiments", "parameters", "runs", "statuses"]
+
+Found = list[tuple[str, str]]  # (word, what it is)
+MOST = 50
+KINDS = (
+    ("local", "the Python that is on PATH"),
+    ("virtualenv", "a virtualenv of its own"),
+    ("uv", "as virtualenv"),
+    ("conda", "a conda environment"),
+    ("docker", "a container"),
+)
+
+
+def _quiet(function: Callable[[Any, str], Found]) -> Callable[[Any, str], Found]:
+    """Nothing is offered where something is wrong: the command itself will say what."""
+
+    def complete(ctx: Any, incomplete: str) -> Found:
+        try:
+            return function(ctx, incomplete)
+        except (ProjError, OSError, ValueError):
+            return []
+
+    return complete
+
+
+def _starting(words: Iterable[tuple[str, str]], incomplete: str) -> Found:
+    return [(word, text) for word, text in words if word.startswith(incomplete)]
+
+
+def _project(ctx: Any) -> Any:
+    from runner.run import load_project
+    from runner.sources import fetch
+    from runner.values import Silent
+
+    uri = ctx.params.get("uri") or "."
+    if "://" in uri:
+        raise ProjError("a TAB does not clone a repository")
+    return load_project(fetch(uri, "", Silent()))
+
+
+@_quiet
+def entry_points(ctx: Any, incomplete: str) -> Found:
+    """Of the project that the line names."""
+    entries = _project(ctx).entry_points
+    return _starting(((entry.name, entry.description or entry.command) for entry in entries), incomplete)
+
+
+@_quiet
+def parameters(ctx: Any, incomplete: str) -> Found:
+    """Names with `=`, and after it the choices."""
+    from runner.project_find import entry_point
+
+    entry = entry_point(_project(ctx), ctx.params.get("entry_point") or "main")
+    name, equals, _ = incomplete.partition("=")
+    words = []
+    for parameter in entry.parameters:
+        default = f"default {parameter.default}" if parameter.has_default and not parameter.secret else ""
+        text = parameter.description or default or parameter.type
+        if not equals:
+            words.append((f"{parameter.name}=", text))
+        elif parameter.name == name:
+            values = ("true", "false") if parameter.type == "bool" else parameter.choices
+            words += [(f"{name}={value}", "") for value in values]
+    return _starting(words, incomplete)
+
+
+def environment_kinds(ctx: Any, incomplete: str) -> Found:  # noqa: ARG001
+    return _starting(KINDS, incomplete)
+
+
+def statuses(ctx: Any, incomplete: str) -> Found:  # noqa: ARG001
+    from runner.cli.runs import STATUSES
+
+    return _starting(((status, "") for status in STATUSES), incomplete.upper())
+
+
+@_quiet
+def experiments(ctx: Any, incomplete: str) -> Found:
+    with _store(ctx) as store:
+        return _starting(((each.name, each.experiment_id) for each in store.experiments("all")), incomplete)
+
+
+@_quiet
+def runs(ctx: Any, incomplete: str) -> Found:
+    """Names and ids of the last runs, `last`, and `best:` with the metrics that they have."""
+    with _store(ctx) as store:
+        found = store.search(limit=MOST, view="all" if ctx.info_name == "restore" else "active").runs
+    words = [("last", "the last one")]
+    words += [(run.name, f"{run.status} {run.project}") for run in found]
+    if incomplete.startswith("best:"):
+        keys = dict.fromkeys(key for run in found for key in run.metrics)
+        sign = "-" if incomplete.startswith("best:-") else ""
+        words = [(f"best:{sign}metrics.{key}", "the greatest" if sign else "the least") for key in keys]
+    elif incomplete and not incomplete.strip("0123456789abcdef"):
+        words += [(run.run_id[:12], f"{run.name} {run.status}") for run in found]
+    elif "best:".startswith(incomplete):
+        words.append(("best:metrics.", "the one with the least value of a metric"))
+    return _starting(words, incomplete)
+
+
+def _store(ctx: Any) -> Any:
+    from runner import paths
+    from runner.tracking.store import Store
+
+    return Store(paths.store(ctx.params.get("store") or ""))

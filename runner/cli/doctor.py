@@ -1,0 +1,42 @@
+"""`proj doctor`: checks what runs need on this machine, and the store."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from runner.cli import reference
+from runner.cli.options import Option
+
+__all__ = ["OPTIONS", "command"]
+
+OPTIONS = (
+    Option("verbose", ("--verbose",), "Also hints on what only some projects need.", "flag", False),
+    reference.STORE,
+    reference.JSON,
+)
+MARKS = {"ok": ("✓", "32"), "note": ("·", "2"), "warning": ("!", "33"), "broken": ("✗", "31")}
+
+
+def command(values: dict[str, Any]) -> int:
+    """Check programs, Pythons, disk, store, clock and tracking server, and say what to do. Exits with 1 if broken."""
+    from runner.cli.output import colours, emit_json
+    from runner.doctor import examine
+
+    given = reference.take(values)
+    found = []
+    colour = colours()
+    with reference.open_store(given["store"], quiet=True) as store:
+        for each in examine(store):
+            found.append(each)
+            if given["json"]:
+                continue
+            mark, code = MARKS[each.state]
+            mark = f"\033[{code}m{mark}\033[0m" if colour else mark
+            sys.stdout.write(f"{mark} {each.name:<16} {each.text}\n")
+            if each.hint and (each.state != "note" or given["verbose"]):
+                sys.stdout.write(f"  {'':<16} {each.hint}\n")
+            sys.stdout.flush()
+    if given["json"]:
+        emit_json(found)
+    return 1 if any(each.state == "broken" for each in found) else 0

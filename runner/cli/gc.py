@@ -1,0 +1,97 @@
+"""`proj gc`: removes deleted runs for good."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from runner.cli import reference
+from runner.cli.options import Option
+
+if TYPE_CHECKING:
+    from runner.tracking.fold import Run
+    from runner.tracking.store import Store
+
+__all__ = ["OPTIONS", "command"]
+
+OPTIONS = (
+    Option("older_than", ("--older-than",), "Only those deleted longer ago: 12h, 30d.", metavar="TIME"),
+    Option("dry_run", ("--dry-run",), "Show what would be removed, and remove nothing.", "flag", False),
+    Option("yes", ("-y", "--yes"), "Do not ask.", "flag", False),
+    reference.STORE,
+    reference.JSON,
+)
+
+
+def command(values: dict[str, Any]) -> int:
+    """Remove deleted runs, and runs of deleted experiments, for good, with all their files."""
+    from runner.cli.output import emit_json
+    from runner.cli.render_values import size
+    from runner.run import seconds
+
+    given = reference.take(values)
+    age = seconds(given["older_than"], "--older-than") if given["older_than"] else 0.0
+    with reference.open_store(given["store"]) as store:
+        runs = removable(store, (time.time() - age) * 1000)
+        total = sum(size_of(store.run_directory(run.run_id)) for run in runs)
+        text = f"{len(runs)} {'run' if len(runs) == 1 else 'runs'}, {size(total)}"
+        remove = not given["dry_run"] and (given["yes"] or not runs or agreed(text))
+        if remove:
+            for run in runs:
+                store.purge(run.run_id)
+    if given["json"]:
+        emit_json({"removed": remove, "runs": [run.run_id for run in runs], "bytes": total})
+    elif remove:
+        sys.stdout.write(f"removed {text}\n")
+    else:
+        sys.stdout.write(
+            "".join(f"{run.run_id[:12]}  {run.name}\n" for run in runs) + f"{text}: not removed\n"
+        )
+    return 0
+
+
+def removable(store: Store, before: float) -> list[Run]:
+    """Deleted before this time (ms), themselves or with their experiment."""
+    from runner.cli.runs import Wanted, select
+
+    found, _ = select(store, Wanted(view="deleted", limit=sys.maxsize))
+    gone = [each for each in store.experiments("deleted") if each.last_update_time <= before]
+    runs = [run for run in found if deleted_at(store, run.run_id) <= before]
+    known = {run.run_id for run in runs}
+    for experiment in gone:
+        more, _ = select(
+            store, Wanted(experiments=(experiment.experiment_id,), view="all", limit=sys.maxsize)
+        )
+        runs += [run for run in more if run.run_id not in known]
+    return runs
+
+
+def deleted_at(store: Store, run_id: str) -> int:
+    """ms since the epoch."""
+    from runner.tracking.log import read
+
+    path = os.path.join(store.run_directory(run_id), "events.jsonl")
+    return max((event.get("time", 0) for event, _ in read(path) if event["type"] == "deleted"), default=0)
+
+
+def size_of(directory: str) -> int:
+    """Bytes of all files in a folder."""
+    total = 0
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(folder, name)).st_size
+            except OSError:
+                continue
+    return total
+
+
+def agreed(text: str) -> bool:
+    """Asked on a terminal; elsewhere whoever wrote the line has decided."""
+    if not sys.stdin.isatty():
+        return True
+    sys.stderr.write(f"remove {text} for good? [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -1,0 +1,199 @@
+"""Runs side by side: what differs, in groups."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from runner.cli import columns, render_values
+
+if TYPE_CHECKING:
+    from runner.tracking.fold import Run
+
+__all__ = ["Difference", "as_json", "differences", "lines", "packages"]
+
+# says something about every run, and differs always
+LEFT_OUT = {
+    "environment": ("key", "lock", "lock_digest", "prefix", "interpreter"),
+    "code": ("left_out", "tree"),
+    "command": ("variables",),
+    "machine": ("ci",),
+    "resources": ("duration",),
+}
+TAGS = ("mlflow.runName", "mlflow.source.git.commit", "mlflow.parentRunId", "mlflow.source.name")
+WIDTH = 40  # characters of a value in a table
+REQUIREMENT = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?\s*==\s*([^\s;\\]+)", re.MULTILINE)
+PYLOCK = re.compile(r'^\[\[packages\]\]\s*\nname = "([^"]+)"\s*\nversion = "([^"]+)"', re.MULTILINE)
+CONDA = re.compile(r"/([^/\s]+)-([^-/\s]+)-[^-/\s]+\.(?:conda|tar\.bz2)(?:#\S*)?\s*$", re.MULTILINE)
+
+
+class Difference(NamedTuple):
+    group: str
+    key: str
+    values: tuple[Any, ...]  # one of each run; None where it has none
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """With its distance from the first run's value, where both are numbers of a metric or a resource."""
+        texts = [render_values.plain(value).replace("\n", " ") for value in self.values]
+        if self.group not in ("metrics", "resources", "run"):
+            return tuple(texts)
+        first = self.values[0]
+        return (
+            texts[0],
+            *(
+                f"{text}{_delta(first, value)}"
+                for text, value in zip(texts[1:], self.values[1:], strict=True)
+            ),
+        )
+
+
+def _delta(first: Any, value: Any) -> str:
+    if not all(isinstance(each, int | float) and not isinstance(each, bool) for each in (first, value)):
+        return ""
+    distance = value - first
+    if distance == 0 or distance != distance:
+        return ""
+    share = f", {distance / abs(first):+.1%}" if first and abs(first) < float("inf") else ""
+    return f" ({distance:+.4g}{share})"
+
+
+def differences(root: str, runs: Sequence[Run], everything: bool = False) -> list[Difference]:
+    """In the order in which they matter. `root`: the store, for locks and snapshots."""
+    found = [
+        *_group("run", runs, _run),
+        *_group("parameters", runs, lambda run: run.params),
+        *_group("metrics", runs, lambda run: {key: metric.value for key, metric in run.metrics.items()}),
+        *_group("command", runs, lambda run: _section(run, "command")),
+        *_group("variables", runs, lambda run: run.sections.get("command", {}).get("variables", {})),
+        *_group("code", runs, lambda run: _section(run, "code")),
+        *_files(root, runs),
+        *_group("inputs", runs, _inputs),
+        *_group("environment", runs, lambda run: _section(run, "environment")),
+        *_group("packages", runs, lambda run: packages(root, run)),
+        *_group("machine", runs, lambda run: _section(run, "machine")),
+        *_group("resources", runs, lambda run: _section(run, "resources")),
+        *_group("tags", runs, lambda run: {key: value for key, value in run.tags.items() if key not in TAGS}),
+    ]
+    return [each for each in found if everything or len({_same(value) for value in each.values}) > 1]
+
+
+def _same(value: Any) -> str:
+    """What is absent and what is empty say the same."""
+    return "nan" if value != value else "" if value in (None, "", [], {}) else repr(value)
+
+
+def _group(name: str, runs: Sequence[Run], of: Callable[[Run], Mapping[str, Any]]) -> list[Difference]:
+    mappings = [of(run) for run in runs]
+    keys = dict.fromkeys(key for mapping in mappings for key in mapping)
+    return [Difference(name, key, tuple(mapping.get(key) for mapping in mappings)) for key in keys]
+
+
+def _run(run: Run) -> dict[str, Any]:
+    return {
+        "status": run.status,
+        "reason": run.end.get("reason"),
+        "exit_code": run.end.get("exit_code"),
+        "duration": columns.duration(run),
+        "project": run.project,
+        "entry_point": run.entry_point,
+        "user": run.user,
+    }
+
+
+def _section(run: Run, name: str) -> dict[str, Any]:
+    section = run.sections.get(name, {})
+    return {key: value for key, value in section.items() if key not in LEFT_OUT.get(name, ())}
+
+
+def _inputs(run: Run) -> dict[str, Any]:
+    found = {str(each.get("path") or each.get("uri", "")): each.get("digest") for each in run.inputs}
+    return {**found, **{str(each.get("name", "")): each.get("digest") for each in run.datasets}}
+
+
+def packages(root: str, run: Run) -> dict[str, str]:
+    """Name -> version, as the lock in the record says."""
+    lock = run.sections.get("environment", {}).get("lock")
+    if not lock:
+        return {}
+    try:
+        with open(os.path.join(root, "runs", run.run_id, os.path.basename(lock)), encoding="utf-8") as file:
+            text = file.read()
+    except OSError:
+        return {}
+    found = {}
+    for pattern in (REQUIREMENT, PYLOCK, CONDA):
+        found.update(
+            {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in pattern.findall(text)}
+        )
+    return dict(sorted(found.items()))
+
+
+def _files(root: str, runs: Sequence[Run]) -> list[Difference]:
+    """Files of the code that are not the same as the first run's, by the snapshots."""
+    trees = [run.sections.get("code", {}).get("tree", "") for run in runs]
+    if not all(trees) or len(set(trees)) == 1:
+        return []
+    from runner.errors import ProjError
+    from runner.sources import snapshot
+
+    try:
+        known = {tree: {file.path: file.blob for file in snapshot.files(root, tree)} for tree in set(trees)}
+    except (ProjError, OSError):
+        return _group("code", runs, lambda run: {"snapshot": run.sections["code"]["tree"]})
+    first = known[trees[0]]
+    found = []
+    for name in sorted({name for files in known.values() for name in files}):
+        states = tuple(_state(first.get(name), known[tree].get(name)) for tree in trees)
+        if len(set(states)) > 1:
+            found.append(Difference("files", name, states))
+    return found
+
+
+def _state(before: str | None, now: str | None) -> str | None:
+    if now is None:
+        return None
+    return "there" if now == before else "changed" if before else "added"
+
+
+def as_json(runs: Sequence[Run], found: Iterable[Difference]) -> dict[str, Any]:
+    groups: dict[str, dict[str, list[Any]]] = {}
+    for each in found:
+        values = [
+            render_values.json_number(value) if isinstance(value, float) else value for value in each.values
+        ]
+        groups.setdefault(each.group, {})[each.key] = values
+    return {"runs": [{"run_id": run.run_id, "name": run.name} for run in runs], "differences": groups}
+
+
+def lines(runs: Sequence[Run], found: Sequence[Difference], colour: bool) -> list[str]:
+    """Columns under the runs' names; long values are cut."""
+    if not found:
+        return ["nothing that is recorded differs"]
+    bold, off = ("\033[1m", "\033[0m") if colour else ("", "")
+    left = min(max(len(each.key) for each in found) + 2, 34)
+    names = [run.name for run in runs]
+    widths = [
+        min(max(len(name), *(len(each.shown[place]) for each in found)), WIDTH)
+        for place, name in enumerate(names)
+    ]
+    out = [bold + " " * left + "  " + _columns(names, widths) + off]
+    group = ""
+    for each in found:
+        if each.group != group:
+            group = each.group
+            out += ["", f"{bold}{group}{off}"]
+        out.append(f"{'  ' + _cut(each.key, left - 2):<{left}}  {_columns(each.shown, widths)}".rstrip())
+    return out
+
+
+def _columns(values: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(
+        f"{_cut(value, width):<{width}}" for value, width in zip(values, widths, strict=True)
+    ).rstrip()
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"

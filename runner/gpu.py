@@ -1,0 +1,77 @@
+"""NVIDIA GPUs, as nvidia-smi tells of them: it may take a second, so it is asked while something else goes on."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+from runner import machine, memo, process
+
+__all__ = ["LIVE", "Query", "ask", "known", "parse"]
+
+PROGRAM = "nvidia-smi"
+FACTS = ("index", "name", "uuid", "memory.total", "driver_version", "compute_cap")
+LIVE = ("index", "utilization.gpu", "memory.used", "power.draw", "temperature.gpu")  # what changes
+MIB = 1 << 20
+
+
+class Query:
+    """An nvidia-smi at work."""
+
+    def __init__(self, program: str) -> None:
+        fields = ",".join(FACTS)
+        self._program = program
+        self._pending = process.start([program, f"--query-gpu={fields}", "--format=csv,noheader,nounits"])
+
+    def finish(self, patience: float = 5.0) -> list[dict[str, Any]]:
+        """The GPUs; none when it fails or does not answer within `patience` seconds."""
+        import signal
+
+        deadline = time.monotonic() + patience
+        while os.waitid(os.P_PID, self._pending.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            if time.monotonic() >= deadline:
+                os.kill(self._pending.pid, signal.SIGKILL)
+                break
+            time.sleep(0.005)
+        done = self._pending.finish()
+        if done.code:
+            return []
+        found = [_facts(row) for row in parse(done.out, FACTS)]
+        memo.keep("gpus", machine.boot_id(), [self._program], found)
+        return found
+
+
+def ask() -> Query | None:
+    """None where there is no nvidia-smi."""
+    program = process.find(PROGRAM)
+    return Query(program) if program else None
+
+
+def known() -> list[dict[str, Any]] | None:
+    """What was found since this machine was started; None when nobody asked yet."""
+    found: list[dict[str, Any]] | None = memo.recall("gpus", machine.boot_id())
+    return found
+
+
+def parse(text: str, fields: tuple[str, ...]) -> list[dict[str, str]]:
+    """Lines of values separated by commas; what a GPU does not tell (`[N/A]`) is left out."""
+    found = []
+    for line in text.splitlines():
+        values = [value.strip() for value in line.split(",")]
+        if len(values) == len(fields):
+            pairs = zip(fields, values, strict=True)
+            found.append({name: value for name, value in pairs if not value.startswith("[") and value})
+    return found
+
+
+def _facts(row: dict[str, str]) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "name": row.get("name", ""),
+        "uuid": row.get("uuid", ""),
+        "driver": row.get("driver_version", ""),
+        "compute_capability": row.get("compute_cap", ""),
+    }
+    if row.get("memory.total", "").isdigit():
+        facts["memory"] = int(row["memory.total"]) * MIB
+    return {key: value for key, value in facts.items() if value}

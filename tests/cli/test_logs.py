@@ -1,0 +1,119 @@
+"""`proj logs`: the output of a run, with its times and streams, and as it comes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from runner import paths
+from runner.tracking.output import Reader
+from runner.tracking.store import Store
+from tests.cli.records import Program, make_run
+
+
+def write(run_id: str, pieces: list[tuple[int, int, str]]) -> str:
+    """Pieces of (ms, stream, text) as the supervisor writes them; returns the folder of the run."""
+    folder = Store(paths.store()).run_directory(run_id)
+    with (
+        open(os.path.join(folder, "output.log"), "ab") as log,
+        open(os.path.join(folder, "output.times"), "ab") as times,
+    ):
+        for moment, stream, text in pieces:
+            times.write(b"%d %d %d\n" % (log.tell(), moment, stream))
+            times.flush()
+            log.write(text.encode())
+            log.flush()
+    return folder
+
+
+PIECES = [
+    (1_700_000_000_000, 1, "one\ntw"),
+    (1_700_000_000_500, 2, "oops\n"),
+    (1_700_000_001_000, 1, "o\nend"),
+]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ((), "one\ntwoops\no\nend"),
+        (("--stream", "1"), "one\ntwo\nend"),
+        (("--stream", "2"), "oops\n"),
+        (("-n", "2"), "two\nend"),
+        (
+            ("--timestamps",),
+            (
+                "2023-11-14T22:13:20.000Z one\n2023-11-14T22:13:20.500Z oops\n"
+                "2023-11-14T22:13:20.000Z two\n2023-11-14T22:13:21.000Z end\n"
+            ),
+        ),
+    ],
+)
+def test_output_is_shown(program: Program, words: tuple[str, ...], expected: str) -> None:
+    write(make_run("one"), PIECES)
+    assert program("logs", "one", *words).out == expected
+
+
+def test_lines_as_json(program: Program) -> None:
+    write(make_run("one"), PIECES)
+    lines = [json.loads(line) for line in program("logs", "one", "--json").out.splitlines()]
+    assert lines[0] == {"time": "2023-11-14T22:13:20.000Z", "stream": 1, "text": "one"}
+    assert [line["text"] for line in lines] == ["one", "oops", "two", "end"]
+
+
+def test_bytes_come_through_as_they_are(program: Program) -> None:
+    folder = Store(paths.store()).run_directory(make_run("one"))
+    data = bytes(range(256)) * 10_000
+    with open(os.path.join(folder, "output.log"), "wb") as file:
+        file.write(data)
+    done = subprocess.run([sys.executable, "-m", "runner", "logs", "one"], capture_output=True, check=True)
+    assert done.stdout == data
+
+
+def test_a_run_without_output(program: Program) -> None:
+    make_run("silent")
+    assert program("logs", "silent") == (0, "", "")
+
+
+@pytest.mark.parametrize("words", [("--stream", "3"), ("-f", "-n", "1")])
+def test_wrong_input(program: Program, words: tuple[str, ...]) -> None:
+    make_run("one")
+    assert program("logs", "one", *words).code == 2
+
+
+def test_a_reader_goes_on_where_it_was() -> None:
+    run_id = make_run(status="RUNNING")
+    folder = Store(paths.store()).run_directory(run_id)
+    reader = Reader(folder)
+    assert list(reader.read()) == []
+    write(run_id, [(1, 1, "a")])
+    assert list(reader.read()) == [(1, 1, b"a")]
+    with open(os.path.join(folder, "output.log"), "ab") as log:
+        log.write(b"b")  # of the same piece
+    assert list(reader.read()) == [(1, 1, b"b")]
+    write(run_id, [(2, 2, "c"), (3, 1, "d")])
+    assert list(reader.read()) == [(2, 2, b"c"), (3, 1, b"d")]
+    assert list(reader.read()) == []
+
+
+def test_follow_ends_with_the_run() -> None:
+    run_id = make_run("one", status="RUNNING", kind="client")
+    write(run_id, [(1, 1, "begin\n")])
+    child = subprocess.Popen([sys.executable, "-m", "runner", "logs", "-f", "one"], stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    assert child.stdout.readline() == b"begin\n"
+    write(run_id, [(2, 1, "more\n")])
+    assert child.stdout.readline() == b"more\n"
+    assert child.poll() is None
+    with Store(paths.store()).open_run(run_id) as writer:
+        write(run_id, [(3, 1, "last")])
+        writer.end("FINISHED")
+    began = time.monotonic()
+    assert child.communicate(timeout=10)[0] == b"last"
+    assert child.returncode == 0
+    assert time.monotonic() - began < 5
