@@ -132,7 +132,7 @@ def disk(project: str, packages: list[str]) -> None:
     write(
         project,
         "python_env.yaml",
-        "dependencies:\n" + "".join(f"  - {each}\n" for each in (*packages, "six")),
+        "dependencies:\n" + "".join(f"  - {each}\n" for each in (*packages, "click")),
     )
     second = prepare(project)[1]
     whole, both = maintenance.disk_use([first]), maintenance.disk_use([first, second])

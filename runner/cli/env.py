@@ -92,6 +92,34 @@ def show(key: str = typer.Argument(..., metavar="KEY"), as_json: bool = AS_JSON)
 
 
 @app.command()
+def verify(
+    keys: list[str] = KEYS,
+    deep: bool = typer.Option(False, "--deep", help="Compare contents too, not only sizes."),
+    as_json: bool = AS_JSON,
+) -> None:
+    """Check that installed files are as they were installed; without KEY, in all environments. Exits with 1 if not."""
+    import os
+
+    from runner.environments import cache, maintenance
+    from runner.environments.fingerprint import damaged
+
+    wrong: dict[str, list[str]] = {}
+    for key in maintenance.pick(keys) if keys else cache.ready():
+        found = cache.read(key)
+        if found and "site" in found.facts:
+            files = damaged(os.path.join(found.prefix, found.facts["site"]), deep=deep)
+            if files:
+                wrong[key] = files
+    if as_json:
+        emit_json({"damaged": wrong})
+    else:
+        emit_lines(f"{key[:12]} {file}" for key, files in wrong.items() for file in files)
+        emit_lines([] if wrong else ["all files are as they were installed"])
+    if wrong:
+        raise typer.Exit(1)
+
+
+@app.command()
 def rm(
     keys: list[str] = KEYS,
     everything: bool = typer.Option(False, "--all", help="All that are not in use."),

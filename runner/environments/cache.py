@@ -258,7 +258,7 @@ def _clear(key: str) -> bool:
     if alone is None:
         return False
     try:
-        for name in (f"{key}.ready", f"{key}.lock"):
+        for name in (f"{key}.ready", f"{key}.lock", f"{key}.fingerprint"):
             if os.path.lexists(folder(name)):
                 os.unlink(folder(name))
         _rmtree(folder(key))

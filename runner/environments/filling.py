@@ -11,9 +11,8 @@ from typing import Any
 from runner import paths
 from runner.environments import indexes, resolver, seed
 from runner.environments.copies import Copies
-from runner.environments.locking import common
 from runner.environments.specification import text_of
-from runner.values import Report, Step
+from runner.values import Report
 
 __all__ = ["download_python", "fill"]
 
@@ -30,7 +29,7 @@ WHERE = (
 
 
 def fill(plan: Mapping[str, Any], lock: str, prefix: str, handle: int, report: Report) -> None:
-    with report.step(f"making the environment of {plan['shown']}") as step:
+    with report.step(f"making the environment of {plan['shown']}"):
         resolver.call(
             ["venv", "--quiet", "--no-project", "--no-config", "--python", plan["interpreter"], prefix],
             "the virtual environment cannot be made",
@@ -40,35 +39,50 @@ def fill(plan: Mapping[str, Any], lock: str, prefix: str, handle: int, report: R
         )
         if "[[packages]]" in lock:
             with _pylock(plan, lock) as path:
-                _install("sync", [path], plan, "", prefix, handle, step)
-            _install("install", ["-"], plan, _pip(lock, plan), prefix, handle, step)
+                _install(["sync", path], plan, "", prefix, handle)
+            _install(["install", "--no-deps", "-r", "-"], plan, _pip(lock, plan), prefix, handle)
             return
         with Copies(plan["local"]) as copies:
             lines = [line for line in (*plan["build"], *plan["lines"]) if line.startswith(WHERE)]
             lines += [copies.there(line) for line in lock.splitlines()]
             text = "\n".join(lines) + "\n" + _pip(lock, plan)
-            _install("sync", ["-"], plan, text, prefix, handle, step)
+            sync = ["sync", "--allow-empty-requirements", "-"]
+            if not (_all_pinned(lock) and _from_cache(sync, plan, text, prefix, handle)):
+                _install(sync, plan, text, prefix, handle)
 
 
-def _install(
-    verb: str, what: list[str], plan: Mapping[str, Any], text: str, prefix: str, handle: int, step: Step
-) -> None:
-    settings = indexes.settings()
-    options: dict[str, Any] = {"offline": plan.get("offline")}
+def _all_pinned(lock: str) -> bool:
+    return all(re.match(r"\S+==|\s", line) for line in lock.splitlines() if line)
+
+
+def _from_cache(verb: list[str], plan: Mapping[str, Any], text: str, prefix: str, handle: int) -> bool:
+    """Exact versions with their hashes need no index when the package cache has them: quicker, and works on a train."""
+    arguments = ["pip", *verb, "--quiet", "--offline", "--python", _python(prefix)]
+    settings = _settings(plan)
+    arguments += settings.arguments
+    done = resolver.attempt(arguments, cwd=plan["base"], extra=settings.variables, text=text, handle=handle)
+    return done.code == 0
+
+
+def _install(verb: list[str], plan: Mapping[str, Any], text: str, prefix: str, handle: int) -> None:
+    settings = _settings(plan)
+    offline = ["--offline"] if plan["offline"] else []
     resolver.call(
-        [
-            *("pip", verb, "--quiet", "--python", os.path.join(prefix, "bin", "python")),
-            *(["--allow-empty-requirements"] if verb == "sync" else ["--no-deps"]),
-            *common(settings, options),
-            *(what if verb == "sync" else ["-r", *what]),
-        ],
+        ["pip", *verb, "--quiet", "--python", _python(prefix), *settings.arguments, *offline],
         f"the packages of {plan['shown']} cannot be installed",
         cwd=plan["base"],
         extra=settings.variables,
         text=text,
         handle=handle,
-        step=step,
     )
+
+
+def _settings(plan: Mapping[str, Any]) -> indexes.Settings:
+    return indexes.settings((*plan["build"], *plan["lines"]))
+
+
+def _python(prefix: str) -> str:
+    return os.path.join(prefix, "bin", "python")
 
 
 def _pip(lock: str, plan: Mapping[str, Any]) -> str:

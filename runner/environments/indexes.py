@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from runner import process
@@ -61,8 +61,8 @@ def _uv_files(config: str) -> list[str]:
     return ["/etc/uv/uv.toml", f"{config}/uv/uv.toml", *filter(None, [os.environ.get("UV_CONFIG_FILE")])]
 
 
-def settings() -> Settings:
-    """pip's words on indexes, in uv's. What the user says to uv itself goes before."""
+def settings(lines: Iterable[str] = ()) -> Settings:
+    """pip's words on indexes (also those in requirement lines), in uv's. What is said to uv itself goes before."""
     pip = _pip()
     variables: dict[str, str] = {}
     links = pip.get("find-links", [])
@@ -77,6 +77,10 @@ def settings() -> Settings:
         variables["UV_DEFAULT_INDEX"] = urls[0]
     if extra:
         variables["UV_INDEX"] = " ".join(extra)
+    if extra or any(line.startswith("--extra-index-url") for line in lines):
+        # pip looks into all indexes; uv would stop at the first that knows the name, whatever versions it has.
+        # This one still prefers what the extra (private) index has, if that fits: no confusion with a namesake.
+        variables["UV_INDEX_STRATEGY"] = "unsafe-first-match"
     if links:
         variables["UV_FIND_LINKS"] = ",".join(os.path.expanduser(link) for link in links)
     if hosts := pip.get("trusted-host"):

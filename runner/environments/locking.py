@@ -56,7 +56,7 @@ def _name(entry: str) -> str:
 
 
 def _compile(plan: Mapping[str, Any], lines: Sequence[str], options: Mapping[str, Any]) -> str:
-    settings = indexes.settings()
+    settings = indexes.settings(lines)
     arguments = [
         *("pip", "compile", "--generate-hashes", "--no-header", "--no-annotate", "--quiet"),
         *("--python", plan["interpreter"], "--no-emit-index-url"),

@@ -12,9 +12,8 @@ from typing import NoReturn
 from runner import paths, process
 from runner.environments.indexes import redact
 from runner.errors import EnvironmentFailure
-from runner.values import Step
 
-__all__ = ["Failed", "call", "executable", "explain"]
+__all__ = ["Failed", "attempt", "call", "executable", "explain"]
 
 # Variables by which a caller's uv is pointed to an environment or a project of his own.
 REMOVED = (
@@ -69,6 +68,18 @@ def variables(extra: Mapping[str, str]) -> dict[str, str | None]:
     return {**result, **extra}
 
 
+def attempt(
+    arguments: Sequence[str], *, cwd: str, extra: Mapping[str, str], text: str | None = None, handle: int = -1
+) -> process.Completed:
+    return process.run(
+        [executable(), *arguments],
+        cwd=cwd,
+        variables=variables(extra),
+        input=text,
+        pass_fds=(handle,) if handle >= 0 else (),
+    )
+
+
 def call(
     arguments: Sequence[str],
     what: str,
@@ -77,25 +88,11 @@ def call(
     extra: Mapping[str, str],
     text: str | None = None,
     handle: int = -1,
-    step: Step | None = None,
 ) -> str:
     """Runs uv and returns its output; `what` says in an error what was tried."""
-    argv = [executable(), *arguments]
-
-    def shown(line: str) -> None:
-        if step and (line := line.strip()) and not line.startswith(("warning:", "+", "-", "~")):
-            step.update(redact(line)[:100])
-
-    done = process.run(
-        argv,
-        cwd=cwd,
-        variables=variables(extra),
-        input=text,
-        on_line=shown if step and text is None else None,
-        pass_fds=(handle,) if handle >= 0 else (),
-    )
+    done = attempt(arguments, cwd=cwd, extra=extra, text=text, handle=handle)
     if done.code != 0:
-        explain(what, argv, done, text)
+        explain(what, [executable(), *arguments], done, text)
     return done.out
 
 
