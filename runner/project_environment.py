@@ -139,17 +139,19 @@ def _variables(entry: Entry, findings: Findings) -> list[Json]:
 
 def _build(entry: Entry, findings: Findings) -> dict[str, Json]:
     if isinstance(entry.value, str):
-        return {"context": entry.value, "dockerfile": "Dockerfile"}
+        return {"context": entry.value}
     if entry.value is True:
-        return {"context": ".", "dockerfile": "Dockerfile"}
+        return {"context": "."}
     if entry.children is None:
         findings.error(entry, f"build is a folder or a mapping, not {kind(entry)}", "build: .")
         return {}
     findings.unknown(entry, "build", keys.names(keys.DOCKER_BUILD))
-    built: dict[str, Json] = {"context": ".", "dockerfile": "Dockerfile"}
+    built: dict[str, Json] = {"context": "."}
     for child in entry.children:
         if child.key == "args" and child.children is not None:
             built["args"] = {each.key: each.text for each in child.children}
+        elif child.key == "args" and child.items is not None:  # [NAME=value], as in a compose file
+            built["args"] = dict(each.text.partition("=")[::2] for each in child.items)
         elif child.key in keys.names(keys.DOCKER_BUILD) and child.value is not None:
             if not isinstance(child.value, str):
                 findings.error(child, f"{child.key} is a text, not {kind(child)}")

@@ -127,7 +127,7 @@ DOCKER = (
     ),
     Key(
         "build",
-        "Build the image from the project: the folder with the Dockerfile, or a mapping.",
+        "Build the image from the project: a folder, a Dockerfile, or a mapping.",
         {
             "anyOf": [{"type": ["string", "null"]}, {"$ref": "#/definitions/docker_build"}],
             "examples": [".", {"context": ".", "dockerfile": "Dockerfile"}],
@@ -153,7 +153,8 @@ DOCKER_BUILD = (
     Key("context", "Folder that is sent to the builder.", TEXT, ours=True),
     Key("dockerfile", "The Dockerfile, relative to the context.", TEXT, ours=True),
     Key("target", "Stage of the Dockerfile to stop at.", TEXT, ours=True),
-    Key("args", "Build arguments.", {"type": "object"}, ours=True),
+    Key("network", "Network of the build.", TEXT, ours=True),
+    Key("args", "Build arguments.", {"type": ["object", "array"]}, ours=True),
 )
 
 

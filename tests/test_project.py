@@ -437,14 +437,14 @@ docker_env:
         "gpus": "all",
         "shm_size": "2g",
         "args": ["network=host", "t", "cap-add=A", "cap-add=B"],
-        "build": {"context": ".", "dockerfile": "Dockerfile"},
+        "build": {"context": "."},
     }
 
 
 def test_complaint_4331_an_image_that_the_project_builds(tmp_path: Any) -> None:
     loaded = load(tmp_path, "docker_env: {build: {context: docker, target: gpu, args: {A: 1}}}\n" + MAIN)
     assert loaded.environments[0].options == {
-        "build": {"context": "docker", "dockerfile": "Dockerfile", "target": "gpu", "args": {"A": "1"}}
+        "build": {"context": "docker", "target": "gpu", "args": {"A": "1"}}
     }
 
 
