@@ -41,7 +41,8 @@ def _project(ctx: Any) -> Any:
     from runner.sources import fetch
     from runner.values import Silent
 
-    uri = ctx.params.get("uri") or "."
+    # an option that still waits for its value ends the reading of the line: what came before is in `args`
+    uri = ctx.args[0] if ctx.args else ctx.params.get("uri") or "."
     if "://" in uri:
         raise ProjError("a TAB does not clone a repository")
     return load_project(fetch(uri, "", Silent()))
@@ -80,7 +81,8 @@ def environment_kinds(ctx: Any, incomplete: str) -> Found:  # noqa: ARG001
 def statuses(ctx: Any, incomplete: str) -> Found:  # noqa: ARG001
     from runner.cli.runs import STATUSES
 
-    return _starting(((status, "") for status in STATUSES), incomplete.upper())
+    words = STATUSES if incomplete.isupper() else [status.lower() for status in STATUSES]
+    return _starting(((word, "") for word in words), incomplete)
 
 
 @_quiet

@@ -38,5 +38,5 @@ def command(values: dict[str, Any]) -> int:
                 sys.stdout.write(f"  {'':<16} {each.hint}\n")
             sys.stdout.flush()
     if given["json"]:
-        emit_json(found)
+        emit_json([each._asdict() for each in found])
     return 1 if any(each.state == "broken" for each in found) else 0
