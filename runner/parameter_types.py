@@ -36,7 +36,10 @@ def canonical(name: str) -> str:
 
 def convert(parameter: Parameter, given: Json) -> Json:
     """The typed value of what was given. ValueError, with what was expected, when it is not allowed."""
-    value = _typed(parameter.type, given)
+    try:
+        value = _typed(parameter.type, given)
+    except ValueError:
+        raise ValueError(allowed(parameter)) from None
     if parameter.choices and not any(_same(value, choice) for choice in parameter.choices):
         raise ValueError(allowed(parameter))
     if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -53,7 +56,8 @@ def allowed(parameter: Parameter) -> str:
     name = parameter.type or "value"
     text = f"an {name}" if name[0] in "aeiou" and name != "uri" else f"a {name}"
     if parameter.choices:
-        return "one of " + ", ".join(str(choice) for choice in parameter.choices)
+        names = ", ".join(str(choice) for choice in parameter.choices)
+        return f"one of {names} ({parameter.type})" if parameter.type else f"one of {names}"
     if parameter.min is not None and parameter.max is not None:
         return f"{text} from {parameter.min:g} to {parameter.max:g}"
     if parameter.min is not None:
@@ -97,7 +101,7 @@ def _typed(kind: str, given: Json) -> Json:
         return _list(given)
     if kind == "uri":
         if not scheme(str(given)):
-            raise ValueError("a uri, such as https://host/file or s3://bucket/key")
+            raise ValueError
         return str(given)
     if kind in ("string", "path"):
         return str(given)
@@ -111,7 +115,7 @@ def _int(given: Json) -> int:
         digits = given[1:] if given[:1] in ("+", "-") else given
         if digits.isdecimal() and digits.isascii() and len(digits) < 4000:
             return int(given)
-    raise ValueError("an int")
+    raise ValueError
 
 
 def _float(given: Json) -> float:
@@ -122,7 +126,7 @@ def _float(given: Json) -> float:
             return float(given)
         except ValueError:
             pass
-    raise ValueError("a float")
+    raise ValueError
 
 
 def _bool(given: Json) -> bool:
@@ -132,7 +136,7 @@ def _bool(given: Json) -> bool:
         return True
     if text in FALSE:
         return False
-    raise ValueError("a bool")
+    raise ValueError
 
 
 def _list(given: Json) -> list[Json]:
@@ -149,6 +153,6 @@ def _list(given: Json) -> list[Json]:
         value = None
     if not isinstance(value, list):  # [a, b] as in YAML or Python
         if not text.endswith("]"):
-            raise ValueError("a list")
+            raise ValueError
         value = [item.strip().strip("'\"") for item in text[1:-1].split(",")]
     return value

@@ -160,7 +160,8 @@ def test_values_of_another_type_are_refused(kind: str, text: Json) -> None:
         ({"min": 0.0}, "-1", "parameter x: '-1' is not a float, 0 or more"),
         ({"max": 1.5}, "2", "parameter x: '2' is not a float, 1.5 or less"),
         ({"max": 1.5}, "nan", "parameter x: 'nan' is not a float, 1.5 or less"),
-        ({"choices": (0.1, 0.2)}, "0.3", "parameter x: '0.3' is not one of 0.1, 0.2"),
+        ({"min": 0.0, "max": 1.0}, "a", "parameter x: 'a' is not a float from 0 to 1"),
+        ({"choices": (0.1, 0.2)}, "0.3", "parameter x: '0.3' is not one of 0.1, 0.2 (float)"),
     ],
 )
 def test_ranges_and_choices(fields: dict[str, Any], text: str, message: str) -> None:
