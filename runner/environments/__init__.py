@@ -9,6 +9,7 @@ from typing import Any
 from runner import memo
 from runner.environments import cache
 from runner.environments.choice import choose
+from runner.errors import EnvironmentFailure
 from runner.values import Activation, Environment, EnvironmentSpec, Json, Report
 
 __all__ = ["KINDS", "choose", "lock", "prepare"]
@@ -36,7 +37,8 @@ def prepare(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], r
     """The environment, ready and held in use by this process.
 
     Options: python (instead of the specification's), groups, extras, strict_python, allow_python_download,
-    refresh (resolve anew), offline, isolated, kept_lock (text: build exactly this), env_path (an existing
+    refresh (resolve anew), offline, isolated, kept_lock (text: build exactly this), wheels (folder: the lock's
+    packages are taken from there and nowhere else), env_path (an existing
     virtualenv or conda prefix), checkout (what names the code, when `directory` is a folder for this run only).
     """
     if spec.kind == "system" or options.get("env_path"):
@@ -57,6 +59,18 @@ def prepare(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], r
             if not kind.problem(found.prefix, found.facts):
                 return _environment(kind, found, known, options, report)
             cache.release(found.key)
+    try:
+        return _made(spec, kind, subject, directory, options, report)
+    except OSError as error:
+        raise EnvironmentFailure(
+            f"the environment cannot be made: {error}",
+            "proj env gc  makes room; PROJ_CACHE names another folder",
+        ) from error
+
+
+def _made(
+    spec: EnvironmentSpec, kind: Any, subject: str, directory: str, options: Mapping[str, Any], report: Report
+) -> Environment:
     from runner.environments.resolving import resolve
 
     specified, text = resolve(spec, kind, directory, options, report)

@@ -105,7 +105,7 @@ def look(key: str) -> Found | None:
     prefix = folder(key)
     if prefix not in _held:
         try:
-            handle = os.open(folder(f"{key}.in-use"), os.O_RDWR)
+            handle = os.open(folder(f"{key}.in-use"), os.O_RDONLY)
         except FileNotFoundError:
             return None
         if not _take(handle, shared=True):

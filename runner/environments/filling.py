@@ -43,8 +43,9 @@ def fill(plan: Mapping[str, Any], lock: str, prefix: str, handle: int, report: R
             _install(["install", "--no-deps", "-r", "-"], plan, _pip(lock, plan), prefix, handle)
             return
         with Copies(plan["local"]) as copies:
-            lines = [line for line in (*plan["build"], *plan["lines"]) if line.startswith(WHERE)]
-            lines += [copies.there(line) for line in lock.splitlines()]
+            stated = (*plan["build"], *plan["lines"])
+            lines = [line for line in stated if line.startswith(WHERE) and not plan["wheels"]]
+            lines += [copies.there(indexes.with_credentials(line, stated)) for line in lock.splitlines()]
             text = "\n".join(lines) + "\n" + _pip(lock, plan)
             sync = ["sync", "--allow-empty-requirements", "-"]
             if not (_all_pinned(lock) and _from_cache(sync, plan, text, prefix, handle)):
@@ -78,7 +79,10 @@ def _install(verb: list[str], plan: Mapping[str, Any], text: str, prefix: str, h
 
 
 def _settings(plan: Mapping[str, Any]) -> indexes.Settings:
-    return indexes.settings((*plan["build"], *plan["lines"]))
+    settings = indexes.settings((*plan["build"], *plan["lines"]))
+    if folder := plan["wheels"]:  # all that the lock names is there
+        return settings._replace(arguments=("--no-index", "--find-links", folder), variables={})
+    return settings
 
 
 def _python(prefix: str) -> str:

@@ -99,7 +99,7 @@ def _with_own_hashes(lock: str, lines: Sequence[str]) -> str:
 def _kept(out: str) -> list[str]:
     """Options that uv repeats may hold credentials; where packages come from is the machine's affair."""
     return [
-        line
+        indexes.redact(line)
         for line in out.splitlines()
         if not line.startswith(("--index", "--extra-index", "--find-links", "-i "))
     ]

@@ -57,6 +57,7 @@ def specify(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], r
         "local": [list(each) for each in local],
         "shown": where,
         "offline": bool(options.get("offline")),
+        "wheels": str(options.get("wheels") or ""),
     }
     details: dict[str, Json] = {"python": interpreter.version, "interpreter": interpreter.path}
     if spec.file:

@@ -82,12 +82,19 @@ def test_pips_own_switch_for_files(monkeypatch: pytest.MonkeyPatch) -> None:
         ("--index-url https://u:p@h/simple", "--index-url https://h/simple"),
         ("https://token@h/simple x@y", "https://h/simple x@y"),
         ("pkg @ git+https://t:x@h/r.git@main", "pkg @ git+https://h/r.git@main"),
-        ("git+ssh://git@h/r.git", "git+ssh://h/r.git"),
+        ("git+ssh://git@h/r.git", "git+ssh://git@h/r.git"),
+        ("git+ssh://git:pw@h/r.git", "git+ssh://git@h/r.git"),
         ("a==1 https://h/a@1", "a==1 https://h/a@1"),
     ],
 )
 def test_credentials_are_taken_out(text: str, shown: str) -> None:
     assert indexes.redact(text) == shown
+
+
+def test_credentials_are_given_back_to_the_line_that_stated_them() -> None:
+    stated = ["pkg @ git+https://t:x@h/r.git@main", "--index-url https://u:p@h/simple"]
+    line = "pkg @ git+https://h/r.git@0123"
+    assert indexes.with_credentials(line, stated) == "pkg @ git+https://t:x@h/r.git@0123"
 
 
 def test_stated_variables_hold_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:

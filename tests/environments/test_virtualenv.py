@@ -296,3 +296,42 @@ def test_groups_of_variables_are_cleared_when_isolated(
     environment = prepare(project_with(f"{tmp_path}/p", "tiny"), "python_env.yaml", isolated=True)
     removed = {name for name, value in environment.activation.variables.items() if value is None}
     assert {"PYTHONPATH", "PIP_FANCY"} <= removed
+
+
+def test_a_kept_lock_with_its_wheels_needs_no_index(
+    tmp_path: object, index: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = project_with(f"{tmp_path}/p", "tiny<2")
+    environment = prepare(project, "python_env.yaml")
+    cache.release(environment.key)
+    assert cache.remove(environment.key)
+    monkeypatch.setenv("UV_CACHE_DIR", f"{tmp_path}/empty-cache")
+    monkeypatch.delenv("PIP_FIND_LINKS")
+    with pytest.raises(EnvironmentFailure):
+        prepare(project, "python_env.yaml", kept_lock=environment.lock)
+    again = prepare(project, "python_env.yaml", kept_lock=environment.lock, wheels=index)
+    assert output(again, VERSION) == "1.0"
+
+
+def test_a_checkout_for_one_run_is_recalled_by_its_name(
+    tmp_path: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder is another one each time; an editable package would point to a folder that is gone."""
+    keys = []
+    for number in (1, 2):
+        project = project_with(f"{tmp_path}/{number}", "-e ./pkg")
+        make_source(f"{project}/pkg", "pkg", "V = 1\n")
+        environment = prepare(project, "python_env.yaml", checkout="https://host/r.git@0123#")
+        assert str(tmp_path) not in output(environment, "import pkg; print(pkg.__file__)").replace(
+            os.environ["HOME"], ""
+        )
+        keys.append(environment.key)
+        monkeypatch.setattr(process, "run", None)
+    assert keys[0] == keys[1]
+
+
+def test_a_cache_that_cannot_be_written_is_said(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open(f"{tmp_path}/file", "w", encoding="utf-8"):
+        monkeypatch.setenv("PROJ_CACHE", f"{tmp_path}/file")
+    with pytest.raises(EnvironmentFailure, match="cannot be made"):
+        prepare(project_with(f"{tmp_path}/p", "tiny"), "python_env.yaml")
