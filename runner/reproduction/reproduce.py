@@ -116,7 +116,7 @@ def _make(
         except CannotRunError:
             raise
         except ProjError as error:
-            raise CannotRunError("environment", error.message, error.hint or LOST) from None
+            raise CannotRunError("environment", error.message, f"{error.hint}\n{LOST}".strip()) from None
     made.append(load(store, outcome.run_id))
     return room.doubts
 
