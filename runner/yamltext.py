@@ -58,7 +58,12 @@ MEANINGS = (
         "is a bracket not closed, or a comma too many?",
     ),
     ("another document", "the file has more than one document", "remove the line `---`"),
-    ("control characters are not allowed", "there is a control character in the file", "is it a text file?"),
+    (
+        "could not determine a constructor",
+        "a tag that nobody knows",
+        "a value that begins with ! needs quotes",
+    ),
+    ("characters are not allowed", "there is a control character in the file", "is it a text file?"),
     (
         "did not find expected ',' or '}'",
         "a `{` is opened and not closed as expected",
@@ -248,7 +253,7 @@ class _Reader:
     def scalar(self, node: Any) -> Json:
         try:
             value = self.loader.construct_object(node, deep=True)
-        except ValueError:  # !!int "a", or a date such as 2024-13-45
+        except (ValueError, LookupError, TypeError):  # !!int "a", or a date such as 2024-13-45
             value = node.value
         if value is None or isinstance(value, (bool, int, float, str)):
             return value
