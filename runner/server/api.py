@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from runner.errors import InputError, ProjError
@@ -10,12 +10,13 @@ from runner.server.answer import ApiError, Response, error
 from runner.server.artifacts import Upload, download
 from runner.server.entities import artifact_root
 from runner.server.fields import body_fields, query_fields, validated
+from runner.server.handler import Task
 from runner.server.http import Head
 from runner.server.live import LiveRuns
 from runner.server.places import find, in_run, writable
 from runner.server.route import Asked
 from runner.server.scope import Scope
-from runner.server.table import match
+from runner.server.table import Match, match
 from runner.server.views import VERSION
 
 if TYPE_CHECKING:
@@ -26,16 +27,25 @@ __all__ = ["Api", "Gate", "bearer"]
 
 TEXT = "text/plain; charset=utf-8"
 UPLOADS = ("/api/2.0/mlflow-artifacts/artifacts/", "/ajax-api/2.0/mlflow-artifacts/artifacts/")
-OPEN = frozenset(("/health", "/version"))
+PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+SUBJECTS = ("run_id", "run_uuid", "experiment_id", "name")
 
 
 class Gate(Protocol):
     def enter(self, head: Head, peer: str) -> Scope:
         """Who asks. ApiError when they may not."""
 
+    def changed(self, scope: Scope, peer: str, what: str, subject: str) -> None:
+        """For the audit: `what` (an endpoint) was done to `subject` (an id)."""
+
     def done(self, head: Head | None, response: Response, peer: str) -> None: ...
 
     def failed(self, problem: Exception) -> None: ...
+
+    def tick(self, connections: int) -> None: ...
+
+    def metrics(self) -> bytes:
+        """In the format of Prometheus. ApiError where there are none."""
 
 
 class Api:
@@ -47,34 +57,33 @@ class Api:
 
     # ---- Handler of the loop
 
-    def begin(self, head: Head, peer: str) -> Response | Sink | None:
+    def begin(self, head: Head, peer: str) -> Response | Sink | Task:
         """Refuses early, before a body is read."""
-        if head.path in OPEN:
-            return None
+        if head.path == "/health" or head.path == "/version":
+            return Response(b"OK" if head.path == "/health" else VERSION.encode(), type=TEXT)
         try:
             scope = self._gate.enter(head, peer)
             if head.method == "PUT" and head.path.startswith(UPLOADS):
                 path = head.path.partition("/mlflow-artifacts/artifacts/")[2]
                 place = find(self._store, path)
                 writable(self._store, self._runs, scope, place)
+                self._gate.changed(scope, peer, "artifacts", place.run_id or place.model_id or place.path)
                 return Upload(place, self._runs)
+            if head.path == "/metrics":
+                return Response(self._gate.metrics(), type=PROMETHEUS)
+            if head.path.endswith(("/get-artifact", "/upload-artifact")):
+                return Task(lambda body: self._shielded(lambda: self._plain(head, body, scope)), slow=True)
+            found = match(head.method, head.path)
         except ApiError as problem:
             return error(problem.code, problem.message, problem.status)
-        return None
+        return Task(
+            lambda body: self._shielded(lambda: self._endpoint(head, body, scope, peer, found)),
+            found.route.slow,
+        )
 
-    def slow(self, head: Head) -> bool:
+    def _shielded(self, work: Callable[[], Response]) -> Response:
         try:
-            return match(head.method, head.path).route.slow
-        except ApiError:
-            return False
-
-    def answer(self, head: Head, body: bytes, peer: str) -> Response:
-        try:
-            if head.path in OPEN:
-                return Response(b"OK" if head.path == "/health" else VERSION.encode(), type=TEXT)
-            scope = self._gate.enter(head, peer)
-            plain = self._plain(head, body, scope)
-            return plain if plain is not None else self._endpoint(head, body, scope)
+            return work()
         except ApiError as problem:
             return error(problem.code, problem.message, problem.status)
         except InputError as problem:
@@ -88,10 +97,13 @@ class Api:
     def failed(self, problem: Exception) -> None:
         self._gate.failed(problem)
 
+    def tick(self, connections: int) -> None:
+        self._gate.tick(connections)
+
     # ---- what is asked
 
-    def _endpoint(self, head: Head, body: bytes, scope: Scope) -> Response:
-        route, place = match(head.method, head.path)
+    def _endpoint(self, head: Head, body: bytes, scope: Scope, peer: str, found: Match) -> Response:
+        route, place = found
         raw: dict[str, Any]
         if head.method in ("GET", "HEAD"):
             raw = query_fields(head.query, route.message) if head.query else {}
@@ -101,7 +113,13 @@ class Api:
         values = validated(route.message, route.checks, raw) if route.message or route.checks else {}
         if "range" in head.headers:
             raw["range"] = head.headers["range"]
-        return route.handle(Asked(self._store, self._runs, scope, values, raw, self._root, place))
+        response = route.handle(Asked(self._store, self._runs, scope, values, raw, self._root, place))
+        if head.method not in ("GET", "HEAD") and not route.path.endswith("/search"):
+            subject = next((str(values[name]) for name in SUBJECTS if values.get(name)), "")
+            self._gate.changed(
+                scope, peer, f"{head.method} {route.path}", subject or "/".join(place.values())
+            )
+        return response
 
     def _root(self, experiment_id: str) -> str:
         root = self._roots.get(experiment_id)
@@ -113,11 +131,8 @@ class Api:
             self._roots[experiment_id] = root
         return root
 
-    def _plain(self, head: Head, body: bytes, scope: Scope) -> Response | None:
+    def _plain(self, head: Head, body: bytes, scope: Scope) -> Response:
         """Endpoints of a UI, which have no JSON."""
-        name = head.path.rpartition("/")[2]
-        if name not in ("get-artifact", "upload-artifact"):
-            return None
         values = query_fields(head.query, {})
         run_id, path = values.get("run_uuid") or values.get("run_id") or "", values.get("path") or ""
         if head.path == "/get-artifact" and head.method in ("GET", "HEAD"):
@@ -125,7 +140,7 @@ class Api:
             return download(in_run(self._store, run_id, path), head.headers.get("range", ""))
         if head.path == "/ajax-api/2.0/mlflow/upload-artifact" and head.method == "POST":
             return self._small_upload(run_id, path, body, scope)
-        return None
+        raise ApiError("ENDPOINT_NOT_FOUND", "There is no such endpoint.")
 
     def _small_upload(self, run_id: str, path: str, body: bytes, scope: Scope) -> Response:
         for name, value in (("run_uuid", run_id), ("path", path), ("data", body)):

@@ -10,7 +10,7 @@ from runner.server.http import Chunks, Head
 
 if TYPE_CHECKING:
     from runner.server.answer import Response
-    from runner.server.handler import Limits, Sink
+    from runner.server.handler import Limits, Sink, Task
 
 __all__ = ["BODY", "BUSY", "HEAD", "LINGER", "SHAKE", "Connection"]
 
@@ -25,7 +25,8 @@ LINGER = 4  # everything was sent; what still comes is thrown away
 class Connection:
     __slots__ = (
         "body", "broken", "buffer", "chunks", "fd", "file", "file_left", "head", "keep", "last", "left",
-        "link", "out", "peer", "refusal", "since", "sink", "state", "taken", "waiting",
+        "link", "out", "peer", "refusal", "since", "sink", "state", "taken", "task",
+        "waiting",
     )  # fmt: skip
 
     def __init__(self, link: _socket.socket, peer: str, state: int) -> None:
@@ -41,6 +42,7 @@ class Connection:
         self.chunks: Chunks | None = None
         self.body: list[bytes] = []
         self.sink: Sink | None = None
+        self.task: Task | None = None
         self.refusal: Response | None = None  # sent when the body, which nobody wants, has come
         self.out: memoryview | None = None
         self.file: BinaryIO | None = None

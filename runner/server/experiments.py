@@ -27,7 +27,7 @@ def find(asked: Asked, experiment_id: str) -> Experiment:
 
 def _in(asked: Asked, lifecycle: str) -> Experiment:
     """The experiment of the request, which must be active (or deleted)."""
-    asked.scope.write("experiments")
+    asked.scope.manage("experiments")
     found = find(asked, asked.values["experiment_id"])
     if found.lifecycle != lifecycle:
         raise ApiError("RESOURCE_DOES_NOT_EXIST", f"No Experiment with id={found.experiment_id} exists")
@@ -124,7 +124,7 @@ def _runs(asked: Asked, experiment: Experiment, view: str) -> list[str]:
 
 
 def update(asked: Asked) -> Response:
-    asked.scope.write("experiments")
+    asked.scope.manage("experiments")
     found = find(asked, asked.values["experiment_id"])
     name = asked.values["new_name"]
     allowed.experiment_name(name)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from runner.server.answer import Response
 from runner.server.http import Head
 
-__all__ = ["Handler", "Limits", "Sink"]
+__all__ = ["Handler", "Limits", "Sink", "Task"]
 
 
 class Sink(Protocol):
@@ -20,19 +21,25 @@ class Sink(Protocol):
     def abort(self) -> None: ...
 
 
+class Task(NamedTuple):
+    """What answers a request when its body is there; a slow one is called in a thread."""
+
+    answer: Callable[[bytes], Response]
+    slow: bool = False
+
+
 class Handler(Protocol):
-    def begin(self, head: Head, peer: str) -> Response | Sink | None:
-        """Before the body is read: a Response refuses it, a Sink takes it, with None it is collected."""
-
-    def answer(self, head: Head, body: bytes, peer: str) -> Response: ...
-
-    def slow(self, head: Head) -> bool: ...
+    def begin(self, head: Head, peer: str) -> Response | Sink | Task:
+        """Before the body is read: a Response refuses it, a Sink takes it, for a Task it is collected."""
 
     def done(self, head: Head | None, response: Response, peer: str) -> None:
         """For the access log."""
 
     def failed(self, problem: Exception) -> None:
         """A fault of ours was met; the client gets an INTERNAL_ERROR."""
+
+    def tick(self, connections: int) -> None:
+        """About once a second, while there are connections; and at the end."""
 
 
 class Limits(NamedTuple):

@@ -17,7 +17,7 @@ from typing import Any
 
 from runner.server.answer import Response, error
 from runner.server.connection import BODY, BUSY, HEAD, LINGER, SHAKE, Connection
-from runner.server.handler import Handler, Limits
+from runner.server.handler import Handler, Limits, Task
 from runner.server.http import BadRequestError, Chunks, parse_head, render
 from runner.server.pool import Pool
 
@@ -48,6 +48,7 @@ class Loop:
         self._pool: Pool | None = None
         self._stopping = False
         self._swept = 0.0
+        self._busy = False  # something happened since the last tick
 
     def listen(self, listener: _socket.socket) -> None:
         listener.setblocking(False)
@@ -70,9 +71,9 @@ class Loop:
                     self._drop(connection)
                 if not self._connections or time.monotonic() > deadline:
                     break
-            for key, _ in self._selector.select(
-                0.1 if self._stopping else 1.0 if self._connections else None
-            ):
+            wait = 0.1 if self._stopping else 1.0 if self._connections or self._busy else None
+            for key, _ in self._selector.select(wait):
+                self._busy = True
                 if isinstance(key.data, Connection):
                     self._event(key.data)
                 elif key.data is None:
@@ -83,8 +84,11 @@ class Loop:
             if now - self._swept > 1:
                 self._swept = now
                 self._sweep(now)
+                self._handler.tick(len(self._connections))
+                self._busy = False
         for connection in list(self._connections.values()):
             self._drop(connection)
+        self._handler.tick(0)
         if self._pool is not None:
             self._pool.close()
         self._selector.close()
@@ -100,7 +104,7 @@ class Loop:
     # ---- connections
 
     def _accept(self, listener: _socket.socket) -> None:
-        for _ in range(64):
+        for _ in range(4):  # few, so that other processes get their share
             try:
                 fd, address = listener._accept()  # type: ignore[attr-defined]
             except self._again:
@@ -192,6 +196,7 @@ class Loop:
                 data = b""
         except BadRequestError as bad:
             connection.broken = True
+            connection.drop_sink()
             code = "INVALID_PARAMETER_VALUE" if bad.status < 500 else "NOT_IMPLEMENTED"
             self._respond(connection, error(code, bad.message, bad.status))
 
@@ -217,7 +222,10 @@ class Loop:
         if isinstance(begun, Response):
             self._refuse(connection, begun)
             return True
-        connection.sink = begun
+        if isinstance(begun, Task):
+            connection.task = begun
+        else:
+            connection.sink = begun
         if head.length == 0:
             self._complete(connection)
             return True
@@ -266,29 +274,26 @@ class Loop:
         return whole
 
     def _complete(self, connection: Connection) -> None:
-        head, sink, refusal = connection.head, connection.sink, connection.refusal
-        if head is None:
-            return
+        task, sink, refusal = connection.task, connection.sink, connection.refusal
         body = b"".join(connection.body)
         connection.body.clear()
         connection.state = BUSY
-        connection.sink = connection.refusal = None
+        connection.task = connection.sink = connection.refusal = None
         if refusal is not None:
             self._respond(connection, refusal)
         elif sink is not None:
-            response = self._guarded(sink.finish)
-            self._respond(connection, response)
-        elif self._handler.slow(head):
+            self._respond(connection, self._guarded(sink.finish))
+        elif task is None:
+            self._drop(connection)
+        elif task.slow:
             if self._pool is None:
                 self._pool = Pool(self._limits.threads)
             self._pool.put(
-                lambda: self._guarded(lambda: self._handler.answer(head, body, connection.peer)),
+                lambda: self._guarded(lambda: task.answer(body)),
                 lambda response: self._answered(connection, response),
             )
         else:
-            self._respond(
-                connection, self._guarded(lambda: self._handler.answer(head, body, connection.peer))
-            )
+            self._respond(connection, self._guarded(lambda: task.answer(body)))
 
     def _refuse(self, connection: Connection, response: Response) -> None:
         """Answers without the body. A small one is read and forgotten; a large one ends the connection."""

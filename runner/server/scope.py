@@ -27,6 +27,9 @@ class Scope(Protocol):
     def write(self, what: str) -> None:
         """ApiError unless `what` (experiment, models, files, ...) may be created or changed."""
 
+    def manage(self, what: str) -> None:
+        """ApiError unless `what` (experiments) may be renamed and deleted with what others have put there."""
+
     def created(self, run_id: str) -> None:
         """This run was made by the one who asks."""
 
@@ -38,7 +41,7 @@ class Scope(Protocol):
 
 
 class Role:
-    """Of a token: a reader sees all, a writer writes all."""
+    """Of a token: a reader sees all, a writer writes to runs, an admin also deletes what is others'."""
 
     experiment_id = "0"
 
@@ -51,6 +54,10 @@ class Role:
     def write(self, what: str) -> None:
         if self.name == "reader":
             raise ApiError("PERMISSION_DENIED", f"This token may read; it may not change {what}.")
+
+    def manage(self, what: str) -> None:
+        if self.name != "admin":
+            raise ApiError("PERMISSION_DENIED", f"Renaming and deleting {what} needs a token of an admin.")
 
     def created(self, run_id: str) -> None:
         pass
@@ -97,6 +104,11 @@ class OneRun:
     def write(self, what: str) -> None:
         if what not in ("experiments", "models"):
             raise ApiError("PERMISSION_DENIED", f"The token of run {self.run_id} may not change {what}.")
+
+    def manage(self, what: str) -> None:
+        raise ApiError(
+            "PERMISSION_DENIED", f"The token of run {self.run_id} may not rename or delete {what}."
+        )
 
     def created(self, run_id: str) -> None:
         self._chosen = ""

@@ -53,6 +53,15 @@ class Service:
     def done(self, head: Head | None, response: Response, peer: str) -> None:
         pass
 
+    def changed(self, scope: Scope, peer: str, what: str, subject: str) -> None:
+        pass
+
+    def tick(self, connections: int) -> None:
+        pass
+
+    def metrics(self) -> bytes:
+        raise ApiError("ENDPOINT_NOT_FOUND", "There is no such endpoint.")
+
     def failed(self, problem: Exception) -> None:
         import traceback
 

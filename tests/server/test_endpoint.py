@@ -129,8 +129,10 @@ def raw(world: World, data: bytes, wait: float = 5) -> bytes:
         (b"GET /health HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", b"400"),
         (b"GET /health HTTP/1.1\r\nContent-Length: -1\r\n\r\n", b"400"),
         (
-            b"POST /api/2.0/mlflow/runs/search HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
-            b"Authorization: Bearer TOKEN\r\n\r\nzz\r\n",
+            (
+                b"POST /api/2.0/mlflow/runs/search HTTP/1.1\r\nHost: localhost\r\n"
+                b"Transfer-Encoding: chunked\r\nAuthorization: Bearer TOKEN\r\n\r\nzz\r\n"
+            ),
             b"400",
         ),
         (b"POST /api/2.0/mlflow/runs/search HTTP/1.1\r\nContent-Length: 999999999999\r\n\r\n", b"413"),

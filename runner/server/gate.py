@@ -1,0 +1,144 @@
+"""Who may enter a team's server: tokens, host names, rates; and what is noted about it."""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+from runner.server.answer import ApiError, Response
+from runner.server.api import bearer
+from runner.server.audit import Lines
+from runner.server.counters import Counters
+from runner.server.hosts import check_browser, check_host
+from runner.server.http import Head
+from runner.server.scope import Role, Scope
+from runner.server.tokens import Tokens
+
+__all__ = ["Gate", "Rate", "Rules"]
+
+FAILURES = 20  # wrong tokens that one address may try in a minute
+KNOWN = 10_000  # addresses and tokens that are remembered
+
+
+class Rules(NamedTuple):
+    hosts: tuple[str, ...]  # names that the server answers to; patterns with *
+    open: bool  # without tokens everybody may do everything: only for a loopback address
+    rate: float = 0  # requests a second of one token or address; 0: no limit
+
+
+class Rate:
+    """A bucket of tokens for each key: `rate` a second, and `burst` at once."""
+
+    def __init__(self, rate: float, burst: float) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._level: dict[str, tuple[float, float]] = {}
+
+    def allows(self, key: str, now: float, cost: float = 1) -> bool:
+        level, last = self._level.get(key, (self._burst, now))
+        level = min(self._burst, level + (now - last) * self._rate)
+        if len(self._level) > KNOWN:
+            self._level.clear()
+        if level < max(cost, 1):
+            self._level[key] = level, now
+            return False
+        self._level[key] = level - cost, now
+        return True
+
+
+class Gate:
+    """One for each process of the server."""
+
+    def __init__(
+        self, rules: Rules, tokens: Tokens, counters: Counters, audit: Lines, access: Lines | None
+    ) -> None:
+        self._rules = rules
+        self._tokens = tokens
+        self._counters = counters
+        self._audit = audit
+        self._access = access
+        self._rate = Rate(rules.rate, max(rules.rate * 5, 1)) if rules.rate else None
+        self._failures = Rate(FAILURES / 60, FAILURES)
+        self._everything = NamedRole("admin", "")
+        self._roles: dict[str, NamedRole] = {}
+        self._looked = float("-inf")
+
+    def enter(self, head: Head, peer: str) -> Scope:
+        check_host(head, self._rules.hosts)
+        check_browser(head, self._rules.hosts)
+        if head.started > self._looked + 1:  # a token may have been made or revoked
+            self._looked = head.started
+            self._tokens.refresh()
+        free = self._rules.open and not self._tokens.wanted
+        scope = self._everything if free else self._holder(head, peer)
+        if self._rate is not None and not self._rate.allows(scope.who or peer, head.started):
+            raise ApiError("REQUEST_LIMIT_EXCEEDED", "Too many requests; try again in a moment.")
+        return scope
+
+    def _holder(self, head: Head, peer: str) -> NamedRole:
+        if not self._failures.allows(peer, head.started, 0):
+            raise ApiError("REQUEST_LIMIT_EXCEEDED", "Too many wrong tokens; try again in a minute.")
+        token = self._tokens.find(bearer(head.headers), int(time.time() * 1000))
+        if token is None:
+            self._failures.allows(peer, head.started)
+            raise ApiError(
+                "UNAUTHENTICATED",
+                "A token is needed (MLFLOW_TRACKING_TOKEN); this one is missing, wrong or expired.",
+            )
+        role = self._roles.get(token.token_id)
+        if role is None:
+            role = self._roles[token.token_id] = NamedRole(
+                token.role, f"{token.token_id} {token.name}".strip()
+            )
+        return role
+
+    def changed(self, scope: Scope, peer: str, what: str, subject: str) -> None:
+        who = scope.who if isinstance(scope, NamedRole) else ""
+        key = (who, peer, what, subject)
+        self._audit.count(
+            key, {"time": int(time.time() * 1000), "who": who, "peer": peer, "what": what, "subject": subject}
+        )
+
+    def done(self, head: Head | None, response: Response, peer: str) -> None:
+        seconds = 0.0 if head is None else time.monotonic() - head.started
+        sent = len(response.body) if response.file is None else response.length
+        self._counters.request(response.status, seconds, sent)
+        if self._access is not None:
+            self._access.add(
+                {
+                    "time": int(time.time() * 1000),
+                    "peer": peer,
+                    "method": "" if head is None else head.method,
+                    "path": "" if head is None else head.path,
+                    "status": response.status,
+                    "bytes": sent,
+                    "ms": round(seconds * 1000, 3),
+                }
+            )
+
+    def failed(self, problem: Exception) -> None:
+        import traceback
+
+        Lines("-").add(
+            {"time": int(time.time() * 1000), "fault": "".join(traceback.format_exception(problem))}
+        )
+
+    def tick(self, connections: int) -> None:
+        self._counters.flush(connections)
+        try:
+            self._audit.flush()
+            if self._access is not None:
+                self._access.flush()
+        except OSError:
+            pass  # a full disk: the store says so to those who write
+
+    def metrics(self) -> bytes:
+        return self._counters.shown()
+
+
+class NamedRole(Role):
+    """A role, and whose it is."""
+
+    def __init__(self, name: str, who: str) -> None:
+        super().__init__(name)
+        self.who = who

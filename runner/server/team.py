@@ -1,0 +1,190 @@
+"""`proj server`: the protocol over a whole store, for a team. One or several processes share one port."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from runner.errors import InputError, ProjError
+
+__all__ = ["Settings", "serve"]
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+ENDING = (signal.SIGTERM, signal.SIGINT)
+RESTARTS = 10  # of processes in a minute, before we give up
+
+
+class Settings(NamedTuple):
+    store: str
+    host: str = "127.0.0.1"
+    port: int = 5000
+    workers: int = 1
+    certificate: str = ""
+    key: str = ""
+    hosts: tuple[str, ...] = ()  # further names that the server answers to
+    access_log: str = ""  # file, "-": standard error, "": none
+    rate: float = 0  # requests a second of one client; 0: no limit
+    max_body: int = 64 * 1024 * 1024  # bytes
+    max_upload: int = 0  # bytes; 0: no limit
+    grace: float = 10  # s
+
+
+def serve(settings: Settings, ready: Callable[[str], None]) -> int:
+    """Serves until SIGTERM or SIGINT; `ready` is told the address. InputError for settings that do not fit."""
+    from runner.server.counters import Counters
+    from runner.server.tokens import listing
+
+    tls = _tls(settings)
+    loopback = settings.host in LOOPBACK
+    if not loopback and not any(not token.revoked for token in listing(settings.store)):
+        raise InputError(
+            f"{settings.host} can be reached by others, and there is no token yet",
+            "proj server token create --role writer",
+        )
+    listener = _listen(settings)
+    port = listener.getsockname()[1]
+    counters = Counters(settings.workers)
+    name = f"[{settings.host}]" if ":" in settings.host else settings.host
+    address = f"{'https' if tls else 'http'}://{name}:{port}"
+    if settings.workers == 1:
+        return _work(settings, listener, tls, counters, 0, lambda: ready(address))
+    return _keep(settings, listener, tls, counters, lambda: ready(address))
+
+
+def _tls(settings: Settings) -> Any:
+    if not settings.certificate:
+        if settings.key:
+            raise InputError("--key needs --certificate")
+        return None
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(settings.certificate, settings.key or None)
+    except (OSError, ssl.SSLError) as error:
+        raise InputError(f"the certificate {settings.certificate} cannot be used: {error}") from None
+    return context
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        raise InputError(
+            f"{settings.host}:{settings.port} cannot be used: {error.strerror}",
+            "proj server --port 0  takes any",
+        ) from None
+    listener.listen(1024)
+    return listener
+
+
+def _hosts(settings: Settings) -> tuple[str, ...]:
+    own = [settings.host, *LOOPBACK, *settings.hosts]
+    if settings.host not in LOOPBACK:
+        own += [socket.gethostname().lower(), socket.getfqdn().lower()]
+        # private addresses; a name that leads here is what a browser would be lured by, an address is not
+        own += ["10.*", "192.168.*", *(f"172.{part}.*" for part in range(16, 32)), "fc*:*", "fd*:*", "fe80:*"]
+    return tuple(dict.fromkeys(own))
+
+
+def _work(
+    settings: Settings, listener: socket.socket, tls: Any, counters: Any, slot: int, ready: Callable[[], None]
+) -> int:
+    """One process of the server."""
+    from runner.server.api import Api
+    from runner.server.audit import Lines
+    from runner.server.gate import Gate, Rules
+    from runner.server.handler import Limits
+    from runner.server.live import LiveRuns
+    from runner.server.loop import Loop
+    from runner.server.tokens import Tokens
+    from runner.tracking.store import Store
+
+    store = Store(settings.store)
+    runs = LiveRuns(store)
+    counters.take(slot)
+    gate = Gate(
+        Rules(_hosts(settings), settings.host in LOOPBACK, settings.rate),
+        Tokens(settings.store),
+        counters,
+        Lines(os.path.join(settings.store, "server", "audit.jsonl")),
+        Lines(settings.access_log) if settings.access_log else None,
+    )
+    limits = Limits(body=settings.max_body, upload=settings.max_upload)
+    loop = Loop(Api(store, runs, gate), limits, tls)
+    loop.listen(listener)
+    for number in ENDING:
+        signal.signal(number, lambda _number, _frame: loop.stop())
+    ready()
+    loop.run(settings.grace)
+    runs.close()
+    listener.close()
+    return 0
+
+
+def _keep(
+    settings: Settings, listener: socket.socket, tls: Any, counters: Any, ready: Callable[[], None]
+) -> int:
+    """Starts the processes, starts new ones for those that die, and ends them all."""
+    children: dict[int, int] = {}
+    stopping = False
+    restarts: list[float] = []
+
+    def stop(_number: int, _frame: Any) -> None:
+        nonlocal stopping
+        stopping = True
+        for child in children:
+            try:
+                os.kill(child, signal.SIGTERM)
+            except ProcessLookupError:
+                pass
+
+    def start(slot: int) -> None:
+        # no signal may find a child that is not yet noted, or one that still has our handler
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                for number in ENDING:
+                    signal.signal(number, signal.SIG_DFL)
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+                code = _work(settings, listener, tls, counters, slot, lambda: None)
+            except ProjError as error:
+                sys.stderr.write(f"error: {error.message}\n")
+            finally:
+                sys.stderr.flush()
+                os._exit(code)
+        children[child] = slot
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+
+    for number in ENDING:
+        signal.signal(number, stop)
+    for slot in range(settings.workers):
+        start(slot)
+    ready()
+    while children:
+        child, _ = os.wait()
+        slot = children.pop(child, -1)
+        if slot < 0 or stopping:
+            continue
+        now = time.monotonic()
+        restarts = [moment for moment in restarts if moment > now - 60] + [now]
+        if len(restarts) > RESTARTS:
+            stop(0, None)
+            raise ProjError(
+                "the processes of the server end again and again", "proj server --workers 1  shows why"
+            )
+        start(slot)
+    listener.close()
+    return 0

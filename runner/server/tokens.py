@@ -1,0 +1,165 @@
+"""Tokens of a team's server: who may do what, until when. Only their digests are kept.
+
+`<store>/server/tokens.jsonl`, append-only: `token` events (id, name, role, digest, expires) and `revoked` events.
+A token is 192 random bits, so a plain digest cannot be guessed back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import re
+from typing import Any, NamedTuple
+
+from runner.errors import InputError, StoreError
+
+__all__ = ["Token", "Tokens", "create", "expiry", "listing", "revoke"]
+
+UNITS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000, "y": 365 * 86_400_000}
+
+
+class Token(NamedTuple):
+    token_id: str
+    name: str
+    role: str
+    digest: str
+    created: int  # ms
+    expires: int  # ms; 0: never
+    revoked: bool = False
+
+
+def _path(root: str) -> str:
+    return os.path.join(root, "server", "tokens.jsonl")
+
+
+def _append(root: str, event: dict[str, Any]) -> None:
+    path = _path(root)
+    try:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(file, json.dumps(event).encode() + b"\n")
+        finally:
+            os.close(file)
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror or error}") from error
+
+
+def create(root: str, name: str, role: str, expires: int = 0) -> str:
+    """Makes a token and returns it: this is the only time that it can be seen."""
+    from runner.tracking.log import now
+
+    token_id, secret = os.urandom(4).hex(), os.urandom(24).hex()
+    _append(
+        root,
+        {
+            "type": "token",
+            "time": now(),
+            "id": token_id,
+            "name": name,
+            "role": role,
+            "digest": _digest(secret),
+            "expires": expires,
+        },
+    )
+    return f"proj_{token_id}_{secret}"
+
+
+def revoke(root: str, which: str) -> Token:
+    """By its id or, if only one has it, its name."""
+    from runner.tracking.log import now
+
+    found = [each for each in listing(root) if which in (each.token_id, each.name) and not each.revoked]
+    if len(found) != 1:
+        what = "no token" if not found else "more than one token"
+        raise InputError(f"{what} is called {which!r}", "proj server token list")
+    _append(root, {"type": "revoked", "time": now(), "id": found[0].token_id})
+    return found[0]
+
+
+def listing(root: str) -> list[Token]:
+    return list(_read(_path(root)).values())
+
+
+def _read(path: str) -> dict[str, Token]:
+    found: dict[str, Token] = {}
+    try:
+        with open(path, "rb") as file:
+            lines = file.read().splitlines()
+    except FileNotFoundError:
+        return found
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror or error}") from error
+    for line in lines:
+        try:
+            event = json.loads(line)
+            if event["type"] == "token":
+                found[event["id"]] = Token(
+                    event["id"],
+                    event["name"],
+                    event["role"],
+                    event["digest"],
+                    event["time"],
+                    event["expires"],
+                )
+            elif event["type"] == "revoked":
+                found[event["id"]] = found[event["id"]]._replace(revoked=True)
+        except (ValueError, KeyError, TypeError):
+            continue  # a torn line
+    return found
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
+
+
+def expiry(text: str, now: int) -> int:
+    """Milliseconds since the epoch of `30d`, `12h`, ... from now; 0 for `never`."""
+    if text in ("", "never"):
+        return 0
+    match = re.fullmatch(r"(\d{1,5})([mhdwy])", text)
+    if match is None:
+        raise InputError(f"--expires {text!r} is not understood", "30d, 12h, 1y, or never")
+    return now + int(match[1]) * UNITS[match[2]]
+
+
+class Tokens:
+    """The reading side of a server: looks at the file again when it has changed."""
+
+    def __init__(self, root: str) -> None:
+        self._path = _path(root)
+        self._stamp: tuple[int, int] | None = None
+        self._tokens: dict[str, Token] = {}
+        self._known: dict[str, Token] = {}  # text -> token that it was found to be
+
+    def refresh(self) -> None:
+        try:
+            state = os.stat(self._path)
+            stamp = (state.st_mtime_ns, state.st_size)
+        except OSError:
+            stamp = (0, 0)
+        if stamp != self._stamp:
+            self._tokens = _read(self._path)
+            self._known.clear()
+            self._stamp = stamp
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there are tokens at all."""
+        return any(not each.revoked for each in self._tokens.values())
+
+    def find(self, text: str, now: int) -> Token | None:
+        """None for what is wrong, revoked or too old."""
+        token = self._known.get(text)
+        if token is None:
+            kind, _, rest = text.partition("_")
+            token_id, _, secret = rest.partition("_")
+            found = self._tokens.get(token_id)
+            if kind != "proj" or found is None:
+                return None
+            if not hmac.compare_digest(found.digest, _digest(secret)) or found.revoked:
+                return None
+            token = self._known[text] = found
+        return None if 0 < token.expires <= now else token
