@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runner.values import Json, Parameter
 
-__all__ = ["NAMES", "TRUE", "allowed", "canonical", "convert", "scheme"]
+__all__ = ["NAMES", "TRUE", "allowed", "canonical", "convert", "number", "scheme"]
 
 # as written in a project file -> as we call it
 NAMES = {
@@ -59,11 +59,11 @@ def allowed(parameter: Parameter) -> str:
         names = ", ".join(str(choice) for choice in parameter.choices)
         return f"one of {names} ({parameter.type})" if parameter.type else f"one of {names}"
     if parameter.min is not None and parameter.max is not None:
-        return f"{text} from {parameter.min:g} to {parameter.max:g}"
+        return f"{text} from {number(parameter.min)} to {number(parameter.max)}"
     if parameter.min is not None:
-        return f"{text}, {parameter.min:g} or more"
+        return f"{text}, {number(parameter.min)} or more"
     if parameter.max is not None:
-        return f"{text}, {parameter.max:g} or less"
+        return f"{text}, {number(parameter.max)} or less"
     if parameter.type == "bool":
         return "a bool: true or false"
     if parameter.type == "uri":
@@ -71,6 +71,10 @@ def allowed(parameter: Parameter) -> str:
     if parameter.type == "list":
         return "a list: a,b,c or [1, 2]"
     return text
+
+
+def number(value: float) -> str:
+    return repr(value).removesuffix(".0")
 
 
 def scheme(text: str) -> str:

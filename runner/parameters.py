@@ -70,7 +70,11 @@ def resolve(
             declared[name] = Parameter(name)
     gathered = _Gathered(directory, storage, project)
     for position, parameter in enumerate(declared.values()):
+        inputs = len(gathered.inputs)
         gathered.take(parameter, given, position)
+        if parameter.secret:
+            gathered.hide(parameter.name)
+            del gathered.inputs[inputs:]
     for name, value in undeclared.items():
         if name not in declared:
             _check_undeclared(name, entry_point, given, gathered.faults)
@@ -130,15 +134,13 @@ class _Gathered:
                 return
             typed = value  # a default is taken as it is, as MLflow does; `proj check` reports it
         if parameter.type == "path":
-            typed = text = self.path(name, text, is_given, position)
+            typed = text = self.path(parameter, text, is_given, position)
         elif parameter.type == "uri":
             self.inputs.append(text)
         self.texts[name] = text
         self.values[name] = typed
-        if parameter.secret:
-            self.hide(name)
 
-    def path(self, name: str, text: str, is_given: bool, position: int) -> str:
+    def path(self, parameter: Parameter, text: str, is_given: bool, position: int) -> str:
         """The absolute path; of a remote one, the place where its download will be."""
         kind = parameter_types.scheme(text)
         if kind and kind != "file" and not (os.name == "nt" and len(kind) == 1):
@@ -159,12 +161,16 @@ class _Gathered:
         ]
         if not found:
             where = " and in ".join(places)
-            self.faults.append(f"parameter {name}: there is no file or folder {text!r} in {where}")
+            what = "of that name" if parameter.secret else repr(text)
+            self.faults.append(f"parameter {parameter.name}: there is no file or folder {what} in {where}")
             return text
         self.inputs.append(found[0])
         return found[0]
 
     def hide(self, name: str) -> None:
+        """Takes a secret out of what is recorded."""
+        if name not in self.texts:
+            return
         variable = "PROJ_SECRET_" + "".join(c if c.isalnum() and c.isascii() else "_" for c in name).upper()
         while variable in self.variables:
             variable += "_"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from runner import shell
-from runner.errors import InputError
+from runner.errors import InputError, ProjectError
 from runner.values import EntryPoint, Project
 
 __all__ = ["entry_point", "files", "find"]
@@ -68,10 +68,7 @@ def entry_point(project: Project, name: str) -> EntryPoint:
     for declared in project.entry_points:
         if declared.name == name:
             if not declared.command.strip():
-                raise InputError(
-                    f"{project.file}:{declared.line}: the entry point {name} has no command",
-                    "command: python train.py",
-                )
+                raise _faults(project) or InputError(f"the entry point {name} has no command")
             return declared
     if os.path.splitext(name)[1] in SCRIPTS and os.path.isfile(os.path.join(project.directory, name)):
         return _script_of(project, name)
@@ -107,9 +104,19 @@ def script(path: str) -> EntryPoint:
     return EntryPoint(path, command.replace("{", "{{").replace("}", "}}"))
 
 
+def _faults(project: Project) -> InputError | None:
+    """What MLflow lets pass as long as it is not used: misspelt keys, a command that is no text."""
+    from runner.project import read
+
+    errors = [fault for fault in read(project.directory, strict=True)[1] if fault.severity == "error"]
+    return ProjectError(errors) if errors else None
+
+
 def _unknown(project: Project, name: str) -> InputError:
     from difflib import get_close_matches
 
+    if project.file and not project.entry_points and (found := _faults(project)):
+        return found
     names = [declared.name for declared in project.entry_points]
     scripts = sorted(_scripts(project.directory))
     close = get_close_matches(name, [*names, *scripts], 1, 0.6)

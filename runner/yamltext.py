@@ -104,12 +104,26 @@ def load_mapping(path: str) -> dict[str, Json]:
             data = file.read(LARGEST + 1)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
+    if path.endswith(".json"):  # which may be indented with tabs, unlike YAML
+        return _json_mapping(path, data)
     root = read(os.path.basename(path), data).root
     if root is None:
         return {}
     if root.children is None:
         raise InputError(f"{path}: a mapping is expected (name: value)")
     return {entry.key: entry.value for entry in root.children}
+
+
+def _json_mapping(path: str, data: bytes) -> dict[str, Json]:
+    import json
+
+    try:
+        value = json.loads(data)
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise InputError(f"{path}: a mapping is expected ({{name: value}})")
+    return value
 
 
 def read(name: str, data: bytes) -> Text:

@@ -157,7 +157,7 @@ def test_what_mlflow_crashes_on_works_or_is_explained(name: str) -> None:
         assert project.entry_point(project.load(os.path.join(CORPUS, name)), "main").command
         return
     if name == "kimkihoon0515__AIP":  # an empty `parameters:`, and no command
-        with pytest.raises(InputError, match=r"MLproject:6: the entry point main has no command"):
+        with pytest.raises(InputError, match=r"MLproject:6:5: the entry point main has no command"):
             project.entry_point(project.load(os.path.join(CORPUS, name)), "main")
         return
     with pytest.raises(ProjectError) as caught:

@@ -73,7 +73,7 @@ def test_assignments_that_are_refused(given_texts: list[str], message: str) -> N
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("p.yaml", "lr: 0.1\nn: 3\ns: 'no'\nl: [1, a]\nb: true\n"), ("p.json", '{"lr": 0.1, "n": 3, "s": "no", "l": [1, "a"], "b": true}')],
+    [("p.yaml", "lr: 0.1\nn: 3\ns: 'no'\nl: [1, a]\nb: true\n"), ("p.json", '{"lr": 0.1, "n": 3, "s": "no", "l": [1, "a"],\n\t"b": true}')],
 )  # fmt: skip
 def test_complaint_3959_values_from_a_file(tmp_path: Any, name: str, text: str) -> None:
     make_tree(tmp_path, {name: text})
@@ -87,7 +87,8 @@ def test_complaint_3959_values_from_a_file(tmp_path: Any, name: str, text: str) 
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("[1]", "a mapping is expected"), ("a: [", "a value is expected")]
+    ("text", "message"),
+    [("[1]", "a mapping is expected"), ("a: [", "a value is expected"), ("{", "a value is|not JSON")],
 )
 def test_files_that_are_refused(tmp_path: Any, text: str, message: str) -> None:
     make_tree(tmp_path, {"p.yaml": text})
@@ -158,6 +159,7 @@ def test_values_of_another_type_are_refused(kind: str, text: Json) -> None:
     [
         ({"min": 0.0, "max": 1.0}, "2", "parameter x: '2' is not a float from 0 to 1"),
         ({"min": 0.0}, "-1", "parameter x: '-1' is not a float, 0 or more"),
+        ({"max": 12345678.0}, "1e9", "parameter x: '1e9' is not a float, 12345678 or less"),
         ({"max": 1.5}, "2", "parameter x: '2' is not a float, 1.5 or less"),
         ({"max": 1.5}, "nan", "parameter x: 'nan' is not a float, 1.5 or less"),
         ({"min": 0.0, "max": 1.0}, "a", "parameter x: 'a' is not a float from 0 to 1"),
@@ -416,14 +418,14 @@ def test_complaint_6594_extra_arguments() -> None:
 @given(ANY_TEXT)
 @example("$(show injected)\n'\"")
 def test_complaint_6915_a_secret_reaches_the_program_and_nothing_else(text: str) -> None:
-    command = "show {key} --key={key} '{key}' \"{key}\" \"$(printf %s. {key})\"; bash -c 'show {key}' # {key}"
+    command = 'show {key} --key={key} \'{key}\' "{key}" "$(printf %s. {key})"; bash -c \'show {key}\'; bash -c "show {key}" # {key}'
     found = parameters.resolve(
         EntryPoint("main", command, (Parameter("key", "string", secret=True),)), {"key": text}, directory="/"
     )
     assert found.secrets == ("key",)
     assert found.variables == {"PROJ_SECRET_KEY": text}
     assert found.values == found.texts == {}
-    arrived = [text, f"--key={text}", text, text, f"{text}.", text]
+    arrived = [text, f"--key={text}", text, text, f"{text}.", text, text]
     bash = "/bin/bash"
     assert words(found.command.replace("bash -c", f"{bash} -c"), **found.variables) == arrived
     assert found.shown.startswith("show *** --key=*** '***' \"***\"")
@@ -433,6 +435,14 @@ def test_a_secret_is_in_no_error() -> None:
     secret = Parameter("key", "int", secret=True)
     assert refused("p {key}", secret, key="s3cret") == "parameter key: the value is not an int"
     assert "s3cret" not in refused("p $(({key}))", Parameter("key", secret=True), key="s3cret")
+    assert "s3cret" not in refused("p {key}", Parameter("key", "path", secret=True), key="s3cret")
+
+
+def test_a_secret_uri_is_no_input() -> None:
+    found = resolve(
+        "p {a} {b}", Parameter("a", "uri", secret=True), Parameter("b", "uri"), a="s3://key@h", b="s3://b"
+    )
+    assert found.inputs == ("s3://b",)
 
 
 def test_two_secrets_have_two_variables() -> None:

@@ -381,9 +381,22 @@ def test_a_command_that_is_no_text_is_an_error_when_it_is_asked_for(tmp_path: An
         "entry_points:\n  main: {command: [python, a.py]}\n  none: {parameters: {}}\n  ok: {command: b}\n",
     )
     assert project.entry_point(loaded, "ok").command == "b"
-    for name, line in (("main", 2), ("none", 3)):
-        with pytest.raises(InputError, match=rf"MLproject:{line}: the entry point {name} has no command"):
+    for name in ("main", "none"):
+        with pytest.raises(InputError) as caught:
             project.entry_point(loaded, name)
+        assert caught.value.message.splitlines() == [
+            "MLproject:2:19: the command of main is a text, not a list (command: python a.py)",
+            "MLproject:3:3: the entry point none has no command (command: python train.py)",
+        ]
+
+
+def test_a_misspelt_key_that_leaves_nothing_to_run(tmp_path: Any) -> None:
+    loaded = load(tmp_path, "entry_point: {main: {command: a}}\n")
+    with pytest.raises(InputError, match=r"MLproject:1:1: .* \(did you mean 'entry_points'\?\)"):
+        project.entry_point(loaded, "main")
+    loaded = load(tmp_path, "entry_points: {main: {comand: a}}\n")
+    with pytest.raises(InputError, match=r"MLproject:1:23: .* \(did you mean 'command'\?\)"):
+        project.entry_point(loaded, "main")
 
 
 # ---- environments ----------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import typer
 from runner import sources
 from runner.cli.output import emit_json, emit_lines, table
 from runner.cli.terminal import Terminal
+from runner.parameter_types import number
 from runner.project_facts import entry_point_facts, project_facts
 from runner.values import Report
 
@@ -61,13 +62,13 @@ def show_parameters(uri: str, version: str, entry_point: str, as_json: bool, rep
 def _lines(facts: Any) -> Iterator[str]:
     where = f" ({facts['file']})" if facts["file"] else " (no MLproject file)"
     yield f"project      {facts['name']}{where}"
-    for number, each in enumerate(facts["environments"]):
+    for position, each in enumerate(facts["environments"]):
         what = (
             each["file"]
             or each["options"].get("image")
             or each["options"].get("build", {}).get("context", "")
         )
-        yield f"{'environment' if number == 0 else '   or':<12} {each['kind']} {what}".rstrip()
+        yield f"{'environment' if position == 0 else '   or':<12} {each['kind']} {what}".rstrip()
     if not facts["entry_points"]:
         yield "entry points none: a script can be run with  proj run . -e script.py"
     for point in facts["entry_points"]:
@@ -84,7 +85,9 @@ def _about(point: Any) -> Iterator[str]:
 def _row(parameter: Any) -> tuple[str, str, str, str]:
     """Name, type with its range, default, description."""
     limits = [
-        f"{sign} {parameter[name]:g}" for name, sign in (("min", ">="), ("max", "<=")) if name in parameter
+        f"{sign} {number(parameter[name])}"
+        for name, sign in (("min", ">="), ("max", "<="))
+        if name in parameter
     ]
     kind = "|".join(map(str, parameter["choices"])) if "choices" in parameter else parameter["type"]
     if "default" in parameter:
