@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from runner.reproduction.compare import DIFFERENT, Compared
 from runner.reproduction.recorded import Recorded, machine_facts
 
-__all__ = ["Cause", "find", "packages"]
+__all__ = ["Cause", "find", "packages", "without_root"]
 
 MISSING = re.compile(r"No such file or directory:? '?([^'\n]+)'?")
 UNKNOWN = (
@@ -50,7 +50,7 @@ def find(
 
 
 def _parameters(old: Recorded, new: Recorded) -> list[Cause]:
-    before, after = _without_root(old), _without_root(new)
+    before, after = without_root(old), without_root(new)
     changed = [
         f"{name}: {before.get(name)!r} -> {after.get(name)!r}"
         for name in sorted(before.keys() | after.keys())
@@ -59,7 +59,7 @@ def _parameters(old: Recorded, new: Recorded) -> list[Cause]:
     return [Cause("parameters", "; ".join(changed))] if changed else []
 
 
-def _without_root(recorded: Recorded) -> dict[str, Any]:
+def without_root(recorded: Recorded) -> dict[str, Any]:
     """A path in the project's folder is the same wherever that folder is."""
     root = recorded.root
     return {

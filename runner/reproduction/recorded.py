@@ -12,7 +12,7 @@ from runner.tracking.log import read
 from runner.tracking.store import Store
 from runner.values import CodeState, Json
 
-__all__ = ["CannotRunError", "Recorded", "load", "machine_facts"]
+__all__ = ["CannotRunError", "Recorded", "load", "machine_facts", "of"]
 
 
 class CannotRunError(ProjError):
@@ -80,6 +80,10 @@ def load(store: Store, ref: str) -> Recorded:
     run = store.get(store.resolve(ref))
     if run.status in ("RUNNING", "SCHEDULED"):
         raise InputError(f"the run {run.name} is not over", "proj runs  shows how far it is")
+    return of(store, run)
+
+
+def of(store: Store, run: Run) -> Recorded:
     directory = store.run_directory(run.run_id)
     params, texts = _given(directory)
     lock = ""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from runner.errors import InputError
 from runner.reproduction import again, clean_room
 from runner.reproduction.again import Changes
-from runner.reproduction.recorded import load
+from runner.reproduction.recorded import CannotRunError, load
 from runner.run import Outcome
 from runner.tracking.store import Store
 from runner.values import Report
@@ -18,4 +19,9 @@ def rerun(store: Store, ref: str, changes: Changes, report: Report) -> Outcome:
     with clean_room.enter(recorded, report, offline=changes.offline, anyway=True) as room:
         for _, doubt in room.doubts:
             report.warn(doubt)
-        return again.make(recorded, room, changes, report)
+        try:
+            return again.make(recorded, room, changes, report)
+        except CannotRunError as error:
+            if error.cause == "parameters":
+                raise InputError(error.message, error.hint) from None
+            raise

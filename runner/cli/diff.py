@@ -1,0 +1,84 @@
+"""`proj diff`: how two runs differ, in all dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from runner.cli import reference
+from runner.cli.options import Option
+from runner.errors import InputError
+
+if TYPE_CHECKING:
+    from runner.reproduction.difference import Difference, Dimension
+
+__all__ = ["OPTIONS", "command"]
+
+OPTIONS = (
+    reference.RUNS,
+    Option("stat", ("--stat",), "Name the files that differ, without the patch.", "flag", False),
+    reference.STORE,
+    reference.JSON,
+)
+PAINT = {"+": "32", "-": "31", "@": "36"}  # beginnings of lines in a patch -> colour
+
+
+def command(values: dict[str, Any]) -> int:
+    """Show how the second run differs from the first: code as a patch, packages, parameters, inputs, machine, metrics.
+
+    What usually explains a result comes first, the results come last.
+    """
+    from runner.cli import output
+    from runner.reproduction.difference import between
+    from runner.reproduction.recorded import load
+
+    given = reference.take(values)
+    if len(given["runs"]) != 2:
+        raise InputError("it takes two runs to tell a difference", "proj diff last~1 last")
+    with reference.open_store(given["store"], quiet=True) as store:
+        old, new = (load(store, reference.find(store, ref).run_id) for ref in given["runs"])
+        found = between(old, new)
+    if given["json"]:
+        output.emit_json(found.facts())
+    else:
+        output.emit_lines(_lines(found, given["stat"], output.colours()))
+    return 0
+
+
+def _lines(found: Difference, stat: bool, colours: bool) -> Iterator[str]:
+    yield f"{found.old_name} ({found.old[:12]}) -> {found.new_name} ({found.new[:12]})"
+    for each in found.dimensions:
+        yield ""
+        yield f"\033[1m{each.name}\033[0m" if colours else each.name
+        yield from _dimension(each, stat, colours)
+    if found.same:
+        yield ""
+        yield f"the same: {', '.join(found.same)}"
+
+
+def _dimension(found: Dimension, stat: bool, colours: bool) -> Iterator[str]:
+    width = max((len(change.name) for change in found.changes), default=0)
+    for name, old, new in found.changes:
+        yield f"  {name:<{width}}  {_value(old)} -> {_value(new)}{_distance(old, new)}"
+    if found.note:
+        yield f"  {found.note}"
+    for line in found.patch.splitlines():
+        if stat:
+            if line.startswith("diff --git "):
+                yield f"  {line.rpartition(' b/')[2]}"
+        else:
+            code = PAINT.get(line[:1])
+            yield f"\033[{code}m{line}\033[0m" if colours and code else line
+
+
+def _value(value: object) -> str:
+    if value is None:
+        return "absent"
+    text = repr(value) if isinstance(value, float) else str(value)
+    return text[:19] + "..." if text.startswith(("sha256:", "tree-sha256:")) and len(text) > 22 else text
+
+
+def _distance(old: object, new: object) -> str:
+    if isinstance(old, float) and isinstance(new, float) and old == old and new == new:
+        return f"  ({new - old:+.4g}{f', {(new - old) / abs(old):+.2%}' if old else ''})"
+    return ""
