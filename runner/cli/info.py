@@ -96,7 +96,7 @@ def _row(parameter: Any) -> tuple[str, str, str, str]:
         default = "required" if parameter["required"] else "optional"
     if parameter.get("secret"):
         default += ", secret"
-    return parameter["name"], " ".join([kind, *limits]), default, parameter["description"]
+    return parameter["name"], " ".join([kind, *limits]), default, " ".join(parameter["description"].split())
 
 
 def _aligned(rows: list[tuple[str, str, str, str]]) -> Iterator[str]:
