@@ -48,4 +48,4 @@ def _write(path: str) -> None:
     code = f"import sys; sys.path.insert(0, {package!r}); from runner.cli.main import entry; entry()"
     with open(path, "w", encoding="utf-8") as file:
         file.write(f'#!/bin/sh\nexec {quote(sys.executable)} -c {quote(code)} "$@"\n')
-    os.chmod(path, 0o755)
+    os.chmod(path, 0o700)

@@ -23,10 +23,13 @@ GRACE = 10.0  # s between asking a command to end and ending it
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE, signal.SIGXFSZ)
 # words that mean something to bash itself, though a program of that name may exist
 BUILTINS = frozenset(
-    ". : [ alias bg bind builtin caller case cd command compgen coproc declare dirs disown do done echo elif else "
-    "enable esac eval exec exit export false fc fg fi for function getopts hash help history if in jobs kill let "
-    "local logout popd printf pushd pwd read readonly return select set shift shopt source suspend test then time times trap true "
-    "type typeset ulimit umask unalias unset until wait while".split()
+    (
+        ". : [ alias bg bind builtin caller case cd command compgen coproc declare dirs disown do done "
+        "echo elif else enable esac eval exec exit export false fc fg fi for function getopts hash help "
+        "history if in jobs kill let local logout popd printf pushd pwd read readonly return select set "
+        "shift shopt source suspend test then time times trap true type typeset ulimit umask unalias "
+        "unset until wait while"
+    ).split()
 )
 PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+:,./_- ")
 
