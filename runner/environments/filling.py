@@ -61,7 +61,7 @@ def _from_cache(verb: list[str], plan: Mapping[str, Any], text: str, prefix: str
     arguments = ["pip", *verb, "--quiet", "--offline", "--python", _python(prefix)]
     settings = _settings(plan)
     arguments += settings.arguments
-    done = resolver.attempt(arguments, cwd=plan["base"], extra=settings.variables, text=text, handle=handle)
+    done = resolver.attempt(arguments, cwd=plan["base"], extra=settings.widest, text=text, handle=handle)
     return done.code == 0
 
 
@@ -72,7 +72,7 @@ def _install(verb: list[str], plan: Mapping[str, Any], text: str, prefix: str, h
         ["pip", *verb, "--quiet", "--python", _python(prefix), *settings.arguments, *offline],
         f"the packages of {plan['shown']} cannot be installed",
         cwd=plan["base"],
-        extra=settings.variables,
+        extra=settings.widest,
         text=text,
         handle=handle,
     )

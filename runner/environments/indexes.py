@@ -19,6 +19,16 @@ class Settings(NamedTuple):
     constraints: tuple[str, ...]  # files
     identity: Json  # the same without credentials
 
+    @property
+    def several(self) -> bool:
+        """Whether there are indexes besides the default one, and nobody told uv how to choose among them."""
+        return "UV_INDEX_STRATEGY" in self.variables
+
+    @property
+    def widest(self) -> dict[str, str]:
+        """The variables with which all files of all indexes are seen."""
+        return {**self.variables, **({"UV_INDEX_STRATEGY": "unsafe-best-match"} if self.several else {})}
+
 
 def redact(text: str) -> str:
     """Takes user:password@ out of the URLs in a text. The user of an ssh URL stays: it is part of the address."""
@@ -91,8 +101,8 @@ def settings(lines: Iterable[str] = ()) -> Settings:
     if extra:
         variables["UV_INDEX"] = " ".join(extra)
     if extra or any(line.startswith("--extra-index-url") for line in lines):
-        # pip looks into all indexes; uv would stop at the first that knows the name, whatever versions it has.
-        # This one still prefers what the extra (private) index has, if that fits: no confusion with a namesake.
+        # pip takes the best of all indexes; uv would stop at the first that knows the name, whatever versions
+        # it has. This prefers what the extra (private) index has, if that fits: no confusion with a namesake.
         variables["UV_INDEX_STRATEGY"] = "unsafe-first-match"
     if links:
         variables["UV_FIND_LINKS"] = ",".join(os.path.expanduser(link) for link in links)

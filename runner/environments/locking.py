@@ -25,17 +25,17 @@ def resolve(plan: Mapping[str, Any], options: Mapping[str, Any], report: Report)
         if plan["form"] == "uv.lock":
             return _export(plan, options)
         try:
-            return _compile(plan, [*plan["build"], *plan["lines"]], options)
+            return _compile(plan, [*plan["build"], *plan["lines"]], options, report)
         except resolver.Failed as failure:
             if not failure.conflict or not plan["build"] or not plan["lines"]:
                 raise
-            return _one_after_the_other(plan, options)
+            return _one_after_the_other(plan, options, report)
 
 
-def _one_after_the_other(plan: Mapping[str, Any], options: Mapping[str, Any]) -> str:
+def _one_after_the_other(plan: Mapping[str, Any], options: Mapping[str, Any], report: Report) -> str:
     """As MLflow does it: build dependencies first, and what the dependencies want instead replaces them."""
-    main = _compile(plan, plan["lines"], options)
-    build = _compile(plan, plan["build"], options)
+    main = _compile(plan, plan["lines"], options, report)
+    build = _compile(plan, plan["build"], options, report)
     taken = {_name(entry) for entry in _entries(main)}
     return main + "".join(entry for entry in _entries(build) if _name(entry) not in taken)
 
@@ -55,8 +55,36 @@ def _name(entry: str) -> str:
     return entry.split("==")[0].split(" @")[0].split("[")[0].strip().lower().replace("_", "-")
 
 
-def _compile(plan: Mapping[str, Any], lines: Sequence[str], options: Mapping[str, Any]) -> str:
+def _compile(
+    plan: Mapping[str, Any], lines: Sequence[str], options: Mapping[str, Any], report: Report
+) -> str:
     settings = indexes.settings(lines)
+    arguments = _arguments(plan, lines, settings, options)
+    lines = [line for line in lines if line != "--pre"]
+
+    def run(variables: Mapping[str, str]) -> str:
+        return resolver.call(
+            arguments,
+            f"the packages of {plan['shown']} cannot be resolved",
+            cwd=plan["base"],
+            extra=variables,
+            text="".join(f"{copies.there(line)}\n" for line in lines),
+        )
+
+    with Copies(plan["local"]) as copies:
+        try:
+            out = run(settings.variables)
+        except resolver.Failed as failure:
+            if not failure.conflict or not settings.several:
+                raise
+            out = run(settings.widest)
+            report.warn(f"{plan['shown']}: resolved with the best version of all indexes, as pip does")
+        return _with_own_hashes("".join(copies.back(line) + "\n" for line in _kept(out)), lines)
+
+
+def _arguments(
+    plan: Mapping[str, Any], lines: Sequence[str], settings: indexes.Settings, options: Mapping[str, Any]
+) -> list[str]:
     arguments = [
         *("pip", "compile", "--generate-hashes", "--no-header", "--no-annotate", "--quiet"),
         *("--python", plan["interpreter"], "--no-emit-index-url"),
@@ -69,17 +97,9 @@ def _compile(plan: Mapping[str, Any], lines: Sequence[str], options: Mapping[str
         arguments += ["--refresh", "--upgrade"]
     if "--pre" in lines:
         arguments += ["--prerelease", "allow"]
-        lines = [line for line in lines if line != "--pre"]
-    with Copies(plan["local"]) as copies:
-        text = "".join(f"{copies.there(line)}\n" for line in lines)
-        out = resolver.call(
-            [*arguments, *([plan["file"]] if plan["form"] == "pyproject" else []), *(["-"] if lines else [])],
-            f"the packages of {plan['shown']} cannot be resolved",
-            cwd=plan["base"],
-            extra=settings.variables,
-            text=text,
-        )
-        return _with_own_hashes("".join(copies.back(line) + "\n" for line in _kept(out)), lines)
+    if plan["form"] == "pyproject":
+        arguments.append(plan["file"])
+    return [*arguments, "-"] if lines else arguments
 
 
 def _with_own_hashes(lock: str, lines: Sequence[str]) -> str:

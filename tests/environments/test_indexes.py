@@ -7,6 +7,9 @@ import os
 import pytest
 
 from runner.environments import indexes
+from tests.environments.packages import make_wheel
+from tests.environments.server import serving
+from tests.environments.test_virtualenv import VERSION, output, prepare, project_with
 from tests.helpers import make_tree
 
 
@@ -102,3 +105,19 @@ def test_stated_variables_hold_no_credentials(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("UV_INDEX_HOME_PASSWORD", "secret")
     assert "secret" not in str(indexes.stated())
     assert os.environ["PIP_INDEX_URL"].endswith("h/simple")
+
+
+def test_a_version_that_only_another_index_has(
+    tmp_path: object, index: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pip finds it; an extra index that has older files of the same name must not hide it."""
+    private = f"{tmp_path}/private"
+    make_wheel(private, "tiny", "1.5")
+    make_wheel(private, "newer", "1.0", ["tiny>=2"])
+    with serving(index) as public, serving(private) as extra:
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://{public}/simple")
+        monkeypatch.setenv("PIP_EXTRA_INDEX_URL", f"http://{extra}/simple")
+        assert "tiny==1.5" in prepare(project_with(f"{tmp_path}/a", "tiny"), "python_env.yaml").lock
+        assert "tiny==1.0" in prepare(project_with(f"{tmp_path}/b", "tiny==1.0"), "python_env.yaml").lock
+        environment = prepare(project_with(f"{tmp_path}/c", "newer"), "python_env.yaml")
+        assert output(environment, VERSION) == "2.0"
