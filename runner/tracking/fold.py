@@ -165,13 +165,12 @@ def _untag(state: dict[str, Any], event: Mapping[str, Any]) -> None:
 def _point(metrics: dict[str, Metric], key: str, value: float, timestamp: int, step: int) -> None:
     new = Metric(float(value), int(timestamp), int(step))
     old = metrics.get(_text(key))
-    if old is None or _rank(new) >= _rank(old):
+    if old is None or _rank(new) > _rank(old):
         metrics[key] = new
 
 
-def _rank(metric: Metric) -> tuple[int, int, bool, float]:
-    number = metric.value == metric.value  # NaN has no place among numbers: before all of them
-    return (metric.step, metric.timestamp, number, metric.value if number else 0.0)
+def _rank(metric: Metric) -> tuple[int, int, float]:
+    return metric.step, metric.timestamp, metric.value if metric.value == metric.value else 0.0  # as MLflow
 
 
 def _metric(state: dict[str, Any], event: Mapping[str, Any]) -> None:
@@ -228,7 +227,8 @@ def _update(state: dict[str, Any], event: Mapping[str, Any]) -> None:
         return
     state["status"] = status
     if status in TERMINAL:
-        state["end_time"] = state["end_time"] or int(event["time"])
+        if state["end_time"] is None:
+            state["end_time"] = int(event["time"])
     else:
         state["end"], state["end_time"] = {}, None
         state["sections"].pop("supervisor", None)  # whoever goes on with the run is another one, or a client

@@ -30,7 +30,8 @@ def point(value: float, timestamp: int, step: int) -> dict[str, Any]:
         ([(1.0, 9, 0), (2.0, 1, 3), (3.0, 99, 2)], (2.0, 1, 3)),  # step first
         ([(1.0, 9, 0), (2.0, 1, 0)], (1.0, 9, 0)),  # then time
         ([(1.0, 9, 0), (3.0, 9, 0), (2.0, 9, 0)], (3.0, 9, 0)),  # then value
-        ([(1.0, 9, 0), (float("nan"), 9, 0)], (1.0, 9, 0)),
+        ([(1.0, 9, 0), (float("nan"), 9, 0)], (1.0, 9, 0)),  # NaN has the rank of 0 in MLflow
+        ([(1.0, 9, 0), (1.0, 9, 0)], (1.0, 9, 0)),
         ([(float("-inf"), 9, -1), (float("inf"), 9, -1)], (float("inf"), 9, -1)),
     ],
 )
@@ -40,6 +41,17 @@ def test_latest_metric_is_mlflows(
     assert after(*(point(*each) for each in points)).metrics == {"m": Metric(*latest)}
     many = {"type": "metrics", "points": [["m", *each] for each in points]}
     assert after(many).metrics == {"m": Metric(*latest)}
+
+
+def test_nan_takes_the_place_of_a_negative_number_as_in_mlflow() -> None:
+    latest = after(point(-1.0, 9, 0), point(float("nan"), 9, 0)).metrics["m"].value
+    assert latest != latest
+    assert after(point(0.0, 9, 0), point(float("nan"), 9, 0)).metrics["m"].value == 0.0
+
+
+def test_an_end_at_the_epoch_is_kept() -> None:
+    run = after({"type": "update", "status": "FAILED", "end_time": 0}, start={**START, "kind": "client"})
+    assert run.end_time == 0
 
 
 def test_name_and_tag_are_one() -> None:

@@ -154,6 +154,10 @@ def test_a_moved_and_a_copied_store(root: str) -> None:
     fill(root, "c")
     assert names(root) == ["a", "b", "c"]
     assert names(root + "-moved") == ["a", "b"]
+    connection = sqlite3.connect(os.path.join(root, "index.sqlite"))
+    (made_for,) = connection.execute("SELECT value FROM meta WHERE key = 'inode'").fetchone()
+    connection.close()
+    assert int(made_for) == os.stat(os.path.join(root, "index.sqlite")).st_ino  # made again, not trusted
 
 
 def as_nobody(function: Callable[[], object]) -> str:

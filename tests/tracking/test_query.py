@@ -17,22 +17,22 @@ from runner.tracking.search import Clause, Order
 from runner.tracking.store import Store
 from tests.tracking import histories
 
-KEYS = st.sampled_from(["a", "b c", "größe"])
+KEYS = st.sampled_from(["a", "größe c"])
 TEXTS = st.sampled_from(["ridge", "Ridge", "ri%", "r_dge", "", "x" * 64, "x" * 64 + "y", "x" * 64 + "Z", "'"])
 PATTERNS = st.one_of(TEXTS, st.sampled_from(["%", "r%", "R%", "%d_e", "x%", "x" * 63 + "%"]))
-NUMBERS = st.sampled_from([0.0, 1.0, -1.0, 0.5, float("nan"), float("inf"), float("-inf")])
+NUMBERS = st.sampled_from([0.0, 0.0, 1.0, 0.5, float("nan"), float("-inf")])
 FINITE = st.sampled_from([0, 1, -1, 0.5, 2.25])
 
 RUNS = st.fixed_dictionaries(
     {
-        "experiment_id": st.sampled_from(["0", "1", "2"]),
+        "experiment_id": st.sampled_from(["0", "0", "1", "2"]),
         "name": TEXTS,
         "start_time": st.integers(0, 3),
         "params": st.dictionaries(KEYS, TEXTS, max_size=3),
         "tags": st.dictionaries(KEYS, TEXTS, max_size=3),
-        "metrics": st.dictionaries(KEYS, NUMBERS, max_size=3),
+        "metrics": st.dictionaries(KEYS, NUMBERS, min_size=1, max_size=2),
         "status": st.sampled_from(["", "FINISHED", "FAILED"]),
-        "deleted": st.booleans(),
+        "deleted": st.sampled_from([False, False, False, True]),
         "datasets": st.lists(TEXTS, max_size=2),
     }
 )
@@ -129,10 +129,10 @@ def test_random_queries(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
     @for_each
     @given(
-        st.lists(RUNS, max_size=8),
-        st.lists(st.tuples(st.lists(CLAUSES, max_size=2), ORDERS), min_size=4, max_size=4),
-        st.sampled_from([None, (), ("0",), ("0", "1")]),
-        st.sampled_from(["active", "deleted", "all"]),
+        st.lists(RUNS, min_size=5, max_size=10),
+        st.lists(st.tuples(st.lists(CLAUSES, max_size=2), ORDERS), min_size=6, max_size=6),
+        st.sampled_from([None, None, None, (), ("0",), ("0", "1")]),
+        st.sampled_from(["active", "active", "deleted", "all"]),
         st.integers(1, 9),
     )
     def check(

@@ -212,7 +212,12 @@ def test_a_corrupt_line_is_skipped_and_named(store: Store) -> None:
     writer = store.create_run()
     writer.tag("before", "1")
     writer.log.append_lines(
-        [b'{"type":"metric","key":"loss","value":0.1,"time\n', b"\x00\xff\n", b"[1]\n", b"7\n"]
+        [
+            b'{"type":"metric","key":"loss","value":0.1,"time\n',
+            b"\x00\xff\n",
+            b"[1]\n",
+            b'{"type":"tag"},{"type":"tag"}\n',
+        ]
     )
     writer.log.append_lines([encode({"type": "metric", "time": 1, "key": "loss"})])
     writer.tag("after", "1")
