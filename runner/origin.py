@@ -39,7 +39,6 @@ class Origin(NamedTuple):
     lock: str = ""  # text of the lock to build the environment from
     wheels: str = ""  # folder with the packages of the lock: no index is asked
     variables: Mapping[str, str | None] = {}  # recorded ones; None removes
-    inputs: tuple[Mapping[str, Any], ...] = ()  # as they were checked
 
 
 NONE = Origin()
