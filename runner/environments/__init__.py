@@ -71,10 +71,11 @@ def prepare(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], r
 def _made(
     spec: EnvironmentSpec, kind: Any, subject: str, directory: str, options: Mapping[str, Any], report: Report
 ) -> Environment:
+    from runner.environments import building
     from runner.environments.resolving import resolve
 
     specified, text = resolve(spec, kind, directory, options, report)
-    found = cache.ensure(spec.kind, kind, specified, text, report)
+    found = building.ensure(spec.kind, kind, specified, text, report)
     known = {
         "key": found.key,
         "plan": specified.plan,

@@ -13,35 +13,18 @@ from __future__ import annotations
 
 import json
 import os
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from runner import __version__, paths
-from runner.environments.base import Kind, Specified
-from runner.errors import EnvironmentFailure
-from runner.values import Environment, Json, Report
+from runner import paths
+from runner.values import Environment
 
 try:
     import fcntl
 except ImportError:  # Windows: no locks between processes
     fcntl = None  # type: ignore[assignment]
 
-__all__ = [
-    "Found",
-    "ensure",
-    "exclusive",
-    "folder",
-    "hold",
-    "key_of",
-    "lock_text",
-    "look",
-    "read",
-    "ready",
-    "release",
-    "remove",
-]
+__all__ = ["FORMAT", "Found", "folder", "hold", "lock_text", "look", "read", "ready", "release", "take"]
 
 FORMAT = 1
 
@@ -63,13 +46,6 @@ _held: dict[str, int] = {}  # folder -> file that keeps the environment in use b
 
 def folder(*parts: str) -> str:
     return paths.cache("environments", *parts)
-
-
-def key_of(kind: str, lock: str, identity: Json) -> str:
-    from hashlib import sha256
-
-    parts = json.dumps([FORMAT, kind, lock, identity], sort_keys=True)
-    return sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 
 def ready() -> list[str]:
@@ -108,7 +84,7 @@ def look(key: str) -> Found | None:
             handle = os.open(folder(f"{key}.in-use"), os.O_RDONLY)
         except FileNotFoundError:
             return None
-        if not _take(handle, shared=True):
+        if not take(handle, shared=True):
             os.close(handle)  # it is being removed, or tried: ensure() waits for that and looks again
             return None
         _held[prefix] = handle
@@ -140,147 +116,7 @@ def release(key: str) -> None:
         os.close(handle)
 
 
-def ensure(name: str, kind: Kind, specified: Specified, lock: str, report: Report) -> Found:
-    """Looks, locks, looks again, clears rubble, builds in place, checks, and marks it ready."""
-    key = key_of(name, lock, specified.identity)
-    found = _usable(key, kind)
-    if found:
-        return found
-    os.makedirs(folder(), exist_ok=True)
-    waiting = "waiting: another proj builds this environment"
-    with exclusive(folder(f"{key}.building"), report, waiting) as handle:
-        found = _usable(key, kind)
-        if found:
-            return found
-        broken = read(key)
-        problem = kind.problem(broken.prefix, broken.facts) if broken else ""
-        if not _clear(key):
-            if broken is None:
-                raise EnvironmentFailure(f"the half-built environment {folder(key)} is in use", "proj env ls")
-            report.warn(f"environment {key[:12]}: {problem}; it is in use and cannot be built anew now")
-            used = look(key)
-            return (used or broken)._replace(problem=problem)
-        if broken:
-            report.note(f"building environment {key[:12]} anew: {problem}")
-        return _build(key, name, kind, specified, lock, handle, report)
-
-
-def _usable(key: str, kind: Kind) -> Found | None:
-    found = look(key)
-    if found and kind.problem(found.prefix, found.facts):
-        release(key)
-        return None
-    return found
-
-
-def _build(
-    key: str, name: str, kind: Kind, specified: Specified, lock: str, handle: int, report: Report
-) -> Found:
-    prefix, began = folder(key), time.time()
-    try:
-        facts = kind.build(specified, lock, prefix, handle, report)
-        os.makedirs(prefix, exist_ok=True)  # a kind that keeps its things elsewhere
-        if problem := kind.problem(prefix, facts):
-            raise EnvironmentFailure(f"the environment was built, and is broken: {problem}")
-    except BaseException:
-        _rmtree(prefix)
-        raise
-    with open(folder(f"{key}.in-use"), "a", encoding="utf-8"):
-        pass
-    _write(folder(f"{key}.lock"), lock)
-    marker = {
-        "format": FORMAT,
-        "kind": name,
-        "facts": dict(facts),
-        "details": {**specified.details, **_mapping(facts.get("details"))},
-        "created": int(began * 1000),
-        "seconds": round(time.time() - began, 3),
-        "proj": __version__,
-    }
-    _write(folder(f"{key}.ready"), json.dumps(marker))
-    found = look(key)
-    if found is None:
-        raise EnvironmentFailure(f"the marker {folder(key)}.ready cannot be read back")
-    return found
-
-
-def _mapping(value: Json) -> Mapping[str, Json]:
-    """A build may know more for the record than its specification did: `details` among its facts."""
-    return value if isinstance(value, dict) else {}
-
-
-def remove(key: str, kind: Kind | None = None) -> bool:
-    """Removes an environment; False when it is in use or being built."""
-    handle = os.open(folder(f"{key}.building"), os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        if not _take(handle, shared=False):
-            return False
-        found = read(key)
-        if not _clear(key):
-            return False
-        if found and kind:
-            kind.remove(found.prefix, found.facts)
-        return True
-    finally:
-        os.close(handle)
-
-
-def in_use(key: str) -> bool:
-    """Whether somebody (not necessarily we) runs in it or builds it."""
-    handle = os.open(folder(f"{key}.building"), os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        if not _take(handle, shared=False):
-            return True
-        alone = _alone(key)
-        if alone is not None:
-            os.close(alone)
-        return alone is None
-    finally:
-        os.close(handle)
-
-
-def _alone(key: str) -> int | None:
-    """The in-use lock for us alone, or None when somebody runs in it.
-
-    The caller holds the building lock: who looks for the environment meanwhile comes to that lock and waits.
-    """
-    handle = os.open(folder(f"{key}.in-use"), os.O_RDWR | os.O_CREAT, 0o644)
-    if _take(handle, shared=False):
-        return handle
-    os.close(handle)
-    return None
-
-
-def _clear(key: str) -> bool:
-    """Removes marker and folder, marker first; False: it is in use. The caller holds the building lock."""
-    release(key)
-    alone = _alone(key)
-    if alone is None:
-        return False
-    try:
-        for name in (f"{key}.ready", f"{key}.lock", f"{key}.fingerprint"):
-            if os.path.lexists(folder(name)):
-                os.unlink(folder(name))
-        _rmtree(folder(key))
-    finally:
-        os.close(alone)
-    return True
-
-
-@contextmanager
-def exclusive(path: str, report: Report, waiting: str) -> Iterator[int]:
-    """Holds the lock file `path`; when another process has it, says `waiting` and waits."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        if not _take(handle, shared=False):
-            with report.step(waiting):
-                _take(handle, shared=False, wait=True)
-        yield handle
-    finally:
-        os.close(handle)
-
-
-def _take(handle: int, *, shared: bool, wait: bool = False) -> bool:
+def take(handle: int, *, shared: bool, wait: bool = False) -> bool:
     if fcntl is None:
         return True
     try:
@@ -288,25 +124,3 @@ def _take(handle: int, *, shared: bool, wait: bool = False) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _rmtree(path: str) -> None:
-    import shutil
-
-    if not os.path.lexists(path):
-        return
-    try:
-        shutil.rmtree(path)
-    except PermissionError:  # read-only folders inside
-        for parent, _, _ in os.walk(path):
-            os.chmod(parent, 0o700)
-        shutil.rmtree(path)
-
-
-def _write(path: str, text: str) -> None:
-    draft = f"{path}.{os.getpid()}"
-    with open(draft, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(draft, path)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from runner import environments, paths
-from runner.environments import cache
+from runner.environments import building, cache
 from runner.errors import InputError
 
 __all__ = ["Row", "collect", "disk_use", "listing", "pick", "remove"]
@@ -48,7 +48,7 @@ def _row(found: cache.Found, sizes: bool) -> Row:
         len(packages(cache.lock_text(found.key))),
         found.created,
         int(_last_use(found.key) * 1000),
-        cache.in_use(found.key),
+        building.in_use(found.key),
         environments.load(found.kind).problem(found.prefix, found.facts),
         _size(found.prefix) if sizes else None,
     )
@@ -80,7 +80,7 @@ def remove(keys: Iterable[str]) -> tuple[list[str], list[str]]:
     for key in keys:
         found = cache.read(key)
         kind: Any = environments.load(found.kind) if found else None
-        (removed if cache.remove(key, kind) else kept).append(key)
+        (removed if building.remove(key, kind) else kept).append(key)
     return removed, kept
 
 
@@ -124,7 +124,7 @@ def _sweep() -> None:
     for name in names:
         path = cache.folder(name)
         if os.path.isdir(path) and name not in ready:
-            cache.remove(name)
+            building.remove(name)
         elif name.rpartition(".")[2].isdigit() and os.stat(path).st_mtime < time.time() - 3600:
             os.unlink(path)
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from runner import paths
-from runner.environments import cache
+from runner.environments import building
 from runner.environments.base import Kind, Specified
 from runner.values import EnvironmentSpec, Report
 
@@ -28,7 +28,7 @@ def resolve(
     if known is not None and not options.get("refresh"):
         return specified, known
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    with cache.exclusive(f"{path}ing", report, "waiting: another proj resolves the same packages"):
+    with building.exclusive(f"{path}ing", report, "waiting: another proj resolves the same packages"):
         other = _read(path)
         if other is not None and other != known:  # meanwhile resolved by somebody else
             return specified, other

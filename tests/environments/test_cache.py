@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from runner.environments import cache, maintenance
+from runner.environments import building, cache, maintenance
 from tests.environments.conftest import Recorder
 from tests.environments.packages import make_source, make_wheel
 from tests.environments.test_virtualenv import VERSION, output, prepare, project_with
@@ -57,7 +57,7 @@ def kill_and_check(project: str, rounds: int, modules: list[str], seed: int) -> 
     for turn in range(rounds):
         for key in cache.ready():
             cache.release(key)
-            assert cache.remove(key)
+            assert building.remove(key)
         child = preparing(project)
         time.sleep(chance.uniform(0, longest))
         child.send_signal(signal.SIGKILL)
@@ -129,14 +129,14 @@ def test_complaint_519_an_environment_in_use_is_never_removed(tmp_path: object) 
     job = subprocess.Popen(["sleep", "60"], pass_fds=(cache.hold(environment),))
     try:
         cache.release(environment.key)  # as when the supervisor is killed: the job alone holds it
-        assert cache.in_use(environment.key)
+        assert building.in_use(environment.key)
         assert maintenance.remove([environment.key]) == ([], [environment.key])
         assert maintenance.collect(older_than=0) == []
         assert output(environment, VERSION) == "2.0"
     finally:
         job.kill()
         job.wait()
-    assert not cache.in_use(environment.key)
+    assert not building.in_use(environment.key)
     assert maintenance.remove([environment.key]) == ([environment.key], [])
     assert not os.path.exists(environment.activation.prefix)
     assert output(prepare(project, "python_env.yaml"), VERSION) == "2.0"
@@ -183,5 +183,5 @@ def test_a_second_environment_costs_little_disk(tmp_path: object, index: str, re
 
 
 def test_keys_differ_for_ambiguous_parts() -> None:
-    assert cache.key_of("virtualenv", "ab", ["c"]) != cache.key_of("virtualenv", "a", ["bc"])
-    assert cache.key_of("virtualenv", "a", ["b", "c"]) != cache.key_of("virtualenv", "a", ["bc"])
+    assert building.key_of("virtualenv", "ab", ["c"]) != building.key_of("virtualenv", "a", ["bc"])
+    assert building.key_of("virtualenv", "a", ["b", "c"]) != building.key_of("virtualenv", "a", ["bc"])

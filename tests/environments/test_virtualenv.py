@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from runner import environments, paths, process
-from runner.environments import cache
+from runner.environments import building, cache
 from runner.errors import EnvironmentFailure, InputError
 from runner.values import Environment, EnvironmentSpec, Silent
 from tests.environments.conftest import Recorder
@@ -276,7 +276,7 @@ def test_complaint_5922_credentials_reach_the_index_and_nothing_else(
         assert "refused" in caught.value.message
     # with its lock kept and its packages in the cache, it is built without the index
     cache.release(environment.key)
-    assert cache.remove(environment.key)
+    assert building.remove(environment.key)
     assert prepare(project, "python_env.yaml").key == environment.key
     for folder, _, names in os.walk(paths.cache()):
         for name in names:
@@ -304,7 +304,7 @@ def test_a_kept_lock_with_its_wheels_needs_no_index(
     project = project_with(f"{tmp_path}/p", "tiny<2")
     environment = prepare(project, "python_env.yaml")
     cache.release(environment.key)
-    assert cache.remove(environment.key)
+    assert building.remove(environment.key)
     monkeypatch.setenv("UV_CACHE_DIR", f"{tmp_path}/empty-cache")
     monkeypatch.delenv("PIP_FIND_LINKS")
     with pytest.raises(EnvironmentFailure):

@@ -260,9 +260,9 @@ def test_removing_the_environment_removes_a_built_image(image: str, project: str
     make_tree(project, {"Dockerfile": f"FROM {image}\nRUN echo {os.urandom(4).hex()} > /made\n"})
     environment = prepare(build=".")
     name = json.loads(environment.lock)["image"]
-    from runner.environments import cache
+    from runner.environments import building, cache
 
     cache.release(environment.key)
-    assert cache.remove(environment.key, environments.load("docker"))
+    assert building.remove(environment.key, environments.load("docker"))
     assert container_engine.inspect("image", name) is None
     assert container_engine.inspect("image", image) is not None
