@@ -1,8 +1,11 @@
 """Folders made for one run: locked by the process that uses them, so that what a killed one left is removed.
 
-<cache>/checkouts/<id>/lock       held (flock) while the run, or a command that outlived it, needs the folder
-                       worktrees  git's own folders about the work trees in here, one a line: removed too
-                       <name>/    the code
+    <cache>/checkouts/<id>/lock       held (flock) while the run, or a command that outlived it, needs the folder
+                           worktrees  git's own folders about the work trees in here, one a line: removed too
+                           <name>/    the code
+    <cache>/spares/<name>             the same, in nobody's use
+
+Whoever renames a spare has it.
 """
 
 from __future__ import annotations
@@ -18,9 +21,20 @@ try:
 except ImportError:  # Windows: left-overs are not removed
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["RESERVED", "make", "note_worktree", "remove", "sweep"]
+__all__ = [
+    "RESERVED",
+    "contents",
+    "is_shared",
+    "make",
+    "note_worktree",
+    "remove",
+    "set_aside",
+    "sweep",
+    "take_back",
+]
 
-RESERVED = ("lock", "worktrees")
+RESERVED = ("lock", "worktrees", "index")
+OLD = 7 * 86_400  # s, after which what was set aside is removed
 
 _held: dict[str, int] = {}  # folder -> its open lock
 
@@ -36,6 +50,56 @@ def make() -> str:
         if handle is not None:
             _held[folder] = handle
             return folder
+
+
+def set_aside(folder: str, name: str) -> bool:
+    """Gives a folder of ours up for later use by whoever asks for `name`. False when there is one already."""
+    target = paths.cache("spares", name)
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    if os.path.exists(target):
+        return False
+    try:
+        os.unlink(os.path.join(folder, "lock"))
+        os.rename(folder, target)
+    except OSError:
+        return False
+    os.close(_held.pop(folder))
+    return True
+
+
+def take_back(name: str) -> str:
+    """Makes a folder that was set aside ours again; "" when there is none."""
+    target = paths.cache("spares", name)
+    folder = paths.cache("checkouts", os.urandom(6).hex())
+    try:
+        os.makedirs(os.path.dirname(folder), exist_ok=True)
+        os.utime(target)  # young, and without a lock: nobody sweeps it
+        os.rename(target, folder)
+    except OSError:
+        return ""
+    handle = _lock(folder)
+    if handle is None:
+        return ""
+    _held[folder] = handle
+    return folder
+
+
+def is_shared(folder: str) -> bool:
+    """Whether a process that the run started still has the folder's lock open."""
+    if fcntl is None:
+        return True
+    ours = _held.pop(folder)
+    os.close(ours)
+    handle = _lock(folder)
+    if handle is None:
+        return True
+    _held[folder] = handle
+    return False
+
+
+def contents(folder: str) -> list[str]:
+    """The names in it that are not ours."""
+    return [name for name in _names(folder) if name not in RESERVED]
 
 
 def note_worktree(folder: str, administration: str) -> None:
@@ -68,6 +132,17 @@ def sweep() -> None:
         if handle is not None:
             _remove(folder)
             os.close(handle)
+    _sweep_spares()
+
+
+def _sweep_spares() -> None:
+    for name in _names(paths.cache("spares")):
+        try:
+            age = time.time() - os.stat(paths.cache("spares", name)).st_mtime
+        except OSError:
+            continue
+        if age > OLD and (folder := take_back(name)):
+            remove(folder)
 
 
 def _is_being_made(folder: str) -> bool:
@@ -108,9 +183,8 @@ def _remove(folder: str) -> None:
     for administration in noted:
         if os.path.basename(os.path.dirname(administration)) == "worktrees":
             remove_tree(administration)
-    for name in _names(folder):
-        if name not in RESERVED:
-            remove_tree(os.path.join(folder, name))
+    for name in contents(folder):
+        remove_tree(os.path.join(folder, name))
     remove_tree(folder)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from runner import process
 from runner.errors import InputError, SourceError
-from runner.sources import folders, location, mirror, repository
+from runner.sources import folders, location, mirror, repository, spare
 from runner.sources.credentials import without
 from runner.sources.location import Location
 from runner.sources.mirror import Mirror, Refs, UnreachableError
@@ -36,10 +37,10 @@ def fetch(uri: str, version: str, report: Report) -> Checkout:
     """The commit that the version names now; from the cache alone when the remote cannot be reached."""
     wanted = location.parse(uri, version)
     source = mirror.of(wanted.url, wanted.credentials)
-    folder = folders.make()
+    resolved = _resolve(wanted, source, report)
+    folder, path = _place(source, source.url)
     try:
-        place = Place(folder, os.path.join(folder, _name(source.url)), source.url)
-        return _made(source, place, _resolve(wanted, source, report), report)
+        return _made(source, Place(folder, path, source.url), resolved, report)
     except BaseException:
         folders.remove(folder)
         raise
@@ -56,10 +57,9 @@ def fetch_local(found: Repository, directory: str, version: str, report: Report)
     real = os.path.realpath(directory)
     inside = "" if real == found.root else os.path.relpath(real, found.root).replace(os.sep, "/")
     origin = without(repository.origin(found))
-    folder = folders.make()
+    folder, path = _place(source, found.root)
     try:
-        modules = os.path.join(found.common, "modules")
-        place = Place(folder, os.path.join(folder, _name(found.root)), origin or top, modules)
+        place = Place(folder, path, origin or top, os.path.join(found.common, "modules"))
         checkout = _made(source, place, Resolved(commit, version, branch, inside), report)
     except BaseException:
         folders.remove(folder)
@@ -73,12 +73,16 @@ def _local_commit(found: Repository, version: str) -> str:
     asked = ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"]
     commit = process.start([*repository.git_in(found), *asked]).finish().out.strip()
     if not commit:
-        raise _unknown(found.root, version, mirror.known(Mirror(found.root, found.common)))
+        listed = process.start(
+            [*repository.git_in(found), "for-each-ref", "--format=%(refname:short)"]
+        ).finish()
+        raise _unknown(found.root, version, listed.out.split())
     return commit
 
 
 def release(checkout: Checkout) -> None:
-    folders.remove(os.path.dirname(checkout.root))
+    if not spare.keep(checkout.root):
+        folders.remove(os.path.dirname(checkout.root))
 
 
 def _made(source: Mirror, place: Place, resolved: Resolved, report: Report) -> Checkout:
@@ -102,6 +106,16 @@ def _made(source: Mirror, place: Place, resolved: Resolved, report: Report) -> C
         temporary=True,
         notes=notes,
     )
+
+
+def _place(source: Mirror, url: str) -> tuple[str, str]:
+    """A folder for the run, and the work tree's place in it: a spare one, or one that is yet to be made."""
+    folders.sweep()
+    folder, path = spare.take(source)
+    if not folder:
+        folder = folders.make()
+        path = os.path.join(folder, _name(url))
+    return folder, path
 
 
 def _name(url: str) -> str:
@@ -134,7 +148,7 @@ def _resolve(wanted: Location, source: Mirror, report: Report) -> Resolved:
         raise
     if not commit:
         every = refs if notes else mirror.ask(source, ()).finish()
-        raise _unknown(source.url, version, every)
+        raise _unknown(source.url, version, every.names)
     branch = ref[11:] if ref.startswith("refs/heads/") else "" if version else refs.default[11:]
     return Resolved(commit, version, branch, inside, notes)
 
@@ -195,12 +209,12 @@ def _split_page(wanted: Location, refs: Refs) -> tuple[str, str]:
     return version, wanted.subdirectory or "/".join(parts[count:])
 
 
-def _unknown(url: str, version: str, refs: Refs) -> InputError:
+def _unknown(url: str, version: str, names: Sequence[str]) -> InputError:
     if not version:
         return InputError(f"{url} has no default branch (is it empty?)", "choose one with --version")
     from difflib import get_close_matches
 
-    names = list(dict.fromkeys(refs.names))
+    names = list(dict.fromkeys(names))
     close = get_close_matches(version, names, 4, 0.5) or names[:6]
     listed = ", ".join(close)
     return InputError(

@@ -26,9 +26,18 @@ try:
 except ImportError:  # Windows: no locks between processes
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["Mirror", "Refs", "UnreachableError", "ask", "has", "known", "of", "update"]
+__all__ = ["Mirror", "Refs", "UnreachableError", "ask", "has", "known", "of", "restore_config", "update"]
 
-EVERYTHING = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+QUIET = ("-c", "core.hooksPath=/dev/null", "-c", "advice.detachedHead=false")  # of work trees of a mirror
+# As in a clone: a command may make branches of its own in its work tree.
+BRANCHES = "refs/remotes/origin/"
+EVERYTHING = (f"+refs/heads/*:{BRANCHES}*", "+refs/tags/*:refs/tags/*")
+CONFIG = """[gc]
+\tauto = 0
+[remote "origin"]
+\turl = {url}
+\tfetch = +refs/heads/*:refs/remotes/origin/*
+"""
 PATIENCE = 60.0  # s, for a remote's list of refs when the mirror could answer instead
 
 
@@ -100,11 +109,16 @@ def ask(mirror: Mirror, patterns: Sequence[str]) -> Asked:
 
 def known(mirror: Mirror) -> Refs:
     """The refs as the remote had them at the last update."""
-    text = mirror.git("show-ref", "--head", "--dereference").out
-    with open(os.path.join(mirror.folder, "HEAD"), encoding="utf-8") as file:
-        head = file.read().strip()
-    lines = [line.replace(" ", "\t", 1) for line in text.splitlines()]
-    return _refs("\n".join([f"{head}\tHEAD", *lines]))
+    lines = []
+    for line in mirror.git("show-ref", "--dereference").out.splitlines():
+        value, _, name = line.partition(" ")
+        if name.startswith(BRANCHES) and name != f"{BRANCHES}HEAD":
+            lines.append(f"{value}\trefs/heads/{name[len(BRANCHES) :]}")
+        elif not name.startswith("refs/heads/"):  # those are a command's own
+            lines.append(f"{value}\t{name}")
+    found = _refs("\n".join(lines))
+    default = _default(mirror)
+    return Refs({**found.ids, "HEAD": found.ids[default]} if default in found.ids else found.ids, default)
 
 
 def has(mirror: Mirror, commit: str) -> str:
@@ -114,6 +128,16 @@ def has(mirror: Mirror, commit: str) -> str:
     return mirror.git(
         "rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}"
     ).out.strip()
+
+
+def restore_config(mirror: Mirror) -> None:
+    """The config as it was made, whatever a command did to it from its work tree."""
+    path = os.path.join(mirror.folder, "config")
+    with open(f"{path}.made", encoding="utf-8") as made, open(path, encoding="utf-8") as used:
+        config = made.read()
+        changed = used.read() != config
+    if changed:
+        _write(path, config)
 
 
 def update(
@@ -141,8 +165,9 @@ def update(
             done = transfer([*argv, "--", mirror.url, *refspecs], mirror.variables, step, lock)
         if done.code:
             raise UnreachableError(mirror.url, last_line(done.err, mirror.credentials))
-        if default:
-            _write(os.path.join(folder, "HEAD"), f"ref: {default}\n")
+        if default.startswith("refs/heads/"):
+            os.makedirs(os.path.join(folder, BRANCHES), exist_ok=True)
+            _write(os.path.join(folder, BRANCHES, "HEAD"), f"ref: {BRANCHES}{default[11:]}\n")
         if fresh:
             os.rename(folder, mirror.folder)
 
@@ -155,10 +180,13 @@ def _prepare(mirror: Mirror, folder: str, fresh: bool) -> None:
         done = process.start(["git", "init", "--bare", "--quiet", "--template=", folder]).finish()
         if done.code:
             raise SourceError(f"the cache {folder} cannot be made: {last_line(done.err)}")
-        # remote.origin: for what a project asks its repository, and for git-lfs
-        mirror._replace(folder=folder).git("config", "remote.origin.url", mirror.url)
-        mirror._replace(folder=folder).git("config", "gc.auto", "0")
+        url = mirror.url.replace("\\", "\\\\").replace('"', '\\"')
+        with open(os.path.join(folder, "config"), encoding="utf-8") as file:
+            config = file.read() + CONFIG.format(url=f'"{url}"')
+        _write(os.path.join(folder, "config"), config)
+        _write(os.path.join(folder, "config.made"), config)
         return
+    restore_config(mirror)
     mirror.git("worktree", "prune", "--expire=1.hour.ago")
     for top, _, names in os.walk(folder):
         for name in names:
@@ -226,6 +254,15 @@ def _refs(text: str) -> Refs:
         else:
             ids[name] = value
     return Refs(ids, default)
+
+
+def _default(mirror: Mirror) -> str:
+    """Full name of the remote's default branch, as it was last seen."""
+    try:
+        with open(os.path.join(mirror.folder, BRANCHES, "HEAD"), encoding="utf-8") as file:
+            return file.read().strip().removeprefix("ref: ").replace(BRANCHES, "refs/heads/", 1)
+    except FileNotFoundError:
+        return ""
 
 
 def _write(path: str, text: str) -> None:

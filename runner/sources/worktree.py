@@ -7,15 +7,16 @@ from typing import NamedTuple
 
 from runner import process
 from runner.errors import SourceError
-from runner.sources import folders, mirror, repository
+from runner.sources import folders, mirror, repository, spare
 from runner.sources.credentials import split
 from runner.sources.location import resolve_relative
-from runner.sources.mirror import Mirror
+from runner.sources.mirror import QUIET, Mirror
 from runner.values import Report
 
 __all__ = ["Place", "check_out"]
 
-QUIET = ("-c", "core.hooksPath=/dev/null", "-c", "advice.detachedHead=false")
+
+RESET = ("reset", "--hard", "--quiet", "--no-recurse-submodules")
 
 
 class Place(NamedTuple):
@@ -29,20 +30,40 @@ class Place(NamedTuple):
 
 def check_out(source: Mirror, commit: str, place: Place, report: Report) -> tuple[str, ...]:
     """Writes `commit` to `place.path`. Returns notes for the user."""
-    _link(source, commit, place)
-    done = process.start(
-        ["git", *QUIET, "-C", place.path, "reset", "--hard", "--quiet", "--no-recurse-submodules"],
-        source.variables,
-    ).finish()
+    mirror.restore_config(source)
+    done = _reuse(source, commit, place) if os.path.lexists(place.path) else None
+    if done is None or done.code:
+        _link(source, commit, place)
+        done = _git(source, place, *RESET)
     if done.code:
         raise SourceError(
             f"commit {commit[:10]} of {source.url} cannot be written to {place.path}: "
             f"{mirror.last_line(done.err, source.credentials)}",
             "is the disk full? proj cache clean  removes a damaged mirror",
         )
+    if found := repository.find(place.path):
+        spare.remember_index(place.folder, found.folder)
     if os.path.exists(os.path.join(place.path, ".gitmodules")):
         _submodules(source, place, report)
     return _missing_lfs(place.path)
+
+
+def _reuse(source: Mirror, commit: str, place: Place) -> process.Completed | None:
+    """Turns a spare work tree into `commit`. When that fails, the place is empty again."""
+    if not spare.relink(place.folder, place.path, commit):
+        done = None
+    else:
+        done = _git(source, place, *RESET)
+        if not done.code:
+            done = _git(source, place, "clean", "-ffdxq")
+    if done is None or done.code:
+        folders.remove_tree(place.path)
+    return done
+
+
+def _git(source: Mirror, place: Place, *arguments: str) -> process.Completed:
+    argv = ["git", *QUIET, "-c", "checkout.workers=0", "-C", place.path, *arguments]
+    return process.start(argv, source.variables).finish()
 
 
 def _link(source: Mirror, commit: str, place: Place) -> None:

@@ -439,3 +439,105 @@ def test_lfs_pointers_without_git_lfs_are_said(remote: str) -> None:
 def test_detect() -> None:
     assert git_source.detect("https://host/o/r")
     assert not git_source.detect("/nowhere/at/all")
+
+
+# ---- large work trees are used again --------------------------------------------------------------------
+
+
+@pytest.fixture
+def spares(monkeypatch: pytest.MonkeyPatch) -> None:
+    from runner.sources import spare
+
+    monkeypatch.setattr(spare, "LARGE", 0)
+
+
+def inode(checkout: Checkout) -> int:
+    return os.stat(checkout.root).st_ino
+
+
+def mess_up(root: str) -> None:
+    """What a command can do to its folder."""
+    old = os.stat(f"{root}/version.txt")
+    make_tree(root, {"version.txt": "9\n"})  # the same size and time as before
+    os.utime(f"{root}/version.txt", ns=(old.st_atime_ns, old.st_mtime_ns))
+    git(root, "update-index", "--assume-unchanged", "MLproject")
+    make_tree(root, {"MLproject": "name: changed\n", "sub/new/x": "x", ".gitignore": "*.log\n", "a.log": "l"})
+    make_repository(f"{root}/nested", {"a": "a"})
+    os.makedirs(f"{root}/empty/dirs")
+    git(root, "checkout", "-q", "-b", "own")
+    git(root, "add", "-A", "sub")
+    git(root, "commit", "-q", "-m", "own")
+    git(root, "config", "core.autocrlf", "true")
+    os.chmod(f"{root}/sub", 0o755)
+
+
+def test_a_spare_work_tree_is_as_good_as_a_new_one(remote: str, spares: None) -> None:
+    make_tree(remote, {"gone later.txt": "x\n", "run.sh*": "#!/bin/sh\n"})
+    git(remote, "add", "-A")
+    git(remote, "commit", "-qm", "more")
+    first = fetched(f"file://{remote}")
+    expected = contents(first.root)
+    number = inode(first)
+    mess_up(first.root)
+    os.chmod(f"{first.root}/run.sh", 0o644)
+    sources.release(first)
+    assert not os.path.exists(first.root)
+    second = fetched(f"file://{remote}")
+    assert inode(second) == number
+    assert contents(second.root) == expected
+    assert sorted(os.listdir(second.root)) == sorted({".git", *(path.split("/")[0] for path in expected)})
+    assert git(second.root, "status", "--porcelain", "--ignored") == ""
+    assert git(second.root, "rev-parse", "HEAD") == second.commit
+    third = fetched(f"file://{remote}")
+    assert inode(third) != number  # that one is in use
+    sources.release(third)
+    sources.release(second)
+    old = fetched(f"file://{remote}", "v1")
+    assert (version_of(old), sorted(contents(old.root))) == ("1", ["MLproject", "version.txt"])
+    assert inode(old) in (number, inode(old))
+    assert len(os.listdir(paths.cache("spares"))) == 1
+
+
+def test_a_spare_that_cannot_be_mended_is_not_used(remote: str, spares: None) -> None:
+    sources.release(fetched(f"file://{remote}"))
+    (name,) = os.listdir(paths.cache("spares"))
+    Path(paths.cache("spares"), name, "index").write_bytes(b"broken")
+    checkout = fetched(f"file://{remote}")
+    assert version_of(checkout) == "3"
+    assert git(checkout.root, "status", "--porcelain") == ""
+
+
+def test_a_work_tree_that_a_process_still_uses_is_not_kept(remote: str, spares: None) -> None:
+    checkout = fetched(f"file://{remote}")
+    fd = sources.git.folders._held[os.path.dirname(checkout.root)]
+    child = subprocess.Popen(["sleep", "30"], pass_fds=[fd])
+    try:
+        sources.release(checkout)
+        assert not os.path.exists(checkout.root)
+        assert not os.path.exists(paths.cache("spares")) or os.listdir(paths.cache("spares")) == []
+    finally:
+        child.kill()
+        child.wait()
+
+
+def test_old_spares_are_removed(remote: str, spares: None, tmp_path: Path) -> None:
+    sources.release(fetched(f"file://{remote}"))
+    (name,) = os.listdir(paths.cache("spares"))
+    os.utime(paths.cache("spares", name), (1, 1))
+    other = make_repository(tmp_path / "other", {"version.txt": "o\n"})
+    fetched(f"file://{other}")
+    assert name not in os.listdir(paths.cache("spares"))
+
+
+def test_what_a_command_does_to_its_repository_is_no_news_of_the_remote(remote: str, tmp_path: Path) -> None:
+    checkout = fetched(f"file://{remote}")
+    git(checkout.root, "checkout", "-q", "-b", "main")
+    make_tree(checkout.root, {"version.txt": "own\n"})
+    git(checkout.root, "commit", "-qam", "own")
+    git(checkout.root, "config", "remote.origin.url", "/nowhere")
+    make_tree(remote, {"version.txt": "4\n"})
+    git(remote, "commit", "-qam", "fourth")
+    assert version_of(fetched(f"file://{remote}", "main")) == "4"
+    shutil.move(remote, tmp_path / "gone")
+    assert version_of(fetched(f"file://{remote}", "main")) == "4"
+    assert version_of(fetched(f"file://{remote}")) == "4"
