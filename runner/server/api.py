@@ -13,7 +13,7 @@ from runner.server.fields import body_fields, query_fields, validated
 from runner.server.handler import Task
 from runner.server.http import Head
 from runner.server.live import LiveRuns
-from runner.server.places import find, in_run, writable
+from runner.server.places import find, in_run, safe, writable
 from runner.server.route import Asked
 from runner.server.scope import Scope
 from runner.server.table import Match, match
@@ -135,6 +135,7 @@ class Api:
         """Endpoints of a UI, which have no JSON."""
         values = query_fields(head.query, {})
         run_id, path = values.get("run_uuid") or values.get("run_id") or "", values.get("path") or ""
+        safe(path)
         if head.path == "/get-artifact" and head.method in ("GET", "HEAD"):
             self._runs.get(run_id).run()
             return download(in_run(self._store, run_id, path), head.headers.get("range", ""))

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 __all__ = ["FILES", "ROUTES", "Upload", "download"]
 
 PART = ".part"  # of a file that is being written
+# shown as text, as MLflow's pages want them
+TEXTS = frozenset(
+    "txt log err cfg conf cnf cf ini properties prop hocon toml yaml yml xml json js py py3 csv tsv md rst ipynb"
+    " MLmodel MLproject".split()
+)
 
 
 class Upload:
@@ -112,7 +117,10 @@ def download(place: Place, wanted: str = "") -> Response:
     quoted = quote(name, safe="!#$&+-.^_`|~")
     plain = f"filename={name}" if quoted == name else f"filename*=UTF-8''{quoted}"
     headers = [("Content-Disposition", f"attachment; {plain}"), ("Accept-Ranges", "bytes")]
-    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    if (os.path.splitext(name)[1] or name).lstrip(".") in TEXTS:
+        kind = "text/plain"
+    else:
+        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
     first, last = _range(wanted, info.st_size)
     if first > last and info.st_size:
         file.close()

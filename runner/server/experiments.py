@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from runner.errors import StoreError
 from runner.server import checks as allowed
 from runner.server.answer import EMPTY, ApiError, Response, invalid, reply
@@ -51,7 +53,7 @@ def create(asked: Asked) -> Response:
     allowed.experiment_name(name)
     if not name.strip():
         raise invalid(f"Invalid experiment name: '{name}'")
-    _location(place)
+    place = _location(place)
     tags = {}
     for tag in asked.values.get("tags", ()):
         allowed.experiment_tag(tag.get("key"), tag.get("value", ""))
@@ -68,12 +70,14 @@ def create(asked: Asked) -> Response:
     raise ApiError("RESOURCE_ALREADY_EXISTS", f"Experiment(name={name}) already exists.")
 
 
-def _location(place: str) -> None:
+def _location(place: str) -> str:
+    """A path without a scheme is one of this machine, as in MLflow."""
     if place.startswith("runs:"):
         raise invalid(f"Artifact location cannot be a runs:/ URI. Given: '{place}'")
     allowed.length("artifact_location", 2048, place)
     if "#" in place or "?" in place or ".." in place.split("/"):
         raise invalid(f"'artifact_location' URL can't include fragments, queries or '..': '{place}'")
+    return os.path.abspath(place) if place and ":" not in place.partition("/")[0] else place
 
 
 def get(asked: Asked) -> Response:

@@ -124,5 +124,8 @@ ROUTES = (
         slow=True,
     ),
     Route("POST", "experiments/search", search_experiments, _EXPERIMENTS, _CHECKED, slow=True),
+    Route(
+        "GET", "experiments/list", search_experiments, _EXPERIMENTS, _CHECKED, slow=True
+    ),  # clients before 2
     Route("GET", "experiments/search", search_experiments, _EXPERIMENTS, _CHECKED, slow=True),
 )

@@ -128,6 +128,43 @@ def test_tokens(start: Start) -> None:
     assert proj("server", "token", "create", "--role", "king", "--store", server.store).code == 2
 
 
+def message(client: Client, path: str, body: object) -> str:
+    answer = client.post(path, body)
+    assert answer.status == 400, answer
+    return str(answer.json["message"])
+
+
+def test_experiments(start: Start) -> None:
+    client = start().client()
+    made = client.ok("experiments/create", {"name": "one", "tags": [{"key": "a", "value": "b"}]})[
+        "experiment_id"
+    ]
+    assert made.isdigit()
+    assert "already exists" in message(client, "experiments/create", {"name": "one"})
+    for name in ("", None, 5):
+        assert client.post("experiments/create", {"name": name}).status == 400
+    shown = client.get("experiments/get", experiment_id=made).json["experiment"]
+    assert shown["artifact_location"] == f"mlflow-artifacts:/{made}"
+    assert shown["tags"] == [{"key": "a", "value": "b"}]
+    run_id = client.new_run(experiment_id=made)
+    client.ok("experiments/delete", {"experiment_id": made})
+    assert client.run(run_id)["info"]["lifecycle_stage"] == "deleted"
+    assert (
+        client.get("experiments/get-by-name", experiment_name="one").json["experiment"]["lifecycle_stage"]
+        == "deleted"
+    )
+    assert "must be in the 'active' state" in message(client, "runs/create", {"experiment_id": made})
+    client.ok("experiments/restore", {"experiment_id": made})
+    assert client.run(run_id)["info"]["lifecycle_stage"] == "active"
+    client.ok("experiments/update", {"experiment_id": made, "new_name": "two"})
+    found = client.ok("experiments/search", {"filter": "name LIKE 't%'", "max_results": 10})["experiments"]
+    assert [each["name"] for each in found] == ["two"]
+    missing = client.get("experiments/get", experiment_id="12345")
+    assert (missing.status, missing.json["error_code"]) == (404, "RESOURCE_DOES_NOT_EXIST")
+    assert client.get("experiments/get-by-name", experiment_name="none").status == 404
+    assert client.get("experiments/get", experiment_id="../x").status == 400
+
+
 def test_wrong_tokens_are_tried_only_so_often(start: Start) -> None:
     server = start()
     token(server.store)
