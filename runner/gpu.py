@@ -8,7 +8,7 @@ from typing import Any
 
 from runner import machine, memo, process
 
-__all__ = ["LIVE", "Query", "ask", "known", "parse"]
+__all__ = ["Query", "Watch", "ask", "known", "parse", "watch"]
 
 PROGRAM = "nvidia-smi"
 FACTS = ("index", "name", "uuid", "memory.total", "driver_version", "compute_cap")
@@ -35,11 +35,34 @@ class Query:
                 break
             time.sleep(0.005)
         done = self._pending.finish()
-        if done.code:
-            return []
-        found = [_facts(row) for row in parse(done.out, FACTS)]
+        found = [] if done.code else [_facts(row) for row in parse(done.out, FACTS)]
+        # also that there is none, or that it hangs: the next run does not wait for it again
         memo.keep("gpus", machine.boot_id(), [self._program], found)
         return found
+
+
+class Watch:
+    """An nvidia-smi that tells again and again how busy the GPUs are."""
+
+    def __init__(self, program: str, seconds: int) -> None:
+        fields = ",".join(LIVE)
+        argv = [program, f"--query-gpu={fields}", "--format=csv,noheader,nounits", f"--loop={seconds}"]
+        self._pending = process.start(argv)
+        self._rest = ""
+
+    def read(self) -> list[dict[str, str]]:
+        """The newest of each GPU since the last time."""
+        *lines, self._rest = (self._rest + self._pending.available()).split("\n")
+        newest = {row.get("index", ""): row for row in parse("\n".join(lines), LIVE)}
+        return list(newest.values())
+
+    def stop(self) -> None:
+        self._pending.kill()
+
+
+def watch(seconds: int = 2) -> Watch | None:
+    program = process.find(PROGRAM)
+    return Watch(program, seconds) if program else None
 
 
 def ask() -> Query | None:

@@ -5,12 +5,20 @@ from __future__ import annotations
 import os
 from typing import Any
 
-__all__ = ["boot_id", "ci", "cores", "describe"]
+__all__ = ["boot_id", "ci", "cores", "describe", "pid_namespace"]
 
 
 def boot_id() -> str:
     """Changes with each start of the machine; "" where the system does not tell."""
     return _first_line("/proc/sys/kernel/random/boot_id")
+
+
+def pid_namespace() -> str:
+    """What tells our process ids from those of another container; "" where there is no such thing."""
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""
 
 
 def cores() -> int:

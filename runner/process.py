@@ -143,6 +143,20 @@ class Pending:
             os.close(err_write)
         self._ends = (out_read, err_read)
 
+    def available(self) -> str:
+        """What it has written to stdout since, without waiting for more. ASCII."""
+        poll = select.poll()
+        poll.register(self._ends[0], select.POLLIN)
+        pieces = []
+        while any(events & select.POLLIN for _, events in poll.poll(0)):
+            pieces.append(os.read(self._ends[0], 1 << 16))
+        return b"".join(pieces).decode("ascii", "replace")
+
+    def kill(self) -> None:
+        """Ends it at once."""
+        os.kill(self.pid, 9)
+        self.finish()
+
     def finish(self) -> Completed:
         collected: dict[int, list[bytes]] = {end: [] for end in self._ends}
         poll = select.poll()

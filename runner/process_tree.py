@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Iterator
 
-__all__ = ["end_all", "kill_survivors", "signal_group", "survivors"]
+__all__ = ["end_all", "kill_survivors", "marked", "signal_group", "survivors", "table"]
 
 SHORT = 60.0  # s: a run so short cannot have seen all process ids go round
 
@@ -20,7 +21,6 @@ def survivors(run_id: str, above: int = 0) -> list[int]:
 
     `above` skips the ids up to that one: much quicker, right as long as ids have not wrapped around.
     """
-    mark = b"PROJ_RUN_ID=" + run_id.encode()
     ours, user, found = os.getpid(), os.getuid(), []
     try:
         names = os.listdir("/proc")
@@ -32,12 +32,36 @@ def survivors(run_id: str, above: int = 0) -> list[int]:
         try:
             if user and os.stat(f"/proc/{name}").st_uid != user:
                 continue
-            with open(f"/proc/{name}/environ", "rb") as file:
-                if mark in file.read().split(b"\0"):
-                    found.append(int(name))
         except OSError:
-            continue  # it has ended, or is not ours to see
+            continue  # it has ended
+        if marked(int(name), run_id):
+            found.append(int(name))
     return found
+
+
+def marked(pid: int, run_id: str) -> bool:
+    """Whether it was started within that run. False when it has ended, or is not ours to see."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return b"PROJ_RUN_ID=" + run_id.encode() in file.read().split(b"\0")
+    except OSError:
+        return False
+
+
+def table() -> Iterator[tuple[int, list[bytes]]]:
+    """Every process with the fields of /proc/<pid>/stat from the third (its state) on; see proc(5)."""
+    try:
+        names = os.listdir("/proc")
+    except OSError:
+        return
+    for name in names:
+        if not name.isdigit():
+            continue
+        try:
+            with open(f"/proc/{name}/stat", "rb") as file:
+                yield int(name), file.read().rpartition(b")")[2].split()
+        except OSError:
+            continue
 
 
 def signal_group(group: int, number: int) -> bool:
@@ -91,19 +115,12 @@ def _group_alive(group: int) -> bool:
     """Whether a process of the group still runs; one that only waits for its parent to notice does not count."""
     if not signal_group(group, 0):
         return False
-    try:
-        names = [name for name in os.listdir("/proc") if name.isdigit()]
-    except OSError:
-        return True
-    for name in names:
-        try:
-            with open(f"/proc/{name}/stat", "rb") as file:
-                fields = file.read().rpartition(b")")[2].split()
-        except OSError:
-            continue
+    found = False
+    for _, fields in table():
+        found = True
         if int(fields[2]) == group and fields[0] not in (b"Z", b"X"):
             return True
-    return False
+    return not found  # no /proc here: it was there to be signalled
 
 
 def _strike(group: int, pids: list[int], number: int) -> None:

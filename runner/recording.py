@@ -7,8 +7,10 @@ from _thread import allocate_lock, start_new_thread
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from runner import machine, process, program
-from runner.errors import InputError, ProjError
+from runner import machine, process, program, variables
+from runner.backends.base import CANCEL
+from runner.errors import InputError, ProjError, StoreError
+from runner.observation import Observation
 from runner.origin import options_of, seed_variables
 from runner.server import endpoint
 from runner.sources import snapshot
@@ -22,25 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Recorder"]
 
-# Variables of the caller that explain results. Values of others are nobody's business.
-ALLOWED = (
-    "CUDA_VISIBLE_DEVICES",
-    "HIP_VISIBLE_DEVICES",
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "PYTHONHASHSEED",
-    "PYTHONPATH",
-    "PROJ_SEED",
-    "CUBLAS_WORKSPACE_CONFIG",
-    "TF_DETERMINISTIC_OPS",
-    "LANG",
-    "LC_ALL",
-    "TZ",
-    "SLURM_JOB_ID",
-    "SLURM_ARRAY_TASK_ID",
-)
 RESERVE = 8192  # bytes kept free, so that the end of a run can be written on a full disk
 
 
@@ -57,10 +40,12 @@ class Recorder:
             value.encode("utf-8", "surrogateescape") for value in plan.parameters.variables.values()
         )
         self._capture: snapshot.Capture | None = None
-        self._keeping = allocate_lock()
+        self._keeping, self._noting = allocate_lock(), allocate_lock()
         self.run_id = writer.run_id
         self.directory = writer.directory
         self._endpoint: endpoint.Endpoint | None = None
+        self._unwritten: list[dict[str, Any]] = []  # while the disk is full
+        self._observation = Observation(writer, self._note)
         self._reserve = os.path.join(self.directory, ".reserve")
         reserve(self._reserve)
 
@@ -71,6 +56,7 @@ class Recorder:
         if request.run_id:
             run = store.get(store.resolve(request.run_id))
             writer = store.open_run(run.run_id)
+            forget_cancel(writer.directory)
             writer.append({"type": "update", "status": "RUNNING"}, {"type": "supervisor", **me()})
             return cls(plan, store, writer, run.name, run.experiment_id)
         experiment = experiment_of(request.experiment_id, request.experiment_name, store)
@@ -116,7 +102,14 @@ class Recorder:
         self._writer.append({"type": "code", **state._asdict(), **problem})
         return state
 
-    def _keep_code(self) -> None:
+    def append(self, *events: Mapping[str, Any]) -> None:
+        self._writer.append(*events)
+
+    def keep_artifact(self, path: str, folder: str = "") -> None:
+        self._writer.log_artifact(path, folder)
+
+    def keep_code(self) -> None:
+        """Completes the snapshot, unless that is done or going on beside the command."""
         with self._keeping:
             capture, self._capture = self._capture, None
             if capture is None:
@@ -124,15 +117,13 @@ class Recorder:
             try:
                 capture.finish()
             except ProjError as error:
-                self._writer.append({"type": "code", "problem": error.message})
+                self._note({"type": "code", "problem": error.message})
 
     def inputs(self, report: Report) -> None:
         """What the command will read, with hashes."""
         plan = self._plan
         declared, given = plan.entry_point.inputs, plan.parameters.inputs
-        if plan.origin.inputs:
-            self._writer.append(*({**each, "type": "input"} for each in plan.origin.inputs))
-        if plan.origin.inputs or not (declared or given):
+        if not (declared or given):
             return
         from runner.inputs import describe, named
         from runner.outputs import filled
@@ -152,10 +143,13 @@ class Recorder:
             section["key"] = environment.key
         if environment.lock:
             name = environment.lock_name or "environment.lock"
-            with open(os.path.join(self.directory, name), "w", encoding="utf-8") as file:
-                file.write(environment.lock)
+            try:
+                with open(os.path.join(self.directory, name), "w", encoding="utf-8") as file:
+                    file.write(environment.lock)
+            except OSError as error:
+                raise StoreError(f"the lock cannot be kept in {self.directory}: {error.strerror}") from error
             section["lock"] = name
-        self._environment = environment
+        self._activation = environment.activation
         self._writer.append({"type": "environment", **section})
 
     def variables(self, environment: Environment) -> dict[str, str]:
@@ -187,7 +181,7 @@ class Recorder:
         return result
 
     def command(self, job: Job) -> None:
-        shown = {name: job.variables[name] for name in ALLOWED if name in job.variables}
+        shown = variables.chosen(job.variables, self._plan.parameters.variables.values())
         self._writer.append(
             {
                 "type": "command",
@@ -202,11 +196,10 @@ class Recorder:
 
     def started(self, facts: dict[str, Any]) -> None:
         """The command is on; what was not needed for starting it is found out now."""
-        self._writer.append(
-            {"type": "supervisor", **facts},
-            {"type": "machine", **machine.describe()},
-        )
-        start_new_thread(self._keep_code, ())
+        group = int(facts.get("group") or 0)
+        self._note({"type": "supervisor", **facts, "group_start": process.pid_start(group) if group else ""})
+        self._observation.begin(group, self._activation, self._plan.request.sample_resources)
+        start_new_thread(self.keep_code, ())
 
     def listen(self) -> int:
         return -1 if self._endpoint is None else self._endpoint.fileno()
@@ -234,24 +227,55 @@ class Recorder:
         except (ProjError, OSError) as error:  # the command has run, however its files are
             report.warn(f"the outputs cannot be kept: {error}")
 
-    def end(self, ended: Ended) -> None:
-        self._keep_code()
+    def interrupted(self, interrupt: KeyboardInterrupt) -> Ended:
+        """By a signal, or by `proj cancel`, while there is no command."""
+        number = int(getattr(interrupt, "number", 2))
+        name = {1: "SIGHUP", 2: "SIGINT", 15: "SIGTERM"}[number]
+        try:
+            with open(os.path.join(self.directory, CANCEL), encoding="utf-8") as file:
+                return Ended("KILLED", 128 + number, "cancelled", name, f"by {file.read().strip()}")
+        except OSError:
+            return Ended("KILLED", 128 + number, "interrupted", name)
+
+    def end(self, ended: Ended, report: Report) -> None:
+        """Writes it also on a full disk, and warns where even that is not possible."""
+        self.keep_code()
         if self._endpoint is not None:
             self._endpoint.close()
+        events = self._observation.end()
+        if ended.resources:
+            events.append({"type": "resources", **ended.resources})
         try:
             os.unlink(self._reserve)
         except OSError:
             pass
-        if ended.resources:
-            self._writer.append({"type": "resources", **ended.resources})
-        self._writer.end(
-            ended.status,
-            reason=ended.reason,
-            exit_code=ended.exit_code,
-            signal=ended.signal,
-            message=ended.message,
-        )
+        self._note(*events)
+        message = ended.message
+        if self._unwritten:
+            message = ", ".join(
+                filter(None, (message, f"{len(self._unwritten)} events could not be recorded"))
+            )
+        try:
+            self._writer.end(
+                ended.status,
+                reason=ended.reason,
+                exit_code=ended.exit_code,
+                signal=ended.signal,
+                message=message,
+            )
+        except StoreError as error:
+            report.warn(f"the end of this run could not be recorded: {error.message}")
         self._writer.close()
+
+    def _note(self, *events: dict[str, Any]) -> None:
+        """While the command runs nothing may stop it: what cannot be written now is written at the end."""
+        with self._noting:
+            waiting, self._unwritten = [*self._unwritten, *events], []
+            try:
+                if waiting:
+                    self._writer.append(*waiting)
+            except StoreError:
+                self._unwritten = waiting
 
     def outcome(self, ended: Ended, duration: float, phases: Mapping[str, float]) -> Outcome:
         from runner.run import Outcome
@@ -282,7 +306,16 @@ def me() -> dict[str, Any]:
         "pid_start": process.pid_start(os.getpid()),
         "boot_id": machine.boot_id(),
         "host": os.uname().nodename,
+        "pid_namespace": machine.pid_namespace(),
     }
+
+
+def forget_cancel(directory: str) -> None:
+    """What was asked of an earlier try of this run is not asked of this one."""
+    try:
+        os.unlink(os.path.join(directory, CANCEL))
+    except OSError:
+        pass
 
 
 def reserve(path: str) -> None:

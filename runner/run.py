@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from runner import backends, environments, memo, paths, sources
 from runner.errors import InputError, ProjError
+from runner.interrupts import Interrupts
 from runner.origin import NONE, Origin
 from runner.parameters import Resolved, assignments, load_file, resolve
 from runner.project_plain import from_plain, to_plain
@@ -199,6 +200,18 @@ def execute(
     plan: Plan, state: Any, phases: Phases, report: Report, instead: Instead | None = None
 ) -> Outcome:
     """From here on every failure is recorded. `instead` may end the run before its command starts."""
+    with Interrupts() as interrupts:
+        return execute_recorded(plan, state, phases, report, interrupts, instead)
+
+
+def execute_recorded(
+    plan: Plan,
+    state: Any,
+    phases: Phases,
+    report: Report,
+    interrupts: Interrupts,
+    instead: Instead | None,
+) -> Outcome:
     recorder = Recorder.start(plan, Store(paths.store(plan.request.store)))
     ended = Ended("FAILED", 125, "error")
     try:
@@ -216,14 +229,15 @@ def execute(
     except ProjError as error:
         ended = Ended("FAILED", error.exit_code, "error", "", error.message)
         raise
-    except KeyboardInterrupt:
-        ended = Ended("KILLED", 130, "interrupted", "SIGINT")
+    except KeyboardInterrupt as interrupt:
+        ended = recorder.interrupted(interrupt)
         raise
     except BaseException as error:
         ended = Ended("FAILED", 125, "error", "", f"{type(error).__name__}: {error}")
         raise
     finally:
-        recorder.end(ended)
+        interrupts.shield()
+        recorder.end(ended, report)
         phases.end("end")
     return recorder.outcome(ended, time.perf_counter() - phases.began, phases.seconds)
 
@@ -267,7 +281,11 @@ def start_and_wait(
     backend = backends.get(plan.request.backend)
     handle = backend.submit(job, report)
     phases.end("start")
-    ended = backend.wait(handle, job, recorder)
+    try:
+        ended = backend.wait(handle, job, recorder)
+    except KeyboardInterrupt:  # before the supervisor could catch it
+        backend.cancel(handle, 1.0)
+        raise
     phases.end("command")
     return ended
 

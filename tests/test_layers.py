@@ -22,6 +22,8 @@ LAYERS: list[set[str]] = [
         "hashing",
         "versions",
         "gpu",
+        "interrupts",
+        "variables",
         "dataset",
     },
     {
@@ -41,7 +43,7 @@ LAYERS: list[set[str]] = [
         ),
     },
     {"server"},  # the protocol over a store: tracking's only user among the plug-in folders
-    {"recording", "run", "doctor"},
+    {"recording", "run", "doctor", "observation", "sampling"},
     {"reproduction"},
     {"cli", "__main__"},
 ]

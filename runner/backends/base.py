@@ -7,7 +7,9 @@ from typing import Any, Protocol
 
 from runner.values import Ended, Job, Report
 
-__all__ = ["Backend", "Supervision"]
+__all__ = ["CANCEL", "Backend", "Supervision"]
+
+CANCEL = "cancel"  # a file of this name in the record asks the supervisor to end the run; it says who asks
 
 
 class Supervision(Protocol):

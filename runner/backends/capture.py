@@ -57,14 +57,19 @@ class Capture:
     def __init__(self, directory: str, most: int) -> None:
         self._directory = directory
         self._half = max(most // 2, 1)
-        self._file = self._open("output.log")
-        self._times = self._open("output.times")
-        self._size = os.fstat(self._file).st_size  # a resumed run goes on behind its earlier output
+        self._file = self._times = -1
+        self._size = 0
         self._last = (0, 0)  # stream, ms
         self._tail: list[int] = []  # the two files of the tail, the current one last
         self._tail_size = 0
         self._dropped = 0
         self.failure = ""
+        try:
+            self._file = self._open("output.log")
+            self._times = self._open("output.times")
+            self._size = os.fstat(self._file).st_size  # a resumed run goes on behind its earlier output
+        except OSError as error:
+            self.failure = error.strerror or str(error)
 
     def _open(self, name: str) -> int:
         path = os.path.join(self._directory, name)
@@ -118,7 +123,8 @@ class Capture:
         except OSError as error:
             self.failure = self.failure or error.strerror or str(error)
         for file in (self._file, self._times, *self._tail):
-            os.close(file)
+            if file >= 0:
+                os.close(file)
         self._tail = []
 
 

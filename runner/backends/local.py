@@ -20,7 +20,8 @@ from runner.values import Ended, Job, Report
 __all__ = ["Handle", "cancel", "problem", "submit", "wait"]
 
 GRACE = 10.0  # s between asking a command to end and ending it
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE, signal.SIGXFSZ)
+# Python ignores these, programs do not; what nohup or a shell made us ignore, the command ignores, too
+SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ)
 # words that mean something to bash itself, though a program of that name may exist
 BUILTINS = frozenset(
     (

@@ -13,17 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from runner import process_tree
 from runner.backends import contained, evidence, guard, terminal
-from runner.backends.base import Supervision
+from runner.backends.base import CANCEL, Supervision
 from runner.backends.capture import Capture, Mask, limit
 from runner.values import Ended, Job, Json
 
 if TYPE_CHECKING:
     from runner.backends.local import Handle
 
-__all__ = ["CANCEL", "Supervisor"]
+__all__ = ["Supervisor"]
 
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
-CANCEL = "cancel"  # a file of this name in the record asks the supervisor to end the run
 FLOW = 0.0006  # s: output that comes faster than this is read in larger pieces
 MOST = 1 << 18  # bytes at once
 SMALL = 1 << 14
@@ -66,6 +65,9 @@ class Supervisor:
             self._loop()
             finished = contained.finish(self._job)
             self._end_the_rest()
+        except BaseException:  # of our own making: nothing of the run is left behind all the same
+            process_tree.kill_survivors(self._job.run_id, self._handle.pid)
+            raise
         finally:
             if finished is None:
                 contained.finish(self._job)  # in any case: a container outlives its client
@@ -92,7 +94,8 @@ class Supervisor:
         def nothing(number: int, frame: FrameType | None) -> None:
             pass  # the wake-up pipe has it
 
-        watched = [*FORWARDED, signal.SIGCHLD, signal.SIGWINCH]
+        asked = [number for number in FORWARDED if signal.getsignal(number) is not signal.SIG_IGN]  # nohup
+        watched = [*asked, signal.SIGCHLD, signal.SIGWINCH]
         before: dict[int, Any] = {number: signal.signal(number, nothing) for number in watched}
         os.write(self._wake[1], bytes([signal.SIGCHLD]))  # it may have ended already
         return before
@@ -247,13 +250,16 @@ class Supervisor:
         ):
             number = code - 128  # how a shell tells of its child
         name = signal.Signals(number).name if number else ""
+        kills = evidence.memory_kills() - self._handle.memory_kills
         message = f"output was not kept: {self._capture.failure}" if self._capture.failure else ""
         if self._asked:
             by = f"by {self._by}" if self._by else ""
             reason = self._asked
             # a command that ended well in spite of being asked to end was interrupted all the same
             return Ended("KILLED", code or 128 + signal.SIGTERM, reason, name, message or by, self._usage)
-        if number == signal.SIGKILL and evidence.memory_kills() > self._handle.memory_kills:
+        if kills > 0 and not message:  # perhaps of a worker that the command went on without
+            message = f"the kernel ended {kills} of its processes: out of memory"
+        if number == signal.SIGKILL and kills > 0:
             return Ended("FAILED", code, "memory", name, "ended by the kernel: out of memory", self._usage)
         if number in (
             *FORWARDED,

@@ -62,7 +62,7 @@ def check(run: Run) -> None:
 
 def ask(store: Store, run: Run) -> None:
     """Leaves a note in the record, which its supervisor looks for wherever it is; on this host it is woken up."""
-    from runner.backends.supervise import CANCEL
+    from runner.backends.base import CANCEL
     from runner.tracking.store import user_name
 
     path = os.path.join(store.run_directory(run.run_id), CANCEL)

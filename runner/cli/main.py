@@ -26,7 +26,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "cancel": ("runner.cli.cancel", "End a run."),
     "reproduce": ("runner.cli.reproduce", "Make a recorded run again and compare the results."),
     "rerun": ("runner.cli.rerun", "Run a recorded run's code again, with changes."),
-    "diff": ("runner.cli.diff", "Show how two runs differ: code, packages, parameters, inputs, machine, metrics."),
+    "diff": (
+        "runner.cli.diff",
+        "Show how two runs differ: code, packages, parameters, inputs, machine, metrics.",
+    ),
     "bundle": ("runner.cli.bundle", "Pack a run with all that is needed to make it again."),
     "compare": ("runner.cli.compare", "Show where runs differ."),
     "artifacts": ("runner.cli.artifacts", "List and fetch the files of a run."),
@@ -63,8 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _run(words)
     except ProjError as error:
         return _tell(error)
-    except KeyboardInterrupt:
-        return 130
+    except KeyboardInterrupt as interrupt:
+        return 128 + getattr(interrupt, "number", 2)
     except BrokenPipeError:
         # whoever read our output has gone; nothing more can be said, also not at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
