@@ -129,7 +129,7 @@ def _clause(have: tuple[int, ...], clause: str) -> bool:
 
 def _missing(asked: str, where: str, every: list[Interpreter], near: list[Interpreter]) -> EnvironmentFailure:
     versions = ", ".join(dict.fromkeys(each.version for each in reversed(every)))
-    places = ", ".join(dict.fromkeys(_shortened(os.path.dirname(each.path)) for each in every[:6]))
+    places = ", ".join(dict.fromkeys(_shortened(_home_of(each)) for each in every))
     use = near[0] if near else own()
     plain = re.search(r"\d+(\.\d+)*", asked)
     install = plain[0] if plain else "3.12"
@@ -145,6 +145,12 @@ def _missing(asked: str, where: str, every: list[Interpreter], near: list[Interp
         f" found: {versions} (in {places})",
         hint,
     )
+
+
+def _home_of(interpreter: Interpreter) -> str:
+    folder = os.path.dirname(interpreter.path)
+    match = re.match(r"(.*)/(?:versions|python)/[^/]*\d[^/]*/bin$", folder)
+    return match[0].rsplit("/", 2)[0] if match else folder
 
 
 def _shortened(path: str) -> str:
