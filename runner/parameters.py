@@ -69,16 +69,16 @@ def resolve(
         if name in in_command:  # the command asks for it, it was only not declared
             declared[name] = Parameter(name)
     gathered = _Gathered(directory, storage, project)
-    for position, parameter in enumerate(declared.values()):
+    for parameter in declared.values():
         inputs = len(gathered.inputs)
-        gathered.take(parameter, given, position)
+        gathered.take(parameter, given)
         if parameter.secret:
             gathered.hide(parameter.name)
             del gathered.inputs[inputs:]
     for name, value in undeclared.items():
         if name not in declared:
             _check_undeclared(name, entry_point, given, gathered.faults)
-            gathered.take(Parameter(name), {name: value}, 0)
+            gathered.take(Parameter(name), {name: value})
     if gathered.faults:
         raise InputError("\n".join(gathered.faults), _usage(entry_point))
     after = [
@@ -109,7 +109,7 @@ class _Gathered:
         self.inputs: list[str] = []
         self.downloads: list[tuple[str, str]] = []
 
-    def take(self, parameter: Parameter, given: Mapping[str, Json], position: int) -> None:
+    def take(self, parameter: Parameter, given: Mapping[str, Json]) -> None:
         name = parameter.name
         is_given = name in given
         if not is_given and not parameter.has_default:
@@ -134,21 +134,24 @@ class _Gathered:
                 return
             typed = value  # a default is taken as it is, as MLflow does; `proj check` reports it
         if parameter.type == "path":
-            typed = text = self.path(parameter, text, is_given, position)
+            typed = text = self.path(parameter, text, is_given)
         elif parameter.type == "uri":
             self.inputs.append(text)
         self.texts[name] = text
         self.values[name] = typed
 
-    def path(self, parameter: Parameter, text: str, is_given: bool, position: int) -> str:
+    def path(self, parameter: Parameter, text: str, is_given: bool) -> str:
         """The absolute path; of a remote one, the place where its download will be."""
         kind = parameter_types.scheme(text)
         if kind and kind != "file" and not (os.name == "nt" and len(kind) == 1):
             self.inputs.append(text)
             if not self.storage:
                 return text
-            last = text.partition("?")[0].rstrip("/").rpartition("/")[2] or "data"
-            local = os.path.join(self.storage, f"param_{position}", last)
+            from hashlib import sha256
+
+            last = text.partition("?")[0].rstrip("/").rpartition("/")[2]
+            name = last if last not in ("", ".", "..") else "data"
+            local = os.path.join(self.storage, sha256(text.encode("utf-8", "replace")).hexdigest()[:16], name)
             self.downloads.append((text, local))
             return local
         if kind == "file":

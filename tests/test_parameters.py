@@ -240,8 +240,16 @@ def test_a_remote_path_is_a_download_to_come(tmp_path: Any) -> None:
     point = EntryPoint("main", "a {y} {x}", (Parameter("x", "path"), Parameter("y")))
     uri = "https://host/a/data.csv?token=1"
     found = parameters.resolve(point, {"x": uri, "y": "1"}, directory="/", storage=str(tmp_path))
-    local = str(tmp_path / "param_0" / "data.csv")
+    ((_, local),) = found.downloads
+    assert os.path.relpath(local, tmp_path).endswith("/data.csv")
     assert (found.command, found.downloads, found.inputs) == (f"a 1 {local}", ((uri, local),), (uri,))
+    others = [
+        parameters.resolve(point, {"x": each, "y": "1"}, directory="/", storage=str(tmp_path)).downloads[0][1]
+        for each in (uri, "https://other/data.csv", "https://other/..", "runs:/1/model/")
+    ]
+    assert others[0] == local
+    assert others[1] != local
+    assert [os.path.basename(each) for each in others] == ["data.csv", "data.csv", "data", "model"]
 
 
 def test_a_uri_is_an_input() -> None:
