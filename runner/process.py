@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import select
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -157,14 +158,22 @@ class Pending:
         os.kill(self.pid, 9)
         self.finish()
 
-    def finish(self) -> Completed:
+    def finish(self, timeout: float | None = None) -> Completed:
+        """Waits for it. After `timeout` seconds it is killed, whatever its own children do: code -9."""
+        deadline = None if timeout is None else time.monotonic() + timeout
         collected: dict[int, list[bytes]] = {end: [] for end in self._ends}
         poll = select.poll()
         for end in self._ends:
             poll.register(end, select.POLLIN | select.POLLHUP)
         open_ends = set(self._ends)
         while open_ends:
-            for end, _ in poll.poll():
+            ready = poll.poll(None if deadline is None else max(0, (deadline - time.monotonic()) * 1000))
+            if not ready:
+                os.kill(self.pid, 9)
+                for end in open_ends:
+                    os.close(end)
+                break
+            for end, _ in ready:
                 data = os.read(end, 1 << 18)
                 if data:
                     collected[end].append(data)

@@ -38,7 +38,7 @@ CONFIG = """[gc]
 \turl = {url}
 \tfetch = +refs/heads/*:refs/remotes/origin/*
 """
-PATIENCE = 60.0  # s, for a remote's list of refs when the mirror could answer instead
+PATIENCE = 20.0  # s, for a remote's list of refs when the mirror could answer instead
 
 
 class UnreachableError(SourceError):
@@ -96,7 +96,10 @@ class Asked:
         )
 
     def finish(self) -> Refs:
-        done = self._helper.finish()
+        asking = sys.stdin is not None and sys.stdin.isatty()  # a person may be typing a password
+        done = self._helper.finish(PATIENCE if self._mirror.exists and not asking else None)
+        if done.code == -9:
+            raise UnreachableError(self._mirror.url, f"no answer within {PATIENCE:g} s")
         if done.code:
             raise UnreachableError(self._mirror.url, last_line(done.err, self._mirror.credentials))
         return _refs(done.out)

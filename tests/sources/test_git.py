@@ -541,3 +541,19 @@ def test_what_a_command_does_to_its_repository_is_no_news_of_the_remote(remote: 
     shutil.move(remote, tmp_path / "gone")
     assert version_of(fetched(f"file://{remote}", "main")) == "4"
     assert version_of(fetched(f"file://{remote}")) == "4"
+
+
+def test_a_remote_that_never_answers(remote: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sources.release(fetched(f"file://{remote}"))
+    monkeypatch.setattr(mirror, "PATIENCE", 0.3)
+    config = tmp_path / "gitconfig"
+    config.write_text(
+        f'[remote "x"]\n[url "ext::sleep 30 "]\n\tinsteadOf = file://{remote}\n[protocol]\n\tallow = always\n'
+    )
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
+    monkeypatch.setenv("GIT_ALLOW_PROTOCOL", "ext:file")
+    started = time.monotonic()
+    checkout = fetched(f"file://{remote}")
+    assert time.monotonic() - started < 5
+    assert version_of(checkout) == "3"
+    assert "no answer within 0.3 s" in checkout.notes[0]
