@@ -16,7 +16,7 @@ from runner.server import endpoint
 from runner.sources import snapshot
 from runner.tracking.names import random_name
 from runner.tracking.store import Store
-from runner.values import CodeState, Ended, Environment, Job, Report
+from runner.values import Activation, CodeState, Ended, Environment, Job, Report
 
 if TYPE_CHECKING:
     from runner.run import Outcome, Plan
@@ -104,6 +104,11 @@ class Recorder:
 
     def append(self, *events: Mapping[str, Any]) -> None:
         self._writer.append(*events)
+
+    @property
+    def activation(self) -> Activation:
+        """Known once the environment is."""
+        return self._activation
 
     def keep_artifact(self, path: str, folder: str = "") -> None:
         self._writer.log_artifact(path, folder)

@@ -11,12 +11,12 @@ from runner.errors import InputError, ProjError, StoreError
 from runner.origin import Origin
 from runner.parameters import Resolved, resolve
 from runner.project_find import entry_point
-from runner.recording import ALLOWED
 from runner.reproduction.clean_room import Room
 from runner.reproduction.recorded import CannotRunError, Recorded
 from runner.run import Outcome, Phases, Plan, Request, backend_options, execute
 from runner.tracking.store import Store
 from runner.values import Checkout, EntryPoint, Json, Report
+from runner.variables import ALLOWED, HIDDEN
 
 __all__ = ["Changes", "make", "plan"]
 
@@ -102,7 +102,9 @@ def _experiment(recorded: Recorded) -> str:
 def _variables(recorded: Recorded, room: Room) -> dict[str, str | None]:
     """The recorded variables, and none of the others that would have been recorded."""
     known = recorded.section("command").get("variables") or {}
-    return {name: room.here(str(known[name])) if name in known else None for name in ALLOWED}
+    others: dict[str, str | None] = {name: None for name in ALLOWED if name not in known}
+    # a value that looked like a secret was not recorded: the caller's own is as good a guess as any
+    return others | {name: room.here(str(value)) for name, value in known.items() if value != HIDDEN}
 
 
 def _parameters(

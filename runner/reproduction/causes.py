@@ -69,7 +69,7 @@ def without_root(recorded: Recorded) -> dict[str, Any]:
 
 
 def environment(old: Recorded, new: Recorded) -> list[Cause]:
-    changed = packages(old.lock, new.lock)
+    changed = packages(old.packages, new.packages)
     before, after = old.section("environment"), new.section("environment")
     for name in ("kind", "python", "image", "digest"):
         if before.get(name) and after.get(name) and before[name] != after[name]:
@@ -82,7 +82,7 @@ def environment(old: Recorded, new: Recorded) -> list[Cause]:
 
 def packages(old: str, new: str) -> list[str]:
     """`six 1.16.0 -> 1.17.0` for each package that differs."""
-    if old == new:
+    if old == new or not (old and new):  # of a run that did not record them nothing is known
         return []
     from runner.environments.packages import changes
 

@@ -30,9 +30,15 @@ class Recorded(NamedTuple):
     params: Mapping[str, Json]  # that the command was given; those that it logged are not here
     texts: Mapping[str, str]
     lock: str  # text; "" when the environment had none
+    installed: str = ""  # packages, one a line, of an environment that was found and not made
 
     def section(self, name: str) -> Mapping[str, Any]:
         return self.run.sections.get(name, {})
+
+    @property
+    def packages(self) -> str:
+        """Text that names all packages: the lock, or what was found installed."""
+        return self.lock or self.installed
 
     @property
     def code(self) -> CodeState:
@@ -86,14 +92,22 @@ def load(store: Store, ref: str) -> Recorded:
 def of(store: Store, run: Run) -> Recorded:
     directory = store.run_directory(run.run_id)
     params, texts = _given(directory)
-    lock = ""
-    if name := run.sections.get("environment", {}).get("lock"):
-        try:
-            with open(os.path.join(directory, os.path.basename(str(name))), encoding="utf-8") as file:
-                lock = file.read()
-        except OSError:
-            pass
-    return Recorded(run, store.root, directory, params, texts, lock)
+    environment = run.sections.get("environment", {})
+    lock, installed = (_text(directory, environment.get(name)) for name in ("lock", "packages"))
+    return Recorded(run, store.root, directory, params, texts, lock, installed)
+
+
+def _text(directory: str, name: object) -> str:
+    """Of a file in the record; "" when it is not there."""
+    if not isinstance(name, str) or not name:
+        return ""
+    try:
+        with open(
+            os.path.join(directory, os.path.basename(name)), encoding="utf-8", errors="replace"
+        ) as file:
+            return file.read()
+    except OSError:
+        return ""
 
 
 def _given(directory: str) -> tuple[dict[str, Json], dict[str, str]]:
