@@ -26,13 +26,15 @@ FILTER = "metrics.m0 < 0.8 and params.model = 'ridge'"
 ORDER = ["metrics.m0"]
 BEGIN = 1_700_000_000_000  # ms
 LIST = """
-import resource, sys, time
+import sys, time
 began = time.perf_counter()
 from runner.tracking.store import Store
 with Store(sys.argv[1]) as store:
     page = store.search(sys.argv[2], order_by=sys.argv[3:], limit=100)
 took = time.perf_counter() - began
-print(len(page.runs), took, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+with open("/proc/self/status") as file:
+    peak = next(line.split()[1] for line in file if line.startswith("VmHWM"))
+print(len(page.runs), took, peak)
 """
 
 
@@ -108,6 +110,7 @@ WRITE = """
 import sys, time
 from runner.tracking.store import Store
 writer = Store(sys.argv[1]).create_run(name=sys.argv[2])
+print(flush=True)
 sys.stdin.readline()
 for step in range(int(sys.argv[3])):
     writer.metric("loss", 0.5, step)
@@ -117,14 +120,20 @@ writer.end("FINISHED", sync=False)
 
 def writers(folder: str, count: int, points: int) -> None:
     root = os.path.join(folder, "writers")
+    shutil.rmtree(root, ignore_errors=True)
     argv = [sys.executable, "-c", WRITE, root]
     made = [
-        subprocess.Popen([*argv, f"w{number}", str(points)], stdin=subprocess.PIPE) for number in range(count)
+        subprocess.Popen([*argv, f"w{number}", str(points)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        for number in range(count)
     ]
-    time.sleep(count * 0.05)  # all of them wait at their line
+    for process in made:
+        process.stdout.readline()  # type: ignore[union-attr]
     began = time.perf_counter()
     for process in made:
-        process.communicate(b"\n")
+        process.stdin.write(b"\n")  # type: ignore[union-attr]
+        process.stdin.flush()  # type: ignore[union-attr]
+    for process in made:
+        process.communicate()
     taken = time.perf_counter() - began
     with Store(root) as store:
         runs = store.search("status = 'FINISHED'", limit=1000).runs
@@ -168,7 +177,7 @@ def size(root: str, count: int) -> None:
             os.unlink(os.path.join(root, name))
     with Store(root) as store:
         rebuilt = timed(lambda: store.search(limit=1))
-        row(f"full rebuild of the index of {count:,} runs", f"{count / rebuilt:,.0f} runs/s")
+        row(f"full rebuild of the index of {count:,} runs", f"{store.index.count() / rebuilt:,.0f} runs/s")
         row("  its size", f"{os.path.getsize(os.path.join(root, 'index.sqlite')) / 1e6:.0f} MB")
         time.sleep(2.1)
         store.search(limit=1)
@@ -216,8 +225,8 @@ def main() -> None:
     folder = os.path.abspath(given.keep) if given.keep else tempfile.mkdtemp(prefix="store-benchmark-")
     os.makedirs(folder, exist_ok=True)
     parts: dict[str, Callable[[], object]] = {
-        "append": lambda: appending(folder, 50_000 if given.full else 20_000),
-        "writers": lambda: writers(folder, 64, 2000 if given.full else 500),
+        "append": lambda: appending(folder, 100_000 if given.full else 20_000),
+        "writers": lambda: writers(folder, 64, 20_000 if given.full else 3000),
         "sizes": lambda: sizes(folder, [1000, 10_000, *([100_000] if given.full else [])]),
         "points": lambda: all_points(folder, [1000, 10_000, 100_000, *([1_000_000] if given.full else [])]),
     }
