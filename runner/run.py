@@ -217,6 +217,10 @@ def execute_recorded(
     try:
         phases.end("record")
         recorder.code(state, report)
+        if plan.parameters.downloads:
+            from runner.parameters_download import fetch_all
+
+            fetch_all(plan.parameters.downloads, paths.store(plan.request.store), report)
         recorder.inputs(report)
         phases.end("snapshot")
         environment = prepare(plan, report)

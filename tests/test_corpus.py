@@ -38,7 +38,7 @@ STUB = """command_not_found_handle() { printf '%s\\0' "$@" $'\\2' >&3; }\n"""
 
 pytestmark = [
     pytest.mark.corpus,
-    pytest.mark.skipif(not RESULTS, reason="the corpus is not here (PROJ_CORPUS)"),
+    pytest.mark.skipif(not RESULTS, reason="only on a machine with the corpus (PROJ_CORPUS)"),
 ]
 
 

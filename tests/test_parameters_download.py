@@ -15,6 +15,7 @@ from runner import parameters, paths
 from runner.errors import InputError, ProjError
 from runner.parameters_download import fetch_all
 from runner.values import EntryPoint, Parameter, Silent
+from tests.helpers import make_tree, proj
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -100,3 +101,14 @@ def test_an_artifact_of_a_run(tmp_path: Any) -> None:
         fetch(f"runs:/{run_id}/nothing", tmp_path / "d")
     with pytest.raises(InputError, match="does not name an artifact"):
         fetch(f"runs:/{run_id}", tmp_path / "d")
+
+
+def test_a_run_gets_the_file_and_records_its_hash(tmp_path: Any, address: str) -> None:
+    project = make_tree(
+        tmp_path / "p", {"MLproject": "entry_points: {main: {command: 'cat {x}', parameters: {x: path}}}\n"}
+    )
+    done = proj("run", project, "--env-manager", "local", "-P", f"x={address}/data.csv?token=s3cret")
+    assert (done.code, done.out) == (0, "a,b\n")
+    done = proj("run", project, "--env-manager", "local", "-P", f"x={address}/other.csv")
+    assert done.code == 125
+    assert "404" in done.err
