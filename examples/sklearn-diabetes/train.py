@@ -2,6 +2,9 @@
 
 import argparse
 import json
+import os
+import shutil
+import subprocess
 
 from sklearn.datasets import load_diabetes
 from sklearn.linear_model import ElasticNet
@@ -29,6 +32,8 @@ def main() -> None:
     }
     for name, value in metrics.items():
         print(f"{name} = {value:.4f}")
+    if "PROJ_RUN_ID" in os.environ and shutil.which("proj"):  # into the record of the run, if this is one
+        subprocess.run(["proj", "log", "metric", *(f"{name}={value}" for name, value in metrics.items())], check=True)
     with open("model.json", "w") as file:
         json.dump({"coefficients": model.coef_.tolist(), "intercept": model.intercept_, "metrics": metrics}, file)
 

@@ -42,6 +42,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("runner.cli.export", "Write runs to a CSV, JSON or Parquet file."),
     "experiments": ("runner.cli.experiments", "List, make, rename and delete experiments."),
     "doctor": ("runner.cli.doctor", "Check what runs need on this machine, and the store."),
+    "new": ("runner.cli.new", "Make a new project from a template."),
+    "update": ("runner.cli.update", "Bring the newest version of its template into a project."),
     "server": ("runner.cli.server", "Serve a store to MLflow clients."),
 }
 

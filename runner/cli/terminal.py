@@ -1,4 +1,4 @@
-"""The terminal's side of Report: one line a step, with its elapsed time, on stderr; plain when piped."""
+"""The terminal's side of Report: one line for a slow step, with its elapsed time, on stderr; plain when piped."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from runner.cli.output import colours
 
 __all__ = ["Terminal"]
 
-SLOW = 0.3  # s: a quicker step is not shown on a terminal
+SLOW = 0.3  # s: a quicker step is not shown
 TICK = 0.1
 
 
@@ -75,34 +75,38 @@ class _Step:
 
     def __enter__(self) -> _Step:
         self._began = time.monotonic()
-        if self._terminal.live:
+        if not self._terminal.quiet:
             import threading
 
             self._stop = threading.Event()
-            self._thread = threading.Thread(target=self._draw_until_stopped, daemon=True)
+            self._thread = threading.Thread(target=self._show_until_stopped, daemon=True)
             self._thread.start()
-        else:
-            self._terminal.line(f"{self._text} ...")
         return self
 
     def update(self, text: str, done: float = 0, total: float = 0) -> None:
         self._detail, self._done, self._total = text, done, total
 
     def __exit__(self, *error: object) -> None:
+        if self._stop is None:
+            return
         took = time.monotonic() - self._began
-        if self._stop is not None:
-            self._stop.set()
-            self._thread.join()
-            mark = "✓" if error[0] is None else "✗"
-            shown = f"\r\033[K{mark} {self._text} {took:.1f} s\n" if took >= SLOW else "\r\033[K"
-            self._terminal._write(shown)
-        elif took >= 1:
+        self._stop.set()
+        self._thread.join()
+        if took < SLOW:
+            return
+        if self._terminal.live:
+            self._terminal._write(f"\r\033[K{'✓' if error[0] is None else '✗'} {self._text} {took:.1f} s\n")
+        else:
             self._terminal.line(
                 f"{self._text}: {'done' if error[0] is None else 'failed'} after {took:.1f} s"
             )
 
-    def _draw_until_stopped(self) -> None:
+    def _show_until_stopped(self) -> None:
+        """A quick step is not shown at all."""
         if self._stop.wait(SLOW):
+            return
+        if not self._terminal.live:
+            self._terminal.line(f"{self._text} ...")
             return
         while not self._stop.wait(TICK):
             self._terminal._write(self._line())

@@ -1,0 +1,72 @@
+"""`proj new`: a project from a template. Parses, calls scaffold.new, says what to type next."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import typer
+
+from runner.cli.output import emit_json, emit_lines, table
+from runner.cli.terminal import Terminal
+from runner.errors import InputError
+
+__all__ = ["answers_of", "app"]
+
+app = typer.Typer(rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]})
+
+
+@app.command()
+def new(
+    words: list[str] = typer.Argument(None, metavar="[TEMPLATE] DIR", help="Built-in template, folder, archive, git URL or gh:OWNER/REPO; basic when left out."),
+    answers: list[str] = typer.Option([], "-d", "--data", metavar="KEY=VALUE", help="Answer to a question of the template."),
+    defaults: bool = typer.Option(False, "--defaults", help="Ask nothing, take the defaults."),
+    trust: bool = typer.Option(False, "--trust", help="Allow the template to run code of its own."),
+    show: bool = typer.Option(False, "--list", help="Show the built-in templates."),
+    as_json: bool = typer.Option(False, "--json", help="Print what was made as JSON."),
+    quiet: bool = typer.Option(False, "-q", "--quiet", help="Print nothing."),
+) -> None:  # fmt: skip
+    """Make a new project from a template."""
+    from runner import scaffold
+
+    if show:
+        found = scaffold.templates()
+        if as_json:
+            emit_json([each._asdict() for each in found])
+        else:
+            table(["template", "description"], found)
+        return
+    if not 1 <= len(words or ()) <= 2:
+        raise InputError("proj new takes a folder, or a template and a folder", "proj new sklearn my-project")
+    template, directory = words if len(words) == 2 else ("basic", words[0])
+    ask = not defaults and sys.stdin.isatty() and not as_json
+    made = scaffold.new(
+        template,
+        directory,
+        answers_of(answers),
+        ask=ask,
+        trust=trust,
+        report=Terminal(quiet=quiet or as_json),
+    )
+    if as_json:
+        emit_json(made._asdict())
+    elif not quiet:
+        shown = os.path.relpath(made.directory)
+        emit_lines([f"made {shown} from {template}: {len(made.files)} files", f"  cd {shown} && proj run ."])
+
+
+def answers_of(given: list[str]) -> dict[str, Any]:
+    """`-d key=value`; the value is read as YAML, so 3 is a number and true a yes."""
+    import yaml
+
+    answers: dict[str, Any] = {}
+    for text in given:
+        key, equals, value = text.partition("=")
+        if not key or not equals:
+            raise InputError(f"-d {text!r} is not KEY=VALUE")
+        try:
+            answers[key] = yaml.safe_load(value) if value else ""
+        except yaml.YAMLError:
+            answers[key] = value
+    return answers
