@@ -315,6 +315,13 @@ def test_what_format_takes_is_read_as_format_reads_it(command: str) -> None:
     assert template.render(parsed, lambda name, layers: {"a": "1", "b": "2"}[name]) == expected
 
 
+def test_complaint_4390_the_command_decides_how_options_are_written() -> None:
+    found = resolve(
+        "python a.py model.lr={lr} 'name={name}'", Parameter("lr"), Parameter("name"), lr="0.1", name="a b"
+    )
+    assert words(found.command.replace("python", "show")) == ["a.py", "model.lr=0.1", "name=a b"]
+
+
 def test_names_with_dashes_and_dots() -> None:
     assert resolve("a {n-class} {a.b}", Parameter("n-class"), Parameter("a.b"), **{"n-class": "1", "a.b": "2"}).command == "a 1 2"  # fmt: skip
 

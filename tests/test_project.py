@@ -157,6 +157,12 @@ def test_a_null_entry_point_is_an_error_at_its_place(tmp_path: Any) -> None:
     assert "main has no command" in fault.message
 
 
+def test_an_entry_point_that_is_a_text_is_its_command(tmp_path: Any) -> None:
+    loaded = load(tmp_path, "entry_points: {main: python a.py}\n")
+    assert loaded.entry_points[0].command == "python a.py"
+    assert [fault.severity for fault in read(loaded.directory, strict=True)[1]] == ["error"]
+
+
 def test_a_latin_1_byte_is_read_and_reported(tmp_path: Any) -> None:
     text = "name: caf\xe9\n".encode("latin-1") + MAIN.encode()
     assert load(tmp_path, text).name == "café"
@@ -181,7 +187,7 @@ def test_docker_env_as_a_text_is_the_image(tmp_path: Any) -> None:
         ("- a\n", "is a mapping of keys to values, not a list", "1:1"),
         ("just text\n", "is a mapping of keys to values, not the text 'just text'", "1:1"),
         ("entry_points: 3\n", "mapping of names to entry points, not the number '3'", "1:15"),
-        ("entry_points: {main: python a.py}\n", "main has no command: a mapping is expected", "1:22"),
+        ("entry_points: {main: [python]}\n", "main has no command: a mapping is expected", "1:22"),
         ("entry_points: {main: {command: a, parameters: x}}\n", "parameters of main are a mapping", "1:47"),
         ("docker_env: [a]\n", "docker_env is a mapping, not a list", "1:13"),
         ("docker_env: {volumes: []}\n", "docker_env has no image", "1:1"),
@@ -417,6 +423,26 @@ def test_a_misspelt_key_that_leaves_nothing_to_run(tmp_path: Any) -> None:
 def test_conventions(tmp_path: Any, files: list[str], expected: list[str]) -> None:
     directory = make_tree(tmp_path / "p", {"MLproject": MAIN, **dict.fromkeys(files, "[project]\n")})
     assert [f"{spec.kind} {spec.file}" for spec in project.load(directory).environments] == expected
+
+
+@pytest.mark.parametrize("name", ["poetry.lock", "Pipfile.lock", "pylock.toml"])
+def test_complaint_4246_lock_files_of_other_tools(tmp_path: Any, name: str) -> None:
+    directory = make_tree(tmp_path / "p", {"MLproject": MAIN, name: ""})
+    assert project.load(directory).environments == (EnvironmentSpec("virtualenv", name),)
+
+
+def test_complaint_12478_a_pyproject_is_an_environment(tmp_path: Any) -> None:
+    files = {"pyproject.toml": "[project]\nname = 'a'\n", "uv.lock": ""}
+    assert (
+        load(tmp_path, "python_env: pyproject.toml\n" + MAIN, **files).environments[0].file
+        == "pyproject.toml"
+    )
+    assert load(tmp_path, MAIN, **files).environments[0].file == "uv.lock"
+
+
+def test_complaint_3021_requirements_alone_are_enough(tmp_path: Any) -> None:
+    directory = make_tree(tmp_path / "p", {"main.py": "", "requirements.txt": "numpy"})
+    assert project.load(directory).environments == (EnvironmentSpec("virtualenv", "requirements.txt"),)
 
 
 def test_a_pyproject_for_tools_only_is_no_environment(tmp_path: Any) -> None:

@@ -71,6 +71,12 @@ def test_a_folder_without_a_project_file(tmp_path: Any) -> None:
     assert "a script can be run with" in proj("info", make_tree(tmp_path / "q", {"x.py": ""})).out
 
 
+def test_credentials_of_an_address_are_not_shown() -> None:
+    done = proj("info", "https://me:s3cret@127.0.0.1:9/none.zip")
+    assert done.code == 125
+    assert "s3cret" not in done.err + done.out
+
+
 def test_a_repository_at_a_version(tmp_path: Any) -> None:
     directory = make_repository(tmp_path / "p", {"MLproject": PROJECT})
     subprocess.run(["git", "-C", directory, "tag", "v1"], check=True)
@@ -80,7 +86,7 @@ def test_a_repository_at_a_version(tmp_path: Any) -> None:
     assert f"proj run file://{directory} -v v1 -P data=PATH\n" in done.out
 
 
-def test_the_parameters_of_one_entry_point(tmp_path: Any) -> None:
+def test_complaint_mlf_core_207_the_parameters_of_one_entry_point(tmp_path: Any) -> None:
     directory = make_tree(tmp_path / "p", {"MLproject": PROJECT})
     done = proj("run", directory, "--help-params")
     assert (done.code, done.err) == (0, "")
