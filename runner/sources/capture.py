@@ -54,6 +54,7 @@ def of_repository(
     if not state.changes and not ignoring and not links:
         return Part(tree, objects, commits)
     index = indexes.copy_of(vault, found.root, os.path.join(found.folder, "index"))
+    index = index._replace(memory=os.path.join(vault.folder, "hashed", f"{_key(found.root)}.json"))
     try:
         nested = {**{change.path: "" for change in state.changes if change.nested}, **links}
         left = indexes.update(index, state.changes, nested, ignoring, limits)
@@ -181,6 +182,10 @@ def _is_folder(path: str) -> bool:
 
 
 def _kept_index(directory: str) -> str:
+    return paths.cache("snapshots", f"{_key(directory)}.index")
+
+
+def _key(directory: str) -> str:
     from hashlib import sha256
 
-    return paths.cache("snapshots", f"{sha256(os.fsencode(directory)).hexdigest()[:24]}.index")
+    return sha256(os.fsencode(directory)).hexdigest()[:24]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from runner import paths
-from runner.sources import leftout
+from runner.sources import hashed, leftout
 from runner.sources.leftout import IGNORE_FILE, Left, Limits
 from runner.sources.status import Change
 from runner.sources.vault import Vault
@@ -22,6 +22,7 @@ class Index(NamedTuple):
     vault: Vault
     root: str  # top of the work tree
     file: str
+    memory: str = ""  # where to remember what uncommitted files are in the vault (hashed.py)
 
     def git(self, *arguments: str, objects: Sequence[str] = ()) -> str:
         variables = {"GIT_WORK_TREE": self.root, "GIT_INDEX_FILE": self.file}
@@ -30,6 +31,7 @@ class Index(NamedTuple):
 
 def copy_of(vault: Vault, root: str, original: str) -> Index:
     """A copy to work on; an empty index when there is no original."""
+    _sweep(paths.temporary())
     index = Index(vault, root, os.path.join(paths.temporary(), f"index-{os.getpid()}-{os.urandom(4).hex()}"))
     try:
         with open(original, "rb") as source, open(index.file, "wb") as target:
@@ -37,6 +39,18 @@ def copy_of(vault: Vault, root: str, original: str) -> Index:
     except FileNotFoundError:
         discard(index)
     return index
+
+
+def _sweep(folder: str) -> None:
+    """Removes the copies of processes that were killed."""
+    for name in os.listdir(folder):
+        if name.startswith("index-"):
+            try:
+                os.kill(int(name.split("-")[1]), 0)
+            except (ProcessLookupError, ValueError):
+                _unlink(os.path.join(folder, name))
+            except OSError:
+                pass  # somebody else's
 
 
 def replace(index: Index, target: str) -> None:
@@ -52,8 +66,12 @@ def replace(index: Index, target: str) -> None:
 
 
 def discard(index: Index) -> None:
+    _unlink(index.file)
+
+
+def _unlink(path: str) -> None:
     try:
-        os.unlink(index.file)
+        os.unlink(path)
     except FileNotFoundError:
         pass
 
@@ -78,8 +96,24 @@ def update(
     dropped = [name for name, change in files.items() if change.staged or change.deleted or name in out]
     _run(index, ["--force-remove"], [*dropped, *(ignored - files.keys()), *nested])
     added = [name for name, change in files.items() if name not in out and not change.deleted]
-    _run(index, ["--add", "--remove", "--replace"], added)
+    if index.memory and (len(added) > hashed.MANY_FILES or sum(sizes.values()) > hashed.MANY_BYTES):
+        _add_with_memory(index, added)
+    else:
+        _run(index, ["--add", "--remove", "--replace"], added)
     return leftout.describe(index.root, left)
+
+
+def _add_with_memory(index: Index, added: Sequence[str]) -> None:
+    """Reads only the files that are not in the vault already."""
+    known = hashed.load(index.memory)
+    stamps = {name: stamp for name in added if (stamp := hashed.stamp_of(os.path.join(index.root, name)))}
+    same = {name for name, stamp in stamps.items() if name in known and known[name][0] == stamp}
+    for some in _portions([f"{known[name][1]},{known[name][2]},{name}" for name in added if name in same]):
+        arguments = [word for entry in some for word in ("--cacheinfo", entry)]
+        index.git("update-index", "--add", "--replace", *arguments)
+    _run(index, ["--add", "--remove", "--replace"], [name for name in added if name not in same])
+    if len(same) < len(stamps) or len(known) != len(stamps):
+        hashed.save(index.memory, stamps, index.git("ls-files", "--stage", "-z").split("\0"))
 
 
 def _run(index: Index, options: Sequence[str], chosen: Sequence[str]) -> None:
@@ -91,7 +125,7 @@ def _portions(chosen: Sequence[str]) -> Iterator[list[str]]:
     some: list[str] = []
     size = 0
     for name in chosen:
-        size += len(name) + 9
+        size += len(name) + 24
         if size > ARGUMENTS:
             yield some
             some, size = [], len(name)

@@ -10,6 +10,7 @@ Nothing is ever pruned, so that a snapshot in the making is safe from a tidying-
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -29,6 +30,7 @@ PACKS = 40  # packs: more are packed together
 
 CONFIG = """[gc]
 \tauto = 0
+\tpruneExpire = never
 [core]
 \tlogAllRefUpdates = false
 \tquotePath = false
@@ -136,6 +138,8 @@ class Vault(NamedTuple):
                     return
             # geometric: all objects of the packs that it joins, reachable or not
             self.start("repack", "--geometric=2", "-d", "--quiet").finish()
+            for folder in (self.folder, os.path.join(self.folder, "objects", "pack")):
+                _remove_drafts(folder)
         finally:
             os.close(lock)
 
@@ -181,6 +185,14 @@ def _create(vault: Vault, store: str) -> None:
         remove_tree(draft)
         if not os.path.isdir(os.path.join(vault.folder, "refs", "trees")):  # else: another process was faster
             raise StoreError(f"{vault.folder} cannot be made: {error.strerror}") from error
+
+
+def _remove_drafts(folder: str) -> None:
+    """Of processes that were killed a day ago."""
+    for name in os.listdir(folder):
+        path = os.path.join(folder, name)
+        if name.startswith(("draft-", "tmp_")) and time.time() - os.stat(path).st_mtime > 86_400:
+            os.unlink(path)
 
 
 def _reason(done: process.Completed) -> str:

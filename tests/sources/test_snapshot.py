@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from runner import sources
+from runner import paths, sources
 from runner.errors import InputError, StoreError
 from runner.sources import restore, snapshot
 from runner.values import CodeState, Silent
@@ -517,3 +520,89 @@ def test_git_that_distrusts_the_folder_still_answers(tmp_path: Path, store: str)
     state = captured(root, store)
     assert state.dirty is False
     assert state.commit
+
+
+def test_uncommitted_data_is_read_once(tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from runner.sources import hashed, index
+
+    monkeypatch.setattr(hashed, "MANY_FILES", 2)
+    root = make_repository(tmp_path / "repo", {"a.py": "a\n"})
+    make_tree(root, {f"data/{number}.txt": f"{number}\n" for number in range(5)})
+    make_tree(root, {"data/run.sh*": "x\n", "a.py": "edited\n"})
+    os.symlink("a.py", f"{root}/data/link")
+    monkeypatch.setattr(hashed, "YOUNG", 0)
+    first = captured(root, store)
+    read: list[str] = []
+    run = index._run
+
+    def noted(which: object, options: object, chosen: list[str]) -> None:
+        read.extend(chosen)
+        run(which, options, chosen)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(index, "_run", noted)
+    assert captured(root, store).tree == first.tree
+    assert read == ["data/link"]
+    read.clear()
+    make_tree(root, {"data/3.txt": "new\n"})
+    os.chmod(f"{root}/data/run.sh", 0o644)
+    os.unlink(f"{root}/data/4.txt")
+    second = captured(root, store)
+    assert sorted(read) == ["data/3.txt", "data/link", "data/run.sh"]
+    found = contents(restore.restore(store, second.tree, str(tmp_path / "out")))
+    assert found == contents(root)
+    assert captured(root, str(tmp_path / "another store")).tree == second.tree
+
+
+PROGRAM = """
+import sys
+from runner import paths, sources
+from runner.sources import snapshot
+from runner.values import Silent
+checkout = sources.fetch(sys.argv[1], "", Silent())
+pending = snapshot.begin(checkout)
+print(snapshot.take(pending, pending.finish(), sys.argv[2]).finish().tree)
+"""
+
+
+def capturing(root: str, store: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, root, store], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}, start_new_session=True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("make", [make_repository, make_tree])
+def test_several_captures_at_once(make, tmp_path: Path, store: str) -> None:
+    root = make(
+        tmp_path / "repo",
+        {f"{number}/{name}.py": f"{number}{name}" for number in range(20) for name in "abc"},
+    )
+    make_tree(root, {"0/a.py": "edited\n", "new.py": "n\n"})
+    results = [
+        (child.communicate(timeout=60), child.returncode)
+        for child in [capturing(root, store) for _ in range(6)]
+    ]
+    assert [code for _, code in results] == [0] * 6, results
+    (tree,) = {out.strip() for (out, _), _ in results}
+    assert contents(restore.restore(store, tree, str(tmp_path / "out"))) == contents(root)
+    git(f"{store}/snapshots.git", "fsck", "--strict", "--connectivity-only")
+
+
+@pytest.mark.parametrize("make", [make_repository, make_tree])
+def test_killed_at_any_moment_of_a_capture(make, tmp_path: Path, store: str) -> None:
+    root = make(
+        tmp_path / "repo",
+        {f"{number}/{name}.py": f"{number}{name}" for number in range(99) for name in "abc"},
+    )
+    make_tree(root, {"0/a.py": "edited\n", "new.py": "n\n"})
+    before = fingerprint(f"{root}/.git") if os.path.isdir(f"{root}/.git") else {}
+    for delay in (0.04, 0.06, 0.08, 0.1, 0.12, 0.15):
+        child = capturing(root, store)
+        time.sleep(delay)
+        os.killpg(child.pid, signal.SIGKILL)
+        child.communicate()
+    tree = captured(root, store).tree
+    assert contents(restore.restore(store, tree, str(tmp_path / "out"))) == contents(root)
+    assert not before or fingerprint(f"{root}/.git") == before
+    left = os.listdir(paths.cache("tmp"))
+    assert left == []
