@@ -63,7 +63,7 @@ def new(
 def update(
     directory: str, answers: Mapping[str, Any], *, ask: bool, trust: bool, version: str, report: Report
 ) -> Made:
-    """Brings the newest version of its template into a project by a three-way merge; conflicts stay as git marks them."""
+    """Brings the newest version of its template into a project: a three-way merge, with conflicts as git marks them."""
     import yaml
 
     target = os.path.abspath(directory)
@@ -216,7 +216,7 @@ def _explained(work: Any) -> None:
         raise InputError(f"the template is broken: {_first(error)}") from None
     except (ValueError, TypeError) as error:
         raise InputError(
-            f"an answer is wrong: {_first(error)}", "proj new TEMPLATE --questions  shows what is asked"
+            f"an answer is wrong: {_first(error)}", "the questions and their types are in copier.yml of the template"
         ) from None
     except OSError as error:
         raise ProjError(f"the template cannot be used: {error.strerror or error}") from None

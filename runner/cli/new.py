@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -19,14 +19,25 @@ app = typer.Typer(rich_markup_mode=None, context_settings={"help_option_names": 
 
 @app.command()
 def new(
-    words: list[str] = typer.Argument(None, metavar="[TEMPLATE] DIR", help="Built-in template, folder, archive, git URL or gh:OWNER/REPO; basic when left out."),
-    answers: list[str] = typer.Option([], "-d", "--data", metavar="KEY=VALUE", help="Answer to a question of the template."),
-    defaults: bool = typer.Option(False, "--defaults", help="Ask nothing, take the defaults."),
-    trust: bool = typer.Option(False, "--trust", help="Allow the template to run code of its own."),
-    show: bool = typer.Option(False, "--list", help="Show the built-in templates."),
-    as_json: bool = typer.Option(False, "--json", help="Print what was made as JSON."),
-    quiet: bool = typer.Option(False, "-q", "--quiet", help="Print nothing."),
-) -> None:  # fmt: skip
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[TEMPLATE] DIR",
+            help="Built-in template, folder, archive, git URL or gh:OWNER/REPO; basic when left out.",
+        ),
+    ] = None,
+    answers: Annotated[
+        list[str] | None,
+        typer.Option("-d", "--data", metavar="KEY=VALUE", help="Answer to a question of the template."),
+    ] = None,
+    defaults: Annotated[bool, typer.Option("--defaults", help="Ask nothing, take the defaults.")] = False,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Allow the template to run code of its own.")
+    ] = False,
+    show: Annotated[bool, typer.Option("--list", help="Show the built-in templates.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was made as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing.")] = False,
+) -> None:
     """Make a new project from a template."""
     from runner import scaffold
 
@@ -39,7 +50,8 @@ def new(
         return
     if not 1 <= len(words or ()) <= 2:
         raise InputError("proj new takes a folder, or a template and a folder", "proj new sklearn my-project")
-    template, directory = words if len(words) == 2 else ("basic", words[0])
+    given = words or []
+    template, directory = given if len(given) == 2 else ("basic", given[0])
     ask = not defaults and sys.stdin.isatty() and not as_json
     made = scaffold.new(
         template,
@@ -56,17 +68,12 @@ def new(
         emit_lines([f"made {shown} from {template}: {len(made.files)} files", f"  cd {shown} && proj run ."])
 
 
-def answers_of(given: list[str]) -> dict[str, Any]:
-    """`-d key=value`; the value is read as YAML, so 3 is a number and true a yes."""
-    import yaml
-
+def answers_of(given: list[str] | None) -> dict[str, Any]:
+    """`-d key=value`; the template's question says what type the value is."""
     answers: dict[str, Any] = {}
-    for text in given:
+    for text in given or ():
         key, equals, value = text.partition("=")
         if not key or not equals:
             raise InputError(f"-d {text!r} is not KEY=VALUE")
-        try:
-            answers[key] = yaml.safe_load(value) if value else ""
-        except yaml.YAMLError:
-            answers[key] = value
+        answers[key] = value
     return answers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -15,14 +16,18 @@ app = typer.Typer(rich_markup_mode=None, context_settings={"help_option_names": 
 
 @app.command()
 def update(
-    directory: str = typer.Argument(".", metavar="[DIR]", help="The project."),
-    answers: list[str] = typer.Option([], "-d", "--data", metavar="KEY=VALUE", help="A new answer."),
-    version: str = typer.Option(
-        "", "-v", "--version", help="Version of the template; the newest by default."
-    ),
-    ask: bool = typer.Option(False, "--ask", help="Ask the template's questions again."),
-    trust: bool = typer.Option(False, "--trust", help="Allow the template to run code of its own."),
-    as_json: bool = typer.Option(False, "--json", help="Print what changed as JSON."),
+    directory: Annotated[str, typer.Argument(metavar="[DIR]", help="The project.")] = ".",
+    answers: Annotated[
+        list[str] | None, typer.Option("-d", "--data", metavar="KEY=VALUE", help="A new answer.")
+    ] = None,
+    version: Annotated[
+        str, typer.Option("-v", "--version", help="Version of the template; the newest by default.")
+    ] = "",
+    ask: Annotated[bool, typer.Option("--ask", help="Ask the template's questions again.")] = False,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Allow the template to run code of its own.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what changed as JSON.")] = False,
 ) -> None:
     """Bring the newest version of its template into a project that `proj new` made.
 
