@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from runner.errors import StoreError
 from runner.tracking import experiments, rows
+from runner.tracking.dialect import SQLITE
 from runner.tracking.fold import fold
 from runner.tracking.log import read_all
 from runner.tracking.migrations import BY_VALUE
@@ -173,7 +174,7 @@ def catch_up(connection: sqlite3.Connection, root: str, work: Work, report: Repo
         for first in range(0, max(1, len(work.runs)), BATCH):
             part = work.runs[first : first + BATCH]
             last = first + BATCH >= len(work.runs)
-            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(SQLITE.begin)
             try:
                 if first == 0 and len(work.runs) > BULK:
                     _begin_bulk(connection, len(work.runs))

@@ -1,7 +1,7 @@
 """The tables of the index, as numbered migrations: each in one transaction with its record.
 
-A migration that was released is never changed; what changes is a new one. The index is a projection, so a
-migration may also simply empty the tables: they are filled again from the logs.
+A migration that was released is never changed; what changes is a new one. The index is a projection: when
+events come to mean something else (fold.py), REFILL is appended, and the logs are read again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from runner.errors import StoreError
 from runner.tracking.dialect import SQLITE, Dialect
 from runner.tracking.log import now
 
-__all__ = ["BY_VALUE", "MIGRATIONS", "PREFIX", "migrate", "version"]
+__all__ = ["BY_VALUE", "MIGRATIONS", "PREFIX", "REFILL", "migrate", "version"]
 
 PREFIX = 64
 
@@ -26,7 +26,7 @@ FIRST = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
     # `run` stands for the id in the other tables; inode, position and tail say how far its log has been read.
     """CREATE TABLE runs (
-        run INTEGER PRIMARY KEY, run_id TEXT NOT NULL UNIQUE, experiment_id TEXT NOT NULL, name TEXT NOT NULL,
+        run {number}, run_id TEXT NOT NULL UNIQUE, experiment_id TEXT NOT NULL, name TEXT NOT NULL,
         status TEXT NOT NULL, lifecycle TEXT NOT NULL, start_time BIGINT NOT NULL, end_time BIGINT,
         user_id TEXT NOT NULL, kind TEXT NOT NULL, parent TEXT NOT NULL, project TEXT NOT NULL,
         entry_point TEXT NOT NULL, inode BIGINT NOT NULL, position BIGINT NOT NULL, tail TEXT NOT NULL)""",
@@ -53,6 +53,21 @@ FIRST = (
     "CREATE TABLE problems (run_id TEXT NOT NULL, position BIGINT NOT NULL, message TEXT NOT NULL)",
     "CREATE INDEX problems_by_run ON problems (run_id)",
     *BY_VALUE.values(),
+)
+REFILL = tuple(
+    f"DELETE FROM {table}"  # noqa: S608
+    for table in (
+        "runs",
+        "records",
+        "metrics",
+        "params",
+        "tags",
+        "datasets",
+        "experiments",
+        "watched",
+        "problems",
+        "meta",
+    )
 )
 MIGRATIONS: tuple[Sequence[str], ...] = (FIRST,)
 
@@ -81,7 +96,7 @@ def migrate(
     for number, statements in enumerate(migrations, 1):
         if version(connection) >= number:
             continue
-        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(dialect.begin)
         try:
             if version(connection) < number:
                 if number == 1:
@@ -89,7 +104,7 @@ def migrate(
                         "CREATE TABLE migrations (version INTEGER PRIMARY KEY, applied BIGINT NOT NULL)"
                     )
                 for statement in statements:
-                    connection.execute(statement.replace("{clustered}", dialect.clustered))
+                    connection.execute(statement.format(clustered=dialect.clustered, number=dialect.number))
                 connection.execute("INSERT INTO migrations VALUES (?, ?)", (number, now()))
         except BaseException:
             connection.execute("ROLLBACK")

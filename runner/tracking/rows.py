@@ -42,9 +42,9 @@ def save(
         *(new.run_id, new.experiment_id, new.name, new.status, new.lifecycle, new.start_time, new.end_time),
         *(new.user, new.kind, new.parent, new.project, new.entry_point, *read),
     )
-    cursor = connection.execute(UPSERT, tuple(map(storable, values)))
+    connection.execute(UPSERT, tuple(map(storable, values)))
     if number is None:
-        number = cursor.lastrowid
+        (number,) = connection.execute("SELECT run FROM runs WHERE run_id = ?", (new.run_id,)).fetchone()
     if old == new:
         return
     record = encode(to_json(new))

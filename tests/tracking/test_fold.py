@@ -111,6 +111,39 @@ def test_artifacts_can_be_deleted() -> None:
     assert after(put, {"type": "artifact", "path": "a.txt", "deleted": True}).artifacts == {}
 
 
+def test_what_events_mean_has_not_changed() -> None:
+    """If this must be changed, append REFILL to MIGRATIONS: indexes hold what the events meant before."""
+    run = after(
+        {"type": "param", "key": "lr", "value": 0.1, "text": "1e-1"},
+        {"type": "tag", "key": "mlflow.parentRunId", "value": "p"},
+        point(1.0, 2, 3),
+        point(float("nan"), 2, 3),
+        {"type": "metrics", "points": [["m", 0.5, 2, 3], ["n", 1, 1, 1]]},
+        {"type": "dataset", "name": "d", "digest": "x"},
+        {"type": "supervisor", "pid": 1},
+        {"type": "update", "status": "FAILED"},
+        {"type": "end", "status": "FINISHED", "exit_code": 0, "reason": "exit", "end_time": 7},
+        {"type": "deleted"},
+    )
+    assert to_json(run) == {
+        "run_id": "r",
+        "experiment_id": "7",
+        "name": "first",
+        "status": "FINISHED",
+        "lifecycle": "deleted",
+        "start_time": 1,
+        "end_time": 7,
+        "parent": "p",
+        "params": {"lr": 0.1},
+        "texts": {"lr": "1e-1"},
+        "tags": {"mlflow.runName": "first", "mlflow.parentRunId": "p"},
+        "metrics": {"m": (1.0, 2, 3), "n": (1.0, 1, 1)},
+        "sections": {"supervisor": {"pid": 1}, "client": {"status": "FAILED"}},
+        "datasets": ({"name": "d", "digest": "x"},),
+        "end": {"status": "FINISHED", "exit_code": 0, "reason": "exit"},
+    }
+
+
 @given(histories.HISTORIES, st.integers(0, 12))
 def test_in_two_steps_as_in_one(history: list[dict[str, Any]], cut: int) -> None:
     whole = fold(history)

@@ -287,6 +287,21 @@ def test_an_older_index_is_upgraded_and_a_failed_step_leaves_it_as_it_was(root: 
     connection.close()
 
 
+def test_an_index_that_is_filled_anew(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a version does in which events mean something else."""
+    fill(root, "a", "b")
+    assert names(root) == ["a", "b"]
+    connection = sqlite3.connect(os.path.join(root, "index.sqlite"))
+    with connection:
+        connection.execute("UPDATE runs SET name = 'as it was understood before'")
+    connection.close()
+    monkeypatch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, migrations.REFILL))
+    monkeypatch.setattr(migrations.migrate, "__defaults__", (migrations.SQLITE, migrations.MIGRATIONS))
+    with Store(root) as store:
+        assert len(store.search("run_name IN ('a', 'b')").runs) == 2
+        histories.check(store)
+
+
 LIST = """
 import sys
 from runner.tracking.store import Store
@@ -379,3 +394,21 @@ def test_a_run_folder_without_a_log_is_no_run_until_it_has_one(root: str) -> Non
         file.write(json.dumps(start) + "\n")
     os.utime(os.path.join(root, "runs"))
     assert names(root) == ["a", "late"]
+
+
+FULL = """
+import resource, signal, sys
+from runner.tracking.store import Store
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
+with Store(sys.argv[1]) as store:
+    print(len(store.search("params.model = 'a'").runs), store.index.path)
+"""
+
+
+def test_a_full_disk_does_not_keep_runs_from_being_listed(root: str) -> None:
+    """The index is made in memory then."""
+    fill(root, "a", "b")
+    done = subprocess.run([sys.executable, "-c", FULL, root], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["1", ":memory:"], done.stderr
+    assert names(root) == ["a", "b"]

@@ -63,6 +63,27 @@ def test_starting_a_run_is_one_write(store: Store) -> None:
     assert done.stdout.strip() == "[]", done.stderr
 
 
+WITHOUT = """
+import sys
+sys.modules["sqlite3"] = sys.modules["_sqlite3"] = None
+from runner.tracking.store import Store
+store = Store(sys.argv[1])
+writer = store.create_run(store.ensure_experiment("job"))
+writer.metric("loss", 0.5)
+writer.end("FINISHED")
+print(store.get(writer.run_id).status)
+"""
+
+
+def test_complaint_23634_a_batch_job_records_without_a_database(store: Store) -> None:
+    """Files only: what people lost when the file store was given up for a database that no cluster can share."""
+    argv = [sys.executable, "-c", WITHOUT, store.root]
+    done = subprocess.run(argv, capture_output=True, text=True, cwd=repository(), check=True)
+    assert done.stdout == "FINISHED\n"
+    assert not os.path.exists(os.path.join(store.root, "index.sqlite"))
+    assert [run.metrics["loss"].value for run in store.search().runs] == [0.5]
+
+
 def repository() -> str:
     return os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -263,8 +284,8 @@ def test_a_parameter_of_a_megabyte(store: Store) -> None:
     assert len(store.search(f"params.big LIKE '{big[:100]}%'").runs) == 1
 
 
-def test_very_many_tags(store: Store) -> None:
-    count = 20_000
+@pytest.mark.parametrize("count", [20_000, pytest.param(1_000_000, marks=pytest.mark.slow)])
+def test_very_many_tags(store: Store, count: int) -> None:
     writer = store.create_run()
     writer.append(*({"type": "tag", "key": f"tag {number}", "value": str(number)} for number in range(count)))
     assert len(store.search(f"tags.`tag {count - 1}` = '{count - 1}'").runs) == 1
