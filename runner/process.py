@@ -32,6 +32,8 @@ DANGEROUS = (
     "__PYVENV_LAUNCHER__",
 )
 
+MARK = "PROJ_HELPER"  # in the environment of a helper and of what it starts
+
 
 class Completed(NamedTuple):
     code: int  # negative: the signal that ended it
@@ -77,11 +79,12 @@ def run(
     """
     import subprocess
 
+    mark = f"{MARK}={os.getpid()}.{os.urandom(6).hex()}"
     try:
         child = subprocess.Popen(
             list(argv),
             cwd=cwd,
-            env=environment(variables),
+            env={**environment(variables), MARK: mark.partition("=")[2]},
             stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -98,29 +101,50 @@ def run(
             if on_line is None:
                 out, err = child.communicate(input, timeout=timeout)
             else:
-                out, err = _follow(child, on_line)
+                out, err = _follow(child, on_line, input)
         except subprocess.TimeoutExpired:
-            child.kill()
+            _kill_all(child, mark)
             raise ProjError(f"{argv[0]} did not end within {timeout:g} s") from None
         except BaseException:
-            child.kill()
+            _kill_all(child, mark)
             raise
     return Completed(child.returncode, out, err)
 
 
-def _follow(child: Any, on_line: Callable[[str], None]) -> tuple[str, str]:
+def _kill_all(child: Any, mark: str) -> None:
+    """With what it started: a build would go on for minutes."""
+    from runner import process_tree
+
+    child.kill()
+    process_tree.kill_carrying(mark.encode())
+
+
+def _follow(child: Any, on_line: Callable[[str], None], text: str | None) -> tuple[str, str]:
     import threading
 
     collected: list[str] = []
     reader = threading.Thread(target=lambda: collected.append(child.stdout.read()), daemon=True)
     reader.start()
+    feeder = threading.Thread(target=_feed, args=(child, text), daemon=True)
+    feeder.start()
     lines = []
     for line in child.stderr:
         lines.append(line)
         on_line(line.rstrip("\n"))
     reader.join()
+    feeder.join()
     child.wait()
     return "".join(collected), "".join(lines)
+
+
+def _feed(child: Any, text: str | None) -> None:
+    if text is None:
+        return
+    try:
+        with child.stdin:
+            child.stdin.write(text)
+    except BrokenPipeError:
+        pass  # it did not want to hear the rest
 
 
 class Pending:

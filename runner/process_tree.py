@@ -11,7 +11,16 @@ import signal
 import time
 from collections.abc import Iterator
 
-__all__ = ["end_all", "kill_survivors", "marked", "signal_group", "survivors", "table"]
+__all__ = [
+    "carrying",
+    "end_all",
+    "kill_carrying",
+    "kill_survivors",
+    "marked",
+    "signal_group",
+    "survivors",
+    "table",
+]
 
 SHORT = 60.0  # s: a run so short cannot have seen all process ids go round
 
@@ -21,6 +30,15 @@ def survivors(run_id: str, above: int = 0) -> list[int]:
 
     `above` skips the ids up to that one: much quicker, right as long as ids have not wrapped around.
     """
+    return carrying(_mark(run_id), above)
+
+
+def _mark(run_id: str) -> bytes:
+    return b"PROJ_RUN_ID=" + run_id.encode()
+
+
+def carrying(mark: bytes, above: int = 0) -> list[int]:
+    """Processes with this NAME=VALUE in their environment, ourselves left out."""
     ours, user, found = os.getpid(), os.getuid(), []
     try:
         names = os.listdir("/proc")
@@ -34,16 +52,20 @@ def survivors(run_id: str, above: int = 0) -> list[int]:
                 continue
         except OSError:
             continue  # it has ended
-        if marked(int(name), run_id):
+        if _has(int(name), mark):
             found.append(int(name))
     return found
 
 
 def marked(pid: int, run_id: str) -> bool:
     """Whether it was started within that run. False when it has ended, or is not ours to see."""
+    return _has(pid, _mark(run_id))
+
+
+def _has(pid: int, mark: bytes) -> bool:
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
-            return b"PROJ_RUN_ID=" + run_id.encode() in file.read().split(b"\0")
+            return mark in file.read().split(b"\0")
     except OSError:
         return False
 
@@ -105,6 +127,16 @@ def kill_survivors(run_id: str, group: int = 0) -> int:
         _strike(group if alive else 0, remaining, signal.SIGKILL)
         time.sleep(0.02)
     return total
+
+
+def kill_carrying(mark: bytes) -> None:
+    """SIGKILL to every process with this mark, again until none is left."""
+    for _ in range(20):
+        found = carrying(mark)
+        if not found:
+            return
+        _strike(0, found, signal.SIGKILL)
+        time.sleep(0.005)
 
 
 def _remaining(run_id: str, group: int, above: int) -> list[int]:
