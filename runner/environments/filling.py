@@ -12,7 +12,7 @@ from runner import paths
 from runner.environments import indexes, resolver, seed
 from runner.environments.copies import Copies
 from runner.environments.specification import text_of
-from runner.values import Report
+from runner.values import Report, Step
 
 __all__ = ["download_python", "fill"]
 
@@ -29,7 +29,7 @@ WHERE = (
 
 
 def fill(plan: Mapping[str, Any], lock: str, prefix: str, handle: int, report: Report) -> None:
-    with report.step(f"making the environment of {plan['shown']}"):
+    with report.step(f"making the environment of {plan['shown']}") as step:
         resolver.call(
             ["venv", "--quiet", "--no-project", "--no-config", "--python", plan["interpreter"], prefix],
             "the virtual environment cannot be made",
@@ -39,8 +39,8 @@ def fill(plan: Mapping[str, Any], lock: str, prefix: str, handle: int, report: R
         )
         if "[[packages]]" in lock:
             with _pylock(plan, lock) as path:
-                _install(["sync", path], plan, "", prefix, handle)
-            _install(["install", "--no-deps", "-r", "-"], plan, _pip(lock, plan), prefix, handle)
+                _install(["sync", path], plan, "", prefix, handle, step)
+            _install(["install", "--no-deps", "-r", "-"], plan, _pip(lock, plan), prefix, handle, step)
             return
         with Copies(plan["local"]) as copies:
             stated = (*plan["build"], *plan["lines"])
@@ -49,7 +49,7 @@ def fill(plan: Mapping[str, Any], lock: str, prefix: str, handle: int, report: R
             text = "\n".join(lines) + "\n" + _pip(lock, plan)
             sync = ["sync", "--allow-empty-requirements", "-"]
             if not (_all_pinned(lock) and _from_cache(sync, plan, text, prefix, handle)):
-                _install(sync, plan, text, prefix, handle)
+                _install(sync, plan, text, prefix, handle, step)
 
 
 def _all_pinned(lock: str) -> bool:
@@ -65,16 +65,19 @@ def _from_cache(verb: list[str], plan: Mapping[str, Any], text: str, prefix: str
     return done.code == 0
 
 
-def _install(verb: list[str], plan: Mapping[str, Any], text: str, prefix: str, handle: int) -> None:
+def _install(
+    verb: list[str], plan: Mapping[str, Any], text: str, prefix: str, handle: int, step: Step
+) -> None:
     settings = _settings(plan)
     offline = ["--offline"] if plan["offline"] else []
     resolver.call(
-        ["pip", *verb, "--quiet", "--python", _python(prefix), *settings.arguments, *offline],
+        ["pip", *verb, "--python", _python(prefix), *settings.arguments, *offline],
         f"the packages of {plan['shown']} cannot be installed",
         cwd=plan["base"],
         extra=settings.widest,
         text=text,
         handle=handle,
+        step=step,
     )
 
 

@@ -11,7 +11,7 @@ from runner.environments import indexes, resolver
 from runner.environments.copies import Copies
 from runner.environments.specification import text_of
 from runner.errors import EnvironmentFailure
-from runner.values import Report
+from runner.values import Report, Step
 
 __all__ = ["resolve"]
 
@@ -21,21 +21,23 @@ def resolve(plan: Mapping[str, Any], options: Mapping[str, Any], report: Report)
         return text_of(plan["file"])
     if not plan["build"] and not plan["lines"] and plan["form"] == "requirements":
         return ""
-    with report.step(f"resolving packages of {plan['shown']}"):
+    with report.step(f"resolving packages of {plan['shown']}") as step:
         if plan["form"] == "uv.lock":
             return _export(plan, options)
         try:
-            return _compile(plan, [*plan["build"], *plan["lines"]], options, report)
+            return _compile(plan, [*plan["build"], *plan["lines"]], options, report, step)
         except resolver.Failed as failure:
             if not failure.conflict or not plan["build"] or not plan["lines"]:
                 raise
-            return _one_after_the_other(plan, options, report)
+            return _one_after_the_other(plan, options, report, step)
 
 
-def _one_after_the_other(plan: Mapping[str, Any], options: Mapping[str, Any], report: Report) -> str:
+def _one_after_the_other(
+    plan: Mapping[str, Any], options: Mapping[str, Any], report: Report, step: Step
+) -> str:
     """As MLflow does it: build dependencies first, and what the dependencies want instead replaces them."""
-    main = _compile(plan, plan["lines"], options, report)
-    build = _compile(plan, plan["build"], options, report)
+    main = _compile(plan, plan["lines"], options, report, step)
+    build = _compile(plan, plan["build"], options, report, step)
     taken = {_name(entry) for entry in _entries(main)}
     return main + "".join(entry for entry in _entries(build) if _name(entry) not in taken)
 
@@ -56,7 +58,7 @@ def _name(entry: str) -> str:
 
 
 def _compile(
-    plan: Mapping[str, Any], lines: Sequence[str], options: Mapping[str, Any], report: Report
+    plan: Mapping[str, Any], lines: Sequence[str], options: Mapping[str, Any], report: Report, step: Step
 ) -> str:
     settings = indexes.settings(lines)
     arguments = _arguments(plan, lines, settings, options)
@@ -69,6 +71,7 @@ def _compile(
             cwd=plan["base"],
             extra=variables,
             text="".join(f"{copies.there(line)}\n" for line in lines),
+            step=step,
         )
 
     with Copies(plan["local"]) as copies:
@@ -86,7 +89,7 @@ def _arguments(
     plan: Mapping[str, Any], lines: Sequence[str], settings: indexes.Settings, options: Mapping[str, Any]
 ) -> list[str]:
     arguments = [
-        *("pip", "compile", "--generate-hashes", "--no-header", "--no-annotate", "--quiet"),
+        *("pip", "compile", "--generate-hashes", "--no-header", "--no-annotate"),
         *("--python", plan["interpreter"], "--no-emit-index-url"),
         *common(settings, options),
         *plan["arguments"],

@@ -12,6 +12,7 @@ from typing import NoReturn
 from runner import paths, process
 from runner.environments.indexes import redact
 from runner.errors import EnvironmentFailure
+from runner.values import Step
 
 __all__ = ["Failed", "attempt", "call", "executable", "explain"]
 
@@ -29,6 +30,16 @@ NETWORK = re.compile(
     re.IGNORECASE,
 )
 REFUSED = re.compile(r"\b(401 Unauthorized|403 Forbidden)\b", re.IGNORECASE)
+CHATTER = (
+    "warning:",
+    "Resolved ",
+    "Using ",
+    "Prepared ",
+    "Downloading ",
+    "Downloaded ",
+    "Building ",
+    "Built ",
+)
 BUILD = re.compile(
     r"failed to build|build backend returned an error|failed to download and build|failed to prepare",
     re.IGNORECASE,
@@ -69,13 +80,24 @@ def variables(extra: Mapping[str, str]) -> dict[str, str | None]:
 
 
 def attempt(
-    arguments: Sequence[str], *, cwd: str, extra: Mapping[str, str], text: str | None = None, handle: int = -1
+    arguments: Sequence[str],
+    *,
+    cwd: str,
+    extra: Mapping[str, str],
+    text: str | None = None,
+    handle: int = -1,
+    step: Step | None = None,
 ) -> process.Completed:
+    def shown(line: str) -> None:
+        if step and re.match(r"\s*(Downloading|Building|Updating|Prepared|Resolved) ", line):
+            step.update(redact(line.strip()))
+
     return process.run(
         [executable(), *arguments],
         cwd=cwd,
         variables=variables(extra),
         input=text,
+        on_line=shown if step else None,
         pass_fds=(handle,) if handle >= 0 else (),
     )
 
@@ -88,9 +110,10 @@ def call(
     extra: Mapping[str, str],
     text: str | None = None,
     handle: int = -1,
+    step: Step | None = None,
 ) -> str:
-    """Runs uv and returns its output; `what` says in an error what was tried."""
-    done = attempt(arguments, cwd=cwd, extra=extra, text=text, handle=handle)
+    """Runs uv and returns its output; `what` says in an error what was tried. What uv is doing is shown on `step`."""
+    done = attempt(arguments, cwd=cwd, extra=extra, text=text, handle=handle, step=step)
     if done.code != 0:
         explain(what, [executable(), *arguments], done, text)
     return done.out
@@ -101,9 +124,7 @@ def explain(what: str, argv: Sequence[str], done: process.Completed, text: str |
     errors = redact(done.err)
     log = _log(argv, errors, redact(text or ""), redact(done.out))
     lines = [line.strip() for line in errors.splitlines() if line.strip()]
-    lines = [
-        line for line in lines if not line.startswith(("warning:", "Resolved ", "Using Python", "Prepared "))
-    ]
+    lines = [line for line in lines if not line.startswith(CHATTER)]
     first = next((index for index, line in enumerate(lines) if line.startswith(("error:", "×", "x "))), 0)
     short = [re.sub(r"^(error:|cause:|Caused by:|×|├─▶|╰─▶|│)\s*", "", line) for line in lines[first:]]
     short = [line for line in short if line]

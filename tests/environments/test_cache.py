@@ -101,7 +101,9 @@ def test_the_orphan_of_a_killed_build_keeps_the_next_builder_out(tmp_path: objec
     project = project_with(f"{tmp_path}/p", "./slow")
     make_source(f"{project}/slow", "slow", "V = 1\n", fault=fault)
     first = preparing(project)
-    while not os.path.exists(log) or not os.path.getsize(log):
+    for _ in range(2000):
+        if os.path.exists(log) and os.path.getsize(log):
+            break
         time.sleep(0.01)
     first.kill()
     first.communicate()
