@@ -110,6 +110,7 @@ class _Linter:
         yield from self.misplaced()
         yield from self.values()
         yield from self.files()
+        yield from self.environment()
         yield from self.syntax()
 
     def fault(self, text: str, message: str, hint: str = "", severity: str = "warning") -> Fault:
@@ -183,6 +184,15 @@ class _Linter:
                 yield self.fault(
                     name, f"the command of {self.entry_point.name} runs {name}, which is not there"
                 )
+
+    def environment(self) -> Iterator[Fault]:
+        from runner.environments import choose
+
+        if own := self.entry_point.environment:
+            try:
+                choose(self.project, self.entry_point, "")
+            except InputError as error:
+                yield self.fault(own, error.message, error.hint, "error")
 
     def syntax(self) -> Iterator[Fault]:
         if not process.find("bash"):

@@ -33,11 +33,12 @@ def entry_points(entry: Entry | None, findings: Findings) -> tuple[EntryPoint, .
 
 def _entry_point(entry: Entry, findings: Findings) -> EntryPoint | None:
     name = entry.key
+    if isinstance(entry.value, str) and entry.value.strip():
+        what = f"the entry point {name} is a mapping; {entry.value!r} is taken for its command"
+        findings.doubt(entry, what, f"{name}: {{command: {entry.value!r}}}")
+        return EntryPoint(name, _command(entry, entry, findings), line=entry.line)
     if entry.children is None:
-        if isinstance(entry.value, str) and entry.value.strip():
-            hint = f"{name}: {{command: {entry.value!r}}}"
-        else:
-            hint = "command: python train.py"
+        hint = "command: python train.py"
         findings.error(
             entry, f"the entry point {name} has no command: a mapping is expected, not {kind(entry)}", hint
         )

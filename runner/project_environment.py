@@ -93,7 +93,9 @@ def _docker(entry: Entry, findings: Findings) -> EnvironmentSpec | None:
         if name in children:
             child = children[name]
             if child.children is not None or child.items is not None or not child.text:
-                findings.error(child, f"{name} is a text, not {kind(child)}")
+                (findings.error if name == "image" else findings.doubt)(
+                    child, f"{name} is a text, not {kind(child)}"
+                )
             else:
                 options[name] = "all" if name == "gpus" and child.value is True else child.text
     if "volumes" in children:
@@ -143,7 +145,7 @@ def _build(entry: Entry, findings: Findings) -> dict[str, Json]:
     if entry.value is True:
         return {"context": "."}
     if entry.children is None:
-        findings.error(entry, f"build is a folder or a mapping, not {kind(entry)}", "build: .")
+        findings.doubt(entry, f"build is a folder or a mapping, not {kind(entry)}", "build: .")
         return {}
     findings.unknown(entry, "build", keys.names(keys.DOCKER_BUILD))
     built: dict[str, Json] = {"context": "."}
@@ -154,7 +156,7 @@ def _build(entry: Entry, findings: Findings) -> dict[str, Json]:
             built["args"] = dict(each.text.partition("=")[::2] for each in child.items)
         elif child.key in keys.names(keys.DOCKER_BUILD) and child.value is not None:
             if not isinstance(child.value, str):
-                findings.error(child, f"{child.key} is a text, not {kind(child)}")
+                findings.doubt(child, f"{child.key} is a text, not {kind(child)}")
             built[child.key] = child.text
     return built
 

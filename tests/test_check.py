@@ -44,6 +44,7 @@ def test_a_good_project_has_nothing_to_complain_about(tmp_path: Any) -> None:
         ("command: a {k}\n    parameters: {k: {secret: true, default: d}}", "4:18", "warning", "can be read by everybody"),
         ("command: >\n      python a.py\n        --x 1\n        --y 2", "5:9", "warning", "this line (and 1 more) for a command"),
         ("command: a\n    parameters: {lr: {type: int, defulat: 1}}", "4:34", "error", "'defulat' is no key"),
+        ("command: a\n    environment: gpu.txt", "4:18", "error", "its environment gpu.txt is neither"),
         ("parameters: {}", "2:3", "error", "the entry point main has no command"),
     ],
 )  # fmt: skip
@@ -100,15 +101,16 @@ def test_complaint_pr_1725_the_program_says_all_of_it(tmp_path: Any) -> None:
     done = proj("check", directory)
     assert done.code == 2
     assert done.out.splitlines() == [
-        "MLproject:1:1: warning: 'entry_pionts' is no key of a project; it is ignored",
-        "MLproject:2:12: error: the environment file c.yaml is not in the project",
-        "MLproject:4:1: warning: 'x' is no key of a project; it is ignored",
+        f"{directory}/MLproject:1:1: warning: 'entry_pionts' is no key of a project; it is ignored",
+        f"{directory}/MLproject:2:12: error: the environment file c.yaml is not in the project",
+        f"{directory}/MLproject:4:1: warning: 'x' is no key of a project; it is ignored",
         "1 error, 2 warnings",
     ]
     done = proj("check", "--json", cwd=directory)
     assert done.code == 2
     result = json.loads(done.out)
     assert (result["ok"], len(result["faults"])) == (False, 3)
+    assert result["faults"][1]["file"] == "MLproject"
     assert (result["faults"][1]["line"], result["faults"][1]["column"]) == (2, 12)
 
 

@@ -30,6 +30,8 @@ def check(
         faults = find_faults(checkout.directory)
     finally:
         sources.release(checkout)
+    if os.path.isdir(uri):  # as seen from here, so that a terminal or an editor can open it
+        faults = [fault._replace(file=os.path.normpath(os.path.join(uri, fault.file))) for fault in faults]
     errors = sum(fault.severity == "error" for fault in faults)
     if as_json:
         emit_json({"ok": not errors, "faults": [fault._asdict() for fault in faults]})

@@ -12,6 +12,7 @@ from runner.cli.output import emit_json, emit_lines, table
 from runner.cli.terminal import Terminal
 from runner.parameter_types import number
 from runner.project_facts import entry_point_facts, project_facts
+from runner.sources.credentials import without
 from runner.values import Report
 
 __all__ = ["app", "show_parameters"]
@@ -30,7 +31,7 @@ def info(
 
     checkout = sources.fetch(uri, version, Terminal())
     try:
-        facts: Any = project_facts(project.load(checkout.directory), uri, version)
+        facts: Any = project_facts(project.load(checkout.directory), without(uri), version)
     finally:
         sources.release(checkout)
     if as_json:
@@ -46,7 +47,7 @@ def show_parameters(uri: str, version: str, entry_point: str, as_json: bool, rep
     checkout = sources.fetch(uri, version, report)
     try:
         loaded = project.load(checkout.directory)
-        facts: Any = entry_point_facts(project.entry_point(loaded, entry_point), uri, version)
+        facts: Any = entry_point_facts(project.entry_point(loaded, entry_point), without(uri), version)
     finally:
         sources.release(checkout)
     if as_json:
