@@ -112,8 +112,10 @@ from runner.tracking.store import Store
 writer = Store(sys.argv[1]).create_run(name=sys.argv[2])
 print(flush=True)
 sys.stdin.readline()
+began = time.process_time()
 for step in range(int(sys.argv[3])):
     writer.metric("loss", 0.5, step)
+print(time.process_time() - began)
 writer.end("FINISHED", sync=False)
 """
 
@@ -132,8 +134,7 @@ def writers(folder: str, count: int, points: int) -> None:
     for process in made:
         process.stdin.write(b"\n")  # type: ignore[union-attr]
         process.stdin.flush()  # type: ignore[union-attr]
-    for process in made:
-        process.communicate()
+    used = sum(float(process.communicate()[0]) for process in made)
     taken = time.perf_counter() - began
     with Store(root) as store:
         runs = store.search("status = 'FINISHED'", limit=1000).runs
@@ -141,6 +142,7 @@ def writers(folder: str, count: int, points: int) -> None:
         lost = count - len(runs) if complete else -1
         kept = sum(len(store.history(run.run_id, "loss", points * 2).points) for run in runs)
     row(f"{count} writers of {points:,} points each, in sum", f"{count * points / taken:,.0f} points/s")
+    row("  for each second of a processor", f"{count * points / used:,.0f} points")
     row("  of these runs and points lost", f"{lost} and {count * points - kept}")
 
 
