@@ -127,7 +127,7 @@ def _name(url: str) -> str:
 def _resolve(wanted: Location, source: Mirror, report: Report) -> Resolved:
     """What the version means now, with the commit brought to the mirror."""
     version = wanted.version
-    if _is_hex(version) and len(version) == 40 and not wanted.page and mirror.has(source, version):
+    if _is_full(version) and not wanted.page and mirror.has(source, version):
         return Resolved(version, version, "", wanted.subdirectory)
     notes: tuple[str, ...] = ()
     try:
@@ -167,7 +167,7 @@ def _bring(source: Mirror, commit: str, ref: str, version: str, default: str, re
     if not found:
         mirror.update(source, report, wanted=version, default=default)
         found = mirror.has(source, version)
-    if not found and len(version) == 40:
+    if not found and _is_full(version):
         try:
             mirror.update(source, report, [f"{version}:refs/kept/{version}"], wanted=version)
         except UnreachableError:
@@ -225,3 +225,8 @@ def _unknown(url: str, version: str, names: Sequence[str]) -> InputError:
 
 def _is_hex(text: str) -> bool:
     return bool(text) and not text.strip("0123456789abcdef")
+
+
+def _is_full(text: str) -> bool:
+    """A full id: 40 digits, or 64 in repositories that use SHA-256."""
+    return _is_hex(text) and len(text) in (40, 64)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -155,7 +156,10 @@ def update(
             return
         fresh = not mirror.exists
         folder = mirror.folder + ".new" if fresh else mirror.folder
-        _prepare(mirror, folder, fresh)
+        if fresh:
+            _create(mirror, folder, "sha256" if len(wanted) == 64 else "sha1")
+        else:
+            _mend(mirror)
         argv = ["git", f"--git-dir={folder}", "fetch", "--progress", "--no-auto-gc", "--no-write-fetch-head"]
         argv += ["--no-recurse-submodules", "--no-tags"]
         if tuple(refspecs) == EVERYTHING:
@@ -165,7 +169,11 @@ def update(
         with report.step(f"{'cloning' if fresh else 'fetching'} {mirror.url}") as step:
             from runner.sources.transfer import transfer
 
-            done = transfer([*argv, "--", mirror.url, *refspecs], mirror.variables, step, lock)
+            argv += ["--", mirror.url, *refspecs]
+            done = transfer(argv, mirror.variables, step, lock)
+            if done.code and ".lock'" in done.err:
+                _remove_stale_locks(folder)
+                done = transfer(argv, mirror.variables, step, lock)
         if done.code:
             raise UnreachableError(mirror.url, last_line(done.err, mirror.credentials))
         if default.startswith("refs/heads/"):
@@ -175,25 +183,39 @@ def update(
             os.rename(folder, mirror.folder)
 
 
-def _prepare(mirror: Mirror, folder: str, fresh: bool) -> None:
-    """A new mirror, or an old one without what a killed git left in it: whoever lives holds our lock."""
-    if fresh:
-        folders.remove_tree(folder)
-        os.makedirs(os.path.dirname(folder), exist_ok=True)
-        done = process.start(["git", "init", "--bare", "--quiet", "--template=", folder]).finish()
-        if done.code:
-            raise SourceError(f"the cache {folder} cannot be made: {last_line(done.err)}")
-        url = mirror.url.replace("\\", "\\\\").replace('"', '\\"')
-        with open(os.path.join(folder, "config"), encoding="utf-8") as file:
-            config = file.read() + CONFIG.format(url=f'"{url}"')
-        _write(os.path.join(folder, "config"), config)
-        _write(os.path.join(folder, "config.made"), config)
-        return
+def _create(mirror: Mirror, folder: str, ids: str) -> None:
+    """An empty mirror. `ids` is the kind of object ids that the remote has."""
+    folders.remove_tree(folder)
+    os.makedirs(os.path.dirname(folder), exist_ok=True)
+    plain = {"GIT_DEFAULT_HASH": ids, "GIT_DEFAULT_REF_FORMAT": "files"}
+    done = process.start(["git", "init", "--bare", "--quiet", "--template=", folder], plain).finish()
+    if done.code:
+        raise SourceError(f"the cache {folder} cannot be made: {last_line(done.err)}")
+    url = mirror.url.replace("\\", "\\\\").replace('"', '\\"')
+    with open(os.path.join(folder, "config"), encoding="utf-8") as file:
+        config = file.read() + CONFIG.format(url=f'"{url}"')
+    _write(os.path.join(folder, "config"), config)
+    _write(os.path.join(folder, "config.made"), config)
+
+
+def _mend(mirror: Mirror) -> None:
+    """Removes what killed processes left: lists of work trees that are gone, half-written packs."""
     restore_config(mirror)
     mirror.git("worktree", "prune", "--expire=1.hour.ago")
-    for top, _, names in os.walk(folder):
+    packs = os.path.join(mirror.folder, "objects", "pack")
+    for name in os.listdir(packs):
+        path = os.path.join(packs, name)
+        if name.startswith("tmp_") and time.time() - os.stat(path).st_mtime > 3600:
+            _unlink(path)
+
+
+def _remove_stale_locks(folder: str) -> None:
+    """Of a git that was killed: one that lives holds our lock too. Those of work trees are not ours."""
+    for top, inner, names in os.walk(folder):
+        if top == folder:
+            inner[:] = ["refs"]
         for name in names:
-            if name.endswith(".lock") or name.startswith("tmp_"):
+            if name.endswith(".lock"):
                 _unlink(os.path.join(top, name))
 
 

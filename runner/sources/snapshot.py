@@ -31,6 +31,9 @@ class Pending:
         self._tracked: process.Pending | None = None
         if not checkout.root or checkout.kind == "archive":
             return
+        if not process.find("git"):
+            self.problem = "git is not on PATH"
+            return
         self.found = repository.find(checkout.root)
         if checkout.temporary or self.found is None:
             return
@@ -58,6 +61,8 @@ class Pending:
             if not self._belongs(answer.changes):
                 self.found = None
             self.status = answer
+        if self.problem:  # what the repository's files say is known without git
+            return CodeState(checkout.commit, checkout.branch, checkout.repository)
         if self.found is None or self.status is None:
             return CodeState()
         commit, branch, changes = self.status

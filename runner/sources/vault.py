@@ -168,7 +168,9 @@ def _create(vault: Vault, store: str) -> None:
     draft = os.path.join(store, f"snapshots.git.{os.getpid()}-{os.urandom(4).hex()}")
     try:
         os.makedirs(draft)
-        done = process.start(["git", "init", "--bare", "--quiet", "--template=", draft]).finish()
+        # not the user's taste: refs are files here, objects of all repositories have ids of one kind
+        plain = {"GIT_DEFAULT_HASH": "sha1", "GIT_DEFAULT_REF_FORMAT": "files"}
+        done = process.start(["git", "init", "--bare", "--quiet", "--template=", draft], plain).finish()
         if done.code:
             raise StoreError(f"{vault.folder} cannot be made: {_reason(done)}")
         for name in ("refs/trees", "refs/commits", "refs/last", "info"):

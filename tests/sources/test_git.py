@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from runner import paths, sources
-from runner.errors import InputError, SourceError
+from runner.errors import InputError, ProjError, SourceError
 from runner.sources import git as git_source
 from runner.sources import mirror, snapshot
 from runner.values import Checkout, Silent
@@ -60,7 +60,7 @@ def left_behind() -> list[str]:
     return found
 
 
-def test_default_branch_of_the_remote(remote: str) -> None:
+def test_complaint_5718_default_branch_of_the_remote(remote: str) -> None:
     git(remote, "branch", "-m", "main", "trunk")
     checkout = fetched(f"file://{remote}")
     assert (checkout.branch, checkout.version, checkout.commit) == (
@@ -146,7 +146,7 @@ def test_complaint_6821_unknown_version_names_close_ones(remote: str) -> None:
     assert left_behind() == []
 
 
-def test_a_folder_of_the_repository(remote: str) -> None:
+def test_complaint_2933_a_folder_of_the_repository(remote: str) -> None:
     checkout = fetched(f"file://{remote}#sub/dir.x")
     assert os.listdir(checkout.directory) == ["MLproject"]
     assert (checkout.subdirectory, checkout.uri) == ("sub/dir.x", f"file://{remote}#sub/dir.x")
@@ -303,7 +303,9 @@ def test_an_unknown_version_of_a_local_folder(remote: str, tmp_path: Path) -> No
 # ---- credentials ---------------------------------------------------------------------------------------
 
 
-def test_credentials_are_nowhere(tmp_path: Path, remote: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_complaint_1791_credentials_are_nowhere(
+    tmp_path: Path, remote: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config = tmp_path / "gitconfig"
     config.write_text(f'[url "file://{tmp_path}/"]\n\tinsteadOf = https://host.invalid/\n')
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
@@ -410,6 +412,7 @@ def test_locks_that_a_killed_git_left_do_not_stop_a_fetch(remote: str) -> None:
     sources.release(fetched(f"file://{remote}"))
     folder = mirror.of(f"file://{remote}").folder
     make_tree(folder, {"refs/heads/main.lock": "", "packed-refs.lock": "", "objects/pack/tmp_pack_x": "x"})
+    os.utime(f"{folder}/objects/pack/tmp_pack_x", (1, 1))
     make_tree(remote, {"version.txt": "4\n"})
     git(remote, "commit", "-qam", "fourth")
     assert version_of(fetched(f"file://{remote}")) == "4"
@@ -557,3 +560,61 @@ def test_a_remote_that_never_answers(remote: str, tmp_path: Path, monkeypatch: p
     assert time.monotonic() - started < 5
     assert version_of(checkout) == "3"
     assert "no answer within 0.3 s" in checkout.notes[0]
+
+
+def test_a_remote_with_sha256_ids_and_a_user_with_odd_defaults(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "gitconfig"
+    config.write_text("[init]\n\tdefaultObjectFormat = sha256\n\tdefaultRefFormat = reftable\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
+    monkeypatch.setenv("GIT_DEFAULT_HASH", "sha256")
+    root = make_tree(tmp_path / "sha256", {"version.txt": "256\n"})
+    git(root, "init", "-q", "-b", "main", "--object-format=sha256")
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "first")
+    checkout = fetched(f"file://{root}")
+    assert (len(checkout.commit), version_of(checkout)) == (64, "256")
+    assert version_of(fetched(f"file://{root}", checkout.commit)) == "256"
+    pending = snapshot.begin(checkout)
+    state = snapshot.take(pending, pending.finish(), str(tmp_path / "store")).finish()
+    assert len(state.tree) == 40
+    assert [entry.path for entry in snapshot.files(str(tmp_path / "store"), state.tree)] == ["version.txt"]
+
+
+class Watching(Silent):
+    """A report, and its step, that remember what they were told."""
+
+    def __init__(self) -> None:
+        self.steps: list[str] = []
+        self.updates: list[tuple[str, float, float]] = []
+
+    def step(self, text: str) -> Watching:  # type: ignore[override]
+        self.steps.append(text)
+        return self
+
+    def update(self, text: str, done: float = 0, total: float = 0) -> None:
+        self.updates.append((text, done, total))
+
+
+def test_a_clone_shows_its_progress(remote: str) -> None:
+    make_tree(remote, {f"many/{number}.txt": f"{number}\n" for number in range(200)})
+    git(remote, "add", "-A")
+    git(remote, "commit", "-qm", "many: git keeps few as loose objects")
+    watching = Watching()
+    sources.fetch(f"file://{remote}", "", watching)  # type: ignore[arg-type]
+    assert watching.steps == [f"cloning file://{remote}"]
+    stages = {text.split()[0] for text, _, _ in watching.updates}
+    assert "receiving" in stages
+    assert all(done <= total for _, done, total in watching.updates if total)
+
+
+def test_without_git_on_the_machine(remote: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    checkout = fetched(remote)
+    state = snapshot.begin(checkout).finish()
+    assert (state.commit, state.branch, state.dirty) == (checkout.commit, "main", None)
+    with pytest.raises(ProjError, match="git is not on PATH"):
+        fetched(f"file://{remote}")
+    with pytest.raises(ProjError, match="git is not on PATH"):
+        snapshot.take(snapshot.begin(checkout), state, str(tmp_path / "store"))

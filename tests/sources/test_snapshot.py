@@ -97,7 +97,7 @@ def changed_in_eight_ways(tmp_path: Path) -> str:
     return root
 
 
-def test_a_dirty_tree_with_all_kinds_of_change_comes_back(tmp_path: Path, store: str) -> None:
+def test_complaint_7017_a_dirty_tree_with_all_kinds_of_change_comes_back(tmp_path: Path, store: str) -> None:
     root = changed_in_eight_ways(tmp_path)
     expected = contents(root)
     expected.pop("ignored.log")
