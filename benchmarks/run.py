@@ -116,17 +116,15 @@ def bench_warm(folder: str, options: argparse.Namespace) -> None:
     with open(os.path.join(env, "MLproject"), "a", encoding="utf-8") as file:
         file.write("python_env: python_env.yaml\n")
     subprocess.run([proj(), "run", env, "-q"], check=True, stdout=subprocess.DEVNULL)
-    python = shutil.which("python") or sys.executable
-    real = subprocess.run(
-        [python, "-c", "import sys; print(sys.executable)"], capture_output=True, text=True
-    ).stdout.strip()
-    os.environ["PATH"] = os.path.dirname(real) + os.pathsep + os.environ["PATH"]
     prefix = os.path.join(os.environ["PROJ_HOME"], "cache", "environments")
     env_python = next(
         os.path.join(prefix, name, "bin", "python")
         for name in os.listdir(prefix)
         if os.path.isdir(os.path.join(prefix, name))
     )
+    # for --env-manager local: the very same interpreter
+    os.environ["PATH"] = os.path.dirname(env_python) + os.pathsep + os.environ["PATH"]
+    real = os.path.realpath(env_python)
     project = write(os.path.join(folder, "uvproject"), {"train.py": TRIVIAL["train.py"]})
     write(
         project,
