@@ -12,6 +12,8 @@ from runner.values import EntryPoint, Json, Parameter
 
 __all__ = ["Resolved", "assignments", "load_file", "resolve"]
 
+LONGEST = 131_071  # bytes: what Linux takes for one argument, as the command is one of bash
+
 
 class Resolved(NamedTuple):
     values: dict[str, Json]  # typed, for the record; secrets are not in it
@@ -21,9 +23,7 @@ class Resolved(NamedTuple):
     secrets: tuple[str, ...] = ()  # names of the secret parameters that have a value
     variables: Mapping[str, str] = {}  # for the command's environment: what the secrets are
     inputs: tuple[str, ...] = ()  # absolute paths and URIs that were given as values of type path or uri
-    downloads: tuple[
-        tuple[str, str], ...
-    ] = ()  # (URI, local path in the command): to be fetched before it starts
+    downloads: tuple[tuple[str, str], ...] = ()  # (URI, path in the command): fetched before it starts
 
 
 def assignments(given: Sequence[str]) -> dict[str, str]:
@@ -88,8 +88,16 @@ def resolve(
     ]
     after += [shell.quote(text) for text in extra]
     parsed = template.parse(entry_point.command, declared)
+    command = " ".join([template.render(parsed, gathered.writer(masked=False)), *after])
+    if len(command) > LONGEST // 4 and len(command.encode("utf-8", "surrogateescape")) > LONGEST:
+        longest = max(gathered.texts, key=lambda name: len(gathered.texts[name]), default="")
+        raise InputError(
+            f"the command is longer than {LONGEST} bytes, which is all that the system takes"
+            + (f"; the longest value is that of {longest}" if longest else ""),
+            "write long values to a file, and pass its path",
+        )
     return gathered.resolved(
-        " ".join([template.render(parsed, gathered.writer(masked=False)), *after]),
+        command,
         " ".join([template.render(parsed, gathered.writer(masked=True)), *after]),
     )
 

@@ -281,6 +281,13 @@ def test_the_arguments_of_xargs_and_the_bytes_of_file_names() -> None:
     assert resolve("show {x}", Parameter("x"), x=name).command == f"show '{name}'"
 
 
+def test_a_command_that_the_system_would_not_take() -> None:
+    assert "the longest value is that of x" in refused(
+        "a {x} {y}", Parameter("x"), Parameter("y"), x="é" * 70_000, y="1"
+    )
+    assert len(words(resolve("show {x}", Parameter("x"), x="x" * 130_000).command)[0]) == 130_000
+
+
 def test_nothing_can_hold_a_nul() -> None:
     assert "NUL" in refused("a {x}", Parameter("x"), x="a\0b")
     assert "NUL" in refused("a\0", Parameter("x"), x="a")
