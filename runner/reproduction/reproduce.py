@@ -37,11 +37,17 @@ def reproduce(ref: str, wish: Wish, report: Report) -> Verdict:
     """InputError for a run that is not there; all else that goes wrong is a verdict."""
     tolerances = tolerance.parse(wish.tolerance)
     store = Store(paths.store(wish.store))
-    supplies = NONE
-    if is_bundle(ref):
-        from runner.reproduction import unbundle
+    if not is_bundle(ref):
+        return _verified(ref, store, wish, NONE, tolerances, report)
+    from runner.reproduction.unbundle import take_in
 
-        ref, supplies = unbundle.take_in(ref, store, report)
+    with take_in(ref, store, report) as (run_id, supplies):
+        return _verified(run_id, store, wish, supplies, tolerances, report)
+
+
+def _verified(
+    ref: str, store: Store, wish: Wish, supplies: Supplies, tolerances: Tolerances, report: Report
+) -> Verdict:
     recorded = load(store, ref)
     found = verdict.stamp(_judged(recorded, store, wish, supplies, tolerances, report))
     verdict.keep(store, found)

@@ -2,13 +2,112 @@
 
 from __future__ import annotations
 
-from runner.errors import InputError
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from runner.errors import InputError, ProjError, StoreError
+from runner.reproduction import archive, wheels
 from runner.reproduction.supplies import Supplies
+from runner.sources import folders
+from runner.sources.vault import EMPTY, Vault, open_vault
+from runner.tracking.fold import fold
+from runner.tracking.log import read
 from runner.tracking.store import Store
+from runner.tracking.writer import hint
 from runner.values import Report
 
 __all__ = ["take_in"]
 
+SOME = 2000  # names that one git is started with
 
-def take_in(path: str, store: Store, report: Report) -> tuple[str, Supplies]:  # noqa: ARG001
-    raise InputError("bundles come next")
+
+@contextmanager
+def take_in(path: str, store: Store, report: Report) -> Iterator[tuple[str, Supplies]]:
+    """The id of the run that is in it, now in `store`, and what else it brings, as long as the context lasts."""
+    folder = folders.make()
+    try:
+        content = os.path.join(folder, "bundle")
+        with report.step("checking the bundle"):
+            archive.unpack(path, content)
+            run_id, tree = _run(content, path)
+        with report.step("taking it into the store"):
+            _take_code(os.path.join(content, "code"), tree, store.root, path)
+            _take_run(os.path.join(content, "run"), run_id, store)
+        yield run_id, _supplies(content)
+    finally:
+        folders.remove(folder)
+
+
+def _run(content: str, path: str) -> tuple[str, str]:
+    events = (event for event, _ in read(os.path.join(content, "run", "events.jsonl")))
+    run = fold(events)
+    tree = "" if run is None else str(run.sections.get("code", {}).get("tree", ""))
+    if run is None or not tree:
+        raise InputError(f"{path} is not a bundle of a run: its record is missing or not complete")
+    if len(run.run_id) != 32 or run.run_id.strip("0123456789abcdef"):
+        raise InputError(f"{path}: {run.run_id!r} is not the id of a run")
+    return run.run_id, tree
+
+
+def _take_code(folder: str, tree: str, root: str, path: str) -> None:
+    """Into the store's snapshots.git. What comes out must be the tree that the record names."""
+    os.makedirs(root, exist_ok=True)
+    vault = open_vault(root)
+    if vault.has(tree):
+        return
+    os.makedirs(folder, exist_ok=True)
+    index = os.path.join(os.path.dirname(folder), "index")
+    try:
+        found = _write_tree(vault, folder, index)
+    except StoreError as error:
+        raise ProjError(f"the code in {path} cannot be taken into the store: {error.message}") from None
+    if found != tree:
+        raise InputError(f"the code in {path} is not that of the run: it is refused")
+    vault.keep(f"trees/{tree}", tree)
+
+
+def _write_tree(vault: Vault, folder: str, index: str) -> str:
+    variables = {"GIT_WORK_TREE": folder, "GIT_INDEX_FILE": index}
+    names = []
+    for parent, below, files in os.walk(folder):
+        links = [name for name in below if os.path.islink(os.path.join(parent, name))]
+        names += [os.path.relpath(os.path.join(parent, name), folder) for name in (*files, *links)]
+    if not names:
+        return EMPTY
+    for at in range(0, len(names), SOME):
+        vault.git("-C", folder, "update-index", "--add", "--", *names[at : at + SOME], variables=variables)
+    return vault.git("write-tree", variables=variables).strip()
+
+
+def _take_run(folder: str, run_id: str, store: Store) -> None:
+    """A run that is there already is left as it is, if it is the same run."""
+    target = store.run_directory(run_id)
+    if os.path.exists(os.path.join(target, "events.jsonl")):
+        if _first(target) != _first(folder):
+            raise InputError(f"the store has another run with the id {run_id}")
+        return
+    draft = os.path.join(store.root, "runs", f".import-{run_id}-{os.getpid()}")
+    try:
+        shutil.copytree(folder, draft, symlinks=True)
+        os.rename(draft, target)
+    except OSError as error:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise StoreError(f"the run cannot be taken into {store.root}: {error.strerror or error}") from error
+    hint(store.root, run_id)
+
+
+def _first(folder: str) -> object:
+    with open(os.path.join(folder, "events.jsonl"), "rb") as file:
+        return json.loads(file.readline())
+
+
+def _supplies(content: str) -> Supplies:
+    inputs, folder = os.path.join(content, "inputs"), os.path.join(content, "packages")
+    lock = ""
+    if os.path.isdir(folder):
+        with open(os.path.join(folder, wheels.LOCK), encoding="utf-8") as file:
+            lock = file.read()
+    return Supplies(inputs if os.path.isdir(inputs) else "", folder if lock else "", lock)

@@ -1,0 +1,140 @@
+"""The file format of a bundle: a ZIP with the same bytes for the same content, and a list of hashes inside.
+
+manifest-sha256.txt      `<sha256>  <member>` of every other member, sorted
+ro-crate-metadata.json   what all of it is, for archives
+ro-crate-preview.html    the same, for people
+run/                     the record
+code/                    the snapshot
+packages/                wheels, and requirements.txt with their hashes
+inputs/<digest>          inputs by digest, files or folders
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import zipfile
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import NamedTuple
+
+from runner.errors import InputError
+
+__all__ = ["MANIFEST", "Member", "unpack", "write"]
+
+MANIFEST = "manifest-sha256.txt"
+DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a ZIP can say
+PACKED = (".whl", ".gz", ".zip", ".png", ".jpg", ".npz", ".parquet", ".conda", ".bz2", ".xz")
+FILE, PROGRAM, LINK = 0o100644, 0o100755, 0o120000
+
+
+class Member(NamedTuple):
+    """Content from memory or from a file."""
+
+    data: bytes = b""
+    path: str = ""
+    mode: int = FILE
+
+
+def write(path: str, members: Mapping[str, Member]) -> None:
+    """In its place at once and as a whole, or not at all."""
+    draft = f"{path}.{os.getpid()}.part"
+    lines = []
+    try:
+        with zipfile.ZipFile(draft, "w", allowZip64=True) as archive:
+            for name in sorted(members):
+                lines.append(f"{_add(archive, name, members[name])}  {name}\n")
+            _add(archive, MANIFEST, Member("".join(lines).encode("utf-8", "surrogateescape")))
+        os.replace(draft, path)
+    finally:
+        if os.path.exists(draft):
+            os.unlink(draft)
+
+
+def _add(archive: zipfile.ZipFile, name: str, member: Member) -> str:
+    info = zipfile.ZipInfo(name, DATE)
+    info.create_system = 3  # Unix, on every system
+    info.external_attr = member.mode << 16
+    info.compress_type = zipfile.ZIP_STORED if name.endswith(PACKED) else zipfile.ZIP_DEFLATED
+    total = sha256()
+    if not member.path:
+        total.update(member.data)
+        archive.writestr(info, member.data)
+        return total.hexdigest()
+    info.file_size = os.path.getsize(member.path)
+    with open(member.path, "rb") as source, archive.open(info, "w") as target:
+        while block := source.read(1 << 20):
+            total.update(block)
+            target.write(block)
+    return total.hexdigest()
+
+
+def unpack(path: str, folder: str) -> None:
+    """All members, each checked against the list. InputError names the first that is not as it was packed."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            known = _manifest(archive, path)
+            names = [info.filename for info in archive.infolist() if info.filename != MANIFEST]
+            if len(set(names)) != len(names):
+                double = next(name for name in names if names.count(name) > 1)
+                raise _refused(path, double, "is there twice")
+            for name in names:
+                if name not in known:
+                    raise _refused(path, name, "was added to it")
+            for name in known:
+                if name not in names:
+                    raise _refused(path, name, "is missing")
+            # links last: nothing can be written through one
+            for info in sorted(archive.infolist(), key=lambda info: stat.S_ISLNK(info.external_attr >> 16)):
+                if info.filename != MANIFEST:
+                    _extract(archive, info, known[info.filename], folder, path)
+    except FileNotFoundError:
+        raise InputError(f"there is no file {path}") from None
+    except IsADirectoryError:
+        raise InputError(f"{path} is a folder, not a bundle") from None
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+        raise InputError(
+            f"{path} is not a bundle, or is damaged: {error}", "proj bundle RUN -o FILE.zip"
+        ) from None
+
+
+def _manifest(archive: zipfile.ZipFile, path: str) -> dict[str, str]:
+    try:
+        text = archive.read(MANIFEST).decode("utf-8", "surrogateescape")
+    except KeyError:
+        raise InputError(
+            f"{path} is not a bundle: it has no {MANIFEST}", "proj bundle RUN -o FILE.zip"
+        ) from None
+    found = {}
+    for line in text.splitlines():
+        digest, _, name = line.partition("  ")
+        found[name] = digest
+    return found
+
+
+def _refused(path: str, name: str, why: str) -> InputError:
+    return InputError(f"{path} was changed since it was packed: {name} {why}; it is refused")
+
+
+def _extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, digest: str, folder: str, path: str) -> None:
+    name = info.filename
+    parts = name.split("/")
+    if name.startswith("/") or "\\" in name or any(part in ("", ".", "..") for part in parts):
+        raise _refused(path, repr(name), "leads out of the bundle")
+    mode = info.external_attr >> 16
+    total = sha256()
+    target = os.path.join(folder, *parts)
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    if stat.S_ISLNK(mode):
+        data = archive.read(info)
+        total.update(data)
+        if total.hexdigest() == digest:
+            os.symlink(os.fsdecode(data), target)
+    else:
+        handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o755 if mode & 0o100 else 0o644)
+        with archive.open(info) as source, open(handle, "wb") as file:
+            while block := source.read(1 << 20):
+                total.update(block)
+                file.write(block)
+    if total.hexdigest() != digest:
+        raise _refused(path, name, "is not what was packed")

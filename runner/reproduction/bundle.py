@@ -1,0 +1,160 @@
+"""`proj bundle`: one file with everything that it takes to make a run again, also without a network."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from runner import environments, paths
+from runner.environments.packages import packages
+from runner.errors import InputError, ProjError
+from runner.inputs import digest_of
+from runner.reproduction import archive, crate, page, wheels
+from runner.reproduction.archive import LINK, PROGRAM, Member
+from runner.reproduction.recorded import CannotRunError, Recorded, load
+from runner.sources import snapshot
+from runner.tracking.log import encode, read
+from runner.tracking.store import Store
+from runner.values import EnvironmentSpec, Report
+
+__all__ = ["Bundle", "make", "readable"]
+
+LATER = ("verification",)  # events that say nothing about the run itself
+RECORD = ("output.log", "output.times")
+
+
+class Bundle(NamedTuple):
+    path: str
+    size: int  # bytes
+    members: int
+    lacking: tuple[str, ...]  # what did not go in
+
+
+def make(store: Store, ref: str, path: str, limit: int, with_packages: bool, report: Report) -> Bundle:
+    """`limit`: in bytes, of an input that is packed."""
+    recorded = load(store, ref)
+    if not recorded.code.tree:
+        raise CannotRunError("code", f"the record of {recorded.run.name} names no snapshot of its code")
+    work = os.path.join(paths.temporary(), f"bundle-{os.getpid()}-{os.urandom(4).hex()}")
+    os.makedirs(work)
+    try:
+        code = os.path.join(work, "code")
+        with report.step("restoring the code"):
+            snapshot.restore(recorded.store, recorded.code.tree, code)
+        members = {**_record(recorded), **_tree(code, "code")}
+        found, lacking = _inputs(recorded, code, limit)
+        members |= found
+        if with_packages:
+            found, more = _packages(recorded, code, os.path.join(work, "packages"), report)
+            members |= found
+            lacking += more
+        members[crate.PREVIEW] = Member(page.render(recorded, sorted(members), lacking).encode())
+        members[crate.METADATA] = Member(crate.describe(recorded, members).encode())
+        with report.step("packing"):
+            try:
+                archive.write(path, members)
+            except OSError as error:
+                raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return Bundle(path, os.path.getsize(path), len(members) + 1, tuple(lacking))
+
+
+def _record(recorded: Recorded) -> dict[str, Member]:
+    events = (event for event, _ in read(os.path.join(recorded.directory, "events.jsonl")))
+    lines = [encode(event) for event in events if event["type"] not in LATER]
+    members = {"run/events.jsonl": Member(b"".join(lines))}
+    environment = recorded.section("environment")
+    names = [*RECORD, *(str(environment[key]) for key in ("lock", "packages") if environment.get(key))]
+    for name in names:
+        file = os.path.join(recorded.directory, os.path.basename(name))
+        if os.path.exists(file):
+            members[f"run/{os.path.basename(name)}"] = Member(path=file)
+    return members | _tree(recorded.artifacts, "run/artifacts")
+
+
+def _tree(folder: str, prefix: str) -> dict[str, Member]:
+    members = {}
+    for parent, folders, names in os.walk(folder):
+        links = [name for name in folders if os.path.islink(os.path.join(parent, name))]
+        for name in (*names, *links):
+            file = os.path.join(parent, name)
+            place = f"{prefix}/{os.path.relpath(file, folder).replace(os.sep, '/')}"
+            if os.path.islink(file):
+                members[place] = Member(os.fsencode(os.readlink(file)), mode=LINK)
+            elif os.access(file, os.X_OK):
+                members[place] = Member(path=file, mode=PROGRAM)
+            else:
+                members[place] = Member(path=file)
+    return members
+
+
+# ---- inputs --------------------------------------------------------------------------------------------------
+
+
+def _inputs(recorded: Recorded, code: str, limit: int) -> tuple[dict[str, Member], list[str]]:
+    """Inputs that the snapshot does not have, if they are still what they were."""
+    members: dict[str, Member] = {}
+    lacking = []
+    project = os.path.join(code, recorded.subdirectory)
+    places = [(each, recorded.root, code) for each in recorded.code.left_out]
+    places += [(each, recorded.project, project) for each in recorded.run.inputs if each.get("digest")]
+    for each, old, new in places:
+        name, digest = str(each["path"]), str(each.get("digest"))
+        source = os.path.join(old, name)
+        if digest_of(os.path.join(new, name))[0] == digest:
+            continue
+        if digest_of(source)[0] != digest:
+            lacking.append(f"the input {name} is not there any more, or not what it was")
+        elif digest_of(source)[1] > limit:
+            lacking.append(f"the input {name} is larger than {readable(limit)}")
+        else:
+            place = f"inputs/{digest.replace(':', '-')}"
+            members |= _tree(source, place) if os.path.isdir(source) else {place: Member(path=source)}
+    return members, lacking
+
+
+# ---- packages ------------------------------------------------------------------------------------------------
+
+
+def _packages(
+    recorded: Recorded, code: str, folder: str, report: Report
+) -> tuple[dict[str, Member], list[str]]:
+    kind = str(recorded.section("environment").get("kind", ""))
+    if kind == "system" or not packages(recorded.lock):
+        notes = ["the environment was the system's own: its packages are not packed"]
+        return {}, notes if kind == "system" else []
+    if kind != "virtualenv" or recorded.section("environment").get("existing"):
+        return {}, [f"the environment is of kind {kind}: it is made from its lock, which needs a network"]
+    project = os.path.join(code, recorded.subdirectory)
+    python = _python(recorded, project, report)
+    collected = wheels.collect(recorded.lock, python, project, folder, report)
+    members = _tree(folder, "packages")
+    members[f"packages/{wheels.LOCK}"] = Member(collected.lock.encode())
+    return members, list(collected.notes)
+
+
+def _python(recorded: Recorded, project: str, report: Report) -> str:
+    """Of the recorded environment, made again if it has to be: pip must run on the Python that the wheels are for."""
+    environment = recorded.section("environment")
+    spec = EnvironmentSpec("virtualenv", str(environment.get("file", "")))
+    options: Mapping[str, Any] = {
+        "kept_lock": recorded.lock,
+        "python": recorded.options.get("python") or environment.get("python", ""),
+        "groups": recorded.options.get("groups", ()),
+        "extras": recorded.options.get("extras", ()),
+    }
+    try:
+        return environments.prepare(spec, project, options, report).activation.python
+    except ProjError as error:
+        raise CannotRunError("environment", error.message, error.hint) from None
+
+
+def readable(size: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000 or unit == "GB":
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    raise AssertionError

@@ -1,0 +1,186 @@
+"""A bundle is all that a run needs: with no network, an empty cache and another store it gives the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from typing import Any
+
+import pytest
+
+from runner import paths
+from tests.helpers import make_repository, make_tree, proj
+from tests.reproduction.worlds import DETERMINISTIC, LOG, MLPROJECT, TRAIN, ran, result, store
+
+FILES = {
+    "MLproject": "python_env: env.yaml\nentry_points:\n  main:\n    inputs: [data.csv]\n    outputs: [out.json]\n    command: python train.py\n",
+    "env.yaml": "dependencies: [factor]\n",
+    "train.py": (
+        "import factor, json\nfrom log import log\nvalue = factor.VALUE * len(open('data.csv').read())\n"
+        "log('score', value)\njson.dump({'value': value}, open('out.json', 'w'))\n"
+    ),
+    "log.py": LOG,
+    ".gitignore": "data.csv\nout.json\n",
+    "run.sh*": "#!/bin/sh\n",
+}
+
+
+def bundle(run_id: str, path: object, *arguments: str) -> dict[str, Any]:
+    done = proj("bundle", run_id, "-o", str(path), "--json", *arguments)
+    assert done.code == 0, done.err
+    found: dict[str, Any] = json.loads(done.out)
+    return found
+
+
+@pytest.fixture
+def packed(tmp_path: object, index: str) -> str:
+    """A bundle of a run with packages and an input that git ignores; nothing else of it is left on the machine."""
+    project = make_repository(f"{tmp_path}/demo", FILES)
+    make_tree(project, {"data.csv": "1,2,3\n", "new.txt": "untracked"})
+    os.symlink("new.txt", f"{project}/link")
+    run = ran(project)
+    found = bundle(run.run_id, f"{tmp_path}/run.zip")
+    assert found["lacking"] == []
+    return str(found["path"])
+
+
+def forget(tmp_path: object, index: str) -> None:
+    for folder in (index, paths.home(), f"{tmp_path}/demo", f"{tmp_path}/uv-cache"):
+        shutil.rmtree(folder)
+
+
+def test_without_network_cache_and_store(
+    packed: str, tmp_path: object, index: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forget(tmp_path, index)
+    monkeypatch.setenv("UV_CACHE_DIR", f"{tmp_path}/empty-cache")
+    argv = [sys.executable, "-m", "runner", "reproduce", packed, "--offline", "--json"]
+    if os.geteuid() == 0 and shutil.which("unshare"):
+        # a network namespace of its own: the loopback has to be switched on for the endpoint of the run
+        argv = ["unshare", "-n", "sh", "-c", 'ip link set lo up 2>/dev/null; exec "$@"', "sh", *argv]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=100)
+    assert done.stdout, done.stderr
+    verdict = json.loads(done.stdout)
+    assert verdict["verdict"] == "identical", done.stdout + done.stderr
+    assert result(verdict, "score") == result(verdict, "out.json") == "identical"
+    assert done.returncode == 0
+    assert store().get(verdict["run_id"]).metrics["score"].value == 6
+
+
+def test_two_bundles_are_byte_equal(packed: str, tmp_path: object) -> None:
+    run_id = os.listdir(os.path.join(paths.store(), "runs"))[0]
+    proj("reproduce", run_id)  # what comes later is not part of the run
+    bundle(run_id, f"{tmp_path}/again.zip")
+    with open(packed, "rb") as one, open(f"{tmp_path}/again.zip", "rb") as two:
+        assert one.read() == two.read()
+
+
+def tampered(path: str, target: str, change: Any) -> str:
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(target, "w") as new:
+        for info in old.infolist():
+            data = change(info.filename, old.read(info))
+            if data is not None:
+                new.writestr(info, data)
+        if extra := change("", b""):
+            new.writestr("code/evil.py", extra)
+    return target
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda name, data: data + b"#" if name == "code/train.py" else data, "code/train.py"),
+        (lambda name, data: None if name == "code/log.py" else data, "code/log.py"),
+        (lambda name, data: data if name else b"evil", "code/evil.py"),
+    ],
+    ids=["changed", "removed", "added"],
+)
+def test_a_tampered_bundle_is_refused(packed: str, tmp_path: object, change: Any, named: str) -> None:
+    shutil.rmtree(paths.store())
+    done = proj("reproduce", tampered(packed, f"{tmp_path}/bad.zip", change))
+    assert done.code == 2
+    assert named in done.err
+    assert "refused" in done.err
+    assert not os.path.exists(os.path.join(paths.store(), "runs"))
+
+
+@pytest.mark.parametrize("name", ["../evil", "/tmp/evil-of-proj", "code/../../evil", "code//x"])
+def test_members_cannot_escape(tmp_path: object, name: str) -> None:
+    from hashlib import sha256
+
+    path = f"{tmp_path}/bad.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(name, b"x")
+        archive.writestr("manifest-sha256.txt", f"{sha256(b'x').hexdigest()}  {name}\n")
+    done = proj("reproduce", path)
+    assert done.code == 2
+    assert "leads out" in done.err
+    assert not os.path.exists(f"{tmp_path}/evil")
+    assert not os.path.exists("/tmp/evil-of-proj")
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\3\4 not a zip", None])
+def test_what_is_no_bundle(tmp_path: object, content: bytes | None) -> None:
+    path = f"{tmp_path}/bad.zip"
+    if content is not None:
+        make_tree(tmp_path, {"bad.zip": content})
+    done = proj("reproduce", path)
+    assert done.code == 2
+    assert "Traceback" not in done.err
+
+
+def test_a_large_input_is_left_out_and_named(tmp_path: object) -> None:
+    files = {
+        **DETERMINISTIC,
+        "MLproject": MLPROJECT.replace("    outputs", "    inputs: [big.bin]\n    outputs"),
+    }
+    project = make_repository(f"{tmp_path}/demo", {**files, ".gitignore": "big.bin\n"})
+    make_tree(project, {"big.bin": b"x" * 5000})
+    run = ran(project)
+    found = bundle(run.run_id, f"{tmp_path}/small.zip", "--max-input", "1k")
+    assert any("big.bin" in each for each in found["lacking"])
+    with zipfile.ZipFile(f"{tmp_path}/small.zip") as archive:
+        assert not [name for name in archive.namelist() if name.startswith("inputs/")]
+
+
+def test_a_page_to_read(tmp_path: object) -> None:
+    project = make_tree(f"{tmp_path}/demo", {**DETERMINISTIC, "train.py": TRAIN + "# <script>\n"})
+    run = ran(project, "--run-name", "<b>bold</b>")
+    bundle(run.run_id, f"{tmp_path}/run.zip")
+    with zipfile.ZipFile(f"{tmp_path}/run.zip") as archive:
+        page = archive.read("ro-crate-preview.html").decode()
+    assert "<b>bold" not in page
+    assert "&lt;b&gt;bold" in page
+    assert "loss" in page
+    assert "code/train.py" in page
+
+
+def test_a_run_without_a_snapshot_cannot_be_packed(tmp_path: object) -> None:
+    with store().create_run(kind="client") as writer:
+        writer.end("FINISHED")
+    done = proj("bundle", writer.run_id, "-o", f"{tmp_path}/run.zip")
+    assert done.code == 125
+    assert "snapshot" in done.err
+
+
+def test_it_is_a_workflow_run_crate(packed: str, tmp_path: object) -> None:
+    rocrate = pytest.importorskip("rocrate.rocrate")
+    with zipfile.ZipFile(packed) as archive:
+        archive.extractall(f"{tmp_path}/crate")
+    crate = rocrate.ROCrate(f"{tmp_path}/crate")
+    assert crate.mainEntity.id == "code/MLproject"
+    (action,) = crate.get_by_type("CreateAction")
+    assert action["instrument"].id == "code/MLproject"
+    assert {each["name"] for each in action["result"]} == {"out.json", "score"}
+    ids = {each.id for each in crate.get_entities()}
+    with open(f"{tmp_path}/crate/ro-crate-metadata.json") as file:
+        graph = json.load(file)["@graph"]
+    for entity in graph:
+        for value in entity.values():
+            for each in value if isinstance(value, list) else [value]:
+                if isinstance(each, dict) and not each["@id"].startswith("http"):
+                    assert each["@id"] in ids, each
