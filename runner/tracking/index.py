@@ -53,9 +53,10 @@ class Index:
 
         return self._ask(ask, refresh)
 
-    def open_runs(self) -> tuple[Run, ...]:
-        """Those that are RUNNING or SCHEDULED."""
-        return self._ask(lambda connection: _runs(connection, "status IN ('RUNNING', 'SCHEDULED')"))
+    def supervised(self, host: str) -> tuple[Run, ...]:
+        """Those that are RUNNING or SCHEDULED, and supervised on that host."""
+        where = "status IN ('RUNNING', 'SCHEDULED') AND host = ?"
+        return self._ask(lambda connection: _runs(connection, where, host))
 
     def find(self, ref: str) -> tuple[Run, ...]:
         """Runs that are called so, or else whose id starts with `ref`; newest first, 20 at most."""

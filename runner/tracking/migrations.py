@@ -29,11 +29,11 @@ FIRST = (
         run {number}, run_id TEXT NOT NULL UNIQUE, experiment_id TEXT NOT NULL, name TEXT NOT NULL,
         status TEXT NOT NULL, lifecycle TEXT NOT NULL, start_time BIGINT NOT NULL, end_time BIGINT,
         user_id TEXT NOT NULL, kind TEXT NOT NULL, parent TEXT NOT NULL, project TEXT NOT NULL,
-        entry_point TEXT NOT NULL, inode BIGINT NOT NULL, position BIGINT NOT NULL, tail TEXT NOT NULL)""",
+        entry_point TEXT NOT NULL, host TEXT NOT NULL, inode BIGINT NOT NULL, position BIGINT NOT NULL, tail TEXT NOT NULL)""",
     "CREATE INDEX runs_by_time ON runs (lifecycle, start_time DESC, run_id)",
     "CREATE INDEX runs_by_experiment ON runs (experiment_id, lifecycle, start_time DESC, run_id)",
     "CREATE INDEX runs_by_name ON runs (name)",
-    "CREATE INDEX runs_open ON runs (status) WHERE status IN ('RUNNING', 'SCHEDULED')",
+    "CREATE INDEX runs_open ON runs (host) WHERE status IN ('RUNNING', 'SCHEDULED')",
     "CREATE TABLE records (run INTEGER PRIMARY KEY, record TEXT NOT NULL)",
     """CREATE TABLE metrics (
         run INTEGER NOT NULL, key TEXT NOT NULL, value DOUBLE PRECISION,
@@ -54,21 +54,19 @@ FIRST = (
     "CREATE INDEX problems_by_run ON problems (run_id)",
     *BY_VALUE.values(),
 )
-REFILL = tuple(
-    f"DELETE FROM {table}"  # noqa: S608
-    for table in (
-        "runs",
-        "records",
-        "metrics",
-        "params",
-        "tags",
-        "datasets",
-        "experiments",
-        "watched",
-        "problems",
-        "meta",
-    )
+TABLES = (
+    "runs",
+    "records",
+    "metrics",
+    "params",
+    "tags",
+    "datasets",
+    "experiments",
+    "watched",
+    "problems",
+    "meta",
 )
+REFILL = tuple(f"DELETE FROM {table}" for table in TABLES)  # noqa: S608
 MIGRATIONS: tuple[Sequence[str], ...] = (FIRST,)
 
 

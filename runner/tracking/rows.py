@@ -16,7 +16,7 @@ encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 CONTEXT = "mlflow.data.context"
 COLUMNS = (
     *("run_id", "experiment_id", "name", "status", "lifecycle", "start_time", "end_time"),
-    *("user_id", "kind", "parent", "project", "entry_point", "inode", "position", "tail"),
+    *("user_id", "kind", "parent", "project", "entry_point", "host", "inode", "position", "tail"),
 )
 UPSERT = (
     f"INSERT INTO runs ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))}) "  # noqa: S608
@@ -40,7 +40,7 @@ def save(
     """`number`: of the run in the index, None for a new one; `read`: inode, position and tail of its log."""
     values = (
         *(new.run_id, new.experiment_id, new.name, new.status, new.lifecycle, new.start_time, new.end_time),
-        *(new.user, new.kind, new.parent, new.project, new.entry_point, *read),
+        *(new.user, new.kind, new.parent, new.project, new.entry_point, _host(new), *read),
     )
     connection.execute(UPSERT, tuple(map(storable, values)))
     if number is None:
@@ -67,6 +67,12 @@ def save(
         connection.execute("DELETE FROM datasets WHERE run = ?", (number,))
     if new.datasets and (old is None or old.datasets != new.datasets):
         connection.executemany("INSERT INTO datasets VALUES (?, ?, ?, ?)", _datasets(number, new))
+
+
+def _host(run: Run) -> str:
+    """Of the supervisor."""
+    host = run.sections.get("supervisor", {}).get("host")
+    return host if isinstance(host, str) else ""
 
 
 def _metric(row: tuple[Any, str, Any]) -> tuple[Any, ...]:

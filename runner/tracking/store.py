@@ -228,7 +228,7 @@ class Store:
         query = Query(search.parse_filter(filter), search.parse_order(order_by), experiment_ids, view)
         start = _position(page_token)
         index = self.index
-        closed = self._reconcile(index.open_runs())
+        closed = self._reconcile(index.supervised(os.uname().nodename))
         runs, after = index.page(query, limit, start, refresh=bool(closed))
         return Page(runs, "" if after is None else "{}:{}".format(*after))
 
