@@ -130,7 +130,7 @@ def explain(what: str, argv: Sequence[str], done: process.Completed, text: str |
     short = [line for line in short if line]
     where = f"full log: {log}"
     conflict = False
-    if "network was disabled" in errors:
+    if "network was disabled" in errors or "connectivity is disabled" in errors:
         reason = "a package that it needs is not in the package cache, and --offline forbids the network"
         where = f"run once without --offline\n{where}"
     elif match := REFUSED.search(errors):
