@@ -88,7 +88,9 @@ def resolve(
     ]
     after += [shell.quote(text) for text in extra]
     parsed = template.parse(entry_point.command, declared)
-    command = " ".join([template.render(parsed, gathered.writer(masked=False)), *after])
+    command, shown = (template.render(parsed, gathered.writer(masked)) for masked in (False, True))
+    if after:
+        command, shown = (" ".join([template.open_end(parsed, text), *after]) for text in (command, shown))
     if len(command) > LONGEST // 4 and len(command.encode("utf-8", "surrogateescape")) > LONGEST:
         longest = max(gathered.texts, key=lambda name: len(gathered.texts[name]), default="")
         raise InputError(
@@ -96,10 +98,7 @@ def resolve(
             + (f"; the longest value is that of {longest}" if longest else ""),
             "write long values to a file, and pass its path",
         )
-    return gathered.resolved(
-        command,
-        " ".join([template.render(parsed, gathered.writer(masked=True)), *after]),
-    )
+    return gathered.resolved(command, shown)
 
 
 class _Gathered:

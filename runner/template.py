@@ -8,7 +8,7 @@ from typing import NamedTuple
 from runner import shell
 from runner.shell import MARK, Layers
 
-__all__ = ["Template", "parse", "placeholders", "render"]
+__all__ = ["Template", "open_end", "parse", "placeholders", "render"]
 
 # A line that ends in one of these is complete or expects another command: no option list goes on after it.
 ENDS = (";", "&", "|", "(", "{", "then", "do", "else")
@@ -159,6 +159,17 @@ def render(template: Template, written: Callable[[str, Layers], str | None]) -> 
             pieces += [text[end:start], value]
         end = max(end, stop)
     return "".join(pieces) + text[end:]
+
+
+def open_end(template: Template, command: str) -> str:
+    """A rendered command that more arguments can follow: without the line end that YAML's blocks (> and |) leave."""
+    text = template.text.rstrip()
+    in_document = text and template.layers[len(text) - 1] == shell.FIXED and not text.endswith("\\")
+    if in_document or "\n" not in template.text[len(text) :]:
+        return command
+    goes_on = text.endswith("\\") and template.layers[len(text)] == shell.FIXED
+    command = command.rstrip()
+    return command[:-1].rstrip() if goes_on else command
 
 
 def _group(template: Template, at: int) -> tuple[int, int]:

@@ -396,6 +396,27 @@ def test_undeclared_ones_are_passed_on_in_the_order_given() -> None:
     assert found.values == {"a": "2", "z": "1", "y": "x y"}
 
 
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("show {a}\n", ["1", "--z", "2"]),
+        ("show {a}\n\n", ["1", "--z", "2"]),
+        ("show {a} \\\n  b \\\n", ["1", "b", "--z", "2"]),
+        ("show {a} 'b\n'", ["1", "b\n", "--z", "2"]),
+        ("show b {a}   \n", ["b", "1", "--z", "2"]),
+        ("show b \\\\\n", ["b", "\\", "--z", "2"]),
+    ],
+)
+def test_undeclared_ones_follow_the_last_line(command: str, expected: list[str]) -> None:
+    """A block of YAML ends with a line end, after which MLflow's bash takes `--z 2` for a command."""
+    assert words(resolve(command, Parameter("a"), a="1", z="2").command) == expected
+
+
+def test_a_here_document_keeps_its_end() -> None:
+    command = "show <<END\nx\nEND\n"
+    assert resolve(command, z="2").command == command + " --z 2"
+
+
 @pytest.mark.parametrize("name", ["a b", "a;b", "$(a)", "-a", "", ".a", "a\nb", "a=b"])
 def test_complaint_23181_odd_names_are_refused(name: str) -> None:
     assert "is no name that can be passed on" in refused("p", **{name: "1"})
