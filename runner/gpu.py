@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import time
 from typing import Any
 
 from runner import machine, memo, process
@@ -26,15 +24,7 @@ class Query:
 
     def finish(self, patience: float = 5.0) -> list[dict[str, Any]]:
         """The GPUs; none when it fails or does not answer within `patience` seconds."""
-        import signal
-
-        deadline = time.monotonic() + patience
-        while os.waitid(os.P_PID, self._pending.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-            if time.monotonic() >= deadline:
-                os.kill(self._pending.pid, signal.SIGKILL)
-                break
-            time.sleep(0.005)
-        done = self._pending.finish()
+        done = self._pending.finish(patience)
         found = [] if done.code else [_facts(row) for row in parse(done.out, FACTS)]
         # also that there is none, or that it hangs: the next run does not wait for it again
         memo.keep("gpus", machine.boot_id(), [self._program], found)

@@ -178,9 +178,8 @@ class Pending:
         return b"".join(pieces).decode("ascii", "replace")
 
     def kill(self) -> None:
-        """Ends it at once."""
-        os.kill(self.pid, 9)
-        self.finish()
+        """Ends it at once; what it said or would still say is lost."""
+        self.finish(timeout=0)
 
     def finish(self, timeout: float | None = None) -> Completed:
         """Waits for it. After `timeout` seconds it is killed, whatever its own children do: code -9."""
@@ -194,7 +193,7 @@ class Pending:
             ready = poll.poll(None if deadline is None else max(0, (deadline - time.monotonic()) * 1000))
             if not ready:
                 os.kill(self.pid, 9)
-                for end in open_ends:
+                for end in open_ends:  # a child of it may hold the other side
                     os.close(end)
                 break
             for end, _ in ready:

@@ -81,6 +81,7 @@ SECRET_STARTS = (
         "Basic ",
     ),
 )
+SEPARATORS = str.maketrans(",=:;-", "     ")
 LONG = 24  # characters; a shorter word is no key
 
 
@@ -113,12 +114,12 @@ def looks_secret(name: str, value: str) -> bool:
     before, found, rest = value.partition("://")
     if found and before and "@" in rest.split("/")[0]:
         return True
-    return any(_random(word) for word in value.replace(",", " ").replace("=", " ").split())
+    return any(_random(word) for word in value.translate(SEPARATORS).split())
 
 
 def _random(word: str) -> bool:
     """Long, of one piece, with digits and letters of both cases, and no path or list of words."""
-    if len(word) < LONG or not word.replace("-", "").replace("_", "").replace("+", "").isalnum():
+    if len(word) < LONG or not word.replace("_", "").replace("+", "").isalnum():
         return False
     kinds = (any(map(str.isdigit, word)), any(map(str.isupper, word)), any(map(str.islower, word)))
     if all(kinds):
