@@ -10,6 +10,7 @@ import os
 import stat
 from collections.abc import Mapping
 from typing import NamedTuple
+from zlib import crc32
 
 from runner import paths, process
 from runner.errors import StoreError
@@ -186,6 +187,6 @@ def _kept_index(directory: str) -> str:
 
 
 def _key(directory: str) -> str:
-    from hashlib import sha256
-
-    return sha256(os.fsencode(directory)).hexdigest()[:24]
+    """A name for what is remembered of a folder; what is remembered is told by times and inodes, too."""
+    name = os.fsencode(directory)
+    return f"{crc32(name):08x}{crc32(name[::-1]):08x}"

@@ -39,6 +39,8 @@ CONFIG = """[gc]
 \turl = {url}
 \tfetch = +refs/heads/*:refs/remotes/origin/*
 """
+# what git says whenever a remote refuses
+BOILERPLATE = ("fatal: Could not read from remote", "Please make sure", "and the repository exists")
 PATIENCE = 20.0  # s, for a remote's list of refs when the mirror could answer instead
 
 
@@ -236,15 +238,15 @@ def _locked(mirror: Mirror, report: Report) -> Iterator[int]:
 
 
 def last_line(text: str, credentials: Credentials = Credentials()) -> str:  # noqa: B008 (it is frozen)
-    """Git's own explanation in short: its last line that says something, without credentials."""
-    lines = [line.strip() for line in redact(text, credentials.secrets).splitlines() if line.strip()]
-    for line in lines:
-        if (
-            line.startswith(("fatal: ", "ERROR: ", "remote: Repository not found"))
-            and "Could not read" not in line
-        ):
-            return line.partition(": ")[2].rstrip(".")
-    return lines[-1] if lines else "git gave no reason"
+    """Git's own explanation in short: the last line that says something, without credentials."""
+    lines = [line.strip() for line in redact(text, credentials.secrets).splitlines()]
+    telling = [line for line in lines if line and not line.startswith(BOILERPLATE)]
+    fatal = [line for line in telling if line.startswith(("fatal: ", "ERROR: ", "error: "))]
+    chosen = (fatal or telling or ["git gave no reason"])[-1]
+    for word in ("fatal: ", "ERROR: ", "error: ", "remote: "):
+        chosen = chosen.removeprefix(word)
+    before, found, after = chosen.partition("': ")  # the URL was said already
+    return (after if found and before.startswith("unable to access") else chosen).rstrip(".")
 
 
 def _hint(url: str, reason: str) -> str:
