@@ -10,7 +10,9 @@ import jsonschema
 import pytest
 import yaml
 
-from runner import paths, project_keys, schema
+from runner import paths, project, project_keys, schema
+from runner.check import check as lint
+from tests.helpers import make_tree
 
 DOCUMENTATION = os.path.join(
     os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "docs", "mlproject.md"
@@ -75,3 +77,17 @@ def test_what_is_right_passes(text: str) -> None:
 )
 def test_what_is_wrong_is_marked_where_it_stands(text: str, at: list[str]) -> None:
     assert [list(error.absolute_path) for error in check(text)] == [at]
+
+
+def test_the_examples_of_the_documentation_are_right(tmp_path: Any) -> None:
+    with open(DOCUMENTATION, encoding="utf-8") as file:
+        blocks = re.findall(r"```yaml\n(.*?)```", file.read(), re.DOTALL)
+    assert len(blocks) == 2
+    for number, block in enumerate(blocks):
+        assert check(block) == []
+        directory = make_tree(
+            tmp_path / str(number),
+            {"MLproject": block, "python_env.yaml": "", "train.py": "", "wine.csv": ""},
+        )
+        assert lint(directory) == []
+        assert project.load(directory).environments
