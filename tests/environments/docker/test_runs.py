@@ -191,3 +191,26 @@ def test_a_container_that_cannot_be_started_is_told(image: str, project: str) ->
     assert done.code == 125
     assert "network nonsense not found" in done.err
     assert docker("ps", "-aq", "--filter", f"label={container.LABEL}") == ""
+
+
+LOGGING = """
+import json, os, urllib.request
+body = {"run_id": os.environ["MLFLOW_RUN_ID"], "key": "from-inside", "value": 0.5, "timestamp": 1, "step": 0}
+url = os.environ["MLFLOW_TRACKING_URI"] + "/api/2.0/mlflow/runs/log-metric"
+head = {"Authorization": "Bearer " + os.environ["MLFLOW_TRACKING_TOKEN"], "Content-Type": "application/json"}
+print(urllib.request.urlopen(urllib.request.Request(url, json.dumps(body).encode(), head)).status)
+"""
+
+
+def test_complaint_2697_a_container_logs_to_its_run(image: str, project: str) -> None:
+    make_tree(
+        project,
+        {
+            "MLproject": f"name: p\ndocker_env: {{image: '{image}'}}\nentry_points:\n  main: {{command: python log.py}}\n",
+            "log.py": LOGGING,
+        },
+    )
+    done = proj("run", project)
+    assert (done.code, done.out) == (0, "200\n"), done.err
+    shown = proj("show", "last", "--json")
+    assert "from-inside" in shown.out, shown.err
