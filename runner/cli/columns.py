@@ -11,7 +11,7 @@ from runner.errors import InputError
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
 
-__all__ = ["NUMERIC", "check", "duration", "everything", "flat", "shown", "usual", "value"]
+__all__ = ["NUMERIC", "check", "duration", "everything", "fit", "flat", "shown", "usual", "value"]
 
 ATTRIBUTES: dict[str, Callable[[Run], Any]] = {
     "run_id": lambda run: run.run_id,
@@ -119,6 +119,16 @@ def usual(runs: Sequence[Run]) -> list[str]:
         if len({repr(run.params.get(key)) for run in runs}) > 1
     ]
     return names + [f"params.{key}" for key in varying[:MOST]]
+
+
+def fit(names: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> int:
+    """How many of the columns have room beside each other; at least three, however narrow it is."""
+    used = 0
+    for place, name in enumerate(names):
+        used += max(len(name), *(len(row[place]) for row in rows)) + 2
+        if used - 2 > width and place >= 3:
+            return place
+    return len(names)
 
 
 def everything(runs: Sequence[Run]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -190,12 +191,16 @@ def _print(runs: Sequence[Run], names: list[str], experiments: dict[str, str], g
     elif given["csv"]:
         write_csv(sys.stdout, runs, names or columns.everything(runs), experiments)
     else:
+        chosen = bool(names)
         names = names or columns.usual(runs)
         if not runs and output.is_terminal():
             sys.stderr.write("no runs\n")
             return
         render = columns.shown if output.is_terminal() else columns.flat
         rows = [[render(run, name, experiments) for name in names] for run in runs]
+        if output.is_terminal() and not chosen:
+            fitting = columns.fit(names, rows, shutil.get_terminal_size().columns)
+            names, rows = names[:fitting], [row[:fitting] for row in rows]
         right = [name for name in names if name in columns.NUMERIC or name.startswith("metrics.")]
         output.table(names, rows, right=right)
 

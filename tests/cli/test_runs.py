@@ -79,6 +79,24 @@ def test_piped_it_is_tab_separated(program: Program) -> None:
     assert rows[1][3].endswith("Z")
 
 
+def test_on_a_narrow_terminal_whole_columns_are_left_out(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = make_run("a-long-enough-name", metrics={"rmse": [0.5], "accuracy": [0.25]}, params={"lr": 1})
+    make_run("another", params={"lr": 2})
+    monkeypatch.setattr("runner.cli.output.is_terminal", lambda *given: True)
+    monkeypatch.setenv("NO_COLOR", "1")
+    for width, expected in ((80, "metrics.rmse"), (200, "params.lr"), (30, "sta…")):
+        monkeypatch.setenv("COLUMNS", str(width))
+        out = program("runs").out
+        header = out.splitlines()[0].rstrip()
+        assert header.endswith(expected), (width, header)
+        assert max(map(len, out.splitlines())) <= width
+        if width > 30:
+            assert run_id[:12] in out
+            assert "…" not in out
+
+
 def test_columns_are_chosen(program: Program) -> None:
     make_run("one", params={"a.b": "x\ty"}, tags={"mlflow.user": "ada"}, status="FAILED")
     done = program("runs", "--columns", "name,params.a.b", "--columns", "tags.mlflow.user,exit_code,reason")
