@@ -12,7 +12,6 @@ from time import gmtime, strftime
 from typing import Any
 from urllib.parse import quote
 
-from runner import __version__
 from runner.reproduction.archive import Member
 from runner.reproduction.recorded import Recorded
 from runner.tracking.fold import Run
@@ -28,6 +27,7 @@ PROFILES = {
     "https://w3id.org/workflowhub/workflow-ro-crate/1.0": ("Workflow RO-Crate", "1.0"),
 }
 FORMAL = "https://bioschemas.org/profiles/FormalParameter/1.0-RELEASE"
+WORKFLOW = "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"
 TYPES = {bool: "Boolean", int: "Integer", float: "Float"}
 STATUS = {"FINISHED": "CompletedActionStatus", "FAILED": "FailedActionStatus", "KILLED": "FailedActionStatus"}
 
@@ -70,7 +70,6 @@ def describe(recorded: Recorded, members: Mapping[str, Member]) -> str:
         action,
         {"@id": "#agent", "@type": "Person", "name": recorded.run.user or "unknown"},
         _language(workflow),
-        _engine(),
         *(
             {"@id": iri, "@type": "CreativeWork", "name": name, "version": version}
             for iri, (name, version) in PROFILES.items()
@@ -92,6 +91,7 @@ def _root(recorded: Recorded, files: Mapping[str, Entity], workflow: Entity, act
         "hasPart": _references(list(files.values())),
         "mainEntity": {"@id": workflow["@id"]},
         "mentions": {"@id": action["@id"]},
+        "author": {"@id": "#agent"},
     }
 
 
@@ -114,6 +114,8 @@ def _workflow(recorded: Recorded, names: list[str]) -> Entity:
         "@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow"],
         "name": recorded.run.project or recorded.run.name,
         "programmingLanguage": {"@id": "#language"},
+        "version": recorded.code.commit or recorded.code.tree,
+        "conformsTo": {"@id": WORKFLOW},
     }
 
 
@@ -121,10 +123,6 @@ def _language(workflow: Entity) -> Entity:
     name = "Python" if workflow["@id"].endswith(".py") else "MLproject"
     url = "https://www.python.org/" if name == "Python" else "https://mlflow.org/docs/latest/ml/projects/"
     return {"@id": "#language", "@type": "ComputerLanguage", "name": name, "url": {"@id": url}}
-
-
-def _engine() -> Entity:
-    return {"@id": "#proj", "@type": "SoftwareApplication", "name": "proj", "softwareVersion": __version__}
 
 
 def _action(recorded: Recorded, workflow: Entity, given: list[Entity], written: list[Entity]) -> Entity:

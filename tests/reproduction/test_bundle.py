@@ -184,3 +184,21 @@ def test_it_is_a_workflow_run_crate(packed: str, tmp_path: object) -> None:
             for each in value if isinstance(value, list) else [value]:
                 if isinstance(each, dict) and not each["@id"].startswith("http"):
                     assert each["@id"] in ids, each
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("profile", ["workflow-run-crate", "process-run-crate"])
+def test_the_validator_of_ro_crates_accepts_it(packed: str, tmp_path: object, profile: str) -> None:
+    pytest.importorskip("rocrate_validator")
+    with zipfile.ZipFile(packed) as archive:
+        archive.extractall(f"{tmp_path}/crate")
+    script = os.path.join(os.path.dirname(__file__), "validate_crate.py")
+    argv = [sys.executable, script, f"{tmp_path}/crate", profile]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=100)
+    assert done.returncode == 0, done.stdout + done.stderr
+    name = f"{tmp_path}/crate/ro-crate-metadata.json"
+    with open(name) as file:
+        text = file.read()
+    with open(name, "w") as file:  # a test that cannot fail tells nothing
+        file.write(text.replace('"instrument"', '"tool"'))
+    assert subprocess.run(argv, capture_output=True, check=False, timeout=100).returncode == 1
