@@ -43,7 +43,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "experiments": ("runner.cli.experiments", "List, make, rename and delete experiments."),
     "doctor": ("runner.cli.doctor", "Check what runs need on this machine, and the store."),
     "new": ("runner.cli.new", "Make a new project from a template."),
+    "init": ("runner.cli.init", "Write an MLproject file for an existing folder."),
     "update": ("runner.cli.update", "Bring the newest version of its template into a project."),
+    "sync": ("runner.cli.sync", "Send runs to a tracking server, and finish what could not be sent."),
     "server": ("runner.cli.server", "Serve a store to MLflow clients."),
 }
 
