@@ -20,7 +20,10 @@ NAMES = {
     "docker": "docker",
 }
 CONDA_FILES = ("conda.yaml", "environment.yml", "environment.yaml", "conda.yml")
-VIRTUALENV_FILES = ("python_env.yaml", "pylock.toml", "pyproject.toml", "requirements.txt", "Pipfile.lock")
+VIRTUALENV_FILES = (
+    *("python_env.yaml", "pylock.toml", "uv.lock", "requirements.txt", "poetry.lock", "Pipfile.lock"),
+    "pyproject.toml",
+)
 
 
 def choose(project: Project, entry_point: EntryPoint, asked: str) -> EnvironmentSpec:

@@ -87,53 +87,66 @@ def _uv_files(config: str) -> list[str]:
 def settings(lines: Iterable[str] = ()) -> Settings:
     """pip's words on indexes (also those in requirement lines), in uv's. What is said to uv itself goes before."""
     pip = _pip()
-    variables: dict[str, str] = {}
-    links = pip.get("find-links", [])
+    older = {"UV_DEFAULT_INDEX": "UV_INDEX_URL", "UV_INDEX": "UV_EXTRA_INDEX_URL"}
+    variables = {
+        name: value
+        for name, value in _variables(pip, lines).items()
+        if not os.environ.get(name) and not os.environ.get(older.get(name, name))
+    }
+    constraints = [os.path.expanduser(path) for path in pip.get("constraint", [])]
+    deciding = ("index-url", "extra-index-url", "find-links", "no-index", "pre")
+    told: list[Json] = [[name, [redact(value) for value in pip[name]]] for name in deciding if name in pip]
+    own = ("UV_DEFAULT", "UV_INDEX", "UV_EXTRA", "UV_FIND", "UV_PRE")
+    told += [line for line in stated() if line.startswith(own)]
+    told += [redact(_text(path)) for path in files() if path.endswith(".toml")]
+    return Settings(
+        variables,
+        ("--no-index",) if _true(pip.get("no-index")) else (),
+        tuple(path for path in constraints if os.path.isfile(path)),
+        told,
+    )
+
+
+def _variables(pip: Mapping[str, list[str]], lines: Iterable[str]) -> dict[str, str]:
+    result: dict[str, str] = {}
     extra = []
     for url in pip.get("extra-index-url", []):
-        # uv does not fall through a folder that lacks a package as pip does
         path = url[7:] if url.startswith("file://") else url
-        if os.path.isabs(path) and not os.path.isdir(path):
-            continue
-        extra.append(url)
+        if not os.path.isabs(path) or os.path.isdir(
+            path
+        ):  # uv fails on a folder that is not there, pip goes on
+            extra.append(url)
     if urls := pip.get("index-url"):
-        variables["UV_DEFAULT_INDEX"] = urls[0]
+        result["UV_DEFAULT_INDEX"] = urls[0]
     if extra:
-        variables["UV_INDEX"] = " ".join(extra)
+        result["UV_INDEX"] = " ".join(extra)
     if extra or any(line.startswith("--extra-index-url") for line in lines):
         # pip takes the best of all indexes; uv would stop at the first that knows the name, whatever versions
         # it has. This prefers what the extra (private) index has, if that fits: no confusion with a namesake.
-        variables["UV_INDEX_STRATEGY"] = "unsafe-first-match"
-    if links:
-        variables["UV_FIND_LINKS"] = ",".join(os.path.expanduser(link) for link in links)
+        result["UV_INDEX_STRATEGY"] = "unsafe-first-match"
+    if links := pip.get("find-links"):
+        result["UV_FIND_LINKS"] = ",".join(os.path.expanduser(link) for link in links)
     if hosts := pip.get("trusted-host"):
-        variables["UV_INSECURE_HOST"] = " ".join(hosts)
+        result["UV_INSECURE_HOST"] = " ".join(hosts)
     if certificate := pip.get("cert"):
-        variables["SSL_CERT_FILE"] = os.path.expanduser(certificate[0])
+        result["SSL_CERT_FILE"] = os.path.expanduser(certificate[0])
     if timeout := pip.get("timeout") or pip.get("default-timeout"):
-        variables["UV_HTTP_TIMEOUT"] = timeout[0]
+        result["UV_HTTP_TIMEOUT"] = timeout[0]
     if _true(pip.get("pre")):
-        variables["UV_PRERELEASE"] = "allow"
+        result["UV_PRERELEASE"] = "allow"
     if pip.get("keyring-provider", ["auto"])[0] != "disabled" and process.find("keyring"):
-        variables["UV_KEYRING_PROVIDER"] = "subprocess"
+        result["UV_KEYRING_PROVIDER"] = "subprocess"
     if proxy := pip.get("proxy"):
-        variables |= {"HTTP_PROXY": proxy[0], "HTTPS_PROXY": proxy[0]}
-    older = {"UV_DEFAULT_INDEX": "UV_INDEX_URL", "UV_INDEX": "UV_EXTRA_INDEX_URL"}
-    variables = {
-        k: v for k, v in variables.items() if not os.environ.get(k) and not os.environ.get(older.get(k, k))
-    }
-    arguments = ("--no-index",) if _true(pip.get("no-index")) else ()
-    constraints = tuple(
-        path for path in map(os.path.expanduser, pip.get("constraint", [])) if os.path.isfile(path)
-    )
-    deciding = ("index-url", "extra-index-url", "find-links", "no-index", "pre")
-    identity: Json = [[name, [redact(value) for value in pip[name]]] for name in deciding if name in pip]
-    spoken = [
-        line
-        for line in stated()
-        if line.startswith(("UV_DEFAULT", "UV_INDEX", "UV_EXTRA", "UV_FIND", "UV_PRE"))
-    ]
-    return Settings(variables, arguments, constraints, [identity, list[Json](spoken)])
+        result |= {"HTTP_PROXY": proxy[0], "HTTPS_PROXY": proxy[0]}
+    return result
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
 
 
 def _true(values: list[str] | None) -> bool:

@@ -24,7 +24,9 @@ def packages(lock: str) -> dict[str, str]:
         return _from_pylock(text)
     found = {}
     for line in text.splitlines():
-        line = line.strip().rstrip("\\").strip().removeprefix("# pip ")  # so in the lock of a conda environment
+        line = (
+            line.strip().rstrip("\\").strip().removeprefix("# pip ")
+        )  # so in the lock of a conda environment
         if not line or line.startswith(("#", "--", "@")):
             continue
         if conda := re.match(r"\S+://\S+/([^/\s]+)-([^-/\s]+)-[^-/\s]+\.(?:conda|tar\.bz2)", line):

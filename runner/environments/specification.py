@@ -49,6 +49,9 @@ def read(file: str, directory: str, options: Mapping[str, Any]) -> Wanted:
         return Wanted(
             form="pylock", file=path, base=directory, content_files=(path,), **python_version(directory)
         )
+    poetry = os.path.join(os.path.dirname(path), "poetry.lock")
+    if name == "pyproject.toml" and os.path.isfile(poetry) and "\n[project]" not in "\n" + text_of(path):
+        path, name = poetry, "poetry.lock"
     if name in ("pyproject.toml", "uv.lock"):
         from runner.environments.pyproject import project
 

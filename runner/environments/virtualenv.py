@@ -20,30 +20,11 @@ def specify(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], r
 
     wanted = specification.read(spec.file, directory, options)
     interpreter, warning = _interpreter(wanted, options, report)
-    where = spec.file or "environment"
+    where, settings = spec.file or "environment", indexes.settings()
+    stated = (wanted.build, wanted.lines, [f"-c {path}" for path in settings.constraints])
     lasting = not options.get("checkout")
-    build = requirements.flatten(wanted.build, wanted.base, where, editable=lasting)
-    main = requirements.flatten(wanted.lines, wanted.base, where, editable=lasting)
-    settings = indexes.settings()
-    limits = requirements.flatten((f"-c {path}" for path in settings.constraints), wanted.base, where)
-    parts = (build, main, limits)
+    parts = [requirements.flatten(lines, wanted.base, where, editable=lasting) for lines in stated]
     local = [each for part in parts for each in part.local]
-    flat_files = [file for part in parts for file in part.files]
-    platform: Json = [os.uname().sysname, os.uname().machine] if hasattr(os, "uname") else ["Windows"]
-    content: Json = [
-        wanted.form,
-        list(wanted.arguments),
-        [part.content for part in parts],
-        [specification.text_of(path) for path in wanted.content_files],
-        settings.identity,
-    ]
-    identity: Json = {
-        "python": [interpreter.path, interpreter.version, interpreter.implementation],
-        "platform": platform,
-        "local": [[each.text, each.digest or each.path] for each in local],
-        "built": [line for line in (*build.lines, *main.lines) if line.startswith(BINARY)],
-        "seed": seed.pip_version(interpreter.version),
-    }
     plan = {
         "interpreter": interpreter.path,
         "version": interpreter.version,
@@ -51,22 +32,41 @@ def specify(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], r
         "file": wanted.file,
         "base": wanted.base,
         "arguments": list(wanted.arguments),
-        "build": list(build.lines),
-        "lines": list(main.lines),
+        "build": list(parts[0].lines),
+        "lines": list(parts[1].lines),
         "constraints": [path for part in parts for path in part.constraints],
         "local": [list(each) for each in local],
         "shown": where,
         "offline": bool(options.get("offline")),
         "wheels": str(options.get("wheels") or ""),
     }
+    texts = [specification.text_of(path) for path in wanted.content_files]
+    content: list[Json] = [wanted.form, list[Json](wanted.arguments), [part.content for part in parts]]
+    content += [list[Json](texts), settings.identity]
+    identity: Json = {
+        "python": [interpreter.path, interpreter.version, interpreter.implementation],
+        "platform": _platform(),
+        "local": [[each.text, each.digest or each.path] for each in local],
+        "built": [line for part in parts for line in part.lines if line.startswith(BINARY)],
+        "seed": seed.pip_version(interpreter.version),
+    }
     details: dict[str, Json] = {"python": interpreter.version, "interpreter": interpreter.path}
     if spec.file:
         details["file"] = spec.file
-    warnings = tuple(
-        filter(None, (warning, *wanted.warnings, *(note for part in parts for note in part.warnings)))
+    watched = [*wanted.files, *wanted.content_files, *indexes.files(), interpreter.path]
+    watched += [file for part in parts for file in part.files]
+    warnings = [warning, *wanted.warnings, *(note for part in parts for note in part.warnings)]
+    return Specified(
+        content, identity, tuple(dict.fromkeys(watched)), plan, details, tuple(filter(None, warnings))
     )
-    watched = (*wanted.files, *wanted.content_files, *flat_files, *indexes.files(), interpreter.path)
-    return Specified(content, identity, tuple(dict.fromkeys(watched)), plan, details, warnings)
+
+
+def _platform() -> list[Json]:
+    """The cache may lie on a file system that different machines share."""
+    if not hasattr(os, "uname"):
+        return ["Windows"]
+    libc = os.confstr("CS_GNU_LIBC_VERSION") if "CS_GNU_LIBC_VERSION" in os.confstr_names else ""
+    return [os.uname().sysname, os.uname().machine, libc]
 
 
 def _interpreter(wanted: Any, options: Mapping[str, Any], report: Report) -> Any:

@@ -121,3 +121,11 @@ def test_a_version_that_only_another_index_has(
         assert "tiny==1.0" in prepare(project_with(f"{tmp_path}/b", "tiny==1.0"), "python_env.yaml").lock
         environment = prepare(project_with(f"{tmp_path}/c", "newer"), "python_env.yaml")
         assert output(environment, VERSION) == "2.0"
+
+
+def test_netrc_is_read(tmp_path: object, index: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_tree(tmp_path, {"netrc": "machine 127.0.0.1\nlogin ada\npassword s3cret\n"})
+    monkeypatch.setenv("NETRC", f"{tmp_path}/netrc")
+    with serving(index, "ada", "s3cret") as address:
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://{address}/simple")
+        assert "tiny==2.0" in prepare(project_with(f"{tmp_path}/p", "tiny"), "python_env.yaml").lock

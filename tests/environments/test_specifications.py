@@ -167,6 +167,7 @@ def test_complaint_4246_poetry_lock(tmp_path: object, groups: bool) -> None:
     environment = prepare(project, "poetry.lock")
     names = [line.split("==")[0] for line in environment.lock.splitlines() if "==" in line]
     assert names == ["other", "tiny"]
+    assert prepare(project, "pyproject.toml").key == environment.key
     make_wheel(f"{tmp_path}/index", "grouped", "1.0")
     assert "grouped==1.0" in prepare(project, "poetry.lock", groups=["dev"]).lock
 

@@ -335,3 +335,14 @@ def test_a_cache_that_cannot_be_written_is_said(tmp_path: object, monkeypatch: p
         monkeypatch.setenv("PROJ_CACHE", f"{tmp_path}/file")
     with pytest.raises(EnvironmentFailure, match="cannot be made"):
         prepare(project_with(f"{tmp_path}/p", "tiny"), "python_env.yaml")
+
+
+def test_complaint_1833_the_callers_active_environment_does_not_leak_in(
+    tmp_path: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIRTUAL_ENV", "/somewhere/else")
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    environment = prepare(project_with(f"{tmp_path}/p", "tiny"), "python_env.yaml")
+    code = "import sys, os, site; print(sys.prefix, os.environ['VIRTUAL_ENV'], sys.dont_write_bytecode, site.ENABLE_USER_SITE)"
+    prefix = environment.activation.prefix
+    assert output(environment, code) == f"{prefix} {prefix} False False"
