@@ -335,3 +335,48 @@ def test_a_run_of_a_client_has_no_command() -> None:
         writer.end("FINISHED")
     verdict = reproduced(writer.run_id)
     assert (verdict["verdict"], verdict["cause"]) == ("cannot-run", "code")
+
+
+def test_a_project_in_a_folder_of_a_git_repository(tmp_path: object) -> None:
+    """Fetched by URL; a default path lies in the checkout that is gone by now."""
+    files = {
+        "sub/MLproject": (
+            "entry_points:\n  main:\n    parameters: {data: {type: path, default: data.csv}}\n"
+            "    command: cat {data} ../shared.txt > out.txt\n    outputs: [out.txt]\n"
+        ),
+        "sub/data.csv": "1,2\n",
+        "shared.txt": "shared\n",
+    }
+    origin = make_repository(f"{tmp_path}/origin", files)
+    run = ran(f"file://{origin}#sub")
+    assert not os.path.exists(run.sections["command"]["directory"])
+    shutil.rmtree(origin)
+    verdict = reproduced(run)
+    assert verdict["verdict"] == "identical", verdict
+    with open(artifact(verdict["runs"][0], "out.txt")) as file:
+        assert file.read() == "1,2\nshared\n"
+
+
+def test_a_folder_without_a_project_file(tmp_path: object) -> None:
+    run = ran(make_tree(f"{tmp_path}/plain", {"main.py": "print('hello')\n"}))
+    assert reproduced(run)["verdict"] == "identical"
+
+
+def test_what_is_printed_is_told_and_does_not_count(tmp_path: object) -> None:
+    run = ran(make_tree(f"{tmp_path}/plain", {"main.py": "import time\nprint(time.time_ns())\n"}))
+    verdict = reproduced(run)
+    assert verdict["verdict"] == "identical"
+    assert result(verdict, "standard output") == "differs"
+
+
+def test_an_output_that_is_not_written_any_more(tmp_path: object) -> None:
+    marker = f"{tmp_path}/marker"
+    main = (
+        f"entry_points:\n  main:\n    outputs: ['*.txt']\n    command: 'test -e {marker} || echo 1 > a.txt'\n"
+    )
+    run = ran(make_tree(f"{tmp_path}/demo", {"MLproject": main}))
+    make_tree(tmp_path, {"marker": ""})
+    verdict = reproduced(run)
+    assert verdict["verdict"] == "different"
+    assert result(verdict, "a.txt") == "missing"
+    assert reproduced(run, "--ignore", "*.txt")["verdict"] == "identical"
