@@ -1,9 +1,9 @@
 """Folders made for one run: locked by the process that uses them, so that what a killed one left is removed.
 
-    <cache>/checkouts/<id>/lock       held (flock) while the run, or a command that outlived it, needs the folder
-                           worktrees  git's own folders about the work trees in here, one a line: removed too
-                           <name>/    the code
-    <cache>/spares/<name>             the same, in nobody's use
+    <cache>/checkouts/<id>/proj.lock       held (flock) while the run, or a command that outlived it, needs the folder
+                           proj.worktrees  git's own folders about the work trees in here: removed too
+                           <name>/         the code
+    <cache>/spares/<name>                  the same, in nobody's use
 
 Whoever renames a spare has it.
 """
@@ -33,7 +33,7 @@ __all__ = [
     "take_back",
 ]
 
-RESERVED = ("lock", "worktrees", "index")
+RESERVED = ("proj.lock", "proj.worktrees", "proj.index")  # names that no project has
 OLD = 7 * 86_400  # s, after which what was set aside is removed
 
 _held: dict[str, int] = {}  # folder -> its open lock
@@ -59,7 +59,7 @@ def set_aside(folder: str, name: str) -> bool:
     if os.path.exists(target):
         return False
     try:
-        os.unlink(os.path.join(folder, "lock"))
+        os.unlink(os.path.join(folder, "proj.lock"))
         os.rename(folder, target)
     except OSError:
         return False
@@ -103,7 +103,9 @@ def contents(folder: str) -> list[str]:
 
 
 def note_worktree(folder: str, administration: str) -> None:
-    with open(os.path.join(folder, "worktrees"), "a", encoding="utf-8", errors="surrogateescape") as file:
+    with open(
+        os.path.join(folder, "proj.worktrees"), "a", encoding="utf-8", errors="surrogateescape"
+    ) as file:
         file.write(administration + "\n")
 
 
@@ -148,7 +150,8 @@ def _sweep_spares() -> None:
 def _is_being_made(folder: str) -> bool:
     try:
         return (
-            not os.path.exists(os.path.join(folder, "lock")) and time.time() - os.stat(folder).st_mtime < 60
+            not os.path.exists(os.path.join(folder, "proj.lock"))
+            and time.time() - os.stat(folder).st_mtime < 60
         )
     except OSError:
         return True
@@ -157,7 +160,7 @@ def _is_being_made(folder: str) -> bool:
 def _lock(folder: str) -> int | None:
     """The open lock, or None when somebody else has it, or removed the folder meanwhile."""
     try:
-        handle = os.open(os.path.join(folder, "lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        handle = os.open(os.path.join(folder, "proj.lock"), os.O_RDWR | os.O_CREAT, 0o600)
     except OSError:
         return None
     if fcntl is None:
@@ -176,7 +179,7 @@ def _lock(folder: str) -> int | None:
 
 def _remove(folder: str) -> None:
     try:
-        with open(os.path.join(folder, "worktrees"), encoding="utf-8", errors="surrogateescape") as file:
+        with open(os.path.join(folder, "proj.worktrees"), encoding="utf-8", errors="surrogateescape") as file:
             noted = file.read().splitlines()
     except FileNotFoundError:
         noted = []

@@ -102,7 +102,9 @@ class Capture:
             self._vault.keep(f"trees/{tree}", tree)
             self._vault.keep(f"commits/{commit}", tree)
         self._vault.keep(f"last/{self._key}", part.tree)
-        self._vault.tidy()
+        from runner.sources.upkeep import tidy
+
+        tidy(self._vault)
         return self.state
 
 

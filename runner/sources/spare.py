@@ -36,7 +36,7 @@ def keep(root: str) -> bool:
     found = repository.find(root)
     if found is None or found.root != root or os.path.exists(os.path.join(root, ".gitmodules")):
         return False
-    if not os.path.exists(os.path.join(folder, "index")) or folders.is_shared(folder):
+    if not os.path.exists(os.path.join(folder, "proj.index")) or folders.is_shared(folder):
         return False
     if process.start(["git", *QUIET, "-C", root, "clean", "-ffdxq"]).finish().code:
         return False
@@ -48,7 +48,7 @@ def remember_index(folder: str, administration: str) -> None:
     index = os.path.join(administration, "index")
     found = os.stat(index)
     if found.st_size >= LARGE:
-        _copy(index, os.path.join(folder, "index"))
+        _copy(index, os.path.join(folder, "proj.index"))
 
 
 def relink(folder: str, path: str, commit: str) -> bool:
@@ -59,7 +59,7 @@ def relink(folder: str, path: str, commit: str) -> bool:
     for name in os.listdir(found.folder):
         if name not in ("gitdir", "commondir"):
             folders.remove_tree(os.path.join(found.folder, name))
-    _copy(os.path.join(folder, "index"), os.path.join(found.folder, "index"))
+    _copy(os.path.join(folder, "proj.index"), os.path.join(found.folder, "index"))
     for name, text in (("gitdir", os.path.join(path, ".git")), ("HEAD", commit)):
         with open(os.path.join(found.folder, name), "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write(text + "\n")

@@ -4,29 +4,22 @@
     refs/commits/<commit>  the tree of a user's commit that is complete here (and has no submodules)
     refs/last/<key>        the last snapshot of a user's repository: what later ones are told apart from
 
-Nothing is ever pruned, so that a snapshot in the making is safe from a tidying-up that goes on beside it.
+Nothing young is ever pruned, so that a snapshot in the making is safe from a tidying-up that goes on beside it.
 """
 
 from __future__ import annotations
 
 import os
-import time
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from runner import process
 from runner.errors import StoreError
 
-try:
-    import fcntl
-except ImportError:  # Windows: two may tidy up at once
-    fcntl = None  # type: ignore[assignment]
-
 __all__ = ["EMPTY", "Vault", "open_vault"]
 
 EMPTY = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # the tree without files, known to every git
-LOOSE = 2000  # objects, and
-PACKS = 40  # packs: more are packed together
 
 CONFIG = """[gc]
 \tauto = 0
@@ -125,36 +118,6 @@ class Vault(NamedTuple):
         if done.code:
             raise StoreError(f"the code cannot be copied into {self.folder}: {_reason(done)}")
 
-    def tidy(self) -> None:
-        """Packs loose objects and small packs together, when there are many and nobody else is at it."""
-        if not self._is_untidy():
-            return
-        lock = os.open(os.path.join(self.folder, "tidy.lock"), os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            if fcntl is not None:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except OSError:
-                    return
-            # geometric: all objects of the packs that it joins, reachable or not
-            self.start("repack", "--geometric=2", "-d", "--quiet").finish()
-            for folder in (self.folder, os.path.join(self.folder, "objects", "pack")):
-                _remove_drafts(folder)
-        finally:
-            os.close(lock)
-
-    def _is_untidy(self) -> bool:
-        objects = os.path.join(self.folder, "objects")
-        try:
-            if len(os.listdir(os.path.join(objects, "17"))) > LOOSE // 256:
-                return True
-        except FileNotFoundError:
-            pass
-        try:
-            return sum(name.endswith(".pack") for name in os.listdir(os.path.join(objects, "pack"))) > PACKS
-        except FileNotFoundError:
-            return False
-
 
 def open_vault(store: str) -> Vault:
     """The snapshots.git of a store; made if there is none."""
@@ -178,6 +141,10 @@ def _create(vault: Vault, store: str) -> None:
         for name, text in (("info/attributes", ATTRIBUTES), ("info/exclude", EXCLUDES)):
             with open(os.path.join(draft, name), "w", encoding="utf-8") as file:
                 file.write(text)
+        path = os.path.join(draft, "objects", EMPTY[:2], EMPTY[2:])  # git knows it without having it
+        os.makedirs(os.path.dirname(path))
+        with open(path, "wb") as empty:
+            empty.write(zlib.compress(b"tree 0\0"))
         with open(os.path.join(draft, "config"), "a", encoding="utf-8") as file:
             file.write(CONFIG)
         os.rename(draft, vault.folder)
@@ -187,14 +154,6 @@ def _create(vault: Vault, store: str) -> None:
         remove_tree(draft)
         if not os.path.isdir(os.path.join(vault.folder, "refs", "trees")):  # else: another process was faster
             raise StoreError(f"{vault.folder} cannot be made: {error.strerror}") from error
-
-
-def _remove_drafts(folder: str) -> None:
-    """Of processes that were killed a day ago."""
-    for name in os.listdir(folder):
-        path = os.path.join(folder, name)
-        if name.startswith(("draft-", "tmp_")) and time.time() - os.stat(path).st_mtime > 86_400:
-            os.unlink(path)
 
 
 def _reason(done: process.Completed) -> str:

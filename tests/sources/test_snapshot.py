@@ -15,7 +15,7 @@ import pytest
 
 from runner import paths, sources
 from runner.errors import InputError, StoreError
-from runner.sources import restore, snapshot
+from runner.sources import restore, snapshot, upkeep
 from runner.values import CodeState, Silent
 from tests.helpers import git, make_repository, make_tree
 
@@ -493,9 +493,7 @@ def test_empty_folder(tmp_path: Path, store: str) -> None:
 def test_many_snapshots_are_packed_and_stay(
     tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from runner.sources import vault
-
-    monkeypatch.setattr(vault, "PACKS", 3)
+    monkeypatch.setattr(upkeep, "PACKS", 3)
     root = make_repository(tmp_path / "repo", {"a.py": "0\n"})
     states = []
     for number in range(8):
@@ -606,3 +604,61 @@ def test_killed_at_any_moment_of_a_capture(make, tmp_path: Path, store: str) -> 
     assert not before or fingerprint(f"{root}/.git") == before
     left = os.listdir(paths.cache("tmp"))
     assert left == []
+
+
+def test_loose_objects_of_a_snapshot_in_the_making_survive_a_tidying_up(
+    tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "LOOSE", -256)
+    root = make_repository(tmp_path / "repo", {"a.py": "a\n", "b.py": "b\n"})
+    make_tree(root, {"a.py": "edited\n"})
+    pending = snapshot.begin(sources.fetch(root, "", Silent()))
+    capture = snapshot.take(pending, pending.finish(), store)
+    captured(make_tree(tmp_path / "other", {f"{number}.py": f"{number}" for number in range(600)}), store)
+    state = capture.finish()
+    assert contents(restore.restore(store, state.tree, str(tmp_path / "out"))) == contents(root)
+    assert upkeep.damage(store) == []
+
+
+def test_forgetting_and_checking(tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upkeep, "GRACE", "now")
+    root = make_repository(tmp_path / "repo", {"a.py": "a\n"})
+    old = captured(root, store)
+    make_tree(root, {"a.py": "b\n", "big.bin": os.urandom(100_000)})
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "second")
+    new = captured(root, store)
+    empty = captured(make_tree(tmp_path / "empty", {}), store)
+    assert upkeep.damage(store) == []
+    assert upkeep.forget(store, {old.tree, empty.tree}) == 1
+    assert upkeep.damage(store) == []
+    with pytest.raises(StoreError, match="is not in"):
+        snapshot.restore(store, new.tree, str(tmp_path / "out"))
+    for state in (old, empty):
+        snapshot.restore(store, state.tree, str(tmp_path / state.tree))
+    size = sum(os.path.getsize(os.path.join(top, name)) for top, _, names in os.walk(store) for name in names)
+    assert size < 50_000
+    assert captured(root, store).tree == new.tree  # it is taken again
+    snapshot.restore(store, new.tree, str(tmp_path / "out"))
+    assert upkeep.forget(str(tmp_path / "no store"), set()) == 0
+
+
+def test_a_damaged_store_is_found(tmp_path: Path, store: str) -> None:
+    state = captured(make_tree(tmp_path / "plain", {"a.py": "a\n"}), store)
+    (entry,) = snapshot.files(store, state.tree)
+    os.unlink(f"{store}/snapshots.git/objects/{entry.blob[:2]}/{entry.blob[2:]}")
+    assert any(entry.blob in line for line in upkeep.damage(store))
+
+
+def test_stores_are_merged_by_copying_and_snapshots_one_by_one(tmp_path: Path, store: str) -> None:
+    one = captured(make_repository(tmp_path / "one", {"a.py": "a\n"}), store)
+    other = str(tmp_path / "other store")
+    two = captured(make_repository(tmp_path / "two", {"b.py": "b\n"}), other)
+    third = str(tmp_path / "third store")
+    upkeep.share(two.tree, other, third)
+    upkeep.share(two.tree, other, third)
+    assert [entry.path for entry in snapshot.files(third, two.tree)] == ["b.py"]
+    shutil.copytree(other, store, dirs_exist_ok=True)
+    for state in (one, two):
+        snapshot.restore(store, state.tree, str(tmp_path / state.tree))
+    assert upkeep.damage(store) == []
