@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from runner.errors import StoreError
+from runner.tracking.fold import ODD
 from runner.tracking.log import EventLog, encode, now, read
 from runner.tracking.writer import hint
 
@@ -43,7 +44,7 @@ def fold_experiment(
     for event in events:
         try:
             experiment = _apply(experiment, event["type"], event)
-        except (KeyError, TypeError, ValueError):
+        except ODD:
             continue
     return experiment
 
@@ -83,7 +84,8 @@ def _find(root: str, experiment_id: str) -> Experiment | None:
     if not experiment_id.isdigit():
         return None
     events = (event for event, _ in read(_path(root, experiment_id)))
-    return fold_experiment(events, DEFAULT if experiment_id == "0" else None)
+    found = fold_experiment(events, DEFAULT if experiment_id == "0" else None)
+    return None if found is None else found._replace(experiment_id=experiment_id)
 
 
 def ids(root: str) -> list[str]:

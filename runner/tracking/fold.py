@@ -7,10 +7,17 @@ from typing import Any, NamedTuple
 
 from runner.values import Json
 
-__all__ = ["SECTIONS", "TERMINAL", "Metric", "Run", "fold", "from_json", "to_json"]
+__all__ = ["ODD", "SECTIONS", "TERMINAL", "Metric", "Run", "fold", "from_json", "to_json"]
 
 SECTIONS = ("source", "code", "command", "environment", "machine", "supervisor", "resources")
 TERMINAL = ("FINISHED", "FAILED", "KILLED")
+ODD = (
+    KeyError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    OverflowError,
+)  # what an event of the wrong shape causes
 STATUSES = ("RUNNING", "SCHEDULED", *TERMINAL)
 NAME_TAG = "mlflow.runName"  # MLflow keeps a run's name in this tag as well: setting either sets both
 PARENT_TAG = "mlflow.parentRunId"
@@ -87,7 +94,7 @@ def fold(
                 state = _start(event)
             elif event["type"] != "start":
                 apply(state, event)
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except ODD:
             if problem is not None:
                 problem(event)
     return None if state is None else _close(state)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from runner.errors import InputError
-from runner.tracking.fold import Metric
+from runner.tracking.fold import ODD, Metric
 from runner.tracking.log import read_all
 
 __all__ = ["history"]
@@ -47,7 +47,7 @@ def _points(events: list[dict[str, Any]], key: str) -> Iterator[Metric]:
                     yield Metric(float(event["value"]), int(event["timestamp"]), int(event.get("step", 0)))
             elif kind == "metrics":
                 yield from _many(event, key)
-        except (KeyError, TypeError, ValueError):
+        except ODD:
             continue
 
 

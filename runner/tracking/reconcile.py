@@ -47,7 +47,7 @@ def identity() -> dict[str, Any]:
 
 def gone(supervisor: Mapping[str, Any]) -> str:
     """Why a supervisor is no more: `rebooted` or `lost`. "" when it lives, or that cannot be known here."""
-    if not supervisor.get("pid") or supervisor.get("host") != os.uname().nodename:
+    if not isinstance(supervisor.get("pid"), int) or supervisor.get("host") != os.uname().nodename:
         return ""
     then = supervisor.get("boot_id")
     if then and boot_id() and then != boot_id():
@@ -92,7 +92,8 @@ def _close(store: Store, run: Run, reason: str) -> None:
 def _group(supervisor: Mapping[str, Any]) -> int:
     """The process group of the command, unless its number may belong to another one by now."""
     group, start = supervisor.get("group"), supervisor.get("group_start")
-    return int(group) if group and start and process.pid_start(int(group)) == str(start) else 0
+    same = isinstance(group, int) and group > 1 and start and process.pid_start(group) == str(start)
+    return int(group) if same else 0  # type: ignore[arg-type]
 
 
 def _last_sign(directory: str, start: int, moment: int) -> int:

@@ -105,6 +105,26 @@ def test_what_lacks_what_it_needs_changes_nothing() -> None:
     assert [each["type"] for each in bad] == ["tag", "metric", "metrics", "end"]
 
 
+@pytest.mark.parametrize(
+    "event",
+    [
+        point(10**400, 1, 1),
+        point(1.0, float("inf"), 1),  # type: ignore[arg-type]
+        {"type": "update", "start_time": float("nan")},
+        {"type": "end", "status": []},
+        {"type": "param", "key": ["a"], "value": 1},
+        {"type": "untag", "key": {}},
+        {"type": "metrics", "points": 7},
+        {"type": "artifact", "path": None},
+    ],
+    ids=str,
+)
+def test_events_of_a_wrong_shape(event: dict[str, Any]) -> None:
+    bad: list[Any] = []
+    assert fold([START, {"time": 1, **event}], problem=bad.append) == after()
+    assert bad == [{"time": 1, **event}]
+
+
 def test_artifacts_can_be_deleted() -> None:
     put = {"type": "artifact", "path": "a.txt", "digest": "sha256:00", "size": 1}
     assert after(put).artifacts == {"a.txt": {"digest": "sha256:00", "size": 1}}

@@ -9,6 +9,7 @@ import tempfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from runner.tracking.fold import EVENTS
 from runner.tracking.log import encode, read, read_all
 from runner.tracking.store import Store
 from runner.tracking.writer import hint
@@ -92,3 +93,74 @@ def test_both_readers_agree_on_any_bytes(lines: list[bytes]) -> None:
         os.close(file_number)
         assert repr([event for event, _ in slow]) == repr([event for events, _ in quick for event in events])
         assert bad == [(place, line + b"\n") for place, line in also_bad]
+
+
+ANY = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=3), st.just(10**400)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+FIELDS = st.sampled_from(
+    [
+        *(
+            "key",
+            "value",
+            "timestamp",
+            "step",
+            "points",
+            "time",
+            "name",
+            "status",
+            "end_time",
+            "start_time",
+            "pid",
+        ),
+        *(
+            "host",
+            "group",
+            "group_start",
+            "pid_start",
+            "boot_id",
+            "path",
+            "deleted",
+            "tags",
+            "digest",
+            "text",
+        ),
+        *("run_id", "experiment_id", "kind", "parent", "lifecycle", "artifact_location"),
+    ]
+)
+SPECIAL = st.sampled_from([10**400, float("inf"), float("nan"), [], {}, None, "x", [[]], {"a": []}, -1, True])
+SUPERVISOR = {"host": os.uname().nodename, "pid": 1, "pid_start": "1", "boot_id": ""}
+ODD = st.one_of(
+    st.builds(lambda event, key, value: {**event, key: value}, histories.EVENTS, FIELDS, SPECIAL),
+    st.builds(lambda key, value: {"type": "supervisor", **SUPERVISOR, key: value}, FIELDS, SPECIAL),
+    st.builds(
+        lambda kind, fields: {"time": 1, **fields, "type": kind},
+        st.sampled_from([*EVENTS, "experiment"]),
+        st.dictionaries(FIELDS, ANY, max_size=6),
+    ),
+)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.one_of(ODD, histories.EVENTS), max_size=6), st.booleans())
+def test_no_event_however_odd_breaks_a_reader(events: list[dict[str, object]], started: bool) -> None:
+    """Logs come from other versions, other programs and other people."""
+    run_id = histories.run_id(0)
+    start: list[dict[str, object]] = [{"type": "start", "time": 1, "run_id": run_id}] if started else []
+    with tempfile.TemporaryDirectory() as root, Store(root) as store:
+        histories.append(root, 0, b"".join(encode(each) for each in [*start, *events]))
+        os.makedirs(os.path.join(root, "experiments", "7"))
+        with open(os.path.join(root, "experiments", "7", "events.jsonl"), "wb") as file:
+            file.write(b"".join(encode(each) for each in events))
+        found = store.search(view="all").runs
+        assert len(found) >= started
+        for run in found:
+            store.get(run.run_id)
+        store.experiments("all")
+        store.history(run_id, "loss")
+        store.problems()
+        histories.check(store)
