@@ -412,3 +412,44 @@ def test_a_full_disk_does_not_keep_runs_from_being_listed(root: str) -> None:
     done = subprocess.run([sys.executable, "-c", FULL, root], capture_output=True, text=True, check=False)
     assert done.stdout.split() == ["1", ":memory:"], done.stderr
     assert names(root) == ["a", "b"]
+
+
+WRITER = """
+import random, sys, time
+from runner.tracking.store import Store
+store, rng = Store(sys.argv[1]), random.Random(sys.argv[2])
+for number in range(40):
+    with store.create_run(params={"number": number}) as writer:
+        for step in range(rng.randrange(20)):
+            writer.metric("loss", rng.random(), step)
+            time.sleep(rng.random() * 0.002)
+        writer.end("FINISHED", sync=False)
+        if rng.random() < 0.3:
+            writer.tag("late", "yes")
+    if rng.random() < 0.1:
+        store.purge(writer.run_id)
+"""
+READER = """
+import sys, time
+from runner.tracking.store import Store
+with Store(sys.argv[1]) as store:
+    end = time.monotonic() + 3
+    while time.monotonic() < end:
+        store.search("metrics.loss > 0.5", order_by=["metrics.loss DESC"], limit=10)
+        time.sleep(0.02)
+    assert store.index.path.startswith(sys.argv[1])
+"""
+
+
+@pytest.mark.slow
+def test_writers_and_readers_at_once(root: str) -> None:
+    programs = [WRITER, WRITER, WRITER, READER, READER]
+    running = [
+        subprocess.Popen([sys.executable, "-c", code, root, str(number)])
+        for number, code in enumerate(programs)
+    ]
+    assert [process.wait() for process in running] == [0] * 5
+    with Store(root) as store:
+        histories.check(store)
+        assert store.index.count() > 60
+        assert store.problems() == []
