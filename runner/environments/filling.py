@@ -12,6 +12,7 @@ from runner import paths
 from runner.environments import indexes, resolver, seed
 from runner.environments.copies import Copies
 from runner.environments.specification import text_of
+from runner.environments.virtualenv import BIN, PYTHON
 from runner.values import Report, Step
 
 __all__ = ["download_python", "fill"]
@@ -28,7 +29,10 @@ WHERE = (
 )
 
 
-def fill(plan: Mapping[str, Any], lock: str, prefix: str, handle: int, report: Report) -> None:
+def fill(plan: Mapping[str, Any], lock: str, prefix: str, handle: int, report: Report) -> str:
+    """Returns what was installed besides the lock: `pip-26.3`, or nothing."""
+    wheel = _pip(lock, plan)
+    extra = f"pip @ file://{wheel}\n" if wheel else ""
     with report.step(f"making the environment of {plan['shown']}") as step:
         resolver.call(
             ["venv", "--quiet", "--no-project", "--no-config", "--python", plan["interpreter"], prefix],
@@ -40,16 +44,24 @@ def fill(plan: Mapping[str, Any], lock: str, prefix: str, handle: int, report: R
         if "[[packages]]" in lock:
             with _pylock(plan, lock) as path:
                 _install(["sync", path], plan, "", prefix, handle, step)
-            _install(["install", "--no-deps", "-r", "-"], plan, _pip(lock, plan), prefix, handle, step)
-            return
-        with Copies(plan["local"]) as copies:
-            stated = (*plan["build"], *plan["lines"])
-            lines = [line for line in stated if line.startswith(WHERE) and not plan["wheels"]]
-            lines += [copies.there(indexes.with_credentials(line, stated)) for line in lock.splitlines()]
-            text = "\n".join(lines) + "\n" + _pip(lock, plan)
-            sync = ["sync", "--allow-empty-requirements", "-"]
-            if not (_all_pinned(lock) and _from_cache(sync, plan, text, prefix, handle)):
-                _install(sync, plan, text, prefix, handle, step)
+            if extra:
+                _install(["install", "--no-deps", "-r", "-"], plan, extra, prefix, handle, step)
+        else:
+            _fill_from_lines(plan, lock, extra, prefix, handle, step)
+    return seed.pip_version(plan["version"]) if wheel else ""
+
+
+def _fill_from_lines(
+    plan: Mapping[str, Any], lock: str, extra: str, prefix: str, handle: int, step: Step
+) -> None:
+    with Copies(plan["local"]) as copies:
+        stated = (*plan["build"], *plan["lines"])
+        lines = [line for line in stated if line.startswith(WHERE) and not plan["wheels"]]
+        lines += [copies.there(indexes.with_credentials(line, stated)) for line in lock.splitlines()]
+        text = "\n".join(lines) + "\n" + extra
+        sync = ["sync", "--allow-empty-requirements", "-"]
+        if not (_all_pinned(lock) and _from_cache(sync, plan, text, prefix, handle)):
+            _install(sync, plan, text, prefix, handle, step)
 
 
 def _all_pinned(lock: str) -> bool:
@@ -89,15 +101,13 @@ def _settings(plan: Mapping[str, Any]) -> indexes.Settings:
 
 
 def _python(prefix: str) -> str:
-    return os.path.join(prefix, "bin", "python")
+    return os.path.join(prefix, BIN, PYTHON)
 
 
 def _pip(lock: str, plan: Mapping[str, Any]) -> str:
-    """The line that adds a pip to a lock without one."""
-    if re.search(r'^(?:pip==|name = "pip"$)', lock, re.MULTILINE):
-        return ""
-    wheel = seed.pip_wheel(plan["version"])
-    return f"pip @ file://{wheel}\n" if wheel else ""
+    """The wheel of the pip that a lock without one gets."""
+    has_one = re.search(r'^(?:pip==|name = "pip"$)', lock, re.MULTILINE)
+    return "" if has_one else seed.pip_wheel(plan["version"])
 
 
 @contextmanager

@@ -109,13 +109,7 @@ def settings(lines: Iterable[str] = ()) -> Settings:
 
 def _variables(pip: Mapping[str, list[str]], lines: Iterable[str]) -> dict[str, str]:
     result: dict[str, str] = {}
-    extra = []
-    for url in pip.get("extra-index-url", []):
-        path = url[7:] if url.startswith("file://") else url
-        if not os.path.isabs(path) or os.path.isdir(
-            path
-        ):  # uv fails on a folder that is not there, pip goes on
-            extra.append(url)
+    extra = [url for url in pip.get("extra-index-url", []) if _is_there(url)]
     if urls := pip.get("index-url"):
         result["UV_DEFAULT_INDEX"] = urls[0]
     if extra:
@@ -124,8 +118,8 @@ def _variables(pip: Mapping[str, list[str]], lines: Iterable[str]) -> dict[str, 
         # pip takes the best of all indexes; uv would stop at the first that knows the name, whatever versions
         # it has. This prefers what the extra (private) index has, if that fits: no confusion with a namesake.
         result["UV_INDEX_STRATEGY"] = "unsafe-first-match"
-    if links := pip.get("find-links"):
-        result["UV_FIND_LINKS"] = ",".join(os.path.expanduser(link) for link in links)
+    if links := [each for each in map(os.path.expanduser, pip.get("find-links", [])) if _is_there(each)]:
+        result["UV_FIND_LINKS"] = ",".join(links)
     if hosts := pip.get("trusted-host"):
         result["UV_INSECURE_HOST"] = " ".join(hosts)
     if certificate := pip.get("cert"):
@@ -139,6 +133,12 @@ def _variables(pip: Mapping[str, list[str]], lines: Iterable[str]) -> dict[str, 
     if proxy := pip.get("proxy"):
         result |= {"HTTP_PROXY": proxy[0], "HTTPS_PROXY": proxy[0]}
     return result
+
+
+def _is_there(url: str) -> bool:
+    """uv fails when a folder is not there; pip goes on."""
+    path = url[7:] if url.startswith("file://") else url
+    return not os.path.isabs(path) or os.path.exists(path)
 
 
 def _text(path: str) -> str:

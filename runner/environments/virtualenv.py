@@ -6,12 +6,14 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from runner import paths
 from runner.environments.base import Specified
 from runner.values import Activation, EnvironmentSpec, Json, Report
 
 __all__ = ["LOCK_NAME", "activate", "build", "lock", "problem", "remove", "specify"]
 
 LOCK_NAME = "environment.lock"
+BIN, PYTHON = ("Scripts", "python.exe") if paths.is_windows else ("bin", "python")
 BINARY = ("--no-binary", "--only-binary")  # whether a wheel or a build of our own is installed
 
 
@@ -97,22 +99,29 @@ def lock(specified: Specified, options: Mapping[str, Any], report: Report) -> st
 def build(specified: Specified, lock: str, prefix: str, handle: int, report: Report) -> Mapping[str, Json]:
     from runner.environments.filling import fill
 
-    fill(specified.plan, lock, prefix, handle, report)
-    major, minor = specified.plan["version"].split(".")[:2]
-    minor = "".join(character for character in minor if character.isdigit())
-    site = os.path.join("lib", f"python{major}.{minor}", "site-packages")
-    if not os.path.isdir(os.path.join(prefix, site)):
-        site = os.path.join("Lib", "site-packages")
+    seeded = fill(specified.plan, lock, prefix, handle, report)
+    site = _site(prefix)
+    installed = _installed(os.path.join(prefix, site))
+    details: dict[str, Json] = {"packages": sum(name.endswith(".dist-info") for name in installed)}
     return {
+        "details": {**details, "seeded": seeded} if seeded else details,
         "python": specified.plan["version"],
         "interpreter": specified.plan["interpreter"],
         "site": site,
-        "installed": list[Json](_installed(os.path.join(prefix, site))),
+        "installed": list[Json](installed),
     }
 
 
+def _site(prefix: str) -> str:
+    library = os.path.join(prefix, "lib")
+    for name in os.listdir(library) if os.path.isdir(library) else ():
+        if name.startswith("python") and os.path.isdir(os.path.join(library, name, "site-packages")):
+            return os.path.join("lib", name, "site-packages")
+    return os.path.join("Lib", "site-packages")
+
+
 def problem(prefix: str, facts: Mapping[str, Any]) -> str:
-    if not os.path.exists(os.path.join(prefix, "bin", "python")):
+    if not os.path.exists(os.path.join(prefix, BIN, PYTHON)):
         gone = "its folder" if not os.path.isdir(prefix) else f"its interpreter {facts['interpreter']}"
         return f"{gone} is not there any more"
     try:
@@ -132,7 +141,7 @@ def _installed(site: str) -> list[str]:
 
 
 def activate(prefix: str, facts: Mapping[str, Any], plan: Mapping[str, Any]) -> Activation:  # noqa: ARG001
-    folder = os.path.join(prefix, "bin")
+    folder = os.path.join(prefix, BIN)
     variables = {
         "VIRTUAL_ENV": prefix,
         "PYTHONHOME": None,
@@ -140,7 +149,7 @@ def activate(prefix: str, facts: Mapping[str, Any], plan: Mapping[str, Any]) -> 
         # uv compiles nothing: with it, importing a large package costs seconds in every run, for ever
         "PYTHONDONTWRITEBYTECODE": None,
     }
-    return Activation("virtualenv", (folder,), variables, prefix, os.path.join(folder, "python"))
+    return Activation("virtualenv", (folder,), variables, prefix, os.path.join(folder, PYTHON))
 
 
 def remove(prefix: str, facts: Mapping[str, Json]) -> None:

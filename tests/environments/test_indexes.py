@@ -27,7 +27,7 @@ def test_files_and_variables_the_later_wins(
         {
             "pip.conf": (
                 "[global]\nindex-url = https://u:pass@one.example.org/simple\ntimeout = 9\n"
-                "find-links =\n    /a/wheels\n    https://w.example.org\n"
+                f"find-links =\n    {tmp_path}\n    /none/wheels\n    https://w.example.org\n"
                 "[install]\nextra_index_url = https://two.example.org/simple\ntrusted-host = one.example.org\n"
             )
         },
@@ -39,7 +39,7 @@ def test_files_and_variables_the_later_wins(
     found = indexes.settings()
     assert found.variables["UV_DEFAULT_INDEX"] == "https://u:pass@one.example.org/simple"
     assert found.variables["UV_INDEX"] == "https://two.example.org/simple"
-    assert found.variables["UV_FIND_LINKS"] == "/a/wheels,https://w.example.org"
+    assert found.variables["UV_FIND_LINKS"] == f"{tmp_path},https://w.example.org"
     assert found.variables["UV_INSECURE_HOST"] == "one.example.org"
     assert found.variables["UV_HTTP_TIMEOUT"] == "7"
     assert "pass" not in str(found.identity)

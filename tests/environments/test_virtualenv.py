@@ -63,6 +63,8 @@ def test_python_env_is_built_locked_and_run(tmp_path: object) -> None:
     assert environment.lock.splitlines()[0] == "other==1.0 \\"
     assert environment.lock.count("--hash=sha256:") == 2
     assert environment.details["file"] == "python_env.yaml"
+    assert environment.details["packages"] == 3
+    assert str(environment.details["seeded"]).startswith("pip-")
     assert output(environment, "import pip; print('pip')") == "pip"
     assert sorted(os.listdir(project)) == ["python_env.yaml", "sub"]
 
