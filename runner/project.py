@@ -76,4 +76,5 @@ def _project(root: Entry, directory: str, file: str, findings: Findings) -> Proj
         )
     points = entry_points(children.get("entry_points"), findings)
     environments = declared(children, directory, findings) or conventional(directory)
-    return Project(directory, file, name, points, environments)
+    warnings = tuple(f"{fault.place}: {fault.message}; {fault.hint}" for fault in findings.misspelt)
+    return Project(directory, file, name, points, environments, warnings)

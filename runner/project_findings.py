@@ -17,6 +17,7 @@ class Findings:
         self.file = file
         self.strict = strict
         self.faults: list[Fault] = []
+        self.misspelt: list[Fault] = []  # those of them that are keys
 
     def error(
         self, entry: Entry, message: str, hint: str = "", severity: str = "error", value: bool = True
@@ -48,14 +49,16 @@ class Findings:
                 hint = f"write a space after the colon: `{word}: {rest.strip()}`"
                 found.append(self.doubt(child, f"{child.key!r} is no key of {what}", hint, value=False))
                 continue
-            close = get_close_matches(
-                child.key.lower().strip(), [name for name in names if name not in given], 1, 0.75
-            )
+            word = child.key.lower().strip()
+            left = [name for name in names if name not in given]
+            close = get_close_matches(word, left, 1, 0.75)
+            close = close or [name for name in left if sorted(name) == sorted(word)]  # mni
             if close:
                 text = f"{child.key!r} is no key of {what}"
                 found.append(self.doubt(child, text, f"did you mean {close[0]!r}?", value=False))
             else:
                 self.warn(child, f"{child.key!r} is no key of {what}; it is ignored", value=False)
+        self.misspelt += found
         return found
 
 

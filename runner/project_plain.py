@@ -16,6 +16,7 @@ def to_plain(project: Project) -> Json:
         project.name,
         [_entry_point(entry_point) for entry_point in project.entry_points],
         [[spec.kind, spec.file, dict(spec.options)] for spec in project.environments],
+        list(project.warnings),
     ]
 
 
@@ -26,13 +27,14 @@ def _entry_point(entry_point: EntryPoint) -> Json:
 
 
 def from_plain(plain: Any) -> Project:
-    directory, file, name, entry_points, environments = plain
+    directory, file, name, entry_points, environments, *warnings = plain
     return Project(
         directory,
         file,
         name,
         tuple(_to_entry_point(fields) for fields in entry_points),
         tuple(EnvironmentSpec(*spec) for spec in environments),
+        tuple(text for texts in warnings for text in texts),
     )
 
 

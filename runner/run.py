@@ -149,6 +149,8 @@ def run(request: Request, report: Report, instead: Instead | None = None) -> Out
         phases.end("source")
         state = snapshot.begin(checkout)
         plan = make_plan(request, checkout)
+        for text in plan.project.warnings:
+            report.warn(text)
         phases.end("plan")
         if request.dry_run:
             return plan

@@ -57,6 +57,7 @@ class Project(NamedTuple):
     name: str
     entry_points: tuple[EntryPoint, ...]
     environments: tuple[EnvironmentSpec, ...]  # in order of preference; may be empty
+    warnings: tuple[str, ...] = ()  # keys that are probably misspelt: each run tells
 
 
 # ---- sources ---------------------------------------------------------------------------------------------

@@ -123,6 +123,15 @@ def test_a_run_of_a_broken_project_says_where_it_is_broken(tmp_path: Any) -> Non
     assert not os.path.exists(os.path.join(os.environ["PROJ_HOME"], "store", "runs"))
 
 
+def test_each_run_tells_a_misspelt_key(tmp_path: Any) -> None:
+    text = "entry_points: {main: {command: 'echo {x}', parameters: {x: {default: 1, mni: 2, type: int}}}}\n"
+    directory = make_tree(tmp_path / "p", {"MLproject": text})
+    for _ in range(2):
+        done = proj("run", directory, "--env-manager", "local")
+        assert (done.code, done.out) == (0, "1\n")
+        assert "warning: MLproject:1:73: 'mni' is no key of the parameter x; did you mean 'min'?" in done.err
+
+
 def test_a_good_project_in_a_repository_by_its_url(tmp_path: Any) -> None:
     directory = make_repository(tmp_path / "p", {"MLproject": MAIN, "a.py": ""})
     done = proj("check", f"file://{directory}")

@@ -258,7 +258,13 @@ def test_a_misspelt_key_gets_a_suggestion(tmp_path: Any) -> None:
     assert (first.place, first.message) == ("MLproject:3:5", "'descripton' is no key of the entry point main")
     assert first.hint == "did you mean 'description'?"
     assert (second.place, second.hint) == ("MLproject:6:25", "did you mean 'default'?")
-    assert "did you mean 'default'?" in load(tmp_path, text).entry_points[0].parameters[0].note
+    loaded = load(tmp_path, text)
+    assert "did you mean 'default'?" in loaded.entry_points[0].parameters[0].note
+    assert (
+        loaded.warnings[1]
+        == "MLproject:6:25: 'defulat' is no key of the parameter lr; did you mean 'default'?"
+    )
+    assert project.from_plain(json.loads(json.dumps(project.to_plain(loaded)))) == loaded
     with pytest.raises(ProjectError) as caught:
         load(tmp_path, "entry_points: {main: {command: a, parametres: {}}}\ndocker_env: {imgae: x}\n")
     assert "docker_env has no image" in caught.value.message
