@@ -40,6 +40,7 @@ def command(values: dict[str, Any]) -> int:
         remove = not given["dry_run"] and (given["yes"] or not runs or agreed(text))
         if remove:
             for run in runs:
+                remove_elsewhere(store, run)
                 store.purge(run.run_id)
     if given["json"]:
         emit_json({"removed": remove, "runs": [run.run_id for run in runs], "bytes": total})
@@ -66,6 +67,16 @@ def removable(store: Store, before: float) -> list[Run]:
         )
         runs += [run for run in more if run.run_id not in known]
     return runs
+
+
+def remove_elsewhere(store: Store, run: Run) -> None:
+    """Artifacts that its experiment keeps outside of the record."""
+    from runner.tracking import artifacts
+
+    place = artifacts.where(store, run.run_id)
+    inside = place.startswith(store.run_directory(run.run_id) + os.sep)
+    if not inside and artifacts.listing(store, run.run_id):
+        artifacts.delete(store, run.run_id, "")
 
 
 def deleted_at(store: Store, run_id: str) -> int:

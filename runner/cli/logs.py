@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from runner.cli import reference
@@ -36,6 +37,8 @@ def command(values: dict[str, Any]) -> int:
     from runner.tracking.output import Reader
 
     given = reference.take(values)
+    if given["lines"] < 0:
+        raise InputError(f"--lines {given['lines']} is less than 0")
     if given["stream"] not in (0, 1, 2):
         raise InputError(f"--stream {given['stream']} is not 1 (stdout) or 2 (stderr)")
     with reference.open_store(given["store"]) as store:
@@ -45,7 +48,7 @@ def command(values: dict[str, Any]) -> int:
         def running() -> bool:
             return store.get(run.run_id).status == "RUNNING"
 
-        pieces = follow(reader, running) if given["follow"] else reader.read()
+        pieces = follow(reader, running) if given["follow"] else chain(reader.read(), reader.tail())
         if given["stream"]:
             pieces = (piece for piece in pieces if piece.stream == given["stream"])
         if given["timestamps"] or given["json"] or given["lines"]:

@@ -48,7 +48,9 @@ def as_json(run: Run, experiments: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def details(run: Run, experiments: Mapping[str, str], directory: str) -> dict[str, Any]:
+def details(
+    run: Run, experiments: Mapping[str, str], directory: str, children: Sequence[Run]
+) -> dict[str, Any]:
     points = {
         key: {
             "value": render_values.json_number(point.value),
@@ -68,11 +70,17 @@ def details(run: Run, experiments: Mapping[str, str], directory: str) -> dict[st
         "datasets": list(run.datasets),
         "artifacts": [{"path": path, **facts} for path, facts in run.artifacts.items()],
         "links": list(run.links),
+        "children": [child.run_id for child in children],
     }
 
 
 def lines(
-    run: Run, experiment: str, curves: Mapping[str, Sequence[Metric]], width: int, colour: bool
+    run: Run,
+    experiment: str,
+    children: Sequence[Run],
+    curves: Mapping[str, Sequence[Metric]],
+    width: int,
+    colour: bool,
 ) -> list[str]:
     """Groups with a heading; what is empty is left out. `curves`: points of each metric, to be drawn."""
     bold, off = ("\033[1m", "\033[0m") if colour else ("", "")
@@ -93,6 +101,7 @@ def lines(
         ("Outputs", [_file(each) for each in run.outputs]),
         ("Artifacts", [_file({"path": path, **facts}) for path, facts in run.artifacts.items()]),
         ("Tags", [(key, value) for key, value in run.tags.items() if key not in HIDDEN]),
+        ("Children", [(child.run_id[:12], f"{child.name}  {child.status}") for child in children]),
         ("Links", [(str(each.get("relation", "")), str(each.get("run_id", ""))) for each in run.links]),
     ]
     for title, rows in groups:

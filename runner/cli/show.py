@@ -29,13 +29,14 @@ def command(values: dict[str, Any]) -> int:
         run = reference.find(store, given["run"])
         experiments = experiment_names(store, [run])
         directory = store.run_directory(run.run_id)
+        children = store.search(f"parent = '{run.run_id}'", order_by=["start_time ASC"]).runs
     if given["json"]:
-        output.emit_json(render_run.details(run, experiments, directory))
+        output.emit_json(render_run.details(run, experiments, directory, children))
         return 0
     from runner.tracking.curves import curves
 
     drawn = curves(directory) if run.metrics else {}
     width = shutil.get_terminal_size().columns if output.is_terminal() else 10_000
     name = experiments[run.experiment_id]
-    output.emit_lines(render_run.lines(run, name, drawn, width, output.colours()))
+    output.emit_lines(render_run.lines(run, name, children, drawn, width, output.colours()))
     return 0

@@ -72,6 +72,7 @@ class _Step:
         self._done = self._total = 0.0
         self._began = 0.0
         self._stop: Any = None
+        self._open = False  # as a group of GitHub Actions, which can be folded
 
     def __enter__(self) -> _Step:
         self._began = time.monotonic()
@@ -84,6 +85,8 @@ class _Step:
         return self
 
     def update(self, text: str, done: float = 0, total: float = 0) -> None:
+        if self._open and not total and text != self._detail:
+            self._terminal._write(f"{text}\n")
         self._detail, self._done, self._total = text, done, total
 
     def __exit__(self, *error: object) -> None:
@@ -92,6 +95,8 @@ class _Step:
         took = time.monotonic() - self._began
         self._stop.set()
         self._thread.join()
+        if self._open:
+            self._terminal._write("::endgroup::\n")
         if took < SLOW:
             return
         if self._terminal.live:
@@ -104,6 +109,11 @@ class _Step:
     def _show_until_stopped(self) -> None:
         """A quick step is not shown at all."""
         if self._stop.wait(SLOW):
+            return
+        if self._terminal.github:
+            # https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions
+            self._terminal._write(f"::group::{self._text}\n")
+            self._open = True
             return
         if not self._terminal.live:
             self._terminal.line(f"{self._text} ...")

@@ -28,6 +28,7 @@ class Reader:
     """Remembers how far it has read: `read` gives what came since."""
 
     def __init__(self, directory: str) -> None:
+        self._directory = directory
         self._log = os.path.join(directory, "output.log")
         self._times = os.path.join(directory, "output.times")
         self._offset = 0  # in the log
@@ -52,6 +53,19 @@ class Reader:
                     yield Piece(*self._current, data)
         except FileNotFoundError:
             return
+
+    def tail(self) -> Iterator[Piece]:
+        """What was kept of the end of a very long output while its supervisor has not joined it to the log."""
+        names = [name for name in os.listdir(self._directory) if name.startswith("output.tail.")]
+        if names:
+            yield Piece(0, 1, b"\n[... output was left out here ...]\n")
+        for name in sorted(names):
+            try:
+                with open(os.path.join(self._directory, name), "rb") as file:
+                    while data := file.read(BLOCK):
+                        yield Piece(0, 1, data)
+            except FileNotFoundError:
+                continue
 
     def _read_times(self) -> None:
         try:

@@ -11,6 +11,7 @@ from runner import paths
 from runner.tracking.fold import Run
 from runner.tracking.store import Store
 from tests.cli.records import Program, make_run
+from tests.helpers import make_tree, proj
 
 
 def read(run_id: str) -> Run:
@@ -115,6 +116,18 @@ def test_gc_removes_the_runs_of_a_deleted_experiment(program: Program) -> None:
     assert os.listdir(os.path.join(paths.store(), "runs")) != []
 
 
+def test_the_code_of_a_run_is_written_to_a_folder(program: Program, tmp_path: object) -> None:
+    text = "name: demo\nentry_points:\n  main: {command: 'cat data.txt'}\n"
+    folder = make_tree(f"{tmp_path}/demo", {"MLproject": text, "data.txt": "then"})
+    assert proj("run", folder, "--run-name", "kept").code == 0
+    make_tree(folder, {"data.txt": "now"})
+    found = program.json("restore", "kept", f"{tmp_path}/code")
+    with open(os.path.join(found["folder"], "data.txt"), encoding="utf-8") as file:
+        assert file.read() == "then"
+    assert program("restore", "kept", f"{tmp_path}/code").code != 0  # never over something that is there
+    assert proj("run", f"{tmp_path}/code").out == "then"
+
+
 def test_code_is_written_only_where_there_is_a_snapshot(program: Program, tmp_path: object) -> None:
     make_run("one")
     done = program("restore", "one", f"{tmp_path}/code")
@@ -149,3 +162,17 @@ def test_experiments(program: Program) -> None:
         done = program("experiments", *words)
         assert done.code != 0, words
         assert "Traceback" not in done.err
+
+
+def test_gc_removes_artifacts_that_are_kept_elsewhere(program: Program, tmp_path: object) -> None:
+    elsewhere = os.path.join(str(tmp_path), "elsewhere")
+    program("experiments", "new", "far", "--artifact-location", f"file://{elsewhere}")
+    run_id = make_run("one", experiment="far", status="RUNNING")
+    make_tree(tmp_path, {"model.bin": "m"})
+    with Store(paths.store()).open_run(run_id) as writer:
+        writer.log_artifact(f"{tmp_path}/model.bin")
+        writer.end("FINISHED")
+    assert os.path.exists(os.path.join(elsewhere, run_id, "artifacts", "model.bin"))
+    assert program("rm", "one").code == 0
+    assert program("gc", "--yes").code == 0
+    assert not os.path.exists(os.path.join(elsewhere, run_id, "artifacts", "model.bin"))

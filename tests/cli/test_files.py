@@ -31,11 +31,11 @@ def run_with_files(tmp_path: object) -> str:
 
 @pytest.mark.usefixtures("run_with_files")
 def test_files_are_listed(program: Program) -> None:
-    listed = {each["path"]: each for each in program.json("artifacts", "ls", "one")}
+    listed = {each["path"]: each for each in program.json("artifacts", "ls", "one")["files"]}
     assert set(listed) == {"model.bin", "plots/a.png", "plots/deep/b.png"}
     assert listed["model.bin"]["size"] == 1000
     assert listed["model.bin"]["digest"].startswith("sha256:")
-    assert [each["path"] for each in program.json("artifacts", "ls", "one", "plots/deep/")] == [
+    assert [each["path"] for each in program.json("artifacts", "ls", "one", "plots/deep/")["files"]] == [
         "plots/deep/b.png"
     ]
     assert program("artifacts", "ls", "one").out.startswith("path\tsize\tdigest\nmodel.bin\t1000\tsha256:")
@@ -69,7 +69,7 @@ def test_a_damaged_file_is_not_handed_out(program: Program, run_with_files: str)
     )
     done = program("artifacts", "get", "one", "model.bin")
     assert done.code == 125
-    assert "not what was kept" in done.err
+    assert "the record says" in done.err
     assert os.listdir(".") == []
 
 

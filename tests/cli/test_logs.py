@@ -14,6 +14,7 @@ from runner import paths
 from runner.tracking.output import Reader
 from runner.tracking.store import Store
 from tests.cli.records import Program, make_run
+from tests.helpers import make_tree
 
 
 def write(run_id: str, pieces: list[tuple[int, int, str]]) -> str:
@@ -64,6 +65,12 @@ def test_lines_as_json(program: Program) -> None:
     lines = [json.loads(line) for line in program("logs", "one", "--json").out.splitlines()]
     assert lines[0] == {"time": "2023-11-14T22:13:20.000Z", "stream": 1, "text": "one"}
     assert [line["text"] for line in lines] == ["one", "oops", "two", "end"]
+
+
+def test_the_end_of_a_long_output_is_shown_though_the_supervisor_is_gone(program: Program) -> None:
+    folder = write(make_run("one"), PIECES)
+    make_tree(folder, {"output.tail.20": "second\n", "output.tail.10": "first\n"})
+    assert program("logs", "one").out.endswith("end\n[... output was left out here ...]\nfirst\nsecond\n")
 
 
 def test_bytes_come_through_as_they_are(program: Program) -> None:

@@ -70,6 +70,14 @@ def test_everything_is_shown_in_groups(program: Program) -> None:
     assert shown["params"] == {"lr": 0.5, "names": ["a", "b"]}
 
 
+def test_children_are_named(program: Program) -> None:
+    parent = make_run("parent")
+    child = make_run("child", parent=parent)
+    assert program.json("show", "parent")["children"] == [child]
+    assert f"Children\n  {child[:12]}  child  FINISHED" in program("show", "parent").out
+    assert program.json("show", "child")["children"] == []
+
+
 def test_runs_are_named_in_many_ways(program: Program) -> None:
     first = make_run("first", metrics={"rmse": [0.5]})
     second = make_run("second", metrics={"rmse": [0.7]})
