@@ -30,7 +30,7 @@ class Room(NamedTuple):
     def here(self, text: str) -> str:
         """Paths of the recorded folder in a text -> the same in the room."""
         old, new = self.moved
-        if not old:
+        if len(old) < 2:  # "/": every path would begin with it
             return text
         return re.sub(re.escape(old) + r"(?=$|[^\w.-])", lambda _: new, text)
 
@@ -151,14 +151,17 @@ def _bring(each: Mapping[str, Any], old: str, new: str, supplies: str) -> str:
     """Puts a file or folder, as it was recorded, into the room unless it is there; returns what prevents it."""
     target = os.path.join(new, str(each["path"]))
     source = os.path.join(old, str(each["path"]))
-    if os.path.exists(target):
-        if not _differs(each, target):
-            return ""
-        return "is not what it was: the snapshot has another content"
+    there = os.path.exists(target)
+    if there and not _differs(each, target):
+        return ""
     for place in (source, _supply(supplies, each)):
         if place and os.path.exists(place) and not _differs(each, place):
+            if there:  # git-lfs: the snapshot has the pointer, the folder the content
+                _remove(target)
             _copy(place, target)
             return ""
+    if there:
+        return "is not what it was: the snapshot has another content"
     if not os.path.exists(source):
         return "is not there"
     _copy(source, target)
@@ -193,6 +196,13 @@ def _differs(each: Mapping[str, Any], path: str) -> bool:
 
 def _supply(folder: str, each: Mapping[str, Any]) -> str:
     return os.path.join(folder, str(each.get("digest", "")).replace(":", "-")) if folder else ""
+
+
+def _remove(path: str) -> None:
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    else:
+        os.unlink(path)
 
 
 def _copy(source: str, target: str) -> None:
