@@ -36,16 +36,30 @@ KEPT_BACK = (
 )  # folders of this machine
 # The command is one word for a shell inside: nothing of it is ever read by a shell of the host. All processes get
 # a signal; when the command's shell ends by it, what is left has the rest of the grace to end too.
-SHELL = """
+_BEGIN = """
 exec 3>&2 2>/dev/null
-trap told=1 HUP INT QUIT TERM
 shell=sh
 command -v bash >/dev/null && shell=bash
-(exec 2>&3 3>&-; exec "$shell" -c "$0")
-code=$?
+"""
+_END = """
 while [ -n "$told" ] && kill -0 -1; do sleep 0.05 || sleep 1 || break; done
 exit $code
 """
+# where the engine's init passes signals on to all processes
+SHELL = f"""{_BEGIN}
+trap told=1 HUP INT QUIT TERM
+(exec 2>&3 3>&-; exec "$shell" -c "$0")
+code=$?
+{_END}"""
+# Where it has none that does (Podman), this shell is the first process. What runs in a shell's background ignores
+# SIGINT, so every signal is passed on as SIGTERM.
+SHELL_FIRST = f"""{_BEGIN}
+trap 'told=1; kill -TERM -1' HUP INT QUIT TERM
+(exec 2>&3 3>&-; exec "$shell" -c "$0") <&0 &
+wait $!
+code=$?
+while kill -0 $!; do wait $!; code=$?; done
+{_END}"""
 
 
 class Finished(NamedTuple):
@@ -66,7 +80,7 @@ def argv(job: Job) -> list[str]:
     """The client's command line. What may be secret is named on it; the client's environment has the value.
 
     From `job.activation.options["container"]`: image, directory (the project, on this machine; "" when the
-    image has it), place (where it is in the container), workdir, user, groups, remapped, volumes, constants
+    image has it), place (where it is in the container), workdir, init, user, groups, remapped, volumes, constants
     (name -> value), copied (names), flags (given by the user, last) and given (names of those).
     """
     options: Mapping[str, Any] = job.activation.options["container"]
@@ -75,9 +89,10 @@ def argv(job: Job) -> list[str]:
         raise BackendError(container_engine.problem(), "install Docker or Podman, or set PROJ_DOCKER_EXE")
     given = set(options.get("given", ()))
     words = [program, "run", "--name", name_of(job.run_id), "--label", f"{LABEL}={job.run_id}"]
-    if "init" not in given:
-        # the init passes a signal on to all processes of the command, as a terminal does
-        words += ["--init", "-e", "TINI_KILL_PROCESS_GROUP=1"]
+    shell = SHELL_FIRST
+    if options.get("init", True):
+        shell = SHELL
+        words += ["-e", "TINI_KILL_PROCESS_GROUP=1", *([] if "init" in given else ["--init"])]
     if options.get("user") and not given & {"user", "u"}:
         words += ["--user", str(options["user"])]
         words += [word for group in options.get("groups", ()) for word in ("--group-add", str(group))]
@@ -95,7 +110,7 @@ def argv(job: Job) -> list[str]:
         words += ["-v", str(volume)]
     words += _variables(job, options, own_network)
     words += [str(word) for word in options.get("flags", ())]
-    return [*words, str(options["image"]), "/bin/sh", "-c", SHELL, job.command]
+    return [*words, str(options["image"]), "/bin/sh", "-c", shell, job.command]
 
 
 def _variables(job: Job, options: Mapping[str, Any], own_network: bool) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from runner import container, container_engine, environments
 from runner.values import Activation, Environment, EnvironmentSpec, Job
 from tests.environments.conftest import Recorder
+from tests.helpers import make_tree
 
 IMAGE = "proj-test/python:services"
 SERVICES = os.path.join(
@@ -109,15 +111,47 @@ def run(job: Callable[..., Job]) -> Callable[..., Ran]:
 
 
 @pytest.fixture(scope="session")
+def podman_socket(tmp_path_factory: pytest.TempPathFactory, image: str) -> Iterator[str]:
+    if not which("podman"):
+        pytest.skip("podman is not installed")
+    folder = str(tmp_path_factory.mktemp("podman"))
+    script = os.path.join(SERVICES, "podman-up.sh")
+    done = subprocess.run([script, folder], stdout=subprocess.PIPE, text=True, check=True, timeout=30)
+    host = done.stdout.strip().partition("=")[2]
+    made = subprocess.run(
+        [os.path.join(SERVICES, "docker-image.sh"), IMAGE],
+        env={**os.environ, "DOCKER_HOST": host},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.returncode == 0, made.stderr
+    yield host
+    with open(os.path.join(folder, "podman.pid"), encoding="utf-8") as file:
+        os.kill(int(file.read()), 15)
+
+
+@pytest.fixture
+def podman(podman_socket: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The image, in Podman, which is from here on the engine."""
+    monkeypatch.setenv("DOCKER_HOST", podman_socket)
+    return IMAGE
+
+
+def which(name: str) -> bool:
+    return any(
+        os.access(os.path.join(folder, name), os.X_OK) for folder in os.environ["PATH"].split(os.pathsep)
+    )
+
+
+@pytest.fixture(scope="session")
 def registry(tmp_path_factory: pytest.TempPathFactory, image: str) -> Iterator[str]:
     """A real registry that wants a login; it has `team/base:1`. Yields its host and port."""
     folder = str(tmp_path_factory.mktemp("registry"))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    if not any(
-        os.access(os.path.join(p, "docker-registry"), os.X_OK) for p in os.environ["PATH"].split(os.pathsep)
-    ):
+    if not which("docker-registry"):
         pytest.skip("docker-registry is not installed")
     script = os.path.join(SERVICES, "docker-registry.sh")
     done = subprocess.run(
@@ -141,3 +175,49 @@ def login(registry: str, tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> s
     docker("--config", folder, "login", "-u", "ada", "-p", "lovelace", registry)
     monkeypatch.setenv("DOCKER_CONFIG", folder)
     return folder
+
+
+PROGRAM = """
+import os, signal, sys, time
+def end(number, frame):
+    time.sleep(0.3)
+    os.write(1, b"cleaned up\\n")
+    sys.exit(3)
+signal.signal(signal.SIGTERM, signal.SIG_IGN if "stubborn" in sys.argv else end)
+signal.signal(signal.SIGINT, signal.SIG_IGN if "stubborn" in sys.argv else end)
+os.write(1, b"up\\n")
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def running(image: str, project: str) -> Any:
+    """Starts `proj run` and waits until its command is up."""
+    make_tree(
+        project,
+        {
+            "MLproject": f"name: p\ndocker_env: {{image: '{image}'}}\nentry_points:\n"
+            "  main: {command: 'python a.py; echo after'}\n"
+            "  stubborn: {command: \"trap '' TERM INT; python a.py stubborn\"}\n",
+            "a.py": PROGRAM,
+        },
+    )
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: str) -> subprocess.Popen[str]:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "runner", "run", project, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(child)
+        assert child.stdout
+        assert child.stdout.readline() == "up\n", child.stderr and child.stderr.read()
+        return child
+
+    yield start
+    for child in started:
+        child.kill()
+        child.communicate()

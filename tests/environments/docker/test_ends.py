@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,54 +12,8 @@ import pytest
 
 from runner import container, container_engine
 from tests.environments.docker.conftest import docker
-from tests.helpers import make_tree
 
 pytestmark = pytest.mark.docker
-
-PROGRAM = """
-import signal, sys, time
-def end(number, frame):
-    time.sleep(0.3)
-    print("cleaned up", flush=True)
-    sys.exit(3)
-signal.signal(signal.SIGTERM, signal.SIG_IGN if "stubborn" in sys.argv else end)
-signal.signal(signal.SIGINT, signal.SIG_IGN if "stubborn" in sys.argv else end)
-print("up", flush=True)
-time.sleep(60)
-"""
-
-
-@pytest.fixture
-def running(image: str, project: str) -> Any:
-    """Starts `proj run` and waits until its command is up."""
-    make_tree(
-        project,
-        {
-            "MLproject": f"name: p\ndocker_env: {{image: '{image}'}}\nentry_points:\n"
-            "  main: {command: 'python a.py; echo after'}\n"
-            "  stubborn: {command: \"trap '' TERM INT; python a.py stubborn\"}\n",
-            "a.py": PROGRAM,
-        },
-    )
-    started: list[subprocess.Popen[str]] = []
-
-    def start(*arguments: str) -> subprocess.Popen[str]:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "runner", "run", project, *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(child)
-        assert child.stdout
-        assert child.stdout.readline() == "up\n", child.stderr and child.stderr.read()
-        return child
-
-    yield start
-    for child in started:
-        child.kill()
-        child.communicate()
 
 
 def names() -> list[str]:
