@@ -129,6 +129,10 @@ def podman_socket(tmp_path_factory: pytest.TempPathFactory, image: str) -> Itera
     yield host
     with open(os.path.join(folder, "podman.pid"), encoding="utf-8") as file:
         os.kill(int(file.read()), 15)
+    with open("/proc/mounts", encoding="utf-8") as file:  # Podman keeps its storage mounted
+        mounted = [line.split()[1] for line in file]
+    for path in reversed([each for each in mounted if each.startswith(folder)]):
+        subprocess.run(["umount", "-l", path], check=True)
 
 
 @pytest.fixture
