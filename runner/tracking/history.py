@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,6 +12,8 @@ from runner.tracking.fold import ODD, Metric
 from runner.tracking.log import read_all
 
 __all__ = ["history"]
+
+PLAIN = re.compile(r"[\w.-]+", re.ASCII)
 
 
 def history(directory: str, key: str, limit: int, page_token: str = "") -> tuple[tuple[Metric, ...], str]:
@@ -25,7 +28,7 @@ def history(directory: str, key: str, limit: int, page_token: str = "") -> tuple
     except FileNotFoundError:
         return (), ""
     try:
-        for events, after in read_all(file, offset):
+        for events, after in read_all(file, offset, containing=_needle(key)):
             for place, point in enumerate(_points(events, key)):
                 if place < skip:
                     continue
@@ -36,6 +39,11 @@ def history(directory: str, key: str, limit: int, page_token: str = "") -> tuple
     finally:
         os.close(file)
     return tuple(found.values()), ""
+
+
+def _needle(key: str) -> bytes:
+    """What every line with that key has in it, however its writer encodes JSON; "" where that cannot be said."""
+    return key.encode() if PLAIN.fullmatch(key) else b""
 
 
 def _points(events: list[dict[str, Any]], key: str) -> Iterator[Metric]:

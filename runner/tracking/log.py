@@ -128,19 +128,23 @@ def _event(line: bytes) -> Event | None:
     return event if isinstance(event, dict) and isinstance(event.get("type"), str) else None
 
 
-def read_all(file: int, offset: int = 0, corrupt: Corrupt | None = None) -> Iterator[tuple[list[Event], int]]:
+def read_all(
+    file: int, offset: int = 0, corrupt: Corrupt | None = None, containing: bytes = b""
+) -> Iterator[tuple[list[Event], int]]:
     """As `read`, of an open file and quicker: lists of events with the offset after each list.
 
-    Memory is bounded by CHUNK or by the longest line.
+    `containing`: only lines with these bytes in them are looked at. Memory is bounded by CHUNK or by the longest line.
     """
     rest = b""
     while data := os.pread(file, CHUNK, offset + len(rest)):
         head, newline, tail = (rest + data).rpartition(b"\n") if rest else data.rpartition(b"\n")
         rest = tail if newline else rest + data
         if newline:
-            events = _parse(head, offset, corrupt)
-            offset += len(head) + 1
-            yield events, offset
+            after = offset + len(head) + 1
+            if containing:
+                head = b"\n".join([line for line in head.split(b"\n") if containing in line])
+            yield _parse(head, offset, corrupt) if head else [], after
+            offset = after
 
 
 def _parse(text: bytes, offset: int, corrupt: Corrupt | None) -> list[Event]:
