@@ -107,7 +107,7 @@ def _option(name: str, flag: str, given: dict[str, ast.expr], kind: ast.expr | N
 
 
 def _typer(function: ast.FunctionDef) -> list[Option]:
-    """Of a command function: `lr: float = typer.Option(0.1, help=...)`, `lr: Annotated[...] = 0.1`, `lr: float = 0.1`."""
+    """Of a command function, in the forms `lr: float = 0.1`, `lr: float = typer.Option(0.1)`, `lr: Annotated[...]`."""
     arguments = function.args.args
     defaults: list[ast.expr | None] = [None] * (len(arguments) - len(function.args.defaults))
     defaults += function.args.defaults
