@@ -7,17 +7,16 @@ again.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from runner import hashing
 from runner.errors import InputError, StoreError
 from runner.hashing import Digest
+from runner.tracking.store import Store
 from runner.values import Report, Silent
 
 if TYPE_CHECKING:
-    from runner.tracking.fold import Run
-    from runner.tracking.store import Store
     from runner.tracking.writer import RunWriter
 
 __all__ = ["Artifact", "delete", "fetch", "listing", "normal", "put", "refuse_password", "where"]
@@ -58,8 +57,6 @@ def put(
     A folder comes with its own name. `immutable`: nobody will change the file, so it may be hard-linked.
     StoreError when something cannot be stored; what was stored by then stays.
     """
-    from runner.tracking.store import Store
-
     path = os.path.abspath(path)
     folder = normal(artifact_path)
     try:
@@ -67,23 +64,29 @@ def put(
         total = sum(os.stat(source).st_size for source in sources.values())
     except OSError as error:
         raise InputError(f"{path} cannot be kept: {error.strerror or error}") from error
-    run = Store(writer.root).read(writer.run_id)
-    place = _place(writer.root, run)
+    place = _place(writer.root, writer.run_id)
+    known: Mapping[str, Mapping[str, Any]] | None = None  # read when something is there already
     done = 0
     with (report or Silent()).step(f"storing {os.path.basename(path)}") as step:
         for name, source in sources.items():
-            known = run.artifacts.get(name)
-            if known and _complete(place, name, source, known.get("digest"), known.get("size")):
-                done += int(known["size"])
-                continue
+            try:
+                size = os.stat(source).st_size
+                if place.size(name) == size:
+                    if known is None:
+                        known = Store(writer.root).read(writer.run_id).artifacts
+                    if known.get(name, {}).get("digest") == hashing.digest(source).digest:
+                        done += size
+                        continue
+            except OSError as error:
+                raise StoreError(f"{source} cannot be kept: {error.strerror or error}") from error
 
             def progress(size: int, name: str = name) -> None:
                 nonlocal done
                 done += size
                 step.update(name, done, total)
 
-            digest, size = place.put(source, name, progress, immutable)
-            writer.append({"type": "artifact", "path": name, "digest": digest, "size": size})
+            kept = place.put(source, name, progress, immutable)
+            writer.append({"type": "artifact", "path": name, "digest": kept.digest, "size": kept.size})
     return list(sources)
 
 
@@ -111,19 +114,10 @@ def _sources(path: str, name: str) -> Iterator[tuple[str, str]]:
         folders[:] = kept
 
 
-def _complete(place: Place, name: str, source: str, digest: object, size: object) -> bool:
-    """Whether this very content is there already."""
-    try:
-        found = hashing.digest(source)
-    except OSError:
-        return False
-    return (found.digest, found.size) == (digest, size) and place.size(name) == size
-
-
 def listing(store: Store, run_id: str, path: str = "", recursive: bool = False) -> list[Artifact]:
     """What is in a folder of a run's artifacts: folders and files; with `recursive`, all files below it."""
     path = normal(path)
-    found = _place(store.root, store.read(run_id)).files(path)
+    found = _place(store.root, _known(store, run_id)).files(path)
     if recursive:
         return [Artifact(name, False, size) for name, size in found]
     start = f"{path}/" if path else ""
@@ -142,7 +136,7 @@ def fetch(store: Store, run_id: str, path: str, target: str, report: Report | No
     """
     path = normal(path)
     run = store.read(run_id)
-    place = _place(store.root, run)
+    place = _place(store.root, run_id)
     files = list(place.files(path))
     if not files:
         raise InputError(f"the run has no artifact {path!r}", f"proj artifacts ls {run_id[:8]}  lists them")
@@ -179,7 +173,7 @@ def fetch(store: Store, run_id: str, path: str, target: str, report: Report | No
 def delete(store: Store, run_id: str, path: str) -> list[str]:
     """Removes an artifact, or all below a folder of them; the log keeps that they were there."""
     path = normal(path)
-    place = _place(store.root, store.read(run_id))
+    place = _place(store.root, _known(store, run_id))
     names = [name for name, _ in place.files(path)]
     if not names:
         raise InputError(f"the run has no artifact {path!r}")
@@ -195,28 +189,38 @@ def delete(store: Store, run_id: str, path: str) -> list[str]:
 
 def where(store: Store, run_id: str) -> str:
     """The folder or URL of a run's artifacts."""
-    return _where(store.root, store.read(run_id))
+    return _where(store.root, _known(store, run_id))
 
 
-def _where(root: str, run: Run) -> str:
+def _known(store: Store, run_id: str) -> str:
+    """StoreError when there is no such run."""
+    store.open_run(run_id)
+    return run_id
+
+
+def _where(root: str, run_id: str) -> str:
     from runner.tracking import experiments
+    from runner.tracking.log import read
 
     location = ""
     try:
-        location = experiments.get(root, run.experiment_id).artifact_location
+        start, _ = next(
+            read(os.path.join(root, "runs", run_id, "events.jsonl")), ({}, 0)
+        )  # not all of the log
+        location = experiments.get(root, str(start.get("experiment_id", "0"))).artifact_location
     except StoreError:
         pass  # of a store that was merged by halves
     if not location or location.startswith("mlflow-artifacts:"):  # the server's own name for the run's folder
-        return os.path.join(root, "runs", run.run_id, "artifacts")
+        return os.path.join(root, "runs", run_id, "artifacts")
     if location.startswith("file:"):
         from urllib.parse import unquote, urlsplit
 
         location = unquote(urlsplit(location).path)
-    return f"{location.rstrip('/')}/{run.run_id}/artifacts"
+    return f"{location.rstrip('/')}/{run_id}/artifacts"
 
 
-def _place(root: str, run: Run) -> Place:
-    found = _where(root, run)
+def _place(root: str, run_id: str) -> Place:
+    found = _where(root, run_id)
     if "://" not in found:
         from runner.tracking.folder import Folder
 

@@ -32,6 +32,8 @@ class Remote:
             found = self._try(lambda: self._system.info(self._place(path)))
         except FileNotFoundError:
             return None
+        except Exception as error:
+            raise StoreError(f"{self.url} cannot be reached: {error}") from error
         return None if found["type"] == "directory" else int(found["size"])
 
     def put(self, source: str, path: str, progress: Callable[[int], None], immutable: bool = False) -> Digest:  # noqa: ARG002
@@ -78,7 +80,10 @@ class Remote:
             raise StoreError(f"{self.url}/{path} cannot be fetched: {error}") from error
 
     def delete(self, path: str) -> None:
-        self._try(lambda: self._system.rm_file(self._place(path)))
+        try:
+            self._try(lambda: self._system.rm_file(self._place(path)))
+        except Exception as error:
+            raise StoreError(f"{self.url}/{path} cannot be removed: {error}") from error
 
     def files(self, path: str) -> Iterator[tuple[str, int]]:
         """All files below a folder, or the file itself: (path from the root, size)."""
