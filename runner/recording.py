@@ -20,6 +20,7 @@ from runner.values import Activation, CodeState, Ended, Environment, Job, Report
 
 if TYPE_CHECKING:
     from runner.run import Outcome, Plan
+    from runner.tracking.follower import Follower
     from runner.tracking.writer import RunWriter
 
 __all__ = ["Recorder"]
@@ -44,6 +45,7 @@ class Recorder:
         self.run_id = writer.run_id
         self.directory = writer.directory
         self._endpoint: endpoint.Endpoint | None = None
+        self._follower: Follower | None = None  # sends the run on to a server of the user's
         self._unwritten: list[dict[str, Any]] = []  # while the disk is full
         self._observation = Observation(writer, self._note)
         self._reserve = os.path.join(self.directory, ".reserve")
@@ -204,7 +206,20 @@ class Recorder:
         group = int(facts.get("group") or 0)
         self._note({"type": "supervisor", **facts, "group_start": process.pid_start(group) if group else ""})
         self._observation.begin(group, self._activation, self._plan.request.sample_resources)
+        if "MLFLOW_TRACKING_URI" in os.environ:
+            self._mirror()
         start_new_thread(self.keep_code, ())
+
+    def _mirror(self) -> None:
+        """Sends the run on to the user's own server. Nothing of that may stop the run."""
+        from runner.tracking import follower
+
+        uri = follower.destination(os.environ)
+        try:
+            if uri:
+                self._follower = follower.begin(self._store, self.run_id, uri)
+        except (ProjError, OSError):
+            pass  # `proj sync` sends it
 
     def listen(self) -> int:
         return -1 if self._endpoint is None else self._endpoint.fileno()
@@ -271,6 +286,8 @@ class Recorder:
         except StoreError as error:
             report.warn(f"the end of this run could not be recorded: {error.message}")
         self._writer.close()
+        if self._follower is not None and (note := self._follower.finish()):
+            report.warn(note)
 
     def _note(self, *events: dict[str, Any]) -> None:
         """While the command runs nothing may stop it: what cannot be written now is written at the end."""

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
@@ -142,3 +142,56 @@ def run_flow(python: str, name: str, variables: dict[str, str], *arguments: str)
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     return done.stdout
+
+
+class Server(NamedTuple):
+    process: subprocess.Popen[str]
+    store: str
+    url: str
+    clients: list[Client]
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    def client(self, token: str = "") -> Client:
+        self.clients.append(Client(self.port, token))
+        return self.clients[-1]
+
+
+Start = Callable[..., Server]
+
+
+@pytest.fixture
+def start(tmp_path: object) -> Iterator[Start]:
+    """Starts servers on a store, and ends them."""
+    running: list[subprocess.Popen[str]] = []
+    clients: list[Client] = []
+    folder = os.path.join(str(tmp_path), "store")
+
+    def begin(*arguments: str) -> Server:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "runner", "server", "--port", "0", "--store", folder, *arguments],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        running.append(process)
+        assert process.stderr is not None
+        line = ""
+        while "MLFLOW_TRACKING_URI=" not in line:
+            line = process.stderr.readline()
+            assert line, "the server has ended"
+        return Server(process, folder, line.strip().partition("=")[2], clients)
+
+    yield begin
+    for client in clients:
+        client.link.close()
+    for process in running:
+        process.terminate()
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        assert process.stderr is not None
+        process.stderr.close()

@@ -1,0 +1,173 @@
+"""A client of the MLflow REST protocol, on http.client: what sending runs to a server and fetching them needs."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import os
+import ssl
+from collections.abc import Iterator, Mapping
+from typing import Any, BinaryIO
+from urllib.parse import quote, unquote, urlencode, urlsplit
+
+from runner.errors import InputError, ProjError
+
+__all__ = ["Refused", "Rest", "Unreachable", "without_credentials"]
+
+RETRIED = (408, 429, 500, 502, 503, 504)
+PIECE = 1 << 20
+
+
+class Unreachable(ProjError):
+    """The server is away, slow, or has a fault of its own: the same may work later."""
+
+
+class Refused(ProjError):
+    """The server understood, and does not want it."""
+
+    def __init__(self, code: str, message: str, status: int) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = status
+
+
+def without_credentials(uri: str) -> str:
+    parts = urlsplit(uri)
+    host = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=host, query="", fragment="").geturl().rstrip("/")
+
+
+class Rest:
+    """One connection, opened again when it was cut. Credentials: as MLflow's own client takes them."""
+
+    def __init__(self, uri: str, environ: Mapping[str, str] | None = None, timeout: float = 60) -> None:
+        environ = os.environ if environ is None else environ
+        parts = urlsplit(uri)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise InputError(
+                f"{without_credentials(uri)!r} is not the address of a tracking server", "http://host:port"
+            )
+        self.uri = without_credentials(uri)
+        self._secure = parts.scheme == "https"
+        self._host = parts.hostname
+        self._port = parts.port or (443 if self._secure else 80)
+        self._base = parts.path.rstrip("/")
+        self._timeout = timeout
+        self._insecure = environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() in ("true", "1")
+        self._headers = {"User-Agent": "proj", "Accept": "application/json"}
+        user = unquote(parts.username or "") or environ.get("MLFLOW_TRACKING_USERNAME", "")
+        password = unquote(parts.password or "") or environ.get("MLFLOW_TRACKING_PASSWORD", "")
+        token = environ.get("MLFLOW_TRACKING_TOKEN", "")
+        if user and password:
+            secret = base64.b64encode(f"{user}:{password}".encode()).decode()
+            self._headers["Authorization"] = f"Basic {secret}"
+        elif token:
+            self._headers["Authorization"] = f"Bearer {token}"
+        self._link: http.client.HTTPConnection | None = None
+
+    def __enter__(self) -> Rest:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def get(self, path: str, **query: Any) -> Any:
+        text = urlencode({key: value for key, value in query.items() if value not in (None, "")}, doseq=True)
+        return self._json("GET", f"/api/2.0/mlflow/{path}" + (f"?{text}" if text else ""), None)
+
+    def post(self, path: str, body: Mapping[str, Any], method: str = "POST") -> Any:
+        data = json.dumps(body).encode()
+        return self._json(method, f"/api/2.0/mlflow/{path}", data)
+
+    def put_file(self, path: str, file: BinaryIO, size: int) -> None:
+        """To the artifact proxy."""
+        headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
+        self._ask("PUT", f"{FILES}/{quote(path)}", file, headers)
+
+    def delete_file(self, path: str) -> None:
+        self._ask("DELETE", f"{FILES}/{quote(path)}", b"{}", {"Content-Type": "application/json"})
+
+    def list_files(self, path: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._json("GET", f"{FILES}?{urlencode({'path': path})}", None).get(
+            "files", []
+        )
+        return found
+
+    def get_file(self, path: str) -> Iterator[bytes]:
+        answer = self._send("GET", f"{FILES}/{quote(path)}", None, {})
+        if answer.status != 200:
+            self._judge(answer.status, answer.read())
+        try:
+            while piece := answer.read(PIECE):
+                yield piece
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            raise self._away(error) from error
+
+    def close(self) -> None:
+        if self._link is not None:
+            self._link.close()
+            self._link = None
+
+    def _json(self, method: str, path: str, data: bytes | None) -> Any:
+        text = self._ask(method, path, data, {"Content-Type": "application/json"} if data is not None else {})
+        try:
+            value = json.loads(text or b"{}")
+        except ValueError:
+            value = None
+        if not isinstance(value, dict):
+            raise Unreachable(f"{self.uri} does not answer like a tracking server", "is this its address?")
+        return value
+
+    def _ask(self, method: str, path: str, data: Any, headers: Mapping[str, str]) -> bytes:
+        answer = self._send(method, path, data, headers)
+        try:
+            text = answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            raise self._away(error) from error
+        if answer.status != 200:
+            self._judge(answer.status, text)
+        return text
+
+    def _send(
+        self, method: str, path: str, data: Any, headers: Mapping[str, str]
+    ) -> http.client.HTTPResponse:
+        try:
+            if self._link is None:
+                self._link = self._connect()
+            self._link.request(method, self._base + path, data, {**self._headers, **headers})
+            return self._link.getresponse()
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            raise self._away(error) from error
+
+    def _connect(self) -> http.client.HTTPConnection:
+        if not self._secure:
+            return http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
+        context = ssl.create_default_context(
+            cafile=os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH") or None
+        )
+        if self._insecure:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return http.client.HTTPSConnection(self._host, self._port, timeout=self._timeout, context=context)
+
+    def _away(self, error: Exception) -> Unreachable:
+        return Unreachable(
+            f"{self.uri} cannot be reached: {str(error) or type(error).__name__}", "proj sync  tries again"
+        )
+
+    def _judge(self, status: int, text: bytes) -> None:
+        try:
+            value = json.loads(text)
+            code, message = str(value["error_code"]), str(value.get("message", ""))
+        except (ValueError, KeyError, TypeError):
+            code, message = "", text[:200].decode("utf-8", "replace")
+        if status in RETRIED:
+            raise Unreachable(f"{self.uri} answered {status}: {message[:300]}", "proj sync  tries again")
+        raise Refused(code, f"{self.uri}: {message[:1000] or status}", status)
+
+
+FILES = "/api/2.0/mlflow-artifacts/artifacts"
