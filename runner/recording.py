@@ -207,19 +207,10 @@ class Recorder:
         self._note({"type": "supervisor", **facts, "group_start": process.pid_start(group) if group else ""})
         self._observation.begin(group, self._activation, self._plan.request.sample_resources)
         if "MLFLOW_TRACKING_URI" in os.environ:
-            self._mirror()
+            from runner.tracking import follower
+
+            self._follower = follower.begin(self._store, self.run_id, os.environ)
         start_new_thread(self.keep_code, ())
-
-    def _mirror(self) -> None:
-        """Sends the run on to the user's own server. Nothing of that may stop the run."""
-        from runner.tracking import follower
-
-        uri = follower.destination(os.environ)
-        try:
-            if uri:
-                self._follower = follower.begin(self._store, self.run_id, uri)
-        except (ProjError, OSError):
-            pass  # `proj sync` sends it
 
     def listen(self) -> int:
         return -1 if self._endpoint is None else self._endpoint.fileno()

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from runner import process, program
+from runner.errors import ProjError
 from runner.tracking import mirror
 
 if TYPE_CHECKING:
@@ -55,12 +56,19 @@ class Follower:
         return ""
 
 
-def begin(store: Store, run_id: str, uri: str) -> Follower:
-    """Notes where the run goes, and starts to send it. Whatever fails here, the run goes on."""
-    mirror.plan(store, run_id, uri)
-    ours = program.folder()
-    command = [os.path.join(ours, "proj")] if ours else [sys.executable, "-m", "runner"]
-    argv = [*command, "sync", run_id, "--follow", "--store", store.root]
-    # in a variable: everybody may read a command line, and the address may hold a password
-    helper = process.start(argv, {"MLFLOW_TRACKING_URI": uri, "PROJ_RUN_ID": None})
+def begin(store: Store, run_id: str, environ: Mapping[str, str]) -> Follower | None:
+    """Notes where the run goes, and starts to send it. None when it goes nowhere. Whatever fails, the run goes on."""
+    uri = destination(environ)
+    if not uri:
+        return None
+    helper = None
+    try:
+        mirror.plan(store, run_id, uri)
+        ours = program.folder()
+        command = [os.path.join(ours, "proj")] if ours else [sys.executable, "-m", "runner"]
+        argv = [*command, "sync", run_id, "--follow", "--store", store.root]
+        # in a variable: everybody may read a command line, and the address may hold a password
+        helper = process.start(argv, {"MLFLOW_TRACKING_URI": uri, "PROJ_RUN_ID": None})
+    except (ProjError, OSError):
+        pass  # `finish` says that it is unsent
     return Follower(store, run_id, helper)

@@ -230,11 +230,12 @@ def test_a_server_that_is_away(start: Start, here: Store) -> None:
         port = free.getsockname()[1]
     writer = here.create_run("0", name="main")
     began = time.perf_counter()
-    follower = begin(here, writer.run_id, f"http://user:secret@127.0.0.1:{port}")
+    follower = begin(here, writer.run_id, {"MLFLOW_TRACKING_URI": f"http://user:secret@127.0.0.1:{port}"})
     assert time.perf_counter() - began < 0.5
     writer.metric("m", 1, 0, 1)
     writer.end("FINISHED", exit_code=0)
     writer.close()
+    assert follower is not None
     note = follower.finish(1.0)
     assert f"proj sync {writer.run_id[:12]}" in note
     assert "secret" not in note
@@ -252,13 +253,14 @@ def test_a_server_that_is_away(start: Start, here: Store) -> None:
 def test_a_run_is_followed_while_it_is_on(start: Start, here: Store) -> None:
     server, there = remote(start)
     writer = here.create_run("0", name="main")
-    follower = begin(here, writer.run_id, server.url)
+    follower = begin(here, writer.run_id, {"MLFLOW_TRACKING_URI": server.url})
     for step in range(20):
         writer.metric("m", step, step, 1)
         time.sleep(0.1)
     assert there.search(limit=5).runs[0].metrics  # some are there before the end
     writer.end("FINISHED", exit_code=0)
     writer.close()
+    assert follower is not None
     assert follower.finish(10) == ""
     run = there.search(limit=5).runs[0]
     assert run.status == "FINISHED"
