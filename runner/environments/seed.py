@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 
+from runner import memo
 from runner.environments import interpreters
 
 __all__ = ["pip_version", "pip_wheel"]
@@ -20,6 +21,14 @@ def pip_wheel(python: str) -> str:
     if spec is None or not spec.origin:
         return ""
     folder = os.path.join(os.path.dirname(spec.origin), "seed", "wheels", "embed")
+    known = memo.recall("pip", f"{folder} for {python}")
+    if known is None:
+        known = _newest(folder, python)
+        memo.keep("pip", f"{folder} for {python}", [folder], known)
+    return str(known)
+
+
+def _newest(folder: str, python: str) -> str:
     try:
         names = [name for name in os.listdir(folder) if name.startswith("pip-") and name.endswith(".whl")]
     except OSError:
