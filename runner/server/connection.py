@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import _socket
 import time
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from runner.server.http import Chunks, Head
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from runner.server.answer import Response
     from runner.server.handler import Limits, Sink, Task
 
-__all__ = ["BODY", "BUSY", "HEAD", "LINGER", "SHAKE", "Connection"]
+__all__ = ["BODY", "BUSY", "HEAD", "LINGER", "SHAKE", "Connection", "accepted"]
 
 SHAKE = 0  # TLS is being agreed on
 HEAD = 1  # waits for a request, or for the rest of its head
@@ -89,3 +89,19 @@ class Connection:
         self.drop_sink()
         self.close_file()
         self.link.close()
+
+
+def accepted(fd: int, address: Any, tls: Any) -> Connection:
+    """The connection of a socket that was accepted; `tls`: an ssl.SSLContext, or None."""
+    link: _socket.socket
+    if tls is None:
+        link = _socket.socket(fileno=fd)
+    else:
+        import socket
+
+        link = tls.wrap_socket(socket.socket(fileno=fd), server_side=True, do_handshake_on_connect=False)
+    link.setblocking(False)
+    if link.family != _socket.AF_UNIX:
+        link.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
+    peer = address[0] if isinstance(address, tuple) else ""
+    return Connection(link, peer, HEAD if tls is None else SHAKE)

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from runner.server.answer import Response, error
-from runner.server.connection import BODY, BUSY, HEAD, LINGER, SHAKE, Connection
+from runner.server.connection import BODY, BUSY, HEAD, LINGER, SHAKE, Connection, accepted
 from runner.server.handler import Handler, Limits, Task
 from runner.server.http import BadRequestError, Chunks, parse_head, render
 from runner.server.pool import Pool
@@ -114,20 +114,7 @@ class Loop:
                 return
             if len(self._connections) >= self._limits.connections:
                 self._make_room()
-            link: _socket.socket
-            if self._tls is None:
-                link = _socket.socket(fileno=fd)
-            else:
-                import socket
-
-                link = self._tls.wrap_socket(
-                    socket.socket(fileno=fd), server_side=True, do_handshake_on_connect=False
-                )
-            link.setblocking(False)
-            if link.family != _socket.AF_UNIX:
-                link.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
-            peer = address[0] if isinstance(address, tuple) else ""
-            connection = Connection(link, peer, SHAKE if self._tls is not None else HEAD)
+            connection = accepted(fd, address, self._tls)
             self._connections[fd] = connection
             self._selector.register(fd, selectors.EVENT_READ, connection)
 
