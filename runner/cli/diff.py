@@ -30,13 +30,13 @@ def command(values: dict[str, Any]) -> int:
     """
     from runner.cli import output
     from runner.reproduction.difference import between
-    from runner.reproduction.recorded import load
+    from runner.reproduction.recorded import of
 
     given = reference.take(values)
     if len(given["runs"]) != 2:
         raise InputError("it takes two runs to tell a difference", "proj diff last~1 last")
     with reference.open_store(given["store"], quiet=True) as store:
-        old, new = (load(store, reference.find(store, ref).run_id) for ref in given["runs"])
+        old, new = (of(store, reference.find(store, ref)) for ref in given["runs"])
         found = between(old, new)
     if given["json"]:
         output.emit_json(found.facts())

@@ -43,7 +43,7 @@ def make(store: Store, ref: str, path: str, limit: int, with_packages: bool, rep
         code = os.path.join(work, "code")
         with report.step("restoring the code"):
             snapshot.restore(recorded.store, recorded.code.tree, code)
-        members = {**_record(recorded), **_tree(code, "code")}
+        members = {**_record(recorded, os.path.join(work, "artifacts")), **_tree(code, "code")}
         found, lacking = _inputs(recorded, code, limit)
         members |= found
         if with_packages:
@@ -62,7 +62,8 @@ def make(store: Store, ref: str, path: str, limit: int, with_packages: bool, rep
     return Bundle(path, os.path.getsize(path), len(members) + 1, tuple(lacking))
 
 
-def _record(recorded: Recorded) -> dict[str, Member]:
+def _record(recorded: Recorded, folder: str) -> dict[str, Member]:
+    """`folder`: for artifacts that are kept elsewhere."""
     events = (event for event, _ in read(os.path.join(recorded.directory, "events.jsonl")))
     lines = [encode(event) for event in events if event["type"] not in LATER]
     members = {"run/events.jsonl": Member(b"".join(lines))}
@@ -72,7 +73,10 @@ def _record(recorded: Recorded) -> dict[str, Member]:
         file = os.path.join(recorded.directory, os.path.basename(name))
         if os.path.exists(file):
             members[f"run/{os.path.basename(name)}"] = Member(path=file)
-    return members | _tree(recorded.artifacts, "run/artifacts")
+    for name in recorded.run.artifacts:
+        if file := recorded.artifact(name, folder):
+            members[f"run/artifacts/{name}"] = Member(path=file)
+    return members
 
 
 def _tree(folder: str, prefix: str) -> dict[str, Member]:

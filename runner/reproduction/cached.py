@@ -6,11 +6,13 @@ import os
 import shutil
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from runner import machine
+from runner import machine, paths
 from runner.environments.system import packages as installed
 from runner.errors import ProjError
+from runner.hashing import digest
 from runner.origin import options_of, seed_variables
 from runner.outputs import filled
 from runner.recording import Recorder
@@ -18,6 +20,7 @@ from runner.reproduction.causes import packages, without_root
 from runner.reproduction.recorded import Recorded, of
 from runner.run import Plan
 from runner.sources import snapshot
+from runner.tracking import artifacts
 from runner.tracking.fold import Run
 from runner.tracking.log import read
 from runner.tracking.store import Store
@@ -205,10 +208,15 @@ def _not_kept(old: Recorded) -> str:
     run = old.run
     if not (run.outputs or run.artifacts or run.metrics):
         return "it declares no outputs and logged nothing"
-    missing = [
-        name for name in run.artifacts if not os.path.exists(os.path.join(old.artifacts, *name.split("/")))
-    ]
-    return f"{', '.join(missing[:3])} of it is not kept any more" if missing else ""
+    if "://" in artifacts.where(Store(old.store), run.run_id):
+        return ""  # checked when they are fetched
+    for name, facts in run.artifacts.items():
+        path = os.path.join(old.artifacts, *name.split("/"))
+        if not os.path.isfile(path):
+            return f"{name} of it is not kept any more"
+        if digest(path).digest != facts.get("digest"):
+            return f"{name} of it is not what was kept"
+    return ""
 
 
 # ---- taking over ---------------------------------------------------------------------------------------------
@@ -217,13 +225,15 @@ def _not_kept(old: Recorded) -> str:
 def _take(wanted: Wanted, old: Recorded, recorder: Recorder, report: Report) -> Ended:
     """Its outputs are written into the project, its metrics and other files go into the new record."""
     plan = wanted.plan
-    declared = [str(each["path"]) for each in old.run.outputs]
-    for name in old.run.artifacts:
-        source = os.path.join(old.artifacts, *name.split("/"))
-        if any(name == each or name.startswith(f"{each}/") for each in declared):
-            _restore(source, os.path.join(wanted.directory, *name.split("/")))
-        else:
-            recorder.keep_artifact(source, os.path.dirname(name))
+    with TemporaryDirectory(dir=paths.temporary()) as folder:
+        for name in old.run.artifacts:
+            source = old.artifact(name, folder)
+            if not source:
+                raise ProjError(f"{name} of the run {old.run.name} cannot be fetched", "run without --cached")
+            if target := _target(old.run, name, wanted.directory):
+                _restore(source, target)
+            else:
+                recorder.keep_artifact(source, os.path.dirname(name))
     metrics = [
         {key: value for key, value in event.items() if key != "time"}
         for event, _ in read(os.path.join(old.directory, "events.jsonl"))
@@ -244,6 +254,18 @@ def _take(wanted: Wanted, old: Recorded, recorder: Recorder, report: Report) -> 
     message = f"the outputs of {old.run.name} ({old.run.run_id[:12]}) were taken over: nothing was run"
     report.note(message)
     return Ended("FINISHED", 0, "exit", "", message)
+
+
+def _target(run: Run, name: str, directory: str) -> str:
+    """Where an artifact that is a declared output belongs; "" for others. Outside the project: known by its name."""
+    for each in run.outputs:
+        path = str(each["path"])
+        kept = os.path.basename(path) if os.path.isabs(path) else path
+        if name == kept:
+            return os.path.join(directory, path)
+        if name.startswith(f"{kept}/"):
+            return os.path.join(directory, path, name[len(kept) + 1 :])
+    return ""
 
 
 def _restore(source: str, target: str) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
+from runner import paths
+from runner.hashing import digest
 from runner.reproduction import comparators
 from runner.reproduction.closeness import Finding, number
 from runner.reproduction.recorded import Recorded
@@ -48,7 +51,38 @@ def runs(
         *_files(old, new, tolerances),
         _log(old, first),
     ]
-    return [each for each in found if not any(fnmatchcase(each.name, pattern) for pattern in ignored)]
+    found = [each for each in found if not any(fnmatchcase(each.name, pattern) for pattern in ignored)]
+    for name, steps in _steps(old, new).items():
+        if isinstance(steps, Compared):
+            found.append(steps)
+            continue
+        for each in runs(steps[0], steps[1:], tolerances, ignored):
+            found.append(each._replace(name=f"{name}: {each.name}"))
+    return found
+
+
+def _steps(old: Recorded, new: Sequence[Recorded]) -> dict[str, list[Recorded] | Compared]:
+    """The runs that each of them started, side by side: the first `train` with the first `train`."""
+    named = [_named(each) for each in (old, *new)]
+    found: dict[str, list[Recorded] | Compared] = {}
+    for name in dict.fromkeys(name for each in named for name in each):
+        there = [each[name] for each in named if name in each]
+        if len(there) == len(named):
+            found[name] = there
+        elif name in named[0]:
+            found[name] = Compared("run", name, "missing", "it was not started now")
+        elif name in named[1]:
+            found[name] = Compared("run", name, "added", "it was not started then")
+    return found
+
+
+def _named(recorded: Recorded) -> dict[str, Recorded]:
+    found: dict[str, Recorded] = {}
+    for each in recorded.children:
+        name = each.run.entry_point or "run"
+        number = 1 + sum(other == name or other.startswith(f"{name} #") for other in found)
+        found[name if number == 1 else f"{name} #{number}"] = each
+    return found
 
 
 def varying(new: Sequence[Recorded]) -> set[tuple[str, str]]:
@@ -167,24 +201,18 @@ def _digests(recorded: Recorded) -> dict[str, str]:
 
 
 def _file(kind: str, name: str, old: Recorded, new: Sequence[Recorded], given: Tolerance | None) -> Compared:
-    paths = [os.path.join(each.artifacts, *name.split("/")) for each in (old, *new)]
-    if not all(map(os.path.isfile, paths)):
-        return Compared(kind, name, "different", "the hashes differ, and the files are not kept")
-    found = comparators.files(paths[0], paths[1], given or EXACT)
+    with TemporaryDirectory(dir=paths.temporary()) as folder:
+        files = [each.artifact(name, folder) for each in (old, *new)]
+        if not all(files):
+            return Compared(kind, name, "different", "the hashes differ, and the files are not kept")
+        found = comparators.files(files[0], files[1], given or EXACT)
+        varies = not found.same and given is None and len({digest(path).digest for path in files[1:]}) > 1
     shown = given.origin if given else ""
-    if not found.same and given is None and len(new) > 1 and _vary(paths[1:]):
-        return Compared(
-            kind, name, "within-tolerance", "it is never twice the same", None, None,
-            found.absolute, found.relative, f"spread of {len(new)} runs",
-        )  # fmt: skip
     result = "within-tolerance" if found.same else "different"
+    if varies:
+        found = found._replace(detail="it is never twice the same")
+        result, shown = "within-tolerance", f"spread of {len(new)} runs"
     return Compared(kind, name, result, found.detail, None, None, found.absolute, found.relative, shown)
-
-
-def _vary(paths: Iterable[str]) -> bool:
-    from runner.hashing import digest
-
-    return len({digest(path).digest for path in paths}) > 1
 
 
 def _log(old: Recorded, new: Recorded) -> Compared:

@@ -7,12 +7,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from runner.errors import InputError, ProjError
-from runner.tracking.fold import Metric, Run
+from runner.tracking.fold import PARENT_TAG, Metric, Run
 from runner.tracking.log import read
 from runner.tracking.store import Store
 from runner.values import CodeState, Json
 
 __all__ = ["CannotRunError", "Recorded", "load", "machine_facts", "of"]
+
+DEPTH = 3  # of runs in runs
+CHILDREN = 1000
 
 
 class CannotRunError(ProjError):
@@ -31,6 +34,7 @@ class Recorded(NamedTuple):
     texts: Mapping[str, str]
     lock: str  # text; "" when the environment had none
     installed: str = ""  # packages, one a line, of an environment that was found and not made
+    children: tuple[Recorded, ...] = ()  # runs that it started, in their order; only `load` looks for them
 
     def section(self, name: str) -> Mapping[str, Any]:
         return self.run.sections.get(name, {})
@@ -73,6 +77,19 @@ class Recorded(NamedTuple):
     def artifacts(self) -> str:
         return os.path.join(self.directory, "artifacts")
 
+    def artifact(self, name: str, folder: str) -> str:
+        """The file of an artifact; of one that is kept elsewhere a copy, made in `folder`. "" when it is lost."""
+        path = os.path.join(self.artifacts, *name.split("/"))
+        if os.path.isfile(path):
+            return path
+        from runner.tracking.artifacts import fetch
+
+        target = os.path.join(folder, self.run.run_id, os.path.dirname(name))
+        try:
+            return fetch(Store(self.store), self.run.run_id, name, target)[0]
+        except ProjError:
+            return ""
+
     def histories(self) -> dict[str, list[Metric]]:
         """All points of all metrics in the order in which they were logged, re-sent ones once."""
         found: dict[str, dict[str, Metric]] = {}
@@ -86,7 +103,16 @@ def load(store: Store, ref: str) -> Recorded:
     run = store.get(store.resolve(ref))
     if run.status in ("RUNNING", "SCHEDULED"):
         raise InputError(f"the run {run.name} is not over", "proj runs  shows how far it is")
-    return of(store, run)
+    return _with_children(store, of(store, run), DEPTH)
+
+
+def _with_children(store: Store, recorded: Recorded, depth: int) -> Recorded:
+    """Steps of a pipeline, trials of a search: also runs that a client nested in it."""
+    if not depth:
+        return recorded
+    page = store.search(f"tags.`{PARENT_TAG}` = '{recorded.run.run_id}'", limit=CHILDREN)
+    runs = sorted(page.runs, key=lambda run: (run.start_time, run.run_id))
+    return recorded._replace(children=tuple(_with_children(store, of(store, run), depth - 1) for run in runs))
 
 
 def of(store: Store, run: Run) -> Recorded:

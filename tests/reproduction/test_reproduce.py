@@ -380,3 +380,50 @@ def test_an_output_that_is_not_written_any_more(tmp_path: object) -> None:
     assert verdict["verdict"] == "different"
     assert result(verdict, "a.txt") == "missing"
     assert reproduced(run, "--ignore", "*.txt")["verdict"] == "identical"
+
+
+STEPS = """\
+entry_points:
+  main:
+    command: "proj run . -e make -P n=1 && proj run . -e make -P n=2"
+  make:
+    parameters: {n: int}
+    outputs: ["out*.txt"]
+    command: "python3 make.py {n}"
+"""
+MAKE = """\
+import os, sys
+from log import log
+n = int(sys.argv[1])
+extra = 1 if n == 2 and os.path.exists(%r) else 0
+log("n", n + extra)
+open(f"out{n}.txt", "w").write(str(n + extra))
+"""
+
+
+def test_the_steps_of_a_run_are_compared_too(tmp_path: object) -> None:
+    marker = f"{tmp_path}/marker"
+    run = ran(make_tree(f"{tmp_path}/demo", {"MLproject": STEPS, "make.py": MAKE % marker, "log.py": LOG}))
+    same = reproduced(run)
+    assert same["verdict"] == "identical"
+    assert result(same, "make #2: n") == "identical"
+    make_tree(tmp_path, {"marker": ""})
+    other = reproduced(run)
+    assert other["verdict"] == "different"
+    assert result(other, "make: n") == "identical"
+    assert result(other, "make #2: n") == result(other, "make #2: out2.txt") == "different"
+
+
+def test_artifacts_that_are_kept_elsewhere(tmp_path: object) -> None:
+    experiment = store().create_experiment("away", f"file://{tmp_path}/away")
+    run = ran(make_tree(f"{tmp_path}/demo", DETERMINISTIC), "--experiment-id", experiment)
+    assert not os.path.exists(artifact(run.run_id, "model.json"))
+    verdict = reproduced(run)
+    assert verdict["verdict"] == "identical"
+    for name in os.listdir(f"{tmp_path}/away"):
+        if name != run.run_id:
+            break
+    else:
+        raise AssertionError("the new run's artifacts are not there")
+    with open(f"{tmp_path}/away/{run.run_id}/artifacts/model.json", "w") as file:
+        file.write("[]")
