@@ -36,6 +36,14 @@ class Resolved(NamedTuple):
 def fetch(uri: str, version: str, report: Report) -> Checkout:
     """The commit that the version names now; from the cache alone when the remote cannot be reached."""
     wanted = location.parse(uri, version)
+    try:
+        return _fetch(wanted, report)
+    except mirror.DamagedError as error:
+        mirror.condemn(error.mirror)
+        return _fetch(wanted, report)
+
+
+def _fetch(wanted: Location, report: Report) -> Checkout:
     source = mirror.of(wanted.url, wanted.credentials)
     resolved = _resolve(wanted, source, report)
     folder, path = _place(source, source.url)
@@ -48,6 +56,14 @@ def fetch(uri: str, version: str, report: Report) -> Checkout:
 
 def fetch_local(found: Repository, directory: str, version: str, report: Report) -> Checkout:
     """A version of a repository on this machine; the user's work tree and repository are only read."""
+    try:
+        return _fetch_local(found, directory, version, report)
+    except mirror.DamagedError as error:
+        mirror.condemn(error.mirror)
+        return _fetch_local(found, directory, version, report)
+
+
+def _fetch_local(found: Repository, directory: str, version: str, report: Report) -> Checkout:
     commit = _local_commit(found, version)
     top = found.common.removesuffix(f"{os.sep}.git")
     source = mirror.of(top)

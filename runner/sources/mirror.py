@@ -19,7 +19,8 @@ from typing import NamedTuple
 from runner import paths, process
 from runner.errors import SourceError
 from runner.sources import folders
-from runner.sources.credentials import Credentials, for_git, redact
+from runner.sources.credentials import Credentials, for_git
+from runner.sources.git_messages import hint, is_damage, last_line
 from runner.values import Report
 
 try:
@@ -27,7 +28,19 @@ try:
 except ImportError:  # Windows: no locks between processes
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["Mirror", "Refs", "UnreachableError", "ask", "has", "known", "of", "restore_config", "update"]
+__all__ = [
+    "DamagedError",
+    "Mirror",
+    "Refs",
+    "UnreachableError",
+    "ask",
+    "condemn",
+    "has",
+    "known",
+    "of",
+    "restore_config",
+    "update",
+]
 
 QUIET = ("-c", "core.hooksPath=/dev/null", "-c", "advice.detachedHead=false")  # of work trees of a mirror
 # As in a clone: a command may make branches of its own in its work tree.
@@ -39,8 +52,6 @@ CONFIG = """[gc]
 \turl = {url}
 \tfetch = +refs/heads/*:refs/remotes/origin/*
 """
-# what git says whenever a remote refuses
-BOILERPLATE = ("fatal: Could not read from remote", "Please make sure", "and the repository exists")
 PATIENCE = 20.0  # s, for a remote's list of refs when the mirror could answer instead
 
 
@@ -48,8 +59,19 @@ class UnreachableError(SourceError):
     """The remote did not answer, or refused. `reason` is git's own last line."""
 
     def __init__(self, url: str, reason: str) -> None:
-        super().__init__(f"{url} cannot be fetched: {reason}", _hint(url, reason))
+        super().__init__(f"{url} cannot be fetched: {reason}", hint(url, reason))
         self.reason = reason
+
+
+class DamagedError(SourceError):
+    """A mirror is broken: condemn() it and fetch again."""
+
+    def __init__(self, mirror: Mirror, reason: str) -> None:
+        super().__init__(
+            f"the cached copy {mirror.folder} of {mirror.url} is damaged: {reason}",
+            f"git ls-remote {mirror.url}  must work, then it is made anew",
+        )
+        self.mirror = mirror
 
 
 class Mirror(NamedTuple):
@@ -59,7 +81,10 @@ class Mirror(NamedTuple):
 
     @property
     def exists(self) -> bool:
-        return os.path.exists(os.path.join(self.folder, "HEAD"))
+        def there(name: str) -> bool:
+            return os.path.exists(os.path.join(self.folder, name))
+
+        return there("HEAD") and there("config.made") and there("objects/pack") and not there("damaged")
 
     @property
     def variables(self) -> dict[str, str | None]:
@@ -176,13 +201,32 @@ def update(
             if done.code and ".lock'" in done.err:
                 _remove_stale_locks(folder)
                 done = transfer(argv, mirror.variables, step, lock)
+        if done.code and not fresh and is_damage(done.err):
+            raise DamagedError(mirror, last_line(done.err, mirror.credentials))
         if done.code:
             raise UnreachableError(mirror.url, last_line(done.err, mirror.credentials))
         if default.startswith("refs/heads/"):
             os.makedirs(os.path.join(folder, BRANCHES), exist_ok=True)
             _write(os.path.join(folder, BRANCHES, "HEAD"), f"ref: {BRANCHES}{default[11:]}\n")
         if fresh:
-            os.rename(folder, mirror.folder)
+            _put_in_place(folder, mirror.folder)
+
+
+def condemn(mirror: Mirror) -> None:
+    """Has a damaged mirror made anew by the next update()."""
+    _write(os.path.join(mirror.folder, "damaged"), "")
+
+
+def _put_in_place(new: str, folder: str) -> None:
+    """Puts a new mirror where a damaged one may be; work trees that are in use keep what git knows of them."""
+    old = f"{folder}.old"
+    folders.remove_tree(old)
+    if os.path.lexists(folder):
+        if os.path.isdir(os.path.join(folder, "worktrees")):
+            os.rename(os.path.join(folder, "worktrees"), os.path.join(new, "worktrees"))
+        os.rename(folder, old)
+    os.rename(new, folder)
+    folders.remove_tree(old)
 
 
 def _create(mirror: Mirror, folder: str, ids: str) -> None:
@@ -235,38 +279,6 @@ def _locked(mirror: Mirror, report: Report) -> Iterator[int]:
         yield handle
     finally:
         os.close(handle)
-
-
-def last_line(text: str, credentials: Credentials = Credentials()) -> str:  # noqa: B008 (it is frozen)
-    """Git's own explanation in short: the last line that says something, without credentials."""
-    lines = [line.strip() for line in redact(text, credentials.secrets).splitlines()]
-    telling = [line for line in lines if line and not line.startswith(BOILERPLATE)]
-    fatal = [line for line in telling if line.startswith(("fatal: ", "ERROR: ", "error: "))]
-    chosen = (fatal or telling or ["git gave no reason"])[-1]
-    for word in ("fatal: ", "ERROR: ", "error: ", "remote: "):
-        chosen = chosen.removeprefix(word)
-    before, found, after = chosen.partition("': ")  # the URL was said already
-    return (after if found and before.startswith("unable to access") else chosen).rstrip(".")
-
-
-def _hint(url: str, reason: str) -> str:
-    reason = reason.lower()
-    if (
-        "could not read username" in reason
-        or "authentication failed" in reason
-        or "terminal prompts" in reason
-    ):
-        return f"git ls-remote {url}  must work without asking: set up a credential helper or an ssh key"
-    if "permission denied" in reason or "host key" in reason:
-        return f"git ls-remote {url}  must work: ssh-add your key, or accept the host's key"
-    if (
-        "resolve host" in reason
-        or "timed out" in reason
-        or "unable to access" in reason
-        or "connect" in reason
-    ):
-        return "check the network and the address"
-    return f"git ls-remote {url}  shows what git says"
 
 
 def _refs(text: str) -> Refs:

@@ -9,6 +9,7 @@ from runner import process
 from runner.errors import SourceError
 from runner.sources import folders, mirror, repository, spare
 from runner.sources.credentials import split
+from runner.sources.git_messages import is_damage, last_line
 from runner.sources.location import resolve_relative
 from runner.sources.mirror import QUIET, Mirror
 from runner.values import Report
@@ -35,11 +36,13 @@ def check_out(source: Mirror, commit: str, place: Place, report: Report) -> tupl
     if done is None or done.code:
         _link(source, commit, place)
         done = _git(source, place, *RESET)
+    if done.code and is_damage(done.err):
+        raise mirror.DamagedError(source, last_line(done.err, source.credentials))
     if done.code:
         raise SourceError(
             f"commit {commit[:10]} of {source.url} cannot be written to {place.path}: "
-            f"{mirror.last_line(done.err, source.credentials)}",
-            "is the disk full? proj cache clean  removes a damaged mirror",
+            f"{last_line(done.err, source.credentials)}",
+            "is the disk full?",
         )
     if found := repository.find(place.path):
         spare.remember_index(place.folder, found.folder)

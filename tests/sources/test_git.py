@@ -618,3 +618,38 @@ def test_without_git_on_the_machine(remote: str, tmp_path: Path, monkeypatch: py
         fetched(f"file://{remote}")
     with pytest.raises(ProjError, match="git is not on PATH"):
         snapshot.take(snapshot.begin(checkout), state, str(tmp_path / "store"))
+
+
+@pytest.mark.parametrize("harm", ["objects", "packs", "blob", "refs", "head", "config", "half"])
+def test_a_damaged_mirror_is_made_anew(harm: str, remote: str) -> None:
+    in_use = fetched(f"file://{remote}")
+    folder = mirror.of(f"file://{remote}").folder
+    if harm == "objects":
+        shutil.rmtree(f"{folder}/objects")
+    if harm == "packs":
+        make_tree(remote, {f"many/{number}.txt": f"{number}\n" for number in range(200)})
+        git(remote, "add", "-A")
+        git(remote, "commit", "-qm", "many: git keeps few as loose objects")
+        sources.release(fetched(f"file://{remote}"))
+        for pack in Path(folder, "objects/pack").glob("*.pack"):
+            pack.chmod(0o644)
+            pack.write_bytes(pack.read_bytes()[:200])
+    if harm == "blob":
+        blob = git(remote, "rev-parse", "HEAD:version.txt")
+        Path(folder, "objects", blob[:2], blob[2:]).unlink()
+    if harm == "refs":
+        (ref,) = Path(folder).glob("refs/remotes/origin/main")
+        ref.write_text("garbage\n")
+    if harm == "head":
+        Path(folder, "HEAD").unlink()
+    if harm == "config":
+        Path(folder, "config.made").unlink()
+    if harm == "half":
+        shutil.rmtree(folder)
+        os.makedirs(f"{folder}/objects")
+    checkout = fetched(f"file://{remote}")
+    assert version_of(checkout) == "3"
+    assert git(checkout.root, "status", "--porcelain") == ""
+    assert version_of(fetched(f"file://{remote}", "feature/x")) == "x"
+    if harm != "half":
+        assert git(in_use.root, "status", "--porcelain") == ""
