@@ -16,6 +16,7 @@ from runner.values import Report
 __all__ = ["Index"]
 
 T = TypeVar("T")
+CHECK = "proj doctor  checks the store"
 PATIENCE = 5.0  # s; then what is there is used as it is
 BUILDING = 120.0  # s; while another process makes the index for the first time
 
@@ -94,7 +95,10 @@ class Index:
                 self.close()
                 if path != ":memory:" and not isinstance(error, sqlite3.OperationalError):
                     _remove(path)
-                return question(self._current())
+                try:
+                    return question(self._current())
+                except sqlite3.Error as again:
+                    raise StoreError(f"the index {self.path} cannot be read: {again}", CHECK) from again
 
     def _current(self, everything: bool = False) -> sqlite3.Connection:
         """A connection to an index that is as new as can be."""
@@ -123,7 +127,7 @@ class Index:
                     trouble = error
                     self.close()
                     _remove(path)
-        raise StoreError(f"no index can be made for {self.root}: {trouble}", "proj doctor  checks the store")
+        raise StoreError(f"no index can be made for {self.root}: {trouble}", CHECK)
 
     def _borrow(self) -> sqlite3.Connection | None:
         """The index of somebody else's store, which we may only read, if it is current."""
@@ -137,7 +141,7 @@ class Index:
         except sqlite3.Error:
             return None
         try:
-            if migrations.version(connection) == len(migrations.MIGRATIONS):
+            if migrations.is_current(connection):
                 work = catchup.look(connection, self.root)
                 if work is None or not (work.runs or work.experiments):
                     self._connection, self.path, self._borrowed = connection, path, True

@@ -7,13 +7,14 @@ events come to mean something else (fold.py), REFILL is appended, and the logs a
 from __future__ import annotations
 
 import sqlite3
+from binascii import crc32
 from collections.abc import Sequence
 
 from runner.errors import StoreError
 from runner.tracking.dialect import SQLITE, Dialect
 from runner.tracking.log import now
 
-__all__ = ["BY_VALUE", "MIGRATIONS", "PREFIX", "REFILL", "migrate", "version"]
+__all__ = ["BY_VALUE", "MIGRATIONS", "PREFIX", "REFILL", "is_current", "migrate", "version"]
 
 PREFIX = 64
 
@@ -90,8 +91,17 @@ def migrate(
 ) -> None:
     """Brings the tables up to date. StoreError for an index that a newer version made.
 
+    sqlite3.DatabaseError for one whose earlier migrations were others than ours (a development version's).
     Several processes may do it at once: one does, the others find it done.
     """
+    found = version(connection)
+    if found > len(migrations):
+        raise StoreError(
+            f"{where} was made by a newer version of proj (format {found}; this one knows {len(migrations)})",
+            f"upgrade proj, or remove {where}: it is made again from the logs",
+        )
+    if found and not _is_ours(connection, migrations):
+        raise sqlite3.DatabaseError("this index was made by another line of development")
     for number, statements in enumerate(migrations, 1):
         if version(connection) >= number:
             continue
@@ -100,18 +110,32 @@ def migrate(
             if version(connection) < number:
                 if number == 1:
                     connection.execute(
-                        "CREATE TABLE migrations (version INTEGER PRIMARY KEY, applied BIGINT NOT NULL)"
+                        "CREATE TABLE migrations "
+                        "(version INTEGER PRIMARY KEY, applied BIGINT NOT NULL, checksum TEXT NOT NULL)"
                     )
                 for statement in statements:
                     connection.execute(statement.format(clustered=dialect.clustered, number=dialect.number))
-                connection.execute("INSERT INTO migrations VALUES (?, ?)", (number, now()))
+                values = (number, now(), _checksum(statements))
+                connection.execute("INSERT INTO migrations VALUES (?, ?, ?)", values)
         except BaseException:
             connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")
-    found = version(connection)
-    if found > len(migrations):
-        raise StoreError(
-            f"{where} was made by a newer version of proj (format {found}; this one knows {len(migrations)})",
-            f"upgrade proj, or remove {where}: it is made again from the logs",
-        )
+
+
+def is_current(connection: sqlite3.Connection) -> bool:
+    return version(connection) == len(MIGRATIONS) and _is_ours(connection, MIGRATIONS)
+
+
+def _checksum(statements: Sequence[str]) -> str:
+    return f"{crc32(chr(0).join(statements).encode()):08x}"
+
+
+def _is_ours(connection: sqlite3.Connection, migrations: Sequence[Sequence[str]]) -> bool:
+    try:
+        found = connection.execute("SELECT checksum FROM migrations ORDER BY version").fetchall()
+    except sqlite3.OperationalError as error:
+        if "no such column" not in str(error):
+            raise
+        return False
+    return all(checksum == _checksum(ours) for (checksum,), ours in zip(found, migrations, strict=False))

@@ -262,12 +262,31 @@ def test_an_index_of_a_newer_version_is_refused(root: str) -> None:
     assert names(root) == ["a"]
     connection = sqlite3.connect(os.path.join(root, "index.sqlite"))
     with connection:
-        connection.execute("INSERT INTO migrations VALUES (99, 0)")
+        connection.execute("INSERT INTO migrations VALUES (99, 0, '')")
     connection.close()
     with pytest.raises(StoreError, match="newer version") as caught:
         names(root)
     assert "upgrade" in caught.value.hint
     assert os.path.exists(os.path.join(root, "index.sqlite"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["UPDATE migrations SET checksum = 'other'", "ALTER TABLE migrations DROP COLUMN checksum"],
+    ids=["another checksum", "none"],
+)
+def test_an_index_of_another_line_of_development_is_made_again(root: str, change: str) -> None:
+    fill(root, "a")
+    assert names(root) == ["a"]
+    connection = sqlite3.connect(os.path.join(root, "index.sqlite"))
+    with connection:
+        connection.execute("ALTER TABLE runs RENAME COLUMN host TO something")
+        connection.execute(change)
+    connection.close()
+    assert names(root) == ["a"]
+    with Store(root) as store:
+        histories.check(store)
+        assert store.index.path.startswith(root)
 
 
 def test_an_older_index_is_upgraded_and_a_failed_step_leaves_it_as_it_was(root: str) -> None:
