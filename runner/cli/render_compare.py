@@ -196,4 +196,5 @@ def _columns(values: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _cut(text: str, width: int) -> str:
+    text = render_values.safe(text)
     return text if len(text) <= width else text[: width - 1] + "…"

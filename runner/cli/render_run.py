@@ -85,7 +85,7 @@ def lines(
     """Groups with a heading; what is empty is left out. `curves`: points of each metric, to be drawn."""
     bold, off = ("\033[1m", "\033[0m") if colour else ("", "")
     took = columns.duration(run)
-    head = f"{bold}{run.name}{off}  {render_values.status(run.status, colour)}"
+    head = f"{bold}{render_values.safe(run.name)}{off}  {render_values.status(run.status, colour)}"
     found = [head + (f"  after {render_values.took(took)}" if took is not None else "")]
     groups: list[tuple[str, Rows]] = [
         ("", _head(run, experiment)),
@@ -111,8 +111,8 @@ def lines(
             found += ["", f"{bold}{title}{off}"]
         left = min(max(len(key) for key, _ in rows), 32)
         for key, value in rows:
-            first, *rest = value.split("\n")
-            found.append(_cut(f"  {key:<{left}}  {first}", width))
+            first, *rest = render_values.safe(value).split("\n")
+            found.append(_cut(f"  {render_values.safe(key):<{left}}  {first}", width))
             found += [_cut(f"  {'':<{left}}  {line}", width) for line in rest]
     return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-__all__ = ["ago", "iso", "json_number", "local_time", "number", "plain", "size", "status", "took"]
+__all__ = ["ago", "iso", "json_number", "local_time", "number", "plain", "safe", "size", "status", "took"]
 
 COLOURS = {"RUNNING": "36", "SCHEDULED": "36", "FINISHED": "32", "FAILED": "31", "KILLED": "33"}
 
@@ -85,6 +85,13 @@ def plain(value: object) -> str:
 
         return json.dumps(value, ensure_ascii=False)
     return str(value)
+
+
+def safe(text: str) -> str:
+    """Without characters that could steer the terminal: names and values come from anybody's program."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char in "\n\t" else "\ufffd" for char in text)
 
 
 def status(text: str, colour: bool) -> str:

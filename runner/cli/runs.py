@@ -180,6 +180,7 @@ def _since(text: str) -> int:
 
 def _print(runs: Sequence[Run], names: list[str], experiments: dict[str, str], given: dict[str, Any]) -> None:
     from runner.cli import output
+    from runner.cli.render_values import safe
 
     if given["json"]:
         from runner.cli.render_run import as_json
@@ -202,7 +203,7 @@ def _print(runs: Sequence[Run], names: list[str], experiments: dict[str, str], g
             fitting = columns.fit(names, rows, shutil.get_terminal_size().columns)
             names, rows = names[:fitting], [row[:fitting] for row in rows]
         right = [name for name in names if name in columns.NUMERIC or name.startswith("metrics.")]
-        output.table(names, rows, right=right)
+        output.table([safe(name) for name in names], rows, right=[safe(name) for name in right])
 
 
 def _typed(run: Run, name: str, experiments: dict[str, str]) -> Any:

@@ -70,6 +70,32 @@ def test_everything_is_shown_in_groups(program: Program) -> None:
     assert shown["params"] == {"lr": 0.5, "names": ["a", "b"]}
 
 
+def test_nothing_in_a_record_can_steer_the_terminal(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evil = "a\033]0;title\007b\033[2Jc"
+    make_run(evil, params={evil: evil}, tags={evil: evil, "mlflow.note.content": evil})
+    make_run("other", params={evil: "x"})
+    monkeypatch.setattr("runner.cli.output.is_terminal", lambda *given: True)
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "300")
+    for words in (("show", "last~1"), ("runs",), ("compare", "last~1", "last")):
+        out = program(*words).out
+        assert "\033]" not in out, words
+        assert "\033[2J" not in out, words
+        assert "b\ufffd[2Jc" in out, words
+
+
+def test_a_parameter_of_a_megabyte(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_run("big", params={"text": "x" * 1_000_000})
+    make_run("small", params={"text": "y"})
+    assert len(program.json("show", "big")["params"]["text"]) == 1_000_000
+    monkeypatch.setattr("runner.cli.output.is_terminal", lambda *given: True)
+    monkeypatch.setenv("COLUMNS", "100")
+    for words in (("show", "big"), ("runs",), ("compare", "big", "small")):
+        assert max(map(len, program(*words).out.splitlines())) <= 140, words
+
+
 def test_children_are_named(program: Program) -> None:
     parent = make_run("parent")
     child = make_run("child", parent=parent)
