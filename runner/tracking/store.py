@@ -83,19 +83,10 @@ class Store:
             first["start_time"] = start_time
         if parent:
             first["parent"] = parent
-        texts = texts or {}
         events = [
             first,
-            *({"type": kind_, **section} for kind_, section in (sections or {}).items()),
-            *(
-                {
-                    "type": "param",
-                    "key": key,
-                    "value": value,
-                    **({"text": texts[key]} if key in texts else {}),
-                }
-                for key, value in (params or {}).items()
-            ),
+            *({"type": section, **keys} for section, keys in (sections or {}).items()),
+            *param_events(params or {}, texts or {}),
             *({"type": "tag", "key": key, "value": value} for key, value in (tags or {}).items()),
         ]
         try:
@@ -324,6 +315,13 @@ class Store:
         from runner.tracking import experiments
 
         experiments.append(self.root, experiment_id, event)
+
+
+def param_events(params: Mapping[str, Any], texts: Mapping[str, str]) -> list[dict[str, Any]]:
+    return [
+        {"type": "param", "key": key, "value": value, **({"text": texts[key]} if key in texts else {})}
+        for key, value in params.items()
+    ]
 
 
 def _position(token: str) -> tuple[int, int]:
