@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from runner.errors import InputError, ProjError
-from runner.server.answer import ApiError, Response, error
+from runner.server.answer import ApiError, Response, error, reply
 from runner.server.artifacts import Upload, download
 from runner.server.entities import artifact_root
 from runner.server.fields import body_fields, query_fields, validated
@@ -69,6 +69,8 @@ class Api:
                 writable(self._store, self._runs, scope, place)
                 self._gate.changed(scope, peer, "artifacts", place.run_id or place.model_id or place.path)
                 return Upload(place, self._runs)
+            if head.path == "/openapi.json":
+                return self._description()
             if head.path == "/metrics":
                 return Response(self._gate.metrics(), type=PROMETHEUS)
             if head.path.endswith(("/get-artifact", "/upload-artifact")):
@@ -80,6 +82,11 @@ class Api:
             lambda body: self._shielded(lambda: self._endpoint(head, body, scope, peer, found)),
             found.route.slow,
         )
+
+    def _description(self) -> Response:
+        from runner.server.openapi import description
+
+        return reply(description())
 
     def _shielded(self, work: Callable[[], Response]) -> Response:
         try:

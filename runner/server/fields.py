@@ -115,29 +115,32 @@ def _is(kind: str, value: Any) -> bool:
 
 
 def _read(message: Message, raw: Any, values: dict[str, Any]) -> bool:
-    """Fills `values` up to the first field that is wrong; False when there was one."""
-    try:
-        for name, given in raw.items():
-            kind = message.get(name)
-            if PLAIN.get(type(given)) == kind is not None:  # nearly always
-                values[name] = given
-                continue
-            if type(given) is int and kind == "int64" and -MOST <= given < MOST:
-                values[name] = given
-                continue
-            if kind is None or given is None:
-                continue
-            if isinstance(kind, list):
-                if not isinstance(given, list):
-                    raise MappingError
-                values[name] = [_value(kind[0], item) for item in given]
-            else:
-                value = _value(kind, given)
-                if value is not None:
-                    values[name] = value
-    except MappingError:
-        return False
-    return True
+    """Fills `values` with the fields that are right; False when one was not."""
+    whole = True
+    for name, given in raw.items():
+        kind = message.get(name)
+        if PLAIN.get(type(given)) == kind is not None:  # nearly always
+            values[name] = given
+            continue
+        if type(given) is int and kind == "int64" and -MOST <= given < MOST:
+            values[name] = given
+            continue
+        if kind is None or given is None:
+            continue
+        try:
+            value = _list(kind[0], given) if isinstance(kind, list) else _value(kind, given)
+        except MappingError:
+            whole = False
+            continue
+        if value is not None:
+            values[name] = value
+    return whole
+
+
+def _list(kind: Any, given: Any) -> list[Any]:
+    if not isinstance(given, list):
+        raise MappingError
+    return [_value(kind, item) for item in given]
 
 
 def _value(kind: Any, given: Any) -> Any:
