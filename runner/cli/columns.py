@@ -110,15 +110,15 @@ def usual(runs: Sequence[Run]) -> list[str]:
     names = ["id", "name", "status", "started", "duration"]
     names += ["lifecycle"] if deleted else []
     names += ["project"] if len(projects) > 1 else []
-    names += ["entry_point"] if len({run.entry_point for run in runs}) > 1 else []
-    names += ["experiment"] if len({run.experiment_id for run in runs}) > 1 else []
     names += [f"metrics.{key}" for key in _commonest((run.metrics for run in runs), MOST)]
     varying = [
         key
         for key in _keys(run.params for run in runs)
         if len({repr(run.params.get(key)) for run in runs}) > 1
     ]
-    return names + [f"params.{key}" for key in varying[:MOST]]
+    names += [f"params.{key}" for key in varying[:MOST]]
+    names += ["entry_point"] if len({run.entry_point for run in runs}) > 1 else []
+    return names + (["experiment"] if len({run.experiment_id for run in runs}) > 1 else [])
 
 
 def fit(names: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> int:
