@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from runner import backends, environments, memo, paths, sources
 from runner.errors import InputError, ProjError
 from runner.interrupts import Interrupts
-from runner.origin import NONE, Origin
+from runner.origin import NONE, Origin, replayed
 from runner.parameters import Resolved, assignments, load_file, resolve
 from runner.project_plain import from_plain, to_plain
 from runner.recording import Recorder
@@ -143,6 +143,11 @@ def run(request: Request, report: Report, instead: Instead | None = None) -> Out
 
     A ProjError before the record is started leaves nothing behind; a later one ends the run as FAILED first.
     """
+    with Interrupts():
+        return fetch_and_execute(request, report, instead)
+
+
+def fetch_and_execute(request: Request, report: Report, instead: Instead | None) -> Outcome | Plan:
     phases = Phases()
     checkout = sources.fetch(request.uri, request.version, report)
     try:
@@ -249,12 +254,13 @@ def execute_recorded(
 
 
 def prepare(plan: Plan, report: Report) -> Environment:
-    request, code = plan.request, plan.checkout
+    request, code, origin, stated = plan.request, plan.checkout, plan.origin, plan.specification
+    step = {} if origin.lock else replayed(plan.entry_point.name, stated.kind, stated.file)
     named = f"{code.repository}@{code.commit}#{code.subdirectory}"
     options = {
         "checkout": named if code.temporary and code.commit else "",
         "refresh": request.refresh,
-        "offline": request.offline,
+        "offline": request.offline or step.get("offline", False),
         "strict_python": request.strict_python,
         "allow_python_download": request.allow_python_download,
         "python": request.python,
@@ -265,8 +271,8 @@ def prepare(plan: Plan, report: Report) -> Environment:
         "docker_args": request.docker_args,
         "project_name": plan.project.name,
         "build_image": request.build_image,
-        "kept_lock": plan.origin.lock,
-        "wheels": plan.origin.wheels,
+        "kept_lock": origin.lock or step.get("lock", ""),
+        "wheels": origin.wheels or step.get("wheels", ""),
     }
     return environments.prepare(plan.specification, plan.checkout.directory, options, report)
 

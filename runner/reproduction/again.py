@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from runner import environments, paths, project
 from runner.errors import InputError, ProjError, StoreError
-from runner.origin import Origin
+from runner.origin import REPLAY, Origin
 from runner.parameters import Resolved, resolve
 from runner.project_find import entry_point
 from runner.reproduction.clean_room import Room
 from runner.reproduction.recorded import CannotRunError, Recorded
+from runner.reproduction.supplies import NONE, Supplies
 from runner.run import Outcome, Phases, Plan, Request, backend_options, execute
 from runner.tracking.store import Store
 from runner.values import Checkout, EntryPoint, Json, Report
@@ -32,8 +34,7 @@ class Changes(NamedTuple):
     experiment_id: str = ""  # "": the recorded one
     refresh: bool = False  # today's packages instead of the lock
     offline: bool = False
-    wheels: str = ""
-    lock: str = ""  # instead of the recorded one
+    supplies: Supplies = NONE
     tags: tuple[str, ...] = ()
 
 
@@ -68,7 +69,8 @@ def plan(recorded: Recorded, room: Room, changes: Changes) -> Plan:
         recorded.subdirectory,
         str(source.get("repository", "")),
         str(source.get("version", "")),
-        room.code.commit,
+        # an environment is remembered by the commit of a checkout: with edits it would be another's
+        room.code.commit if room.code.dirty is False else "",
         room.code.branch,
         temporary=True,
     )
@@ -78,17 +80,36 @@ def plan(recorded: Recorded, room: Room, changes: Changes) -> Plan:
         specification = environments.choose(loaded, entry, request.env_manager)
     except ProjError as error:
         raise CannotRunError("code", error.message, error.hint) from None
+    wheels, lock = changes.supplies.wheels(recorded.lock)
     origin = Origin(
         changes.relation,
         run.run_id,
         room.code,
-        "" if changes.refresh else changes.lock or recorded.lock,
-        changes.wheels,
-        _variables(recorded, room),
+        "" if changes.refresh else lock or recorded.lock,
+        "" if changes.refresh else wheels,
+        {**_variables(recorded, room), **_replay(recorded, room, changes)},
     )
     parameters = _parameters(recorded, room, entry, changes.parameters, request)
     options = backend_options(request)
     return Plan(request, checkout, loaded, entry, parameters, specification, options, origin)
+
+
+def _replay(recorded: Recorded, room: Room, changes: Changes) -> dict[str, str | None]:
+    """The locks of the steps: `proj run` in the command finds them by entry point and specification."""
+    steps = []
+    for each in recorded.descendants():
+        environment = each.section("environment")
+        wheels, lock = changes.supplies.wheels(each.lock)
+        step = {"entry_point": each.run.entry_point, "kind": environment.get("kind"), "wheels": wheels}
+        step |= {"file": environment.get("file", ""), "lock": lock or each.lock, "offline": changes.offline}
+        if each.lock and not environment.get("existing"):
+            steps.append(step)
+    if changes.refresh or not steps:
+        return {REPLAY: None}
+    path = os.path.join(os.path.dirname(room.root), "replay.json")
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(steps, file)
+    return {REPLAY: path}
 
 
 def _experiment(recorded: Recorded) -> str:

@@ -14,6 +14,7 @@ from runner.inputs import digest_of
 from runner.reproduction import archive, crate, page, wheels
 from runner.reproduction.archive import LINK, PROGRAM, Member
 from runner.reproduction.recorded import CannotRunError, Recorded, load
+from runner.reproduction.supplies import LOCK, folder_of
 from runner.sources import snapshot
 from runner.tracking.log import encode, read
 from runner.tracking.store import Store
@@ -43,7 +44,10 @@ def make(store: Store, ref: str, path: str, limit: int, with_packages: bool, rep
         code = os.path.join(work, "code")
         with report.step("restoring the code"):
             snapshot.restore(recorded.store, recorded.code.tree, code)
-        members = {**_record(recorded, os.path.join(work, "artifacts")), **_tree(code, "code")}
+        elsewhere = os.path.join(work, "artifacts")
+        members = {**_record(recorded, "run", elsewhere), **_tree(code, "code")}
+        for step in recorded.descendants():
+            members |= _record(step, f"steps/{step.run.run_id}", elsewhere)
         found, lacking = _inputs(recorded, code, limit)
         members |= found
         if with_packages:
@@ -62,20 +66,20 @@ def make(store: Store, ref: str, path: str, limit: int, with_packages: bool, rep
     return Bundle(path, os.path.getsize(path), len(members) + 1, tuple(lacking))
 
 
-def _record(recorded: Recorded, folder: str) -> dict[str, Member]:
+def _record(recorded: Recorded, prefix: str, folder: str) -> dict[str, Member]:
     """`folder`: for artifacts that are kept elsewhere."""
     events = (event for event, _ in read(os.path.join(recorded.directory, "events.jsonl")))
     lines = [encode(event) for event in events if event["type"] not in LATER]
-    members = {"run/events.jsonl": Member(b"".join(lines))}
+    members = {f"{prefix}/events.jsonl": Member(b"".join(lines))}
     environment = recorded.section("environment")
     names = [*RECORD, *(str(environment[key]) for key in ("lock", "packages") if environment.get(key))]
     for name in names:
         file = os.path.join(recorded.directory, os.path.basename(name))
         if os.path.exists(file):
-            members[f"run/{os.path.basename(name)}"] = Member(path=file)
+            members[f"{prefix}/{os.path.basename(name)}"] = Member(path=file)
     for name in recorded.run.artifacts:
         if file := recorded.artifact(name, folder):
-            members[f"run/artifacts/{name}"] = Member(path=file)
+            members[f"{prefix}/artifacts/{name}"] = Member(path=file)
     return members
 
 
@@ -126,18 +130,25 @@ def _inputs(recorded: Recorded, code: str, limit: int) -> tuple[dict[str, Member
 def _packages(
     recorded: Recorded, code: str, folder: str, report: Report
 ) -> tuple[dict[str, Member], list[str]]:
-    kind = str(recorded.section("environment").get("kind", ""))
-    if kind == "system" or not packages(recorded.lock):
-        notes = ["the environment was the system's own: its packages are not packed"]
-        return {}, notes if kind == "system" else []
-    if kind != "virtualenv" or recorded.section("environment").get("existing"):
-        return {}, [f"the environment is of kind {kind}: it is made from its lock, which needs a network"]
-    project = os.path.join(code, recorded.subdirectory)
-    python = _python(recorded, project, report)
-    collected = wheels.collect(recorded.lock, python, project, folder, report)
-    members = _tree(folder, "packages")
-    members[f"packages/{wheels.LOCK}"] = Member(collected.lock.encode())
-    return members, list(collected.notes)
+    """Of the run and of those that it started: a folder for each lock."""
+    notes: list[str] = []
+    for each in (recorded, *recorded.descendants()):
+        kind = str(each.section("environment").get("kind", ""))
+        place = os.path.join(folder, folder_of(each.lock))
+        if kind == "system":
+            notes.append("the environment was the system's own: its packages are not packed")
+        elif kind != "virtualenv" or each.section("environment").get("existing"):
+            notes.append(
+                f"the environment is of kind {kind}: it is made from its lock, which needs a network"
+            )
+        elif packages(each.lock) and not os.path.exists(place):
+            inside = os.path.relpath(each.project, recorded.root)
+            project = os.path.join(code, "" if inside.startswith("..") else inside)
+            collected = wheels.collect(each.lock, _python(each, project, report), project, place, report)
+            with open(os.path.join(place, LOCK), "w", encoding="utf-8") as file:
+                file.write(collected.lock)
+            notes += collected.notes
+    return _tree(folder, "packages"), list(dict.fromkeys(notes))
 
 
 def _python(recorded: Recorded, project: str, report: Report) -> str:

@@ -77,6 +77,11 @@ class Recorded(NamedTuple):
     def artifacts(self) -> str:
         return os.path.join(self.directory, "artifacts")
 
+    def descendants(self) -> Iterator[Recorded]:
+        for each in self.children:
+            yield each
+            yield from each.descendants()
+
     def artifact(self, name: str, folder: str) -> str:
         """The file of an artifact; of one that is kept elsewhere a copy, made in `folder`. "" when it is lost."""
         path = os.path.join(self.artifacts, *name.split("/"))

@@ -111,8 +111,7 @@ def _make(
         run_name=f"{recorded.run.name}-again",
         refresh=wish.refresh,
         offline=wish.offline,
-        wheels=supplies.wheels,
-        lock=supplies.lock,
+        supplies=supplies,
     )
     with clean_room.enter(
         recorded, report, supplies=supplies.inputs, offline=wish.offline, anyway=wish.anyway

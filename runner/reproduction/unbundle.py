@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from runner.errors import InputError, ProjError, StoreError
-from runner.reproduction import archive, wheels
+from runner.reproduction import archive
 from runner.reproduction.supplies import Supplies
 from runner.sources import folders
 from runner.sources.vault import EMPTY, Vault, open_vault
 from runner.tracking.fold import fold
 from runner.tracking.log import read
-from runner.tracking.store import Store
+from runner.tracking.store import Store, is_run_id
 from runner.tracking.writer import hint
 from runner.values import Report
 
@@ -36,7 +36,9 @@ def take_in(path: str, store: Store, report: Report) -> Iterator[tuple[str, Supp
         with report.step("taking it into the store"):
             _take_code(os.path.join(content, "code"), tree, store.root, path)
             _take_run(os.path.join(content, "run"), run_id, store)
-        yield run_id, _supplies(content)
+            for name in _steps(content, path):
+                _take_run(os.path.join(content, "steps", name), name, store)
+        yield run_id, Supplies(_folder(content, "inputs"), _folder(content, "packages"))
     finally:
         folders.remove(folder)
 
@@ -47,7 +49,7 @@ def _run(content: str, path: str) -> tuple[str, str]:
     tree = "" if run is None else str(run.sections.get("code", {}).get("tree", ""))
     if run is None or not tree:
         raise InputError(f"{path} is not a bundle of a run: its record is missing or not complete")
-    if len(run.run_id) != 32 or run.run_id.strip("0123456789abcdef"):
+    if not is_run_id(run.run_id):
         raise InputError(f"{path}: {run.run_id!r} is not the id of a run")
     return run.run_id, tree
 
@@ -104,10 +106,16 @@ def _first(folder: str) -> object:
         return json.loads(file.readline())
 
 
-def _supplies(content: str) -> Supplies:
-    inputs, folder = os.path.join(content, "inputs"), os.path.join(content, "packages")
-    lock = ""
-    if os.path.isdir(folder):
-        with open(os.path.join(folder, wheels.LOCK), encoding="utf-8") as file:
-            lock = file.read()
-    return Supplies(inputs if os.path.isdir(inputs) else "", folder if lock else "", lock)
+def _steps(content: str, path: str) -> list[str]:
+    """Ids of the runs that the run had started."""
+    folder = _folder(content, "steps")
+    names = sorted(os.listdir(folder)) if folder else []
+    for name in names:
+        if not is_run_id(name) or not os.path.exists(os.path.join(folder, name, "events.jsonl")):
+            raise InputError(f"{path}: steps/{name} is not the record of a run")
+    return names
+
+
+def _folder(content: str, name: str) -> str:
+    folder = os.path.join(content, name)
+    return folder if os.path.isdir(folder) else ""

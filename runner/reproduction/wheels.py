@@ -13,9 +13,8 @@ from runner.errors import EnvironmentFailure
 from runner.hashing import digest
 from runner.values import Report
 
-__all__ = ["LOCK", "Wheels", "collect"]
+__all__ = ["Wheels", "collect"]
 
-LOCK = "requirements.txt"  # beside the wheels
 EPOCH = "315532800"  # 1980: wheels that are built have the same bytes each time
 LOCAL = re.compile(r"^(?:\./|\.\./|/|file:|-e )|^\.$")
 

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from runner import paths
+from tests.environments.packages import make_wheel
 from tests.helpers import make_repository, make_tree, proj
-from tests.reproduction.worlds import DETERMINISTIC, LOG, MLPROJECT, TRAIN, ran, result, store
+from tests.reproduction.worlds import DETERMINISTIC, LOG, MLPROJECT, TRAIN, ran, reproduced, result, store
 
 FILES = {
     "MLproject": "python_env: env.yaml\nentry_points:\n  main:\n    inputs: [data.csv]\n    outputs: [out.json]\n    command: python train.py\n",
@@ -202,3 +203,26 @@ def test_the_validator_of_ro_crates_accepts_it(packed: str, tmp_path: object, pr
     with open(name, "w") as file:  # a test that cannot fail tells nothing
         file.write(text.replace('"instrument"', '"tool"'))
     assert subprocess.run(argv, capture_output=True, check=False, timeout=100).returncode == 1
+
+
+def test_the_steps_of_a_run_come_along(tmp_path: object, index: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each with the packages that it had, though newer ones are out."""
+    files = {
+        "MLproject": (
+            "entry_points:\n  main: {command: proj run . -e step}\n"
+            "  step:\n    environment: env.yaml\n    command: python step.py\n"
+        ),
+        "env.yaml": "dependencies: [factor]\n",
+        "step.py": "import factor\nfrom log import log\nlog('score', factor.VALUE)\n",
+        "log.py": LOG,
+    }
+    run = ran(make_tree(f"{tmp_path}/demo", files))
+    make_wheel(index, "factor", "2.0", modules={"factor.py": "VALUE = 2\n"})
+    proj("run", f"{tmp_path}/demo", "--refresh", "-e", "step")  # what a step would take by itself now
+    assert result(reproduced(run), "step: score") == "identical"
+    bundle(run.run_id, f"{tmp_path}/steps.zip")
+    forget(tmp_path, index)
+    monkeypatch.setenv("UV_CACHE_DIR", f"{tmp_path}/empty-cache")
+    verdict = reproduced(f"{tmp_path}/steps.zip", "--offline")
+    assert verdict["verdict"] == "identical", verdict
+    assert result(verdict, "step: score") == "identical"
