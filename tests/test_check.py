@@ -128,7 +128,7 @@ def test_each_run_tells_a_misspelt_key(tmp_path: Any) -> None:
     directory = make_tree(tmp_path / "p", {"MLproject": text})
     for _ in range(2):
         done = proj("run", directory, "--env-manager", "local")
-        assert (done.code, done.out) == (0, "1\n")
+        assert (done.code, done.out) == (0, "1\n"), done.err
         assert "warning: MLproject:1:73: 'mni' is no key of the parameter x; did you mean 'min'?" in done.err
 
 

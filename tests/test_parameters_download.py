@@ -108,7 +108,7 @@ def test_a_run_gets_the_file_and_records_its_hash(tmp_path: Any, address: str) -
         tmp_path / "p", {"MLproject": "entry_points: {main: {command: 'cat {x}', parameters: {x: path}}}\n"}
     )
     done = proj("run", project, "--env-manager", "local", "-P", f"x={address}/data.csv?token=s3cret")
-    assert (done.code, done.out) == (0, "a,b\n")
+    assert (done.code, done.out) == (0, "a,b\n"), done.err
     done = proj("run", project, "--env-manager", "local", "-P", f"x={address}/other.csv")
     assert done.code == 125
     assert "404" in done.err
