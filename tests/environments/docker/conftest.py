@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -111,12 +113,12 @@ def run(job: Callable[..., Job]) -> Callable[..., Ran]:
 
 
 @pytest.fixture(scope="session")
-def podman_socket(tmp_path_factory: pytest.TempPathFactory, image: str) -> Iterator[str]:
+def podman_socket(image: str) -> Iterator[str]:
     if not which("podman"):
         pytest.skip("podman is not installed")
-    folder = str(tmp_path_factory.mktemp("podman"))
+    folder = tempfile.mkdtemp(prefix="podman-")  # Podman takes 50 characters at the most
     script = os.path.join(SERVICES, "podman-up.sh")
-    done = subprocess.run([script, folder], stdout=subprocess.PIPE, text=True, check=True, timeout=30)
+    done = subprocess.run([script, folder], stdout=subprocess.PIPE, text=True, check=True, timeout=60)
     host = done.stdout.strip().partition("=")[2]
     made = subprocess.run(
         [os.path.join(SERVICES, "docker-image.sh"), IMAGE],
@@ -133,6 +135,7 @@ def podman_socket(tmp_path_factory: pytest.TempPathFactory, image: str) -> Itera
         mounted = [line.split()[1] for line in file]
     for path in reversed([each for each in mounted if each.startswith(folder)]):
         subprocess.run(["umount", "-l", path], check=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from runner import container, container_engine
 from runner.values import Environment
-from tests.environments.docker.test_ends import nothing_left
+from tests.environments.docker.test_ends import names, nothing_left
 from tests.helpers import make_tree
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
@@ -37,7 +36,7 @@ def test_signals_reach_the_program_in_podman(podman: str, running: Any) -> None:
     child.send_signal(signal.SIGTERM)
     out, err = child.communicate(timeout=20)
     assert "cleaned up" in out, err
-    assert container_engine.containers(container.LABEL) == []
+    assert names() == []
 
 
 def test_a_killed_supervisor_leaves_no_container_in_podman(podman: str, running: Any) -> None:

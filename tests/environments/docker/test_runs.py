@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
-from runner import container, container_engine
 from runner.errors import InputError
 from runner.values import Environment
-from tests.environments.docker.conftest import docker
+from tests.environments.docker.test_ends import names
 from tests.helpers import make_tree, proj
 
 pytestmark = pytest.mark.docker
@@ -163,7 +162,7 @@ def test_proj_run_in_a_container(image: str, project: str) -> None:
     done = proj("run", project, "-P", "n=7")
     assert (done.code, done.out) == (7, "n 7 /mlflow/projects/code\n"), done.err
     assert os.path.exists(os.path.join(project, "out.txt"))
-    assert container_engine.containers(container.LABEL) == []
+    assert names() == []
     assert proj("run", project, "--env-manager", "local").out.startswith("n 3 /") is True
 
 
@@ -190,7 +189,7 @@ def test_a_container_that_cannot_be_started_is_told(image: str, project: str) ->
     done = proj("run", project, "-A", "network=nonsense")
     assert done.code == 125
     assert "network nonsense not found" in done.err
-    assert docker("ps", "-aq", "--filter", f"label={container.LABEL}") == ""
+    assert names() == []
 
 
 LOGGING = """
