@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from runner import hashing, versions
+from runner.parameter_types import scheme
 
 __all__ = ["Input", "Named", "describe", "expand", "is_uri", "named"]
 
@@ -53,7 +54,7 @@ def describe(wanted: Iterable[Named], directory: str) -> list[Input]:
     """Each input with its hash; a glob becomes the files that it matches. One that is not there has no digest."""
     found: dict[str, Input] = {}
     for each in wanted:
-        if is_uri(each.text):
+        if is_uri(each.text) and not os.path.lexists(os.path.join(directory, each.text)):
             one = Input(uri=each.text, origin=each.origin)
             if each.local and os.path.exists(each.local):
                 digest, size = hashing.digest(each.local)
@@ -105,5 +106,6 @@ def relative(path: str, directory: str) -> str:
 
 
 def is_uri(text: str) -> bool:
-    scheme, found, _ = text.partition("://")
-    return bool(found) and scheme.replace("+", "").replace("-", "").isalnum() and scheme != "file"
+    """Something that has to be fetched: also runs:/ID/PATH, which has no host."""
+    kind = scheme(text)
+    return len(kind) > 1 and kind != "file"

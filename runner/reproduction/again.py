@@ -144,8 +144,7 @@ def _parameters(
     if not changed and not secrets:
         command = room.here(shown)
         texts = {name: room.here(text) for name, text in recorded.texts.items()}
-        given, downloads = _inputs(recorded, room)
-        return Resolved(values, texts, command, command, inputs=given, downloads=downloads)
+        return Resolved(values, texts, command, command, inputs=_inputs(recorded, room))
     try:
         return resolve(
             entry,
@@ -159,19 +158,14 @@ def _parameters(
         raise CannotRunError("parameters", error.message, error.hint) from None
 
 
-def _inputs(recorded: Recorded, room: Room) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
-    """Inputs that were values of parameters, and which of them are downloads."""
-    given, downloads = [], []
+def _inputs(recorded: Recorded, room: Room) -> tuple[str, ...]:
+    """Inputs that were values of parameters. What was fetched then lies where it lay: the clean room sees to that."""
+    found = []
     for each in recorded.run.inputs:
-        if not str(each.get("origin", "")).startswith("parameter"):
-            continue
-        if each.get("uri"):
-            given.append(str(each["uri"]))
-            if each.get("path"):
-                downloads.append((str(each["uri"]), str(each["path"])))
-        else:
-            given.append(os.path.join(room.directory, room.here(str(each["path"]))))
-    return tuple(given), tuple(downloads)
+        if str(each.get("origin", "")).startswith("parameter"):
+            path = str(each.get("path", ""))
+            found.append(os.path.join(room.directory, room.here(path)) if path else str(each["uri"]))
+    return tuple(found)
 
 
 def _here(value: Json, room: Room) -> Json:

@@ -35,6 +35,8 @@ def find(
     differing = {(each.kind, each.name) for each in compared if each.counts and each.result in DIFFERENT}
     first = new[0]
     causes = [Cause(kind, text) for kind, text in doubts]
+    if not causes:
+        causes += _inputs(old, first)
     causes += _parameters(old, first)
     causes += _missing_files(old, first)
     causes += environment(old, first)
@@ -47,6 +49,15 @@ def find(
     if not causes:
         causes.append(Cause("unknown", UNKNOWN))
     return causes
+
+
+def _inputs(old: Recorded, new: Recorded) -> list[Cause]:
+    """What was hashed anew and is not what it was, though nobody had to be asked."""
+    before, after = (
+        {str(each.get("path")): each.get("digest") for each in run.run.inputs} for run in (old, new)
+    )
+    changed = [name for name in before if after.get(name) and before[name] and before[name] != after[name]]
+    return [Cause("inputs", f"{', '.join(changed)} changed")] if changed else []
 
 
 def _parameters(old: Recorded, new: Recorded) -> list[Cause]:

@@ -15,9 +15,17 @@ from runner.reproduction.recorded import CannotRunError, Recorded
 from runner.sources import folders, snapshot
 from runner.values import CodeState, Report
 
-__all__ = ["Room", "enter"]
+__all__ = ["Room", "Terms", "enter"]
 
 COPIED = 1_000_000_000  # bytes; a larger input is linked
+
+
+class Terms(NamedTuple):
+    """What is there to take from, and what is accepted."""
+
+    supplies: str = ""  # folder with inputs by digest, of a bundle
+    offline: bool = False
+    anyway: bool = False  # changed inputs are used as they are
 
 
 class Room(NamedTuple):
@@ -36,23 +44,18 @@ class Room(NamedTuple):
 
 
 @contextmanager
-def enter(
-    recorded: Recorded, report: Report, *, supplies: str = "", offline: bool = False, anyway: bool = False
-) -> Iterator[Room]:
-    """`supplies`: folder with inputs by digest, of a bundle. `anyway`: changed inputs are used as they are.
-
-    CannotRunError when the code or an input is not to be had.
-    """
+def enter(recorded: Recorded, terms: Terms, report: Report) -> Iterator[Room]:
+    """CannotRunError when the code or an input is not to be had."""
     folder = folders.make()
     try:
         name = os.path.basename(recorded.root.rstrip("/")) or "project"
         root = os.path.join(folder, re.sub(r"[^\w.-]", "_", name))
         with report.step("restoring the code"):
-            code, doubts = _restore(recorded, root, offline, report)
+            code, doubts = _restore(recorded, root, terms.offline, report)
         directory = os.path.join(root, *filter(None, recorded.subdirectory.split("/")))
         room = Room(root, directory, code, (recorded.root, root), tuple(doubts))
         with report.step("checking the inputs"):
-            more = _inputs(recorded, room, supplies, anyway)
+            more = _inputs(recorded, room, terms, report)
         yield room._replace(doubts=(*doubts, *more))
     finally:
         folders.remove(folder)
@@ -108,22 +111,25 @@ def _fetch(recorded: Recorded, root: str, report: Report) -> bool:
 # ---- inputs ------------------------------------------------------------------------------------------------
 
 
-def _inputs(recorded: Recorded, room: Room, supplies: str, anyway: bool) -> list[tuple[str, str]]:
+def _inputs(recorded: Recorded, room: Room, terms: Terms, report: Report) -> list[tuple[str, str]]:
     """Brings what the snapshot does not have and checks everything; all that is wrong is said at once."""
     doubts = [
         ("inputs", f"{each['path']} was not kept with the code ({each.get('reason')}), and {problem}")
         for each in recorded.code.left_out
-        if (problem := _bring(each, recorded.root, room.root, supplies))
+        if (problem := _bring(each, recorded.root, room.root, terms.supplies))
     ]
     faults = []
     for each in recorded.run.inputs:
-        problem = _check(each, recorded, room, supplies)
-        if problem and anyway and not problem.endswith("is not there"):
+        if each.get("uri") and each.get("digest"):
+            problem = _downloaded(each, recorded, terms, report)
+        else:
+            problem = _check(each, recorded, room, terms.supplies)
+        if problem and terms.anyway and not problem.endswith("is not there"):
             doubts.append(("inputs", problem))
         elif problem:
             faults.append(problem)
     if faults:
-        hint = "--anyway  runs with the changed ones" if not anyway else ""
+        hint = "--anyway  runs with the changed ones" if not terms.anyway else ""
         raise CannotRunError("inputs", "\n".join(faults), hint)
     return doubts
 
@@ -133,8 +139,6 @@ def _check(each: Mapping[str, Any], recorded: Recorded, room: Room, supplies: st
     if not each.get("digest"):
         return ""  # it was not there then, or is elsewhere: nothing is known about it
     name = str(each["path"])
-    if each.get("uri"):
-        return _downloaded(each, supplies)
     if os.path.isabs(name):
         moved = room.here(name)
         if moved == name:
@@ -168,11 +172,21 @@ def _bring(each: Mapping[str, Any], old: str, new: str, supplies: str) -> str:
     return "has changed since"
 
 
-def _downloaded(each: Mapping[str, Any], supplies: str) -> str:
-    path = str(each["path"])
+def _downloaded(each: Mapping[str, Any], recorded: Recorded, terms: Terms, report: Report) -> str:
+    """A value of a parameter that was fetched: kept, in the bundle, or fetched again."""
+    path, uri = str(each["path"]), str(each["uri"])
     if os.path.exists(path) and not _differs(each, path):
         return ""
-    return _from(supplies, each, path, str(each["uri"]))
+    problem = _from(terms.supplies, each, path, uri)
+    if not problem or terms.offline:
+        return problem
+    from runner.parameters_download import fetch_all
+
+    try:
+        fetch_all([(uri, path)], recorded.store, report)
+    except ProjError as error:
+        return f"the input {uri} cannot be fetched: {error.message}"
+    return _compare(each, path, uri)
 
 
 def _from(supplies: str, each: Mapping[str, Any], path: str, shown: str) -> str:

@@ -10,6 +10,7 @@ from runner.errors import ProjError
 from runner.reproduction import again, causes, clean_room, compare, tolerance, verdict
 from runner.reproduction.again import Changes
 from runner.reproduction.causes import Cause
+from runner.reproduction.clean_room import Terms
 from runner.reproduction.recorded import CannotRunError, Recorded, load
 from runner.reproduction.supplies import NONE, Supplies
 from runner.reproduction.tolerance import Tolerances
@@ -113,9 +114,8 @@ def _make(
         offline=wish.offline,
         supplies=supplies,
     )
-    with clean_room.enter(
-        recorded, report, supplies=supplies.inputs, offline=wish.offline, anyway=wish.anyway
-    ) as room:
+    terms = Terms(supplies.inputs, wish.offline, wish.anyway)
+    with clean_room.enter(recorded, terms, report) as room:
         try:
             outcome = again.make(recorded, room, changes, report)
         except CannotRunError:

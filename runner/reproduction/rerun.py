@@ -5,6 +5,7 @@ from __future__ import annotations
 from runner.errors import InputError
 from runner.reproduction import again, clean_room
 from runner.reproduction.again import Changes
+from runner.reproduction.clean_room import Terms
 from runner.reproduction.recorded import CannotRunError, load
 from runner.run import Outcome
 from runner.tracking.store import Store
@@ -16,7 +17,7 @@ __all__ = ["rerun"]
 def rerun(store: Store, ref: str, changes: Changes, report: Report) -> Outcome:
     """Inputs may have changed since: that is said, and they are used as they are."""
     recorded = load(store, ref)
-    with clean_room.enter(recorded, report, offline=changes.offline, anyway=True) as room:
+    with clean_room.enter(recorded, Terms(offline=changes.offline, anyway=True), report) as room:
         for _, doubt in room.doubts:
             report.warn(doubt)
         try:

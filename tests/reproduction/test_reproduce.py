@@ -422,3 +422,17 @@ def test_artifacts_that_are_kept_elsewhere(tmp_path: object) -> None:
     assert not os.path.exists(artifact(run.run_id, "model.json"))
     verdict = reproduced(run, "--tolerance", "0.5")
     assert result(verdict, "model.json") == "within-tolerance"
+
+
+def test_an_input_that_was_downloaded(tmp_path: object) -> None:
+    """Kept where it was put; when that is gone it is fetched again, and must be what it was."""
+    main = "entry_points:\n  main:\n    parameters: {data: path}\n    outputs: [out.txt]\n    command: cat {data} > out.txt\n"
+    project = make_tree(f"{tmp_path}/demo", {"MLproject": main})
+    source = ran(make_tree(f"{tmp_path}/source", DETERMINISTIC))
+    run = ran(project, "-P", f"data=runs:/{source.run_id}/model.json")
+    assert run.inputs[0]["uri"].startswith("runs:/")
+    assert reproduced(run)["verdict"] == "identical"
+    shutil.rmtree(paths.cache())
+    assert reproduced(run)["verdict"] == "identical"
+    shutil.rmtree(paths.cache())
+    assert reproduced(run, "--offline")["cause"] == "inputs"
