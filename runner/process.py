@@ -79,12 +79,12 @@ def run(
     """
     import subprocess
 
-    mark = f"{MARK}={os.getpid()}.{os.urandom(6).hex()}"
+    mark = _new_mark()
     try:
         child = subprocess.Popen(
             list(argv),
             cwd=cwd,
-            env={**environment(variables), MARK: mark.partition("=")[2]},
+            env={**environment(variables), MARK: mark},
             stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -112,11 +112,19 @@ def run(
 
 
 def _kill_all(child: Any, mark: str) -> None:
-    """With what it started: a build would go on for minutes."""
+    child.kill()
+    _kill_marked(mark)
+
+
+def _new_mark() -> str:
+    return f"{os.getpid()}.{os.urandom(6).hex()}"
+
+
+def _kill_marked(mark: str) -> None:
+    """A helper with what it started: a build would go on for minutes."""
     from runner import process_tree
 
-    child.kill()
-    process_tree.kill_carrying(mark.encode())
+    process_tree.kill_carrying(f"{MARK}={mark}".encode())
 
 
 def _follow(child: Any, on_line: Callable[[str], None], text: str | None) -> tuple[str, str]:
@@ -161,8 +169,10 @@ class Pending:
             (os.POSIX_SPAWN_DUP2, out_write, 1),
             (os.POSIX_SPAWN_DUP2, err_write, 2),
         ]
+        self._mark = _new_mark()
+        marked = {**environment(variables), MARK: self._mark}
         try:
-            self.pid = os.posix_spawn(program, list(argv), environment(variables), file_actions=actions)
+            self.pid = os.posix_spawn(program, list(argv), marked, file_actions=actions)
         finally:
             os.close(out_write)
             os.close(err_write)
@@ -183,6 +193,13 @@ class Pending:
 
     def finish(self, timeout: float | None = None) -> Completed:
         """Waits for it. After `timeout` seconds it is killed, whatever its own children do: code -9."""
+        try:
+            return self._finish(timeout)
+        except BaseException:
+            _kill_marked(self._mark)
+            raise
+
+    def _finish(self, timeout: float | None) -> Completed:
         deadline = None if timeout is None else time.monotonic() + timeout
         collected: dict[int, list[bytes]] = {end: [] for end in self._ends}
         poll = select.poll()

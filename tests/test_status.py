@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ import pytest
 from runner import paths, process_tree
 from runner.tracking.fold import Run
 from runner.tracking.store import Store
-from tests.helpers import make_tree, proj
+from tests.helpers import make_repository, make_tree, proj
 
 LINUX = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="only on Linux")
 ROOT = pytest.mark.skipif(os.getuid() != 0, reason="only on machines where the tests are root")
@@ -203,6 +204,30 @@ def test_a_signal_while_the_environment_is_made(tmp_path: object, number: signal
     wait_for(
         lambda: not any(marker in words_of(pid) or folder in words_of(pid) for pid, _ in process_tree.table())
     )
+
+
+@LINUX
+def test_a_signal_while_the_code_is_fetched_leaves_nothing_behind(tmp_path: object) -> None:
+    marker = os.path.join(str(tmp_path), "fetching")
+    slow = f'#!/bin/sh\ncase "$*" in *clone*|*fetch*|*ls-remote*) touch {marker}; sleep 100;; esac\nexec {shutil.which("git")} "$@"\n'
+    path = make_tree(os.path.join(str(tmp_path), "bin"), {"git*": slow}) + os.pathsep + os.environ["PATH"]
+    origin = make_repository(os.path.join(str(tmp_path), "origin"), {"main.py": ""})
+    child = subprocess.Popen(
+        [sys.executable, "-m", "runner", "run", f"file://{origin}"],
+        env={**os.environ, "PATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    wait_for(lambda: os.path.exists(marker), 20)
+    child.send_signal(signal.SIGTERM)
+    child.communicate(timeout=20)
+    assert child.returncode == 143
+    wait_for(
+        lambda: (
+            not any(os.path.join(str(tmp_path), "bin") in words_of(pid) for pid, _ in process_tree.table())
+        )
+    )
+    assert not os.path.exists(os.path.join(paths.store(), "runs"))
 
 
 @LINUX
