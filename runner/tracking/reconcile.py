@@ -84,9 +84,22 @@ def _close(store: Store, run: Run, reason: str) -> None:
     end_time = _last_sign(store.run_directory(run.run_id), run.start_time, now())
     if reason == "lost":
         kill_survivors(run.run_id, _group(run.sections["supervisor"]))
+    if run.sections.get("environment", {}).get("kind") == "docker":
+        _remove_container(run.run_id)
     with store.open_run(run.run_id) as writer:
         by = f"proj on {os.uname().nodename}"
         writer.end("KILLED", reason=reason, message=MESSAGES[reason], by=by, end_time=end_time)
+
+
+def _remove_container(run_id: str) -> None:
+    """It outlives its client, and without the guard even its supervisor."""
+    from runner import container
+    from runner.errors import ProjError
+
+    try:
+        container.finish(run_id)
+    except ProjError:
+        pass  # no engine: no container either
 
 
 def _group(supervisor: Mapping[str, Any]) -> int:

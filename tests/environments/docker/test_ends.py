@@ -12,6 +12,7 @@ import pytest
 
 from runner import container, container_engine
 from tests.environments.docker.conftest import docker
+from tests.helpers import proj
 
 pytestmark = pytest.mark.docker
 
@@ -69,18 +70,27 @@ def test_a_stubborn_container_is_ended_by_the_third_request(running: Any) -> Non
 def test_a_killed_client_leaves_no_container(running: Any) -> None:
     child = running("--grace", "1")
     name = names()[0]
-    client = [
-        int(pid)
-        for pid in os.listdir("/proc")
-        if pid.isdigit()
-        and name.encode() in _read(f"/proc/{pid}/cmdline")
-        and b"guard" not in _read(f"/proc/{pid}/cmdline")
-    ]
+    client = processes(b"run", name.encode(), without=b"proj-guard")
     assert client
     for pid in client:
         os.kill(pid, signal.SIGKILL)
     child.communicate(timeout=20)
     assert child.returncode == 137
+    assert names() == []
+
+
+def test_a_container_whose_supervisor_and_guard_were_killed_is_removed_by_the_next_reader(
+    running: Any,
+) -> None:
+    child = running()
+    name = names()[0]
+    for pid in processes(b"proj-guard", name.removeprefix("proj-").encode()):
+        os.kill(pid, signal.SIGKILL)
+    child.kill()
+    child.wait()
+    time.sleep(0.5)
+    assert names() == [name]
+    assert "KILLED" in proj("runs").out
     assert names() == []
 
 
@@ -104,6 +114,12 @@ def test_a_container_of_a_run_that_is_over_is_swept(image: str, job: Callable[..
         assert container_engine.inspect("container", other)
     finally:
         docker("rm", "-f", other, container.name_of(alive))
+
+
+def processes(*words: bytes, without: bytes = b"\n") -> list[int]:
+    """Those whose command line has all of these words, and not the other one."""
+    lines = {int(pid): _read(f"/proc/{pid}/cmdline") for pid in os.listdir("/proc") if pid.isdigit()}
+    return [pid for pid, line in lines.items() if all(word in line for word in words) and without not in line]
 
 
 def _read(path: str) -> bytes:
