@@ -201,6 +201,17 @@ def records(store: Store) -> Iterator[Finding]:
     yield Finding("index", "ok", store.index.path)
 
 
+def snapshots(store: Store) -> Iterator[Finding]:
+    from runner.sources import upkeep
+
+    wrong = upkeep.damage(store.root)
+    if wrong:
+        hint = f"the code of some runs cannot be restored; git -C {store.root}/snapshots.git fsck  says more"
+        yield Finding("snapshots", "broken", wrong[0], hint)
+    else:
+        yield Finding("snapshots", "ok", "the code of all runs can be restored")
+
+
 def clock(store: Store) -> Iterator[Finding]:
     """A run that begins in the future was recorded by a clock that is ahead, or ours is behind."""
     now = time.time()
@@ -248,6 +259,7 @@ CHECKS: tuple[Callable[[Store], Iterator[Finding]], ...] = (
     disk,
     store_folder,
     records,
+    snapshots,
     clock,
     tracking_server,
 )

@@ -261,3 +261,29 @@ def test_a_run_finds_this_proj_whatever_is_on_the_path(tmp_path: object) -> None
     done = proj("run", folder, PATH="/usr/bin:/bin")
     assert done.code == 0, done.err
     assert done.out.startswith("proj ")
+
+
+def test_gc_frees_the_code_of_runs_that_are_gone_and_doctor_notices_lost_code(tmp_path: object) -> None:
+    text = "name: x\nentry_points:\n  main: {command: 'true'}\n"
+    kept = make_tree(os.path.join(str(tmp_path), "kept"), {"MLproject": text, "a": "kept"})
+    gone = make_tree(os.path.join(str(tmp_path), "gone"), {"MLproject": text, "a": "gone"})
+    for folder in (kept, gone):
+        assert proj("run", folder).code == 0
+    store = Store(paths.store())
+    first, second = (store.get(name) for name in sorted(os.listdir(os.path.join(paths.store(), "runs"))))
+    assert proj("rm", second.run_id).code == 0
+    assert proj("gc", "--yes").code == 0
+    snapshots = os.path.join(paths.store(), "snapshots.git")
+    refs = git(snapshots, "for-each-ref", "--format=%(objectname)", "refs/trees").split()
+    assert first.sections["code"]["tree"] in refs
+    assert second.sections["code"]["tree"] not in refs
+    assert proj("restore", first.run_id, os.path.join(str(tmp_path), "back")).code == 0
+    found = {each["name"]: each for each in json.loads(proj("doctor", "--json").out)}
+    assert found["snapshots"]["state"] == "ok"
+    for place, _, names in os.walk(os.path.join(snapshots, "objects")):
+        for name in names:
+            os.chmod(os.path.join(place, name), 0o644)
+            with open(os.path.join(place, name), "r+b") as file:
+                file.truncate(5)
+    found = {each["name"]: each for each in json.loads(proj("doctor", "--json").out)}
+    assert found["snapshots"]["state"] == "broken"

@@ -42,6 +42,8 @@ def command(values: dict[str, Any]) -> int:
             for run in runs:
                 remove_elsewhere(store, run)
                 store.purge(run.run_id)
+            if runs:
+                forget_code(store)
     if given["json"]:
         emit_json({"removed": remove, "runs": [run.run_id for run in runs], "bytes": total})
     elif remove:
@@ -77,6 +79,16 @@ def remove_elsewhere(store: Store, run: Run) -> None:
     inside = place.startswith(store.run_directory(run.run_id) + os.sep)
     if not inside and artifacts.listing(store, run.run_id):
         artifacts.delete(store, run.run_id, "")
+
+
+def forget_code(store: Store) -> None:
+    """Snapshots that no run points to any more."""
+    from runner.cli.runs import Wanted, select
+    from runner.sources import upkeep
+
+    left, _ = select(store, Wanted(view="all", limit=sys.maxsize))
+    trees = {str(run.sections.get("code", {}).get("tree", "")) for run in left}
+    upkeep.forget(store.root, trees - {""})
 
 
 def deleted_at(store: Store, run_id: str) -> int:
