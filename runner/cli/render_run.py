@@ -70,8 +70,17 @@ def details(
         "datasets": list(run.datasets),
         "artifacts": [{"path": path, **facts} for path, facts in run.artifacts.items()],
         "links": list(run.links),
+        "verifications": list(run.verifications),
         "children": [child.run_id for child in children],
     }
+
+
+def _verified(each: Mapping[str, Any]) -> tuple[str, str]:
+    """How it was when `proj reproduce` made it again."""
+    cause = f" ({each['cause']})" if each.get("cause") else ""
+    return f"{each.get('verdict', '')}{cause}", ", ".join(
+        str(run_id)[:12] for run_id in each.get("run_ids", ())
+    )
 
 
 def lines(
@@ -102,6 +111,7 @@ def lines(
         ("Artifacts", [_file({"path": path, **facts}) for path, facts in run.artifacts.items()]),
         ("Tags", [(key, value) for key, value in run.tags.items() if key not in HIDDEN]),
         ("Children", [(child.run_id[:12], f"{child.name}  {child.status}") for child in children]),
+        ("Verified", [_verified(each) for each in run.verifications]),
         ("Links", [(str(each.get("relation", "")), str(each.get("run_id", ""))) for each in run.links]),
     ]
     for title, rows in groups:

@@ -55,6 +55,7 @@ class Run(NamedTuple):
     artifacts: Mapping[str, Mapping[str, Any]] = {}  # path -> {digest, size}
     datasets: tuple[Mapping[str, Any], ...] = ()
     links: tuple[Mapping[str, Any], ...] = ()
+    verifications: tuple[Mapping[str, Any], ...] = ()  # how it was when it was made again
     end: Mapping[str, Any] = {}  # status, exit_code, reason, ... of the end event; {} while it runs
 
     @property
@@ -105,13 +106,13 @@ def _open(run: Run) -> dict[str, Any]:
     state = run._asdict()
     for key in ("params", "texts", "tags", "metrics", "sections", "artifacts"):
         state[key] = dict(state[key])
-    for key in ("inputs", "outputs", "datasets", "links"):
+    for key in ("inputs", "outputs", "datasets", "links", "verifications"):
         state[key] = list(state[key])
     return state
 
 
 def _close(state: dict[str, Any]) -> Run:
-    for key in ("inputs", "outputs", "datasets", "links"):
+    for key in ("inputs", "outputs", "datasets", "links", "verifications"):
         state[key] = tuple(state[key])
     return Run(**state)
 
@@ -261,7 +262,7 @@ EVENTS: dict[str, Callable[[dict[str, Any], Mapping[str, Any]], None]] = {
     "metric": _metric,
     "metrics": _metrics,
     **dict.fromkeys(SECTIONS, _section),
-    **dict.fromkeys(("input", "output", "dataset", "link"), _listed),
+    **dict.fromkeys(("input", "output", "dataset", "link", "verification"), _listed),
     "artifact": _artifact,
     "update": _update,
     "deleted": _deleted,
@@ -283,7 +284,7 @@ def from_json(state: Mapping[str, Any]) -> Run:
     fields = dict(state)
     if "metrics" in fields:
         fields["metrics"] = {key: Metric(*point) for key, point in fields["metrics"].items()}
-    for key in ("inputs", "outputs", "datasets", "links"):
+    for key in ("inputs", "outputs", "datasets", "links", "verifications"):
         if key in fields:
             fields[key] = tuple(fields[key])
     return Run(**fields)
