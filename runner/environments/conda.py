@@ -97,7 +97,8 @@ def lock(specified: Specified, options: Mapping[str, Any], report: Report) -> st
         channel, separator, rest = spec.partition("::")
         specs.append(f"{settings.address(channel, wanted.base)[0]}::{rest}" if separator else spec)
     if program := conda_program.find():
-        packages = conda_program.solve(program, specs, addresses, platform, plan, report)
+        channels = conda_program.channels(wanted)
+        packages = conda_program.solve(program, plan["specs"], channels, platform, plan, report)
     elif specs:
         packages = conda_solving.solve(
             specs, addresses, platform, settings, offline=plan["offline"], shown=plan["shown"], report=report

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ from runner.environments.conda_lock import Package
 from runner.errors import EnvironmentFailure
 from runner.values import Report
 
-__all__ = ["find", "install", "solve"]
+__all__ = ["channels", "find", "install", "solve"]
 
 
 def find() -> str:
@@ -29,46 +30,46 @@ def find() -> str:
     return found
 
 
+def channels(wanted: Any) -> list[str]:
+    """As the file states them: what a name means, and the logins, the program knows from its own configuration."""
+    words = ["--override-channels"] if wanted.nodefaults else []
+    for name in wanted.channels:
+        folder = name.startswith(("./", "../", "~"))
+        path = os.path.normpath(os.path.join(wanted.base, os.path.expanduser(name))) if folder else name
+        words += ["-c", path]
+    return words
+
+
 def solve(
     program: str,
     specs: Sequence[str],
-    addresses: Sequence[str],
+    channels: Sequence[str],
     platform: str,
     plan: Mapping[str, Any],
     report: Report,
 ) -> list[Package]:
-    """By making the environment in a folder of its own and listing it: `--dry-run` tells no hashes everywhere."""
+    """By making the environment in a folder of its own and reading its conda-meta, which all of them write."""
     folder = os.path.join(paths.temporary(), f"conda-{os.getpid()}")
-    channels = [word for address in addresses for word in ("-c", address)]
     offline = ["--offline"] if plan["offline"] else []
     try:
         with report.step(f"solving the environment of {plan['shown']} with {os.path.basename(program)}"):
             _call(
-                [
-                    program,
-                    "create",
-                    "-y",
-                    "-q",
-                    "-p",
-                    folder,
-                    "--override-channels",
-                    *channels,
-                    *offline,
-                    *specs,
-                ],
+                [program, "create", "-y", "-q", "-p", folder, *channels, *offline, *specs],
                 f"{plan['shown']} cannot be solved",
                 variables={"CONDA_SUBDIR": platform},
             )
-            done = _call(
-                [program, "list", "-p", folder, "--explicit", "--md5"], f"{plan['shown']} cannot be listed"
-            )
+        return _installed(os.path.join(folder, "conda-meta"))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _installed(folder: str) -> list[Package]:
     packages = []
-    for line in done.out.splitlines():
-        url, _, digest = line.strip().partition("#")
-        if url and not url.startswith("@"):
-            packages.append(Package(url, digest))
+    for name in sorted(os.listdir(folder)):
+        if name.endswith(".json"):
+            with open(os.path.join(folder, name), encoding="utf-8") as file:
+                record = json.load(file)
+            packages.append(Package(record["url"], record.get("sha256") or record.get("md5") or ""))
     return packages
 
 
