@@ -216,7 +216,8 @@ def _explained(work: Any) -> None:
         raise InputError(f"the template is broken: {_first(error)}") from None
     except (ValueError, TypeError) as error:
         raise InputError(
-            f"an answer is wrong: {_first(error)}", "the questions and their types are in copier.yml of the template"
+            f"an answer is wrong: {_first(error)}",
+            "the questions and their types are in copier.yml of the template",
         ) from None
     except OSError as error:
         raise ProjError(f"the template cannot be used: {error.strerror or error}") from None

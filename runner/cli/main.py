@@ -45,7 +45,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "new": ("runner.cli.new", "Make a new project from a template."),
     "init": ("runner.cli.init", "Write an MLproject file for an existing folder."),
     "update": ("runner.cli.update", "Bring the newest version of its template into a project."),
-    "import": ("runner.cli.transfer", "Take runs over from an MLflow server, its database or an mlruns folder."),
+    "import": (
+        "runner.cli.transfer",
+        "Take runs over from an MLflow server, its database or an mlruns folder.",
+    ),
     "sync": ("runner.cli.sync", "Send runs to a tracking server, and finish what could not be sent."),
     "server": ("runner.cli.server", "Serve a store to MLflow clients."),
 }
