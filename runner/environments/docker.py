@@ -207,8 +207,13 @@ def build(specified: Specified, lock: str, prefix: str, handle: int, report: Rep
 def problem(prefix: str, facts: Mapping[str, Any]) -> str:  # noqa: ARG001
     if facts["engine"] != container_engine.address():
         return f"it was prepared for another container engine ({facts['engine']})"
-    if not container_engine.program():
-        return container_engine.problem()
+    try:
+        return _image_problem(facts)
+    except EnvironmentFailure as error:  # no engine
+        return error.message
+
+
+def _image_problem(facts: Mapping[str, Any]) -> str:
     named = container_engine.inspect("image", facts["name"]) if facts["name"] else None
     if named is not None:
         return "" if named["Id"] == facts["id"] else f"the image {facts['name']} is another one now"
@@ -243,7 +248,7 @@ def activate(prefix: str, facts: Mapping[str, Any], plan: Mapping[str, Any]) -> 
         "directory": "" if plan["copied"] or own else directory,
         "place": place,
         "workdir": place,
-        "init": facts["init"],
+        "init": facts.get("init", True),
         "volumes": [":".join(filter(None, each)) for each in mounts],
         "constants": {**_account(), **stated.constants},
         "copied": list(stated.copied),

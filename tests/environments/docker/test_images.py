@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from runner import container_engine, environments
-from runner.environments import docker_context
+from runner.environments import docker_context, maintenance
 from runner.errors import EnvironmentFailure
 from runner.values import Environment
 from tests.environments.conftest import Recorder
@@ -97,6 +97,11 @@ def test_no_engine(image: str, prepare: Prepare, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
     with pytest.raises(EnvironmentFailure, match="there is no container engine"):
         prepare(image=image)
+    (row,) = maintenance.listing()  # `proj env ls` works all the same
+    assert "another container engine" in row.problem
+    assert row.file == image
+    facts = {"engine": os.environ["DOCKER_HOST"], "name": image, "id": "sha256:1"}
+    assert "there is no container engine" in environments.load("docker").problem("", facts)
 
 
 def test_no_gpu(image: str, prepare: Prepare) -> None:
