@@ -11,7 +11,7 @@ from runner import environments, paths
 from runner.environments.packages import packages
 from runner.errors import InputError, ProjError
 from runner.inputs import digest_of
-from runner.reproduction import archive, crate, page, wheels
+from runner.reproduction import archive, crate, images, page, wheels
 from runner.reproduction.archive import LINK, PROGRAM, Member
 from runner.reproduction.recorded import CannotRunError, Recorded, load
 from runner.reproduction.supplies import LOCK, folder_of
@@ -137,6 +137,9 @@ def _packages(
         place = os.path.join(folder, folder_of(each.lock))
         if kind == "system":
             notes.append("the environment was the system's own: its packages are not packed")
+        elif kind == "docker":
+            if not os.path.exists(place):
+                images.save(each.lock, place, report)
         elif kind != "virtualenv" or each.section("environment").get("existing"):
             notes.append(
                 f"the environment is of kind {kind}: it is made from its lock, which needs a network"

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from runner import paths
 from runner.errors import ProjError
-from runner.reproduction import again, causes, clean_room, compare, tolerance, verdict
+from runner.reproduction import again, causes, clean_room, compare, images, tolerance, verdict
 from runner.reproduction.again import Changes
 from runner.reproduction.causes import Cause
 from runner.reproduction.clean_room import Terms
@@ -117,6 +117,7 @@ def _make(
     terms = Terms(supplies.inputs, wish.offline, wish.anyway)
     with clean_room.enter(recorded, terms, report) as room:
         try:
+            images.load(recorded, supplies, report)
             outcome = again.make(recorded, room, changes, report)
         except CannotRunError:
             raise

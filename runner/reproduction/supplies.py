@@ -14,13 +14,18 @@ class Supplies(NamedTuple):
     inputs: str = ""  # folder of inputs, each called by its digest
     packages: str = ""  # folder of folders of wheels, one for each lock
 
+    def file(self, lock: str, name: str) -> str:
+        """Of what was packed for a recorded lock; "" when it is not there."""
+        path = os.path.join(self.packages, folder_of(lock), name)
+        return path if self.packages and lock and os.path.exists(path) else ""
+
     def wheels(self, lock: str) -> tuple[str, str]:
         """Folder of the packages that a recorded lock names, and the lock of just these files; ("", "") for none."""
-        folder = os.path.join(self.packages, folder_of(lock))
-        if not self.packages or not lock or not os.path.isdir(folder):
+        path = self.file(lock, LOCK)
+        if not path:
             return "", ""
-        with open(os.path.join(folder, LOCK), encoding="utf-8") as file:
-            return folder, file.read()
+        with open(path, encoding="utf-8") as file:
+            return os.path.dirname(path), file.read()
 
 
 NONE = Supplies()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
+from runner import paths
 from runner.reproduction.recorded import load
 from tests.environments.docker.conftest import docker, image, variant
-from tests.helpers import make_tree
+from tests.helpers import make_tree, proj
 from tests.reproduction.worlds import ran, reproduced, result, store
 
 __all__ = ["image"]
@@ -32,3 +35,20 @@ def test_a_run_in_docker_by_the_id_of_its_image(tmp_path: object, image: str) ->
     docker("rmi", "-f", first, name)
     gone = reproduced(run)
     assert (gone["verdict"], gone["cause"]) == ("cannot-run", "environment")
+
+
+def test_the_image_is_in_the_bundle(tmp_path: object, image: str) -> None:
+    name = "proj-test/packed:latest"
+    first = variant(image, name)
+    main = f"docker_env: {{image: '{name}'}}\nentry_points:\n  main: {{command: 'echo 42 > out.txt', outputs: [out.txt]}}\n"
+    run = ran(make_tree(f"{tmp_path}/demo", {"MLproject": main}))
+    for file in ("one", "two"):
+        done = proj("bundle", run.run_id, "-o", f"{tmp_path}/{file}.zip")
+        assert done.code == 0, done.err
+    with open(f"{tmp_path}/one.zip", "rb") as one, open(f"{tmp_path}/two.zip", "rb") as two:
+        assert one.read() == two.read()
+    docker("rmi", "-f", first, name)
+    shutil.rmtree(paths.home())
+    verdict = reproduced(f"{tmp_path}/one.zip", "--offline")
+    assert verdict["verdict"] == "identical", verdict
+    docker("rmi", "-f", first)
