@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-__all__ = ["cache", "home", "is_windows", "shipped", "store", "temporary"]
+__all__ = ["cache", "home", "is_windows", "shipped", "store", "store_here", "temporary"]
 
 is_windows = os.name == "nt"
 
@@ -29,6 +29,12 @@ def store(given: str = "") -> str:
     if "://" in chosen:
         return chosen
     return os.path.abspath(os.path.expanduser(chosen)) if chosen else os.path.join(home(), "store")
+
+
+def store_here(given: str = "") -> str:
+    """The store on this machine: `store`, or the user's own when that is a server's address."""
+    chosen = store(given)
+    return os.path.join(home(), "store") if "://" in chosen else chosen
 
 
 def cache(*parts: str) -> str:

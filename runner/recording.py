@@ -7,7 +7,7 @@ from _thread import allocate_lock, start_new_thread
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from runner import machine, process, program, variables
+from runner import machine, paths, process, program, variables
 from runner.backends.base import CANCEL
 from runner.errors import InputError, ProjError, StoreError
 from runner.observation import Observation
@@ -206,10 +206,11 @@ class Recorder:
         group = int(facts.get("group") or 0)
         self._note({"type": "supervisor", **facts, "group_start": process.pid_start(group) if group else ""})
         self._observation.begin(group, self._activation, self._plan.request.sample_resources)
-        if "MLFLOW_TRACKING_URI" in os.environ:
+        server = paths.store(self._plan.request.store)
+        if "://" in server or "MLFLOW_TRACKING_URI" in os.environ:
             from runner.tracking import follower
 
-            self._follower = follower.begin(self._store, self.run_id, os.environ)
+            self._follower = follower.begin(self._store, self.run_id, os.environ, server)
         start_new_thread(self.keep_code, ())
 
     def listen(self) -> int:

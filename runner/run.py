@@ -219,7 +219,7 @@ def execute_recorded(
     interrupts: Interrupts,
     instead: Instead | None,
 ) -> Outcome:
-    recorder = Recorder.start(plan, Store(paths.store(plan.request.store)))
+    recorder = Recorder.start(plan, Store(paths.store_here(plan.request.store)))
     ended = Ended("FAILED", 125, "error")
     try:
         phases.end("record")
@@ -227,7 +227,7 @@ def execute_recorded(
         if plan.parameters.downloads:
             from runner.parameters_download import fetch_all
 
-            fetch_all(plan.parameters.downloads, paths.store(plan.request.store), report)
+            fetch_all(plan.parameters.downloads, paths.store_here(plan.request.store), report)
         recorder.inputs(report)
         phases.end("snapshot")
         environment = prepare(plan, report)

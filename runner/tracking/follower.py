@@ -25,11 +25,11 @@ WAIT = 10.0  # s that the end of a run waits for its mirror at most
 
 
 def destination(environ: Mapping[str, str], given: str = "") -> str:
-    """Where runs are to be sent on: `--tracking-uri`, or MLFLOW_TRACKING_URI. "" for nowhere.
+    """Where runs are to be sent on: `--store` when that is an address, or MLFLOW_TRACKING_URI. "" for nowhere.
 
     In the command of a run that variable leads to the endpoint of that run, which is no server of the user's.
     """
-    uri = given or ("" if environ.get("PROJ_RUN_ID") else environ.get("MLFLOW_TRACKING_URI", ""))
+    uri = given if "://" in given else ("" if environ.get("PROJ_RUN_ID") else environ.get("MLFLOW_TRACKING_URI", ""))
     return uri if uri.startswith(("http://", "https://")) else ""
 
 
@@ -56,9 +56,9 @@ class Follower:
         return ""
 
 
-def begin(store: Store, run_id: str, environ: Mapping[str, str]) -> Follower | None:
+def begin(store: Store, run_id: str, environ: Mapping[str, str], given: str = "") -> Follower | None:
     """Notes where the run goes, and starts to send it. None when it goes nowhere. Whatever fails, the run goes on."""
-    uri = destination(environ)
+    uri = destination(environ, given)
     if not uri:
         return None
     helper = None
