@@ -209,5 +209,16 @@ def _reporter(step: Step) -> Any:
 
 def _run(task: Coroutine[Any, Any, Result]) -> Result:
     import asyncio
+    import atexit
 
+    atexit.unregister(_settle)
+    atexit.register(_settle)
     return asyncio.run(task)
+
+
+def _settle() -> None:
+    """rattler's threads let go of Python's objects a moment after their result is there; an interpreter that is
+    taken apart meanwhile crashes (3 of 60 times)."""
+    import time
+
+    time.sleep(0.1)

@@ -299,3 +299,5 @@ def remove(prefix: str, facts: Mapping[str, Any]) -> None:  # noqa: ARG001
         from runner.environments import docker_images
 
         docker_images.remove(str(facts["id"]))
+        if facts["name"]:
+            docker_images.remove(f"{facts['name']}-base")  # what --build-image put the files on

@@ -18,7 +18,7 @@ from tests.helpers import make_tree
 Prepare = Callable[..., Environment]
 
 PROGRAM = """#!{python}
-import asyncio, sys
+import asyncio, os, sys
 import rattler
 words = sys.argv[1:]
 prefix = words[words.index("-p") + 1]
@@ -35,6 +35,7 @@ async def main():
     await rattler.install(records, target_prefix=prefix, show_progress=False)
 try:
     asyncio.run(main())
+    os._exit(0)  # rattler's threads may still hold objects
 except Exception as error:
     sys.exit("LibMambaUnsatisfiableError: " + str(error))
 """
