@@ -121,7 +121,7 @@ class Api:
         if "range" in head.headers:
             raw["range"] = head.headers["range"]
         response = route.handle(Asked(self._store, self._runs, scope, values, raw, self._root, place))
-        if head.method not in ("GET", "HEAD") and not route.path.endswith("/search"):
+        if head.method not in ("GET", "HEAD") and not route.path.endswith(("/search", "graphql")):
             subject = next((str(values[name]) for name in SUBJECTS if values.get(name)), "")
             self._gate.changed(
                 scope, peer, f"{head.method} {route.path}", subject or "/".join(place.values())

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from runner.server import artifacts, experiments, inputs, metrics, models, runs, search, views
-from runner.server.answer import ApiError
-from runner.server.route import Route
+from runner.server.answer import ApiError, Response
+from runner.server.route import Asked, Route
 
 __all__ = ["UNMADE", "Match", "endpoints", "match"]
 
@@ -25,6 +25,15 @@ UNMADE = {
     "datasets": "evaluation datasets",
     "scorers": "scorers",
 }
+
+
+def _graphql(asked: Asked) -> Response:
+    from runner.server.graphql import answer
+
+    return answer(asked)
+
+
+GRAPHQL = Route("POST", "graphql", _graphql, slow=True)
 
 
 class Match(NamedTuple):
@@ -66,6 +75,8 @@ _PATTERNS = {
 
 def match(method: str, path: str) -> Match:
     """ApiError when there is no such endpoint."""
+    if path == "/graphql" and method == "POST":
+        return Match(GRAPHQL, {})
     found = _PREFIX.match(path)
     if found:
         family, rest = found.groups()
