@@ -19,6 +19,7 @@ from tests.environments.conftest import Recorder
 from tests.helpers import make_tree
 
 IMAGE = "proj-test/python:services"
+BUILD = {"context": ".", "network": "host"}  # the engine of the tests may have no bridge
 SERVICES = os.path.join(
     os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "services"
 )

@@ -16,7 +16,7 @@ from runner.environments import docker_context, maintenance
 from runner.errors import EnvironmentFailure
 from runner.values import Environment
 from tests.environments.conftest import Recorder
-from tests.environments.docker.conftest import docker, variant
+from tests.environments.docker.conftest import BUILD, docker, variant
 from tests.helpers import make_repository, make_tree
 
 pytestmark = pytest.mark.docker
@@ -137,7 +137,7 @@ def test_complaint_4331_the_projects_own_dockerfile(
             "a.txt": "1",
         },
     )
-    stated = {"build": {"context": ".", "args": {"WHO": "Ada Lovelace"}}, "_project_name": "Ada's Project"}
+    stated = {"build": {**BUILD, "args": {"WHO": "Ada Lovelace"}}, "_project_name": "Ada's Project"}
     environment = prepare(**stated)
     assert run(environment, "cat /who /a.txt").out == "Ada Lovelace\n1"
     lock = json.loads(environment.lock)
@@ -156,28 +156,28 @@ def test_a_built_image_that_is_gone_is_built_again(
     image: str, project: str, prepare: Prepare, run: Any
 ) -> None:
     make_tree(project, {"Dockerfile": f"FROM {image}\nRUN echo {os.urandom(4).hex()} > /made\n"})
-    first = prepare(build=".")
+    first = prepare(build=BUILD)
     docker("rmi", "-f", json.loads(first.lock)["image"])
-    second = prepare(build=".")
+    second = prepare(build=BUILD)
     assert run(second, "test -s /made").code == 0
     assert json.loads(second.lock)["id"] == second.details["image_id"]
     docker("rmi", "-f", json.loads(second.lock)["image"])
-    kept = prepare(build=".", _kept_lock=second.lock)
+    kept = prepare(build=BUILD, _kept_lock=second.lock)
     assert run(kept, "test -s /made").code == 0
 
 
 def test_a_dockerfile_that_fails_shows_why(image: str, project: str, prepare: Prepare) -> None:
     make_tree(project, {"Dockerfile": f"FROM {image}\nRUN echo the reason >&2; exit 7\n"})
     with pytest.raises(EnvironmentFailure, match="Dockerfile cannot be built") as caught:
-        prepare(build=".")
+        prepare(build=BUILD)
     assert "the reason" in caught.value.message
 
 
 def test_refresh_builds_anew(image: str, project: str, prepare: Prepare, run: Any) -> None:
     make_tree(project, {"Dockerfile": f"FROM {image}\nRUN cat /proc/sys/kernel/random/uuid > /made\n"})
-    first = run(prepare(build="."), "cat /made").out
-    assert run(prepare(build="."), "cat /made").out == first
-    assert run(prepare(build=".", _refresh=True), "cat /made").out != first
+    first = run(prepare(build=BUILD), "cat /made").out
+    assert run(prepare(build=BUILD), "cat /made").out == first
+    assert run(prepare(build=BUILD, _refresh=True), "cat /made").out != first
 
 
 # ---- the project's files in an image (--build-image) -----------------------------------------------------------
@@ -263,7 +263,7 @@ def test_the_context_is_told_by_content(tmp_path: object) -> None:
 
 def test_removing_the_environment_removes_a_built_image(image: str, project: str, prepare: Prepare) -> None:
     make_tree(project, {"Dockerfile": f"FROM {image}\nRUN echo {os.urandom(4).hex()} > /made\n"})
-    environment = prepare(build=".")
+    environment = prepare(build=BUILD)
     name = json.loads(environment.lock)["image"]
     from runner.environments import building, cache
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from runner.values import Environment
+from tests.environments.docker.conftest import BUILD
 from tests.environments.docker.test_ends import names, nothing_left
 from tests.helpers import make_tree
 
@@ -27,7 +28,7 @@ def test_complaint_5716_projects_run_in_podman(podman: str, project: str, prepar
 
 def test_podman_builds(podman: str, project: str, prepare: Prepare, run: Any) -> None:
     make_tree(project, {"Dockerfile": f"FROM {podman}\nRUN echo made > /made\n", "a.txt": "1"})
-    assert run(prepare(build="."), "cat /made").out == "made\n"
+    assert run(prepare(build=BUILD), "cat /made").out == "made\n"
     assert run(prepare(image=podman, _build_image=True), "cat a.txt").out == "1"
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from runner.errors import InputError
 from runner.values import Environment
+from tests.environments.docker.conftest import BUILD
 from tests.environments.docker.test_ends import names
 from tests.helpers import make_tree, proj
 
@@ -105,7 +106,7 @@ def test_nothing_of_the_command_runs_on_the_host(
 
 def test_an_image_without_bash(image: str, project: str, prepare: Prepare, run: Any) -> None:
     make_tree(project, {"Dockerfile": f"FROM {image}\nRUN rm /bin/bash\n"})
-    assert run(prepare(build="."), "echo $0; exit 5")[:2] == (5, "sh\n")
+    assert run(prepare(build=BUILD), "echo $0; exit 5")[:2] == (5, "sh\n")
 
 
 def test_arguments_of_the_command_line(image: str, prepare: Prepare, run: Any) -> None:
