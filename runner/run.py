@@ -178,7 +178,8 @@ def make_plan(request: Request, checkout: Checkout) -> Plan:
     parameters = resolve(
         entry, given, directory=os.getcwd(), storage=storage, project=checkout.directory, extra=request.extra
     )
-    specification = environments.choose(project, entry, request.env_manager or inherited_manager(request))
+    request = request._replace(env_manager=request.env_manager or inherited_manager(request))
+    specification = environments.choose(project, entry, request.env_manager)
     if request.seed and not (request.seed.isdecimal() and int(request.seed) < 2**32):
         raise InputError(f"--seed {request.seed} is not a number from 0 to {2**32 - 1}")
     options = backend_options(request)

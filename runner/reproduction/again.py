@@ -59,8 +59,9 @@ def plan(recorded: Recorded, room: Room, changes: Changes) -> Plan:
             **recorded.options,
         }
     )
-    if not request.python and recorded.lock and not changes.refresh:
-        request = request._replace(python=str(recorded.section("environment").get("python", "")))
+    environment = recorded.section("environment")
+    if environment.get("kind") == "virtualenv" and not request.python and not changes.refresh:
+        request = request._replace(python=str(environment.get("python", "")))
     checkout = Checkout(
         room.directory,
         run.uri,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from runner import paths
-from runner.errors import ProjError
+from runner.errors import InputError, ProjError
 from runner.reproduction import again, causes, clean_room, compare, images, tolerance, verdict
 from runner.reproduction.again import Changes
 from runner.reproduction.causes import Cause
@@ -36,8 +36,10 @@ class Wish(NamedTuple):
 
 def reproduce(ref: str, wish: Wish, report: Report) -> Verdict:
     """InputError for a run that is not there; all else that goes wrong is a verdict."""
+    if wish.repeat < 0:
+        raise InputError(f"-n {wish.repeat} is no number of repetitions")
     tolerances = tolerance.parse(wish.tolerance)
-    store = Store(paths.store(wish.store))
+    store = Store(paths.store_here(wish.store))
     if not is_bundle(ref):
         return _verified(ref, store, wish, NONE, tolerances, report)
     from runner.reproduction.unbundle import take_in

@@ -323,6 +323,21 @@ def test_a_tolerance_must_be_a_number(project: str) -> None:
         assert done.code == 2, wrong
 
 
+def test_the_choice_of_an_outer_run_is_recorded_for_its_steps(tmp_path: object, index: str) -> None:
+    """A step that ran in the system's environment because the outer run did is made again there, by itself too."""
+    files = {
+        "MLproject": (
+            "python_env: env.yaml\nentry_points:\n  main: {command: proj run . -e step}\n"
+            "  step: {command: python3 -c 'print(1)'}\n"
+        ),
+        "env.yaml": "dependencies: [factor]\n",
+    }
+    outer = ran(make_tree(f"{tmp_path}/demo", files), "--env-manager", "local")
+    (step,) = [run for run in store().search().runs if run.parent == outer.run_id]
+    again = store().get(reproduced(step)["runs"][0])
+    assert again.sections["environment"]["kind"] == "system"
+
+
 def test_a_run_that_is_still_on(project: str) -> None:
     with store().create_run(name="busy", kind="client") as writer:
         done = proj("reproduce", writer.run_id)
