@@ -3,43 +3,141 @@
 from __future__ import annotations
 
 import os
-import sys
+import shutil
+from typing import TYPE_CHECKING
 
 from runner import paths
+from runner.cli.render_values import safe
+from runner.errors import ProjError
+
+if TYPE_CHECKING:
+    from runner.tracking.fold import Run
+    from runner.values import EntryPoint, Project
 
 __all__ = ["show_here"]
 
+Row = tuple[str, str]  # what to type, what it does
+RECENT = 3
+
 
 def show_here() -> None:
-    """Names the project in this folder with its entry points and last runs, and the lines to type."""
+    """The project in this folder with the lines that run it, its last runs, and one next step."""
+    from runner.cli import output
+
+    colour = output.colours()
+    width = shutil.get_terminal_size().columns if output.is_terminal() else 10_000
+    project, fault = _project()
+    runs, trouble = _recent(project.name if project else "")
+    lines = _heading(project, fault, colour)
+    lines += _aligned([_entry(entry) for entry in project.entry_points] if project else [], width)
+    if runs:
+        lines += ["", _bold("Last runs", colour), *_listed(runs, colour)]
+    if trouble:
+        lines += ["", f"The runs cannot be listed: {trouble}"]
+    rows = [("proj doctor", "says what is wrong")] if trouble else [_next(project, fault, runs)]
+    lines += ["", _bold("Next", colour), *_aligned([*rows, ("proj --help", "all commands")], width)]
+    output.emit_lines(lines)
+
+
+def _project() -> tuple[Project | None, str]:
+    """The project, or None and what is wrong with it; None and "" when there is none."""
     from runner.cli.terminal import Terminal
-    from runner.errors import ProjectError
     from runner.run import load_project
     from runner.sources import fetch
 
-    lines: list[str] = []
     try:
         project = load_project(fetch(".", "", Terminal(quiet=True)))
-    except ProjectError as error:
-        lines += [
-            "The project in this folder has faults:",
-            *(f"  {line}" for line in error.message.splitlines()),
+    except ProjError as error:
+        return None, error.message
+    except OSError as error:
+        return None, f"{error.strerror}: {error.filename}" if error.filename else str(error)
+    found = project.file or project.entry_points or os.path.exists("main.py")
+    return (project, "") if found else (None, "")
+
+
+def _recent(project: str) -> tuple[list[Run], str]:
+    """The last runs that were not started by another run, of this project or, without one, of all; or why not."""
+    if not os.path.isdir(os.path.join(paths.store(), "runs")):
+        return [], ""
+    from runner.cli import reference
+
+    quoted = project.replace("'", "''")
+    try:
+        with reference.open_store(quiet=True) as store:
+            scope = f"parent = '' and project = '{quoted}'" if project else "parent = ''"
+            return list(store.search(scope, limit=RECENT).runs), ""
+    except ProjError as error:
+        return [], error.message
+    except OSError as error:
+        return [], str(error)
+
+
+def _heading(project: Project | None, fault: str, colour: bool) -> list[str]:
+    if fault:
+        return [
+            _bold("The project in this folder has faults", colour),
+            *(f"  {safe(line)}" for line in fault.splitlines()),
         ]
-    else:
-        if project.file or project.entry_points:
-            lines.append(f"Project {project.name}")
-            for entry in project.entry_points:
-                required = [f"-P {p.name}=..." for p in entry.parameters if p.required and not p.has_default]
-                name = "" if entry.name == "main" else f" -e {entry.name}"
-                lines.append("  " + " ".join([f"proj run .{name}", *required]))
-        elif os.path.exists("main.py"):
-            lines += ["A folder with a main.py and no MLproject file.", "  proj run ."]
-        else:
-            lines += [
-                "There is no project in this folder.",
-                "  proj run GIT-URL     run one from a repository",
-            ]
-    if os.path.isdir(os.path.join(paths.store(), "runs")):
-        lines += ["", "  proj runs            what has been run"]
-    lines += ["", "  proj --help          all commands"]
-    sys.stdout.write("\n".join(lines) + "\n")
+    if project is None:
+        return [_bold("There is no project in this folder", colour)]
+    if not project.file:
+        lines = [_bold(f"{safe(project.name)}, a folder without an MLproject file", colour)]
+        return lines if project.entry_points else [*lines, "  proj run .  runs main.py"]
+    return [_bold(f"Project {safe(project.name)}", colour)]
+
+
+def _entry(entry: EntryPoint) -> Row:
+    words = ["proj run ."] + ([] if entry.name == "main" else [f"-e {entry.name}"])
+    words += [f"-P {each.name}=..." for each in entry.parameters if each.required and not each.has_default]
+    return safe(" ".join(words)), safe(entry.description.split("\n")[0])
+
+
+def _listed(runs: list[Run], colour: bool) -> list[str]:
+    from runner.cli import columns, render_values
+
+    names = [safe(run.name) for run in runs]
+    wide, wider = max(map(len, names)), max(len(run.status) for run in runs)
+    return [
+        f"  {name:<{wide}}  {render_values.status(run.status, colour)}{'':<{wider - len(run.status)}}"
+        f"  {render_values.took(columns.duration(run)):>8}  {render_values.ago(run.start_time)}"
+        for name, run in zip(names, runs, strict=True)
+    ]
+
+
+def _next(project: Project | None, fault: str, runs: list[Run]) -> Row:
+    if fault:
+        return "proj check .", "says more about the faults"
+    if runs:
+        return _after(runs[0], project)
+    if project:
+        return "proj info .", "parameters and environment"
+    if _has_scripts():
+        return "proj init .", "writes an MLproject for what is here"
+    return "proj new basic my-project", "a project from a template; proj new --list shows all"
+
+
+def _has_scripts() -> bool:
+    try:
+        return any(name.endswith((".py", ".R", ".ipynb")) for name in os.listdir())
+    except OSError:
+        return False
+
+
+def _after(run: Run, project: Project | None) -> Row:
+    if run.status == "RUNNING":
+        return f"proj logs -f {run.name}", "follows what it writes"
+    if run.status != "FINISHED":
+        return f"proj logs {run.name}", "what it wrote before it failed"
+    if project and run.kind == "project" and not run.verifications:
+        return f"proj reproduce {run.name}", "makes it again: is the result the same?"
+    return f"proj show {run.name}", "everything about it"
+
+
+def _aligned(rows: list[Row], width: int) -> list[str]:
+    wide = min(max((len(left) for left, _ in rows), default=0), 44)
+    lines = [f"  {left:<{wide}}  {right}".rstrip() for left, right in rows]
+    return [line if len(line) <= width else line[: width - 1] + "…" for line in lines]
+
+
+def _bold(text: str, colour: bool) -> str:
+    return f"\033[1m{text}\033[0m" if colour else text

@@ -1,0 +1,102 @@
+"""`proj` alone."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from runner import paths
+from tests.cli.records import Program, make_run
+from tests.helpers import make_tree, proj
+
+MLPROJECT = """\
+name: demo
+entry_points:
+  main:
+    description: Trains.
+    command: "true"
+  predict:
+    parameters:
+      model: path
+      rows: {type: int, default: 3}
+    command: "true {model} {rows}"
+"""
+
+
+def test_entry_points_are_lines_to_type(program: Program) -> None:
+    make_tree(".", {"MLproject": MLPROJECT})
+    done = program()
+    assert done.code == 0
+    assert "Project demo" in done.out
+    assert "  proj run .                          Trains.\n" in done.out
+    assert "  proj run . -e predict -P model=...\n" in done.out
+    assert "Last runs" not in done.out
+    assert "proj info ." in done.out
+
+
+def test_the_last_runs_are_those_of_this_project(program: Program) -> None:
+    make_tree(".", {"MLproject": MLPROJECT})
+    for name in ("a-one", "a-two", "a-three", "a-four"):
+        parent = make_run(name)
+    make_run("a-child", parent=parent)
+    make_run("elsewhere", project="other")
+    shown = program().out
+    assert [name for name in ("a-four", "a-three", "a-two") if name not in shown] == []
+    assert [name for name in ("a-one", "a-child", "elsewhere") if name in shown] == []
+    assert "proj reproduce a-four" in shown
+
+
+@pytest.mark.parametrize(
+    ("status", "step"),
+    [("FAILED", "proj logs bad"), ("KILLED", "proj logs bad"), ("RUNNING", "proj logs -f bad")],
+)
+def test_the_next_step_depends_on_the_last_run(program: Program, status: str, step: str) -> None:
+    make_tree(".", {"MLproject": MLPROJECT})
+    make_run("bad", status=status)
+    shown = program().out
+    assert status in shown
+    assert step in shown
+
+
+def test_faults_are_told(program: Program) -> None:
+    make_tree(".", {"MLproject": "name: [\n"})
+    done = program()
+    assert done.code == 0
+    assert "has faults" in done.out
+    assert "MLproject:" in done.out
+    assert "proj check ." in done.out
+
+
+def test_an_empty_folder_and_one_with_a_script(program: Program) -> None:
+    assert "proj new basic my-project" in program().out
+    make_tree(".", {"train.py": "print(1)\n"})
+    assert "proj init ." in program().out
+    make_tree(".", {"main.py": "print(1)\n"})
+    shown = program().out
+    assert "without an MLproject" in shown
+    assert "proj run ." in shown
+
+
+def test_a_folder_that_is_gone() -> None:
+    os.mkdir("gone")
+    done = proj(cwd="gone")
+    assert done.code == 0
+    os.mkdir("lost")
+    os.chdir("lost")
+    os.rmdir("../lost")
+    done = proj()
+    assert "Traceback" not in done.err + done.out
+    assert "bug" not in done.err
+
+
+def test_a_store_that_cannot_be_read(program: Program) -> None:
+    make_run("one")
+    index = os.path.join(paths.store(), "index.sqlite")
+    for name in (index, index + "-wal"):
+        if os.path.exists(name):
+            os.remove(name)
+    os.mkdir(index)
+    done = program()
+    assert done.code == 0
+    assert "Next" in done.out
