@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 import time
 from binascii import crc32
 from collections.abc import Iterator, Mapping
@@ -19,7 +18,7 @@ from typing import Any, NamedTuple
 
 from runner.errors import StoreError
 from runner.tracking import experiments, rows
-from runner.tracking.dialect import SQLITE
+from runner.tracking.dialect import Database
 from runner.tracking.fold import fold
 from runner.tracking.log import read_all
 from runner.tracking.migrations import BY_VALUE
@@ -48,7 +47,7 @@ class Journal(NamedTuple):
     tail: str = ""
 
 
-def look(connection: sqlite3.Connection, root: str, everything: bool = False) -> Work | None:
+def look(connection: Database, root: str, everything: bool = False) -> Work | None:
     """What there is to do; None when the index is current. Reads only."""
     known = dict(connection.execute("SELECT key, value FROM meta"))
     remembered = Journal(*json.loads(known.get("journal", '[0, 0, ""]')))
@@ -146,7 +145,7 @@ def _listing(folder: str) -> list[str]:
         return []
 
 
-def _written(connection: sqlite3.Connection, root: str) -> Iterator[str]:
+def _written(connection: Database, root: str) -> Iterator[str]:
     """Of the runs that are not over or are watched: those whose log is not as it was."""
     query = (
         "SELECT run_id, inode, position FROM runs WHERE status IN ('RUNNING', 'SCHEDULED') "
@@ -168,13 +167,13 @@ def _path(root: str, run_id: str) -> str:
     return f"{root}/runs/{run_id}/events.jsonl"
 
 
-def catch_up(connection: sqlite3.Connection, root: str, work: Work, report: Report | None = None) -> None:
+def catch_up(connection: Database, root: str, work: Work, report: Report | None = None) -> None:
     """Does `work`. Several processes may do the same at once: each run is read under the database's lock."""
     with (report or Silent()).step("reading the logs") as step:
         for first in range(0, max(1, len(work.runs)), BATCH):
             part = work.runs[first : first + BATCH]
             last = first + BATCH >= len(work.runs)
-            connection.execute(SQLITE.begin)
+            connection.execute(connection.dialect.begin)
             try:
                 if first == 0 and len(work.runs) > BULK:
                     _begin_bulk(connection, len(work.runs))
@@ -193,7 +192,7 @@ def catch_up(connection: sqlite3.Connection, root: str, work: Work, report: Repo
             step.update("runs", first + len(part), len(work.runs))
 
 
-def _begin_bulk(connection: sqlite3.Connection, count: int) -> None:
+def _begin_bulk(connection: Database, count: int) -> None:
     """When most of the runs will be new."""
     (there,) = connection.execute("SELECT count(*) FROM runs").fetchone()
     if there * 4 < count:
@@ -202,22 +201,24 @@ def _begin_bulk(connection: sqlite3.Connection, count: int) -> None:
             connection.execute(f"DROP INDEX IF EXISTS {name}")
 
 
-def _end_bulk(connection: sqlite3.Connection) -> None:
+def _end_bulk(connection: Database) -> None:
     """Also after a process that began and was killed."""
     if connection.execute("SELECT 1 FROM meta WHERE key = 'bulk'").fetchone():
         for statement in BY_VALUE.values():
             connection.execute(statement)
         connection.execute("DELETE FROM meta WHERE key = 'bulk'")
+        if connection.dialect.loaded:
+            connection.execute(connection.dialect.loaded)
 
 
-def _remember(connection: sqlite3.Connection, meta: Mapping[str, str]) -> None:
+def _remember(connection: Database, meta: Mapping[str, str]) -> None:
     connection.executemany(
         "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
         list(meta.items()),
     )
 
 
-def _update(connection: sqlite3.Connection, root: str, run_id: str) -> None:
+def _update(connection: Database, root: str, run_id: str) -> None:
     row = connection.execute(
         "SELECT run, inode, position, tail FROM runs WHERE run_id = ?", (run_id,)
     ).fetchone()
@@ -237,21 +238,21 @@ def _update(connection: sqlite3.Connection, root: str, run_id: str) -> None:
         os.close(file)
 
 
-def _watch(connection: sqlite3.Connection, run_id: str, since: float) -> None:
+def _watch(connection: Database, run_id: str, since: float) -> None:
     connection.execute(
         "INSERT INTO watched VALUES (?, ?) ON CONFLICT (run_id) DO UPDATE SET until = excluded.until",
         (run_id, since + WATCH),
     )
 
 
-def _forget(connection: sqlite3.Connection, run_id: str, row: Any) -> None:
+def _forget(connection: Database, run_id: str, row: Any) -> None:
     if row is not None:
         rows.delete(connection, row[0])
         connection.execute("DELETE FROM problems WHERE run_id = ?", (run_id,))
     connection.execute("DELETE FROM watched WHERE run_id = ?", (run_id,))
 
 
-def _read(connection: sqlite3.Connection, run_id: str, row: Any, file: int) -> None:
+def _read(connection: Database, run_id: str, row: Any, file: int) -> None:
     status = os.fstat(file)
     number, old, start = None, None, 0
     if row is not None:
@@ -289,13 +290,13 @@ def _read(connection: sqlite3.Connection, run_id: str, row: Any, file: int) -> N
     rows.save(connection, number, old, new, (status.st_ino, position, _tail(file, position)))
 
 
-def _problem(connection: sqlite3.Connection, run_id: str, position: int, message: str) -> None:
+def _problem(connection: Database, run_id: str, position: int, message: str) -> None:
     values = (run_id, position, rows.storable(message))
     connection.execute("DELETE FROM problems WHERE run_id = ? AND position = ? AND message = ?", values)
     connection.execute("INSERT INTO problems VALUES (?, ?, ?)", values)
 
 
-def _update_experiment(connection: sqlite3.Connection, root: str, experiment_id: str) -> None:
+def _update_experiment(connection: Database, root: str, experiment_id: str) -> None:
     try:
         found = experiments.get(root, experiment_id)
     except StoreError:

@@ -6,15 +6,19 @@ events come to mean something else (fold.py), REFILL is appended, and the logs a
 
 from __future__ import annotations
 
-import sqlite3
 from binascii import crc32
 from collections.abc import Sequence
 
 from runner.errors import StoreError
-from runner.tracking.dialect import SQLITE, Dialect
+from runner.tracking.dialect import Database
 from runner.tracking.log import now
 
-__all__ = ["BY_VALUE", "MIGRATIONS", "PREFIX", "REFILL", "is_current", "migrate", "version"]
+__all__ = ["BY_VALUE", "MIGRATIONS", "PREFIX", "REFILL", "Foreign", "is_current", "migrate", "version"]
+
+
+class Foreign(Exception):
+    """These tables are not ours, or describe other logs: they have to be made again."""
+
 
 PREFIX = 64
 
@@ -24,35 +28,35 @@ BY_VALUE = {
     for table in ("metrics", "params", "tags")
 }
 FIRST = (
-    "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    "CREATE TABLE meta (key {text} PRIMARY KEY, value {text} NOT NULL)",
     # `run` stands for the id in the other tables; inode, position and tail say how far its log has been read.
     """CREATE TABLE runs (
-        run {number}, run_id TEXT NOT NULL UNIQUE, experiment_id TEXT NOT NULL, name TEXT NOT NULL,
-        status TEXT NOT NULL, lifecycle TEXT NOT NULL, start_time BIGINT NOT NULL, end_time BIGINT,
-        user_id TEXT NOT NULL, kind TEXT NOT NULL, parent TEXT NOT NULL, project TEXT NOT NULL,
-        entry_point TEXT NOT NULL, host TEXT NOT NULL,
-        inode BIGINT NOT NULL, position BIGINT NOT NULL, tail TEXT NOT NULL)""",
+        run {number}, run_id {text} NOT NULL UNIQUE, experiment_id {text} NOT NULL, name {text} NOT NULL,
+        status {text} NOT NULL, lifecycle {text} NOT NULL, start_time BIGINT NOT NULL, end_time BIGINT,
+        user_id {text} NOT NULL, kind {text} NOT NULL, parent {text} NOT NULL, project {text} NOT NULL,
+        entry_point {text} NOT NULL, host {text} NOT NULL,
+        inode BIGINT NOT NULL, position BIGINT NOT NULL, tail {text} NOT NULL)""",
     "CREATE INDEX runs_by_time ON runs (lifecycle, start_time DESC, run_id)",
     "CREATE INDEX runs_by_experiment ON runs (experiment_id, lifecycle, start_time DESC, run_id)",
-    "CREATE INDEX runs_by_name ON runs (name)",
+    "CREATE INDEX runs_by_name ON runs {equal}(name)",
     "CREATE INDEX runs_open ON runs (host) WHERE status IN ('RUNNING', 'SCHEDULED')",
-    "CREATE TABLE records (run INTEGER PRIMARY KEY, record TEXT NOT NULL)",
+    "CREATE TABLE records (run {reference} PRIMARY KEY, record {text} NOT NULL)",
     """CREATE TABLE metrics (
-        run INTEGER NOT NULL, key TEXT NOT NULL, value DOUBLE PRECISION,
+        run {reference} NOT NULL, key {text} NOT NULL, value DOUBLE PRECISION,
         PRIMARY KEY (run, key)) {clustered}""",
     # `value` has at most PREFIX characters, so that its index stays small; of a longer one `whole` is all.
     """CREATE TABLE params (
-        run INTEGER NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, whole TEXT,
+        run {reference} NOT NULL, key {text} NOT NULL, value {text} NOT NULL, whole {text},
         PRIMARY KEY (run, key)) {clustered}""",
     """CREATE TABLE tags (
-        run INTEGER NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, whole TEXT,
+        run {reference} NOT NULL, key {text} NOT NULL, value {text} NOT NULL, whole {text},
         PRIMARY KEY (run, key)) {clustered}""",
-    "CREATE TABLE datasets (run INTEGER NOT NULL, name TEXT NOT NULL, digest TEXT NOT NULL, context TEXT)",
+    "CREATE TABLE datasets (run {reference} NOT NULL, name {text} NOT NULL, digest {text} NOT NULL, context {text})",
     "CREATE INDEX datasets_by_run ON datasets (run)",
-    "CREATE TABLE experiments (experiment_id TEXT PRIMARY KEY, name TEXT NOT NULL, lifecycle TEXT NOT NULL)",
+    "CREATE TABLE experiments (experiment_id {text} PRIMARY KEY, name {text} NOT NULL, lifecycle {text} NOT NULL)",
     # Logs that are looked at each time until that moment, running or not (s since the epoch).
-    "CREATE TABLE watched (run_id TEXT PRIMARY KEY, until DOUBLE PRECISION NOT NULL)",
-    "CREATE TABLE problems (run_id TEXT NOT NULL, position BIGINT NOT NULL, message TEXT NOT NULL)",
+    "CREATE TABLE watched (run_id {text} PRIMARY KEY, until DOUBLE PRECISION NOT NULL)",
+    "CREATE TABLE problems (run_id {text} NOT NULL, position BIGINT NOT NULL, message {text} NOT NULL)",
     "CREATE INDEX problems_by_run ON problems (run_id)",
     *BY_VALUE.values(),
 )
@@ -72,28 +76,25 @@ REFILL = tuple(f"DELETE FROM {table}" for table in TABLES)  # noqa: S608
 MIGRATIONS: tuple[Sequence[str], ...] = (FIRST,)
 
 
-def version(connection: sqlite3.Connection) -> int:
+def version(connection: Database) -> int:
     """0 for an empty database."""
-    try:
-        row = connection.execute("SELECT max(version) FROM migrations").fetchone()
-    except sqlite3.OperationalError as error:
-        if "no such table" in str(error):
-            return 0
-        raise
+    if not connection.execute(connection.dialect.table, ("migrations",)).fetchone():
+        return 0
+    row = connection.execute("SELECT max(version) FROM migrations").fetchone()
     return int(row[0] or 0)
 
 
 def migrate(
-    connection: sqlite3.Connection,
+    connection: Database,
     where: str,
-    dialect: Dialect = SQLITE,
     migrations: Sequence[Sequence[str]] = MIGRATIONS,
 ) -> None:
     """Brings the tables up to date. StoreError for an index that a newer version made.
 
-    sqlite3.DatabaseError for one whose earlier migrations were others than ours (a development version's).
+    Foreign for one whose earlier migrations were others than ours (a development version's).
     Several processes may do it at once: one does, the others find it done.
     """
+    words = connection.dialect._asdict()
     found = version(connection)
     if found > len(migrations):
         raise StoreError(
@@ -101,11 +102,11 @@ def migrate(
             f"upgrade proj, or remove {where}: it is made again from the logs",
         )
     if found and not _is_ours(connection, migrations):
-        raise sqlite3.DatabaseError("this index was made by another line of development")
+        raise Foreign("the index was made by another line of development")
     for number, statements in enumerate(migrations, 1):
         if version(connection) >= number:
             continue
-        connection.execute(dialect.begin)
+        connection.execute(connection.dialect.begin)
         try:
             if version(connection) < number:
                 if number == 1:
@@ -114,7 +115,7 @@ def migrate(
                         "(version INTEGER PRIMARY KEY, applied BIGINT NOT NULL, checksum TEXT NOT NULL)"
                     )
                 for statement in statements:
-                    connection.execute(statement.format(clustered=dialect.clustered, number=dialect.number))
+                    connection.execute(statement.format(**words))
                 values = (number, now(), _checksum(statements))
                 connection.execute("INSERT INTO migrations VALUES (?, ?, ?)", values)
         except BaseException:
@@ -123,7 +124,7 @@ def migrate(
         connection.execute("COMMIT")
 
 
-def is_current(connection: sqlite3.Connection) -> bool:
+def is_current(connection: Database) -> bool:
     return version(connection) == len(MIGRATIONS) and _is_ours(connection, MIGRATIONS)
 
 
@@ -131,11 +132,8 @@ def _checksum(statements: Sequence[str]) -> str:
     return f"{crc32(chr(0).join(statements).encode()):08x}"
 
 
-def _is_ours(connection: sqlite3.Connection, migrations: Sequence[Sequence[str]]) -> bool:
-    try:
-        found = connection.execute("SELECT checksum FROM migrations ORDER BY version").fetchall()
-    except sqlite3.OperationalError as error:
-        if "no such column" not in str(error):
-            raise
-        return False
-    return all(checksum == _checksum(ours) for (checksum,), ours in zip(found, migrations, strict=False))
+def _is_ours(connection: Database, migrations: Sequence[Sequence[str]]) -> bool:
+    found = connection.execute("SELECT * FROM migrations ORDER BY version").fetchall()
+    return all(
+        len(row) > 2 and row[2] == _checksum(ours) for row, ours in zip(found, migrations, strict=False)
+    )

@@ -6,7 +6,7 @@ import os
 
 from runner import paths
 
-__all__ = ["candidates", "network"]
+__all__ = ["candidates", "network", "schema"]
 
 # Several hosts write to these; SQLite's write-ahead log needs memory that all its users share.
 NETWORK = (
@@ -38,6 +38,36 @@ def cached(root: str) -> str:
 
     name = hashlib.sha256(os.path.realpath(root).encode("utf-8", "surrogateescape")).hexdigest()[:24]
     return paths.cache("index", f"{name}.sqlite")
+
+
+def schema(root: str) -> str:
+    """Name of this store's schema on a database server: the same for all hosts that read the store, another one
+    for a copy of it. A store that may not be written has one by its path."""
+    import hashlib
+
+    path = os.path.join(root, "index.id")
+    try:
+        if not os.path.exists(path):
+            _identify(root, path)
+        with open(path, encoding="ascii") as file:
+            name = f"{os.fstat(file.fileno()).st_ino}:{file.read()}"
+    except OSError:
+        name = f"{os.uname().nodename}:{os.path.realpath(root)}"
+    return f"proj_{hashlib.sha256(name.encode('utf-8', 'surrogateescape')).hexdigest()[:20]}"
+
+
+def _identify(root: str, path: str) -> None:
+    """All that do it at once end with one file, whole."""
+    os.makedirs(root, exist_ok=True)
+    draft = f"{path}.{os.getpid()}-{os.urandom(4).hex()}"
+    with open(draft, "x", encoding="ascii") as file:
+        file.write(os.urandom(16).hex())
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        os.unlink(draft)
 
 
 def network(path: str) -> bool:

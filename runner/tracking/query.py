@@ -6,12 +6,12 @@ Otherwise, in an order by a metric, with the metric's own index in that order: a
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from runner.tracking.dialect import SQLITE, Dialect
+from runner.tracking.dialect import Database, Dialect
 from runner.tracking.migrations import PREFIX
+from runner.tracking.rows import short, storable
 from runner.tracking.search import Clause, Order
 
 __all__ = ["Query", "page"]
@@ -39,14 +39,13 @@ class Part(NamedTuple):
 
 
 def page(
-    connection: sqlite3.Connection,
+    connection: Database,
     query: Query,
     limit: int,
     start: tuple[int, int] = (0, 0),
-    dialect: Dialect = SQLITE,
 ) -> tuple[list[int], tuple[int, int] | None]:
     """Numbers of at most `limit` runs from `start` on (phase, offset), and where the next page starts."""
-    phases = _phases(connection, query, dialect)
+    phases = _phases(connection, query, connection.dialect)
     found: list[int] = []
     phase, offset = start
     while phase < len(phases):
@@ -66,7 +65,7 @@ def page(
 Phase = tuple[Part, list[Part], Part]  # FROM, WHERE, ORDER BY
 
 
-def _phases(connection: sqlite3.Connection, query: Query, dialect: Dialect) -> list[Phase]:
+def _phases(connection: Database, query: Query, dialect: Dialect) -> list[Phase]:
     """One after the other they give the runs in order."""
     few = _fewest(connection, query.clauses, dialect)
     orders = query.orders
@@ -92,12 +91,14 @@ def _by_metric(query: Query, dialect: Dialect) -> list[Phase]:
     same = [clause for clause in query.clauses if clause[:2] == ("metric", key)]
     other = [_condition(clause, dialect) for clause in query.clauses if clause not in same]
     same_conditions = [part for clause in same for part in _compare("o", clause, dialect)[1:]]
-    mine = [Part("o.key = ?", (key,)), Part("r.run = o.run"), *same_conditions, *_scope(query), *other]
+    mine = [Part("o.key = ?", (short(key),)), Part("r.run = o.run"), *same_conditions, *_scope(query), *other]
     ties = "r.start_time DESC, r.run_id"
     numbers = (source, [*mine, Part("o.value IS NOT NULL")], Part(f"o.value {direction}, {ties}"))
     phases = [numbers, (source, [*mine, Part("o.value IS NULL")], Part(ties))]
     if not same:
-        lacking = Part("NOT EXISTS (SELECT 1 FROM metrics x WHERE x.run = r.run AND x.key = ?)", (key,))
+        lacking = Part(
+            "NOT EXISTS (SELECT 1 FROM metrics x WHERE x.run = r.run AND x.key = ?)", (short(key),)
+        )
         phases.append((Part("runs r"), [*_scope(query), *other, lacking], Part(ties)))
     return phases
 
@@ -107,7 +108,7 @@ def _scope(query: Query) -> list[Part]:
     if query.view != "all":
         parts.append(Part("r.lifecycle = ?", (query.view,)))
     if query.experiment_ids is not None:
-        ids = tuple(query.experiment_ids)
+        ids = tuple(map(short, query.experiment_ids))
         parts.append(Part(f"r.experiment_id IN ({_marks(ids)})" if ids else "1 = 0", ids))
     elif query.view == "active":
         gone = "SELECT e.experiment_id FROM experiments e WHERE e.lifecycle = 'deleted'"
@@ -119,7 +120,7 @@ def _marks(values: Sequence[Any]) -> str:
     return ", ".join("?" * len(values))
 
 
-def _fewest(connection: sqlite3.Connection, clauses: Sequence[Clause], dialect: Dialect) -> Clause | None:
+def _fewest(connection: Database, clauses: Sequence[Clause], dialect: Dialect) -> Clause | None:
     """The clause that fewest runs meet, if they are few."""
     best, least = None, FEW + 1
     for clause in clauses:
@@ -145,7 +146,7 @@ def _condition(clause: Clause, dialect: Dialect) -> Part:
         return Part(sql, part.bound)
     table = TABLES[clause.entity]
     parts = (
-        [Part("x.key = ?", (clause.key,))]
+        [Part("x.key = ?", (short(clause.key),))]
         if clause.operator.startswith("IS")
         else _compare("x", clause, dialect)
     )
@@ -157,11 +158,11 @@ def _condition(clause: Clause, dialect: Dialect) -> Part:
 
 def _compare(alias: str, clause: Clause, dialect: Dialect) -> list[Part]:
     """Conditions on a row of metrics, params or tags; the first is that on its key."""
-    parts = [Part(f"{alias}.key = ?", (clause.key,))]
+    parts = [Part(f"{alias}.key = ?", (short(clause.key),))]
     value = f"{alias}.value"
     if clause.entity != "metric":
         if clause.operator == "=":
-            start = str(clause.value)[:PREFIX]
+            start = storable(str(clause.value))[:PREFIX]
             parts.append(Part(f"{value} = ?", (start,)))
             if len(start) < PREFIX:
                 return parts
@@ -173,13 +174,17 @@ def _compare(alias: str, clause: Clause, dialect: Dialect) -> list[Part]:
 
 
 def _operator(column: str, clause: Clause, dialect: Dialect) -> Part:
-    operator, value = clause.operator, clause.value
+    operator, value = clause.operator, storable(clause.value)
+    if isinstance(value, tuple):
+        value = tuple(map(storable, value))
     if operator == "LIKE":
         return Part(dialect.like.format(column), (value,))
     if operator == "ILIKE":
         return Part(dialect.ilike.format(column), (value,))
     if operator in ("IN", "NOT IN"):
         values = value if isinstance(value, tuple) else (value,)
+        if not values:
+            return Part("1 = 0" if operator == "IN" else "1 = 1")
         return Part(f"{column} {operator} ({_marks(values)})", values)
     return Part(f"{column} {operator} ?", (value,))
 
@@ -198,7 +203,7 @@ def _order(orders: Sequence[Order]) -> tuple[Part, Part]:
                 f"o{number}.value" if entity == "metric" else f"coalesce(o{number}.whole, o{number}.value)"
             )
             joins += f" LEFT JOIN {TABLES[entity]} o{number} ON o{number}.run = r.run AND o{number}.key = ?"
-            bound.append(key)
+            bound.append(short(key))
             terms.append(f"o{number}.run IS NULL, {column} IS NULL")
         terms.append(f"{column} {direction}")
     if not any(order[:2] == ("attribute", "start_time") for order in orders):

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from runner.tracking.dialect import Database
 from runner.tracking.fold import Run, from_json, to_json
 from runner.tracking.migrations import PREFIX
 
-__all__ = ["delete", "load", "load_many", "save"]
+__all__ = ["delete", "load", "load_many", "save", "short", "storable"]
 
 encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+LONG = 400  # characters of a key
 CONTEXT = "mlflow.data.context"
 COLUMNS = (
     *("run_id", "experiment_id", "name", "status", "lifecycle", "start_time", "end_time"),
@@ -35,12 +36,13 @@ INSERT = {
 
 
 def save(
-    connection: sqlite3.Connection, number: int | None, old: Run | None, new: Run, read: tuple[int, int, str]
+    connection: Database, number: int | None, old: Run | None, new: Run, read: tuple[int, int, str]
 ) -> None:
     """`number`: of the run in the index, None for a new one; `read`: inode, position and tail of its log."""
     values = (
-        *(new.run_id, new.experiment_id, new.name, new.status, new.lifecycle, new.start_time, new.end_time),
-        *(new.user, new.kind, new.parent, new.project, new.entry_point, _host(new), *read),
+        *(new.run_id, short(new.experiment_id), new.name, new.status, new.lifecycle),
+        *(new.start_time, new.end_time),
+        *(new.user, new.kind, new.parent, new.project, new.entry_point, short(_host(new)), *read),
     )
     connection.execute(UPSERT, tuple(map(storable, values)))
     if number is None:
@@ -55,7 +57,7 @@ def save(
     was = {table: {} for table in TABLES} if old is None else _values(old)
     for table, now in _values(new).items():
         before = was[table]
-        gone = [(number, storable(key)) for key in before.keys() - now.keys()]
+        gone = [(number, short(key)) for key in before.keys() - now.keys()]
         if gone:
             connection.executemany(f"DELETE FROM {table} WHERE run = ? AND key = ?", gone)  # noqa: S608
         changed = [
@@ -76,12 +78,12 @@ def _host(run: Run) -> str:
 
 
 def _metric(row: tuple[Any, str, Any]) -> tuple[Any, ...]:
-    return row[0], storable(row[1]), row[2]
+    return row[0], short(row[1]), row[2]
 
 
 def _text(row: tuple[Any, str, str]) -> tuple[Any, ...]:
     value = storable(row[2])
-    return row[0], storable(row[1]), value[:PREFIX], value if len(value) > PREFIX else None
+    return row[0], short(row[1]), value[:PREFIX], value if len(value) > PREFIX else None
 
 
 def _values(run: Run) -> dict[str, Mapping[str, Any]]:
@@ -100,6 +102,15 @@ def _datasets(number: int | None, run: Run) -> Iterable[tuple[Any, ...]]:
         yield number, storable(name), storable(digest), None if context is None else storable(str(context))
 
 
+def short(text: str) -> str:
+    """A key as it is stored: an index of PostgreSQL takes 2.7 kB."""
+    if len(text) <= LONG:
+        return str(storable(text))
+    from hashlib import sha256
+
+    return f"{storable(text[:LONG])}…{sha256(text.encode('utf-8', 'replace')).hexdigest()}"
+
+
 def storable(value: Any) -> Any:
     """The database takes no lone surrogates (undecodable bytes) and no integers beyond 64 bits."""
     if isinstance(value, str):
@@ -112,17 +123,17 @@ def storable(value: Any) -> Any:
     return value
 
 
-def delete(connection: sqlite3.Connection, number: int) -> None:
+def delete(connection: Database, number: int) -> None:
     for table in ("runs", "records", "datasets", *TABLES):
         connection.execute(f"DELETE FROM {table} WHERE run = ?", (number,))  # noqa: S608
 
 
-def load(connection: sqlite3.Connection, number: int) -> Run:
+def load(connection: Database, number: int) -> Run:
     row = connection.execute("SELECT record FROM records WHERE run = ?", (number,)).fetchone()
     return from_json(json.loads(row[0]))
 
 
-def load_many(connection: sqlite3.Connection, numbers: list[int]) -> tuple[Run, ...]:
+def load_many(connection: Database, numbers: list[int]) -> tuple[Run, ...]:
     """In the order of `numbers`."""
     found = {}
     for first in range(0, len(numbers), 500):

@@ -33,8 +33,10 @@ class Points(NamedTuple):
 
 
 class Store:
-    def __init__(self, root: str, report: Report | None = None) -> None:
+    def __init__(self, root: str, report: Report | None = None, index: str = "") -> None:
+        """`index`: postgresql://... (default: PROJ_INDEX, else a SQLite file)."""
         self.root = root
+        self.where = index
         self.report = report  # is told when a big index is made
         self._index: Index | None = None
         self._lock = allocate_lock()
@@ -183,7 +185,7 @@ class Store:
             if self._index is None:
                 from runner.tracking.index import Index
 
-                self._index = Index(self.root, self.report)
+                self._index = Index(self.root, self.report, self.where or os.environ.get("PROJ_INDEX", ""))
             return self._index
 
     def close(self) -> None:

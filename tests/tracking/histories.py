@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from typing import Any
 
 from hypothesis import strategies as st
 
 from runner.tracking import rows
+from runner.tracking.dialect import Database
 from runner.tracking.fold import Run, fold
 from runner.tracking.log import encode, read
 from runner.tracking.store import Store, is_run_id
@@ -95,29 +95,72 @@ def folded(root: str) -> dict[str, Run]:
 def check(store: Store) -> None:
     """index == fold(logs): the records, and the rows that are searched."""
     store.index.count()  # caught up
-    connection = sqlite3.connect(store.index.path)
-    try:
-        numbers = dict(connection.execute("SELECT run_id, run FROM runs"))
-        logs = folded(store.root)
-        assert numbers.keys() == logs.keys()
-        for name, number in numbers.items():
-            run = logs[name]
-            assert repr(rows.load(connection, number)) == repr(run)  # repr: NaN is not NaN
-            for table, wanted in rows._values(run).items():
-                column = "value" if table == "metrics" else "coalesce(whole, value)"
-                sql = f"SELECT key, {column} FROM {table} WHERE run = ?"
-                found = dict(connection.execute(sql, (number,)))
-                assert found == {key: rows.storable(value) for key, value in wanted.items()}
-            (status, lifecycle, title) = connection.execute(
-                "SELECT status, lifecycle, name FROM runs WHERE run = ?", (number,)
-            ).fetchone()
-            assert (status, lifecycle, title) == (run.status, run.lifecycle, rows.storable(run.name))
-            (count,) = connection.execute("SELECT count(*) FROM datasets WHERE run = ?", (number,)).fetchone()
-            assert count == len(run.datasets)
-        for table in ("metrics", "params", "tags", "records", "datasets"):
-            (left,) = connection.execute(
-                f"SELECT count(*) FROM {table} WHERE run NOT IN (SELECT run FROM runs)"
-            ).fetchone()
-            assert left == 0
-    finally:
-        connection.close()
+    store.index.ask(lambda connection: compare(connection, folded(store.root)), refresh=False)
+
+
+def compare(connection: Database, logs: dict[str, Run]) -> None:
+    numbers = dict(connection.execute("SELECT run_id, run FROM runs"))
+    assert numbers.keys() == logs.keys()
+    for name, number in numbers.items():
+        run = logs[name]
+        assert repr(rows.load(connection, number)) == repr(run)  # repr: NaN is not NaN
+        for table, wanted in rows._values(run).items():
+            column = "value" if table == "metrics" else "coalesce(whole, value)"
+            sql = f"SELECT key, {column} FROM {table} WHERE run = ?"
+            found = dict(connection.execute(sql, (number,)))
+            assert found == {
+                stored(rows.short(key)): stored(rows.storable(value)) for key, value in wanted.items()
+            }
+        (status, lifecycle, title) = connection.execute(
+            "SELECT status, lifecycle, name FROM runs WHERE run = ?", (number,)
+        ).fetchone()
+        assert (status, lifecycle, title) == (run.status, run.lifecycle, stored(rows.storable(run.name)))
+        (count,) = connection.execute("SELECT count(*) FROM datasets WHERE run = ?", (number,)).fetchone()
+        assert count == len(run.datasets)
+    for table in ("metrics", "params", "tags", "records", "datasets"):
+        (left,) = connection.execute(
+            f"SELECT count(*) FROM {table} WHERE run NOT IN (SELECT run FROM runs)"
+        ).fetchone()
+        assert left == 0
+
+
+def stored(value: Any) -> Any:
+    """PostgreSQL has no NUL in texts."""
+    if isinstance(value, str) and os.environ.get("PROJ_INDEX"):
+        return value.replace("\0", "\ufffd")
+    return value
+
+
+def fill(root: str, *names: str) -> list[str]:
+    store = Store(root)
+    made = []
+    for name in names:
+        with store.create_run(name=name, params={"model": name}) as writer:
+            writer.metric("loss", 0.5)
+            writer.end("FINISHED", sync=False)
+            made.append(writer.run_id)
+    return made
+
+
+def names(root: str) -> list[str]:
+    with Store(root) as store:
+        return sorted(run.name for run in store.search().runs)
+
+
+def ask(root: str, sql: str) -> list[Any]:
+    """Of the index of a store, as it is now."""
+    with Store(root) as store:
+        store.index.count()
+        return store.index.ask(lambda connection: execute(connection, sql), refresh=False)
+
+
+def execute(connection: Database, sql: str) -> list[Any]:
+    cursor = connection.execute(sql)
+    return list(cursor) if cursor.description else []
+
+
+def settle(root: str) -> None:
+    """Long ago: nothing is watched or changed within one tick of the clock any more."""
+    for folder, _, files in os.walk(root):
+        for name in [*files, "."]:
+            os.utime(os.path.join(folder, name), (1e9, 1e9))

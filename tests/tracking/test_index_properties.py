@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ from runner.tracking.store import Store
 from runner.tracking.writer import hint
 from tests.tracking import histories
 
+pytestmark = pytest.mark.usefixtures("dialect")
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
 
@@ -52,7 +54,7 @@ def test_random_interleavings_of_writers_and_readers(
             histories.check(copy)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(histories.HISTORIES)
 def test_every_cut_of_the_last_line(history: list[dict[str, object]]) -> None:
     """A crash at any byte: the torn line does not count; what is written after it does."""

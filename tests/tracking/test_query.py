@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 
 from runner.errors import InputError
 from runner.tracking import query, search
+from runner.tracking.dialect import SQLITE
 from runner.tracking.fold import Run
 from runner.tracking.search import Clause, Order
 from runner.tracking.store import Store
 from tests.tracking import histories
 
+pytestmark = pytest.mark.usefixtures("dialect")
 KEYS = st.sampled_from(["a", "größe c"])
 TEXTS = st.sampled_from(["ridge", "Ridge", "ri%", "r_dge", "", "x" * 64, "x" * 64 + "y", "x" * 64 + "Z", "'"])
 PATTERNS = st.one_of(TEXTS, st.sampled_from(["%", "r%", "R%", "%d_e", "x%", "x" * 63 + "%"]))
@@ -185,8 +187,9 @@ def test_runs_of_deleted_experiments_are_not_listed(tmp_path: object) -> None:
         assert [each.run_id for each in store.search().runs] == [run]
 
 
-def test_order_by_a_metric_walks_its_index(tmp_path: object) -> None:
+def test_order_by_a_metric_walks_its_index(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """A page of an order by a metric is found without sorting all the runs that have it."""
+    monkeypatch.delenv("PROJ_INDEX", raising=False)
     with Store(str(tmp_path)) as store:
         store.create_run().metric("loss", 1.0)
         asked = query.Query(
@@ -195,13 +198,15 @@ def test_order_by_a_metric_walks_its_index(tmp_path: object) -> None:
         plans: list[list[str]] = []
 
         class Spy:
+            dialect = SQLITE
+
             def execute(self, sql: str, bound: tuple[Any, ...] = ()) -> Any:
                 if sql.startswith("SELECT r.run"):
                     plans.append([row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", bound)])
                 return connection.execute(sql, bound)
 
         store.index.count()
-        connection = store.index._connection
+        connection = store.index.home.connection
         assert connection is not None
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(query, "FEW", 0)
