@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from fnmatch import fnmatch
 
@@ -9,6 +10,8 @@ from runner.server.answer import ApiError
 from runner.server.http import Head
 
 __all__ = ["check_browser", "check_host", "host_name"]
+
+_ADDRESS = re.compile(r"[0-9.]+|[0-9a-f:.]*:[0-9a-f:.]*")
 
 
 def host_name(head: Head) -> str:
@@ -23,9 +26,13 @@ def _without_port(host: str) -> str:
 
 
 def check_host(head: Head, allowed: Sequence[str]) -> None:
-    """`allowed`: names, or patterns with *."""
+    """`allowed`: names, or patterns with *. A bare address is always good: only a name can be pointed elsewhere."""
     name = host_name(head)
-    if name and not any(name == each or fnmatch(name, each) for each in allowed):
+    if (
+        name
+        and not _ADDRESS.fullmatch(name)
+        and not any(name == each or fnmatch(name, each) for each in allowed)
+    ):
         raise ApiError("PERMISSION_DENIED", "Invalid Host header - possible DNS rebinding attack detected")
 
 

@@ -36,6 +36,7 @@ class Live:
         self._seen = 0
         self._folded = 0
         self._run: Run | None = None
+        self.gone = False  # removed from the store
         self.histories: dict[str, tuple[int, list[tuple[int, int, float]]]] = {}  # of history.py
 
     def run(self) -> Run:
@@ -69,6 +70,7 @@ class Live:
     def _look(self) -> None:
         state = os.fstat(self._file)
         if not state.st_nlink:
+            self.gone = True
             raise unknown(self.run_id)
         new = state.st_size - self._seen
         if new <= 0:
@@ -116,7 +118,9 @@ class LiveRuns:
     def get(self, run_id: str) -> Live:
         with self._lock:
             live = self._runs.get(run_id)
-            if live is not None:
+            if live is not None and live.gone:
+                del self._runs[run_id]
+            elif live is not None:
                 self._runs.move_to_end(run_id)
                 return live
         try:

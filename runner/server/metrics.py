@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from runner.errors import StoreError
 from runner.server import checks as allowed
-from runner.server.answer import EMPTY, Response, invalid
+from runner.server.answer import EMPTY, ApiError, Response, invalid
 from runner.server.experiments import TAG
 from runner.server.fields import MORE, need
 from runner.server.history import page, rendered
@@ -58,7 +59,10 @@ def _also_to_model(asked: Asked, run_id: str, events: Sequence[Mapping[str, Any]
     from runner.tracking import models
 
     for event in events:
-        models.append(asked.store.root, str(event["model_id"]), {**event, "run_id": run_id})
+        try:
+            models.append(asked.store.root, str(event["model_id"]), {**event, "run_id": run_id})
+        except StoreError:
+            continue  # a model that is not kept here: the run has its metric
 
 
 def log_batch(asked: Asked) -> Response:
@@ -111,8 +115,11 @@ def get_history(asked: Asked) -> Response:
             f"Invalid value {limit} for parameter 'max_results' supplied. It must be a positive integer."
         )
     key = asked.values["metric_key"]
-    live = asked.runs.get(need(asked.values, "run_id", "run_uuid"))
-    live.run()
+    try:
+        live = asked.runs.get(need(asked.values, "run_id", "run_uuid"))
+        live.run()
+    except ApiError:
+        return EMPTY  # as in MLflow
     points, token = page(live, key, limit, asked.values.get("page_token", ""))
     return Response(rendered(key, points, token))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runner.errors import InputError
+from runner.server import checks as allowed
 from runner.server.answer import ApiError, Response, invalid, reply
 from runner.server.entities import experiment as shown_experiment
 from runner.server.entities import run as shown_run
@@ -18,7 +19,8 @@ MOST = 50_000
 
 
 def refused(error: InputError) -> ApiError:
-    return invalid(f"{error.message}\n{error.hint}" if error.hint else error.message)
+    message = f"Invalid page token: {error.message}" if "page token" in error.message else error.message
+    return invalid(f"{message}\n{error.hint}" if error.hint else message)
 
 
 def _limit(asked: Asked) -> int:
@@ -37,6 +39,8 @@ def _limit(asked: Asked) -> int:
 def search_runs(asked: Asked) -> Response:
     values = asked.values
     limit = _limit(asked)
+    for experiment_id in values.get("experiment_ids", ()):
+        allowed.experiment_id(experiment_id)
     try:
         page = asked.store.search(
             values.get("filter", ""),

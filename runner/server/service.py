@@ -10,7 +10,7 @@ from runner.errors import ProjError
 from runner.server.answer import ApiError, Response
 from runner.server.api import Api, bearer
 from runner.server.handler import Limits
-from runner.server.hosts import check_browser, host_name
+from runner.server.hosts import check_browser, check_host
 from runner.server.http import Head
 from runner.server.live import LiveRuns
 from runner.server.loop import Loop
@@ -43,10 +43,7 @@ class Service:
             raise ApiError(
                 "UNAUTHENTICATED", "The token of this run is missing or wrong (MLFLOW_TRACKING_TOKEN)."
             )
-        if host_name(head) not in self._hosts:
-            raise ApiError(
-                "PERMISSION_DENIED", "Invalid Host header - possible DNS rebinding attack detected"
-            )
+        check_host(head, self._hosts)
         check_browser(head, self._hosts)
         return self._scope
 

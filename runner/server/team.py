@@ -92,8 +92,6 @@ def _hosts(settings: Settings) -> tuple[str, ...]:
     own = [settings.host, *LOOPBACK, *settings.hosts]
     if settings.host not in LOOPBACK:
         own += [socket.gethostname().lower(), socket.getfqdn().lower()]
-        # private addresses; a name that leads here is what a browser would be lured by, an address is not
-        own += ["10.*", "192.168.*", *(f"172.{part}.*" for part in range(16, 32)), "fc*:*", "fd*:*", "fe80:*"]
     return tuple(dict.fromkeys(own))
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from runner.server.answer import Response, invalid, reply
+from runner.server.answer import ApiError, Response, invalid, reply
 from runner.server.entities import number
 from runner.server.fields import MORE
-from runner.server.history import points
+from runner.server.history import Point, points
 from runner.server.live import LiveRuns
 from runner.server.route import Asked, Route, checks
 
@@ -88,16 +88,24 @@ def history_interval(asked: Asked) -> Response:
     return reply({"metrics": shown} if shown else {})
 
 
+def _points(runs: LiveRuns, run_id: str, key: str) -> list[Point]:
+    """[] for a run that is not there, as in MLflow."""
+    try:
+        return points(runs.get(run_id), key)
+    except ApiError:
+        return []
+
+
 def _steps(runs: LiveRuns, run_id: str, key: str, first: int | None, last: int | None) -> set[int]:
     return {
         step
-        for _, step, _ in points(runs.get(run_id), key)
+        for _, step, _ in _points(runs, run_id, key)
         if first is None or last is None or first <= step <= last
     }
 
 
 def _shown(runs: LiveRuns, run_id: str, key: str, steps: set[int] | None) -> list[dict[str, Any]]:
-    found = [point for point in points(runs.get(run_id), key) if steps is None or point[1] in steps]
+    found = [point for point in _points(runs, run_id, key) if steps is None or point[1] in steps]
     if steps is not None:
         found.sort(key=lambda point: (point[1], point[0]))
     return [

@@ -103,8 +103,8 @@ def world(tmp_path: object) -> Iterator[World]:
 
 CLIENTS = {
     "3": ("PROJ_TEST_MLFLOW", "3.11", ("mlflow==3.17.2", "scikit-learn", "pandas", "matplotlib", "pillow")),
-    "2.9": ("PROJ_TEST_MLFLOW_2_9", "3.10", ("mlflow-skinny==2.9.2", "setuptools<70")),
-    "1.30": ("PROJ_TEST_MLFLOW_1_30", "3.10", ("mlflow-skinny==1.30.1", "setuptools<70")),
+    "2.9": ("PROJ_TEST_MLFLOW_2_9", "3.11", ("mlflow-skinny==2.9.2", "setuptools<70")),
+    "1.30": ("PROJ_TEST_MLFLOW_1_30", "3.11", ("mlflow-skinny==1.30.1", "setuptools<70")),
 }
 _built: dict[str, str] = {}
 

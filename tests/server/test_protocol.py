@@ -80,6 +80,15 @@ def test_a_body_that_is_encoded_twice(world: World) -> None:
             {"run_id": "{}", "key": "m", "value": "foo"},
             "Invalid value \"foo\" for parameter 'value' supplied",
         ),
+        (
+            {"run_id": "{}", "key": "m", "value": True, "timestamp": 1},
+            "Invalid value true for parameter 'value'",
+        ),
+        (
+            {"run_id": "{}", "key": "m", "value": 1, "timestamp": 1.5},
+            "Invalid value 1.5 for parameter 'timestamp'",
+        ),
+        ({"run_id": "{}", "key": "m", "value": 1, "timestamp": 2**63}, "for parameter 'timestamp' supplied"),
         ({"run_id": "{}", "key": "m", "value": 1}, "Missing value for required parameter 'timestamp'"),
         (
             {"run_id": "{}", "key": "m", "value": 1, "timestamp": "x"},
@@ -125,6 +134,7 @@ def test_log_metric_refuses(world: World, body: dict[str, object], expected: str
         ),
         ({"params": [{"key": "lr", "value": "6"}]}, "Changing param values is not allowed"),
         ({"metrics": [{"key": "a/../b", "value": 1, "timestamp": 1}]}, "metrics[0].name"),
+        ({"metrics": [{"key": "m", "value": True, "timestamp": 1}]}, "for parameter 'metrics' supplied"),
     ],
 )
 def test_log_batch_refuses_as_a_whole(world: World, body: dict[str, object], expected: str) -> None:
