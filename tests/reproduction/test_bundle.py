@@ -49,6 +49,15 @@ def packed(tmp_path: object, index: str) -> str:
     return str(found["path"])
 
 
+@pytest.fixture
+def any_bundle(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> str:
+    """The same, made once, for tests that only look into the file."""
+    kept = os.path.join(str(tmp_path_factory.getbasetemp()), "any-bundle.zip")
+    if not os.path.exists(kept):
+        shutil.copyfile(request.getfixturevalue("packed"), kept)
+    return kept
+
+
 def forget(tmp_path: object, index: str) -> None:
     for folder in (index, paths.home(), f"{tmp_path}/demo", f"{tmp_path}/uv-cache"):
         shutil.rmtree(folder)
@@ -100,9 +109,9 @@ def tampered(path: str, target: str, change: Any) -> str:
     ],
     ids=["changed", "removed", "added"],
 )
-def test_a_tampered_bundle_is_refused(packed: str, tmp_path: object, change: Any, named: str) -> None:
-    shutil.rmtree(paths.store())
-    done = proj("reproduce", tampered(packed, f"{tmp_path}/bad.zip", change))
+def test_a_tampered_bundle_is_refused(any_bundle: str, tmp_path: object, change: Any, named: str) -> None:
+    shutil.rmtree(paths.store(), ignore_errors=True)
+    done = proj("reproduce", tampered(any_bundle, f"{tmp_path}/bad.zip", change))
     assert done.code == 2
     assert named in done.err
     assert "refused" in done.err
@@ -168,9 +177,9 @@ def test_a_run_without_a_snapshot_cannot_be_packed(tmp_path: object) -> None:
     assert "snapshot" in done.err
 
 
-def test_it_is_a_workflow_run_crate(packed: str, tmp_path: object) -> None:
+def test_it_is_a_workflow_run_crate(any_bundle: str, tmp_path: object) -> None:
     rocrate = pytest.importorskip("rocrate.rocrate")
-    with zipfile.ZipFile(packed) as archive:
+    with zipfile.ZipFile(any_bundle) as archive:
         archive.extractall(f"{tmp_path}/crate")
     crate = rocrate.ROCrate(f"{tmp_path}/crate")
     assert crate.mainEntity.id == "code/MLproject"
@@ -189,9 +198,9 @@ def test_it_is_a_workflow_run_crate(packed: str, tmp_path: object) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("profile", ["workflow-run-crate", "process-run-crate"])
-def test_the_validator_of_ro_crates_accepts_it(packed: str, tmp_path: object, profile: str) -> None:
+def test_the_validator_of_ro_crates_accepts_it(any_bundle: str, tmp_path: object, profile: str) -> None:
     pytest.importorskip("rocrate_validator")
-    with zipfile.ZipFile(packed) as archive:
+    with zipfile.ZipFile(any_bundle) as archive:
         archive.extractall(f"{tmp_path}/crate")
     script = os.path.join(os.path.dirname(__file__), "validate_crate.py")
     argv = [sys.executable, script, f"{tmp_path}/crate", profile]
