@@ -39,7 +39,7 @@ class Handle(NamedTuple):
     pid: int  # of the command; also the id of its process group
     outputs: tuple[tuple[int, int], ...]  # (file descriptor to read, stream: 1 stdout, 2 stderr)
     guard: tuple[int, int]
-    foreground: bool
+    foreground: bool  # the terminal was handed to the command
     memory_kills: int  # out-of-memory kills counted before the start
 
 
@@ -53,7 +53,7 @@ def submit(job: Job, report: Report) -> Handle:  # noqa: ARG001
     if not program:
         raise BackendError(f"{argv[0]} is not on PATH", "proj doctor  shows what is missing")
     outputs, actions, theirs = _open_outputs()
-    foreground = terminal.in_foreground()
+    foreground = terminal.is_ours_alone()
     kills = evidence.memory_kills()
     watcher = guard.post(job.run_id, job.options.get("grace", GRACE), contained.farewell(job))
     before = os.open(".", os.O_RDONLY | os.O_CLOEXEC)

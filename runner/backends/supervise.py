@@ -40,11 +40,15 @@ class Supervisor:
         self._capture = Capture(job.record, limit())
         self._masks = {fd: Mask(supervision.masked()) for fd, _ in handle.outputs}
         self._streams = dict(handle.outputs)
+        self._outlets = {stream: terminal.outlet(stream) for _, stream in handle.outputs}
         self._broken: set[int] = set()  # our own outputs that nobody reads any more
+        self._foreground = handle.foreground
+        self._listener = -1
         self._grace = float(job.options.get("grace", 10.0))
         timeout = float(job.options.get("timeout", 0))
         self._deadline = time.monotonic() + timeout if timeout else 0.0
         self._kill_at = 0.0
+        self._give_up_at = 0.0  # when our own output no longer waits for its reader
         self._asked = ""  # why we asked the command to end: cancelled, timeout, interrupted
         self._by = ""
         self._requests = 0
@@ -72,7 +76,7 @@ class Supervisor:
             if finished is None:
                 contained.finish(self._job)  # in any case: a container outlives its client
             guard.dismiss(self._handle.guard)
-            if self._handle.foreground:
+            if self._foreground:
                 terminal.take_foreground()
             self._finish_outputs()
             signal.set_wakeup_fd(-1)
@@ -95,6 +99,8 @@ class Supervisor:
             pass  # the wake-up pipe has it
 
         asked = [number for number in FORWARDED if signal.getsignal(number) is not signal.SIG_IGN]  # nohup
+        if signal.getsignal(signal.SIGTSTP) is not signal.SIG_IGN:
+            asked.append(signal.SIGTSTP)
         watched = [*asked, signal.SIGCHLD, signal.SIGWINCH]
         before: dict[int, Any] = {number: signal.signal(number, nothing) for number in watched}
         os.write(self._wake[1], bytes([signal.SIGCHLD]))  # it may have ended already
@@ -107,15 +113,21 @@ class Supervisor:
             for fd, stream in self._handle.outputs:
                 if os.isatty(stream):
                     terminal.copy_size(stream, fd)
+        elif number == signal.SIGTSTP:  # ^Z while the terminal is ours: we stop when the command has (_pause)
+            process_tree.signal_group(self._handle.pid, number)
         elif number in FORWARDED and not self._look_for_cancel():
             self._ask(signal.Signals(number), "interrupted")
 
     def _ask(self, number: int, why: str, by: str = "") -> None:
         """Asks the command to end; a third request ends it at once."""
+        if self._status is not None:  # it has ended by itself; only its output is still being shown
+            self._give_up_at = time.monotonic()
+            return
         self._requests += 1
         if not self._asked:
             self._asked, self._by = why, by
         self._kill_at = time.monotonic() + (self._grace if self._requests < 3 else 0)
+        self._give_up_at = self._kill_at
         process_tree.signal_group(self._handle.pid, number)
         process_tree.signal_group(self._handle.pid, signal.SIGCONT)
 
@@ -139,21 +151,18 @@ class Supervisor:
         poll.register(self._wake[0], select.POLLIN)
         for fd in self._streams:
             poll.register(fd, select.POLLIN)
-        listener = self._supervision.listen()
-        if listener >= 0:
-            poll.register(listener, select.POLLIN)
+        self._listener = self._supervision.listen()
+        if self._listener >= 0:
+            poll.register(self._listener, select.POLLIN)
         quiet_until = 0.0
         while self._status is None or self._streams:
             for fd, _ in poll.poll(self._patience(quiet_until)):
-                if fd == self._wake[0]:
-                    for number in os.read(fd, 1024):
-                        self._on_signal(number)
-                elif fd == listener:
-                    self._supervision.connect()  # serves from here on in a thread of its own
+                if fd in self._streams:
+                    if not self._copy(fd):
+                        poll.unregister(fd)
+                        del self._streams[fd]
+                elif self._attend(fd):
                     poll.unregister(fd)
-                elif fd in self._streams and not self._copy(fd):
-                    poll.unregister(fd)
-                    del self._streams[fd]
             now = time.monotonic()
             if self._status is not None:
                 quiet_until = quiet_until or now + DRAIN
@@ -161,6 +170,21 @@ class Supervisor:
                     return
             else:
                 self._keep_time(now)
+
+    def _attend(self, fd: int) -> bool:
+        """To signals and to the command's first word to the endpoint; True when this happens only once."""
+        if fd == self._wake[0]:
+            try:
+                numbers = os.read(fd, 1024)
+            except BlockingIOError:  # seen already, while our output waited for its reader
+                return False
+            for number in numbers:
+                self._on_signal(number)
+            return False
+        if fd == self._listener:
+            self._supervision.connect()  # serves from here on in a thread of its own
+            self._listener = -1
+        return True
 
     def _patience(self, quiet_until: float) -> float:
         """ms until something is to be done though nothing happens."""
@@ -192,11 +216,27 @@ class Supervisor:
         self._capture.write(data, stream)
         while data and stream not in self._broken:
             try:
-                data = data[os.write(stream, data) :]
+                data = data[os.write(self._outlets[stream], data) :]
             except BlockingIOError:
-                select.select([], [stream], [], 1.0)
+                self._await_reader(stream)
             except OSError:
                 self._broken.add(stream)  # the terminal was closed: the record goes on
+
+    def _await_reader(self, stream: int) -> None:
+        """A paused reader (^S, less) stops neither signals nor time-outs nor what the command logs."""
+        poll = select.poll()
+        poll.register(self._outlets[stream], select.POLLOUT)
+        poll.register(self._wake[0], select.POLLIN)
+        if self._listener >= 0:
+            poll.register(self._listener, select.POLLIN)
+        for fd, _ in poll.poll(self._patience(self._give_up_at)):
+            if fd != self._outlets[stream]:
+                self._attend(fd)
+        now = time.monotonic()
+        if self._status is None:
+            self._keep_time(now)
+        elif self._give_up_at and now >= self._give_up_at:
+            self._broken.add(stream)  # the record has it all
 
     # ---- the end ------------------------------------------------------------------------------------------
 
@@ -210,7 +250,7 @@ class Supervisor:
             if pid == 0:
                 return
             if os.WIFSTOPPED(status):
-                self._pause()
+                self._pause(os.WSTOPSIG(status))
                 continue
             self._status = status
             scale = 1 if os.uname().sysname == "Darwin" else 1024
@@ -220,13 +260,23 @@ class Supervisor:
                 "duration": round(time.monotonic() - self._started, 3),
             }
 
-    def _pause(self) -> None:
-        """^Z: the command is stopped, so are we; whoever continues us continues it."""
-        if not self._handle.foreground:
+    def _pause(self, number: int) -> None:
+        """The command was stopped. So are we, as one job of the shell; whoever continues us continues it."""
+        wants_terminal = number in (signal.SIGTTIN, signal.SIGTTOU)
+        if wants_terminal and terminal.in_foreground():
+            self._foreground = True
+            terminal.give_foreground(self._handle.pid)
             return
-        terminal.take_foreground()
-        os.kill(os.getpid(), signal.SIGSTOP)
-        terminal.give_foreground(self._handle.pid)
+        if number == signal.SIGSTOP and not self._foreground:
+            return  # somebody meant the command alone
+        if self._foreground:
+            terminal.take_foreground()
+        stopped = terminal.stop_ourselves(number if wants_terminal else signal.SIGTSTP)
+        self._foreground = terminal.in_foreground()  # continued by `fg`, not by `bg`
+        if self._foreground:
+            terminal.give_foreground(self._handle.pid)
+        elif stopped or not wants_terminal:
+            process_tree.signal_group(self._handle.pid, signal.SIGCONT)
 
     def _end_the_rest(self) -> None:
         """No process of a run survives it."""
@@ -237,6 +287,9 @@ class Supervisor:
         for fd, stream in self._handle.outputs:
             self._emit(self._masks[fd].rest(), stream)
             os.close(fd)
+        for stream, outlet in self._outlets.items():
+            if outlet != stream:
+                os.close(outlet)
         self._capture.close()
 
     def _verdict(self) -> Ended:

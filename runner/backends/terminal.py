@@ -5,9 +5,19 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+import stat
 import termios
 
-__all__ = ["copy_size", "give_foreground", "in_foreground", "open_output", "take_foreground"]
+__all__ = [
+    "copy_size",
+    "give_foreground",
+    "in_foreground",
+    "is_ours_alone",
+    "open_output",
+    "outlet",
+    "stop_ourselves",
+    "take_foreground",
+]
 
 
 def open_output(terminal: int) -> tuple[int, int]:
@@ -31,11 +41,17 @@ def copy_size(terminal: int, ours: int) -> None:
 
 
 def in_foreground() -> bool:
-    """Whether stdin is a terminal that belongs to us now."""
-    try:
-        return os.isatty(0) and os.tcgetpgrp(0) == os.getpgrp()
-    except OSError:
-        return False
+    """Whether the terminal that we were started from belongs to our process group now."""
+    with _Controlling() as terminal:
+        try:
+            return terminal.number >= 0 and os.tcgetpgrp(terminal.number) == os.getpgrp()
+        except OSError:
+            return False
+
+
+def is_ours_alone() -> bool:
+    """Whether no other program of a pipeline (`proj run . | less`) may want the terminal, too."""
+    return os.isatty(0) and os.isatty(1) and in_foreground()
 
 
 def give_foreground(group: int) -> None:
@@ -51,10 +67,58 @@ def take_foreground() -> None:
     _set_foreground(os.getpgrp())
 
 
+def stop_ourselves(number: int) -> bool:
+    """Stops our whole process group, as the terminal does at ^Z, until somebody continues it.
+
+    A script or a pipeline that we are part of is stopped with us, or its shell would not notice. False when
+    nobody could continue us (there is no shell above us that knows jobs): then nothing is stopped.
+    """
+    continued: list[int] = []
+    before = signal.signal(signal.SIGCONT, lambda number, _: continued.append(number))
+    handler = signal.signal(number, signal.SIG_DFL)
+    try:
+        os.kill(0, number)  # goes on here when we were continued
+    finally:
+        signal.signal(number, handler)
+        signal.signal(signal.SIGCONT, before)
+    return bool(continued)
+
+
+def outlet(stream: int) -> int:
+    """A descriptor for our stdout or stderr that refuses what would block: its reader may have paused (^S, less).
+
+    The stream itself where that is not possible. It is opened anew because O_NONBLOCK on the stream would also
+    hold for whoever else has it.
+    """
+    try:
+        if stat.S_ISFIFO(os.fstat(stream).st_mode) or os.isatty(stream):
+            flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+            return os.open(f"/proc/self/fd/{stream}", flags)
+    except OSError:
+        pass
+    return stream
+
+
+class _Controlling:
+    """`with _Controlling() as terminal`: the terminal of our session; -1 when there is none."""
+
+    def __enter__(self) -> _Controlling:
+        try:
+            self.number = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+        except OSError:
+            self.number = -1
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.number >= 0:
+            os.close(self.number)
+
+
 def _set_foreground(group: int) -> None:
     before = signal.signal(signal.SIGTTOU, signal.SIG_IGN)
     try:
-        os.tcsetpgrp(0, group)
+        with _Controlling() as terminal:
+            os.tcsetpgrp(terminal.number, group)
     except OSError:
         pass  # the terminal is gone, or the group
     finally:
