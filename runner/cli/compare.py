@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 from runner.cli import reference
@@ -32,7 +33,8 @@ def command(values: dict[str, Any]) -> int:
     if given["json"]:
         output.emit_json(as_json(runs, found))
     elif output.is_terminal():
-        output.emit_lines(lines(runs, found, output.colours()))
+        width = shutil.get_terminal_size().columns
+        output.emit_lines(lines(runs, found, output.colours(), width))
     else:
         rows = [[each.group, each.key, *each.shown] for each in found]
         output.table(["group", "key", *(run.name for run in runs)], rows)

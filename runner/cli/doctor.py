@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import textwrap
 from typing import Any
 
 from runner.cli import reference
@@ -15,6 +17,7 @@ OPTIONS = (
     reference.STORE,
     reference.JSON,
 )
+LEFT = 19  # columns before the text
 MARKS = {"ok": ("✓", "32"), "note": ("·", "2"), "warning": ("!", "33"), "broken": ("✗", "31")}
 
 
@@ -33,10 +36,25 @@ def command(values: dict[str, Any]) -> int:
                 continue
             mark, code = MARKS[each.state]
             mark = f"\033[{code}m{mark}\033[0m" if colour else mark
-            sys.stdout.write(f"{mark} {each.name:<16} {each.text}\n")
+            sys.stdout.write(f"{mark} {each.name:<16} {_folded(each.text)}\n")
             if each.hint and (each.state != "note" or given["verbose"]):
-                sys.stdout.write(f"  {'':<16} {each.hint}\n")
+                sys.stdout.write(f"  {'':<16} {_folded(each.hint)}\n")
             sys.stdout.flush()
     if given["json"]:
         emit_json([each._asdict() for each in found])
     return 1 if any(each.state == "broken" for each in found) else 0
+
+
+def _folded(text: str) -> str:
+    """In the column on the right, on a terminal; as it is when piped."""
+    from runner.cli.output import is_terminal
+
+    if not is_terminal():
+        return text
+    room = max(30, shutil.get_terminal_size().columns - LEFT)
+    lines = [
+        part
+        for line in text.splitlines()
+        for part in textwrap.wrap(line, room, break_long_words=False, break_on_hyphens=False)
+    ]
+    return f"\n{' ' * LEFT}".join(lines)

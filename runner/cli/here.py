@@ -128,7 +128,8 @@ def _after(run: Run, project: Project | None) -> Row:
         return f"proj logs -f {run.name}", "follows what it writes"
     if run.status != "FINISHED":
         return f"proj logs {run.name}", "what it wrote before it failed"
-    if project and run.kind == "project" and not run.verifications:
+    made_again = run.verifications or any(link.get("relation") == "reproduces" for link in run.links)
+    if project and run.kind == "project" and not made_again:
         return f"proj reproduce {run.name}", "makes it again: is the result the same?"
     return f"proj show {run.name}", "everything about it"
 

@@ -88,12 +88,12 @@ def _run(words: list[str]) -> int:
     if words == ["--version"]:
         sys.stdout.write(f"proj {__version__}\n")
         return 0
-    if not words:
+    if not words and "_PROJ_COMPLETE" not in os.environ:  # the shell asks by a variable
         from runner.cli.here import show_here
 
         show_here()
         return 0
-    if words[0] in COMMANDS:
+    if words and words[0] in COMMANDS:
         from runner.cli.options import find, quick
 
         found = find(_module(words[0]), words[1:])

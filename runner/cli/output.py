@@ -10,6 +10,8 @@ from typing import Any
 
 __all__ = ["colours", "emit_json", "emit_lines", "is_terminal", "table"]
 
+STATUS = {"RUNNING": "cyan", "SCHEDULED": "cyan", "FINISHED": "green", "FAILED": "red", "KILLED": "yellow"}
+
 
 def is_terminal(stream: Any = None) -> bool:
     stream = sys.stdout if stream is None else stream
@@ -50,14 +52,40 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Se
     from rich.table import Table
     from rich.text import Text
 
+    cells = [
+        [Text(_cell(value), _style(column, value)) for column, value in zip(columns, row, strict=True)]
+        for row in rows
+    ]
+    console = Console(no_color=not colours(), highlight=False)
     drawn = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
+    natural = [
+        max([len(name), *(row[place].cell_len for row in cells)]) for place, name in enumerate(columns)
+    ]
+    for column, width in zip(columns, _fitting(natural, console.width), strict=True):
         drawn.add_column(
-            column, justify="right" if column in right else "left", overflow="ellipsis", no_wrap=True
+            column,
+            justify="right" if column in right else "left",
+            overflow="ellipsis",
+            no_wrap=True,
+            width=width,
         )
-    for row in rows:
-        drawn.add_row(*(Text(_cell(value)) for value in row))
-    Console(no_color=not colours(), highlight=False).print(drawn)
+    for row in cells:
+        drawn.add_row(*row)
+    console.print(drawn)
+
+
+def _fitting(widths: Sequence[int], width: int) -> list[int]:
+    """What does not fit is taken from the widest columns: names and ids stay whole."""
+    fitting = list(widths)
+    excess = sum(fitting) + 2 * (len(fitting) - 1) - width
+    while excess > 0 and max(fitting) > 4:
+        fitting[fitting.index(max(fitting))] -= 1
+        excess -= 1
+    return fitting
+
+
+def _style(column: str, value: object) -> str:
+    return STATUS.get(str(value), "") if column == "status" else ""
 
 
 def _cell(value: object) -> str:

@@ -23,6 +23,11 @@ LEFT_OUT = {
     "resources": ("duration",),
 }
 TAGS = ("mlflow.runName", "mlflow.source.git.commit", "mlflow.parentRunId", "mlflow.source.name")
+UNITS: dict[str, Callable[[float], str]] = {
+    "duration": render_values.took,
+    "cpu_time": render_values.took,
+    "peak_memory": render_values.size,
+}
 WIDTH = 40  # characters of a value in a table
 REQUIREMENT = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?\s*==\s*([^\s;\\]+)", re.MULTILINE)
 PYLOCK = re.compile(r'^\[\[packages\]\]\s*\nname = "([^"]+)"\s*\nversion = "([^"]+)"', re.MULTILINE)
@@ -37,27 +42,34 @@ class Difference(NamedTuple):
     @property
     def shown(self) -> tuple[str, ...]:
         """With its distance from the first run's value, where both are numbers of a metric or a resource."""
-        texts = [render_values.plain(value).replace("\n", " ") for value in self.values]
+        texts = [_text(self.key, value) for value in self.values]
         if self.group not in ("metrics", "resources", "run"):
             return tuple(texts)
         first = self.values[0]
         return (
             texts[0],
             *(
-                f"{text}{_delta(first, value)}"
+                f"{text}{_delta(self.key, first, value)}"
                 for text, value in zip(texts[1:], self.values[1:], strict=True)
             ),
         )
 
 
-def _delta(first: Any, value: Any) -> str:
+def _text(key: str, value: Any) -> str:
+    if isinstance(value, int | float) and key in UNITS:
+        return UNITS[key](value)
+    return render_values.plain(value).replace("\n", " ")
+
+
+def _delta(key: str, first: Any, value: Any) -> str:
     if not all(isinstance(each, int | float) and not isinstance(each, bool) for each in (first, value)):
         return ""
     distance = value - first
     if distance == 0 or distance != distance:
         return ""
-    share = f", {distance / abs(first):+.1%}" if first and abs(first) < float("inf") else ""
-    return f" ({distance:+.4g}{share})"
+    share = f"{distance / abs(first):+.1%}" if first and abs(first) < float("inf") else ""
+    parts = [share] if key in UNITS else [f"{distance:+.4g}", share]
+    return f" ({', '.join(part for part in parts if part)})" if any(parts) else ""
 
 
 def differences(root: str, runs: Sequence[Run], everything: bool = False) -> list[Difference]:
@@ -168,15 +180,16 @@ def as_json(runs: Sequence[Run], found: Iterable[Difference]) -> dict[str, Any]:
     return {"runs": [{"run_id": run.run_id, "name": run.name} for run in runs], "differences": groups}
 
 
-def lines(runs: Sequence[Run], found: Sequence[Difference], colour: bool) -> list[str]:
+def lines(runs: Sequence[Run], found: Sequence[Difference], colour: bool, width: int) -> list[str]:
     """Columns under the runs' names; long values are cut."""
     if not found:
         return ["nothing that is recorded differs"]
     bold, off = ("\033[1m", "\033[0m") if colour else ("", "")
     left = min(max(len(each.key) for each in found) + 2, 34)
     names = [run.name for run in runs]
+    most = max(12, min(WIDTH, (width - left) // len(names) - 2))
     widths = [
-        min(max(len(name), *(len(each.shown[place]) for each in found)), WIDTH)
+        min(max(len(name), *(len(each.shown[place]) for each in found)), most)
         for place, name in enumerate(names)
     ]
     out = [bold + " " * left + "  " + _columns(names, widths) + off]

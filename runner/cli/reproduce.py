@@ -84,7 +84,11 @@ def command(values: dict[str, Any]) -> int:
     if given["json"]:
         output.emit_json(found.facts())
     else:
-        output.emit_lines(lines(found))
+        first, *rest = lines(found)
+        if output.colours():
+            word, colon, what = first.partition(":")
+            first = f"\033[1;{'32' if found.exit_code == 0 else '31'}m{word}\033[0m{colon}{what}"
+        output.emit_lines([first, *rest])
         if found.hint:
             sys.stdout.write(f"hint: {found.hint}\n")
     return found.exit_code

@@ -129,3 +129,16 @@ def test_changed_files_are_named_by_their_snapshots(tmp_path: object, program: P
         "b.txt": ["there", None],
         "d.txt": [None, "added"],
     }
+
+
+def test_columns_fit_the_terminal() -> None:
+    from runner.cli.render_compare import Difference, lines
+    from runner.tracking.fold import Run
+
+    found = [
+        Difference("resources", "peak_memory", (1e8, 2e8)),
+        Difference("tags", "note", ("x" * 90, "y" * 90)),
+    ]
+    shown = lines([Run("1" * 32, name="one"), Run("2" * 32, name="two")], found, False, 60)
+    assert max(map(len, shown)) <= 60
+    assert "200 MB (+100.0%)" in "\n".join(shown)

@@ -86,7 +86,7 @@ def test_on_a_narrow_terminal_whole_columns_are_left_out(
     make_run("another", params={"lr": 2})
     monkeypatch.setattr("runner.cli.output.is_terminal", lambda *given: True)
     monkeypatch.setenv("NO_COLOR", "1")
-    for width, expected in ((80, "metrics.rmse"), (200, "params.lr"), (30, "sta…")):
+    for width, expected in ((80, "metrics.rmse"), (200, "params.lr"), (30, "status")):
         monkeypatch.setenv("COLUMNS", str(width))
         out = program("runs").out
         header = out.splitlines()[0].rstrip()
@@ -184,3 +184,11 @@ def test_listing_is_quick(program: Program) -> None:
     began = time.perf_counter()
     program("runs")
     assert time.perf_counter() - began < 2
+
+
+def test_what_does_not_fit_is_taken_from_the_widest_column() -> None:
+    from runner.cli.output import _fitting
+
+    assert _fitting([8, 60], 40) == [8, 30]
+    assert _fitting([8, 20], 40) == [8, 20]
+    assert sum(_fitting([30, 30, 30], 40)) + 4 == 40
