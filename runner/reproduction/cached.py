@@ -13,6 +13,7 @@ from runner import machine, paths
 from runner.environments.system import packages as installed
 from runner.errors import ProjError
 from runner.hashing import digest
+from runner.observation import PACKAGES
 from runner.origin import options_of, seed_variables
 from runner.outputs import filled
 from runner.recording import Recorder
@@ -240,9 +241,15 @@ def _take(wanted: Wanted, old: Recorded, recorder: Recorder, report: Report) -> 
         if event["type"] in ("metric", "metrics")
     ]
     options = options_of(plan.request)
+    if wanted.recorded.installed:
+        with open(os.path.join(recorder.directory, PACKAGES), "w", encoding="utf-8") as file:
+            file.write(wanted.recorded.installed)
+        python = {"python": version} if (version := old.section("environment").get("python")) else {}
+        recorder.append({"type": "environment", "packages": PACKAGES, **python})
     recorder.append(
         *metrics,
         {"type": "link", "relation": "cached-from", "run_id": old.run.run_id},
+        {"type": "machine", **machine.describe()},
         {
             "type": "command",
             "command": plan.parameters.shown,

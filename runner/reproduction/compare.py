@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from tempfile import TemporaryDirectory
@@ -21,6 +22,7 @@ __all__ = ["DIFFERENT", "Compared", "runs", "varying"]
 DIFFERENT = ("different", "missing", "added")
 # reasons of an end that came from outside: how far the command got is chance
 OUTSIDE = ("interrupted", "cancelled", "timeout", "lost", "rebooted", "memory")
+ENDPOINT = re.compile(r"(?<=127\.0\.0\.1):\d+")  # an MLflow client prints where it logs to
 SYSTEM = "system/"  # metrics about the machine while the command ran
 
 
@@ -236,7 +238,7 @@ def _printed(recorded: Recorded) -> str:
     for volatile in (recorded.root, recorded.run.run_id, recorded.run.name):
         if volatile:
             text = text.replace(volatile, "")
-    return text
+    return ENDPOINT.sub("", text)
 
 
 def _cut(text: str) -> str:

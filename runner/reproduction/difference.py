@@ -103,7 +103,8 @@ def _environment(old: Recorded, new: Recorded) -> tuple[Change, ...]:
     from runner.environments.packages import changes
 
     facts = _changes(_some(old, "environment", ENVIRONMENT), _some(new, "environment", ENVIRONMENT))
-    packages = changes(old.packages, new.packages) if old.packages != new.packages else []
+    both = old.packages and new.packages and old.packages != new.packages
+    packages = changes(old.packages, new.packages) if both else []
     return (*facts, *(Change(name, before or None, after or None) for name, before, after in packages))
 
 
