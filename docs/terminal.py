@@ -24,12 +24,12 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 DEMO = "/tmp/demo"  # noqa: S108 - a folder that says nothing about the machine
 TARGET = os.path.join(ROOT, "docs", "images", "terminal.svg")
 COLUMNS = 100
-COMMANDS = (
-    "proj run examples/sklearn-diabetes -P alpha=0.02",
-    "proj run examples/sklearn-diabetes -P alpha=much",
-    "proj runs --columns name,status,duration,params.alpha,metrics.rmse,metrics.r2",
-    "proj show last | head -20",
-    "proj reproduce last",
+COMMANDS = (  # and how many lines of their output are shown
+    ("proj run examples/sklearn-diabetes -P alpha=0.02", 50),
+    ("proj run examples/sklearn-diabetes -P alpha=much", 50),
+    ("proj runs", 50),
+    ("proj show last", 18),
+    ("proj reproduce last", 50),
 )
 THEME = TerminalTheme(
     (22, 27, 34),
@@ -69,9 +69,11 @@ def main() -> None:
     )
     try:
         shown = Text()
-        for command in COMMANDS:
+        for command, most in COMMANDS:
             shown.append("$ ", "bright_black").append(command, "bold").append("\n")
-            shown.append(Text.from_ansi(output_of(command))).append("\n\n")
+            lines = output_of(command).split("\n")
+            shown.append(Text.from_ansi("\n".join(lines[:most])))
+            shown.append("\n  …\n\n" if len(lines) > most else "\n\n", "bright_black")
     finally:
         shutil.rmtree(DEMO)
     shown.rstrip()
