@@ -44,6 +44,11 @@ def server(
         "", metavar="FILE", help="Write a JSON line for each request; - is stderr."
     ),
     rate: float = typer.Option(0, min=0, help="Requests a second that one client may make; 0: no limit."),
+    index: str = typer.Option(
+        "",
+        metavar="URL",
+        help="Where the index is: postgresql://... (better in PROJ_INDEX, if it has a password).",
+    ),
     max_upload: int = typer.Option(0, min=0, metavar="MB", help="Largest artifact; 0: no limit."),
 ) -> None:
     """Serve a store to MLflow clients, until it is interrupted."""
@@ -62,6 +67,7 @@ def server(
         access_log,
         rate,
         max_upload=max_upload * 1_000_000,
+        database=index,
     )
 
     def ready(address: str) -> None:

@@ -32,6 +32,7 @@ class Settings(NamedTuple):
     max_body: int = 64 * 1024 * 1024  # bytes
     max_upload: int = 0  # bytes; 0: no limit
     grace: float = 10  # s
+    database: str = ""  # of the index: postgresql://...; "": PROJ_INDEX, or a SQLite file in the store
 
 
 def serve(settings: Settings, ready: Callable[[str], None]) -> int:
@@ -108,7 +109,7 @@ def _work(
     from runner.server.tokens import Tokens
     from runner.tracking.store import Store
 
-    store = Store(settings.store)
+    store = Store(settings.store, index=settings.database)
     runs = LiveRuns(store)
     counters.take(slot)
     gate = Gate(
