@@ -171,25 +171,28 @@ def catch_up(connection: Database, root: str, work: Work, report: Report | None 
     """Does `work`. Several processes may do the same at once: each run is read under the database's lock."""
     with (report or Silent()).step("reading the logs") as step:
         for first in range(0, max(1, len(work.runs)), BATCH):
-            part = work.runs[first : first + BATCH]
-            last = first + BATCH >= len(work.runs)
             connection.execute(connection.dialect.begin)
             try:
-                if first == 0 and len(work.runs) > BULK:
-                    _begin_bulk(connection, len(work.runs))
-                for run_id in part:
-                    _update(connection, root, run_id)
-                if last:
-                    for experiment_id in work.experiments:
-                        _update_experiment(connection, root, experiment_id)
-                    connection.execute("DELETE FROM watched WHERE until <= ?", (time.time(),))
-                    _end_bulk(connection)
-                    _remember(connection, {**work.meta, "complete": "1"})
+                with connection.together():
+                    _batch(connection, root, work, first)
             except BaseException:
                 connection.execute("ROLLBACK")
                 raise
             connection.execute("COMMIT")
-            step.update("runs", first + len(part), len(work.runs))
+            step.update("runs", min(first + BATCH, len(work.runs)), len(work.runs))
+
+
+def _batch(connection: Database, root: str, work: Work, first: int) -> None:
+    if first == 0 and len(work.runs) > BULK:
+        _begin_bulk(connection, len(work.runs))
+    for run_id in work.runs[first : first + BATCH]:
+        _update(connection, root, run_id)
+    if first + BATCH >= len(work.runs):
+        for experiment_id in work.experiments:
+            _update_experiment(connection, root, experiment_id)
+        connection.execute("DELETE FROM watched WHERE until <= ?", (time.time(),))
+        _end_bulk(connection)
+        _remember(connection, {**work.meta, "complete": "1"})
 
 
 def _begin_bulk(connection: Database, count: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
 __all__ = ["POSTGRESQL", "SQLITE", "Database", "Dialect"]
@@ -32,6 +33,9 @@ class Database(Protocol):
     def execute(self, sql: str, bound: Sequence[Any] = (), /) -> Any: ...
 
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> Any: ...
+
+    def together(self) -> AbstractContextManager[Any]:
+        """Within it, writes need not wait for their answers: one that fails is told at the end at the latest."""
 
     def close(self) -> None: ...
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TypeVar
 
 from runner.errors import StoreError
@@ -22,6 +23,9 @@ BUILDING = 120.0  # s; while another process makes the index for the first time
 
 class Link(sqlite3.Connection):
     dialect = SQLITE
+
+    def together(self) -> nullcontext[None]:
+        return nullcontext()
 
 
 class Files:

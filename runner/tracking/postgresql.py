@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from runner.errors import StoreError
@@ -20,6 +21,7 @@ __all__ = ["Server", "check"]
 T = TypeVar("T")
 SCHEMES = ("postgresql://", "postgres://")
 HINT = "is the server up? unset PROJ_INDEX  uses a SQLite file; the logs have everything, runs go on without an index"
+MANY = 1000  # rows in a statement
 TIMEOUT = 5  # s, to connect
 PATIENCE = 5.0  # s; then what is there is used as it is
 BUILDING = 120.0  # s; while another process makes the index for the first time
@@ -43,7 +45,24 @@ class Link:
         return self._connection.execute(_marks(sql), _clean(bound) if bound else None)
 
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> Any:
-        self._connection.cursor().executemany(_marks(sql), map(_clean, rows))
+        """Many rows in one statement: executemany of the driver waits for each."""
+        head, values, tail = _values(sql)
+        cleaned = list(map(_clean, rows))
+        if not values:
+            for row in cleaned:
+                self._connection.execute(head, row)
+            return
+        if columns := _conflict(sql):  # a statement may write a row once; texts may have become equal
+            cleaned = list({tuple(row[:columns]): row for row in cleaned}.values())
+        for first in range(0, len(cleaned), MANY):
+            part = cleaned[first : first + MANY]
+            statement = head + b", ".join([values] * len(part)) + tail
+            self._connection.execute(statement, [value for row in part for value in row])
+
+    def together(self) -> AbstractContextManager[Any]:
+        import psycopg
+
+        return self._connection.pipeline() if psycopg.Pipeline.is_supported() else nullcontext()
 
     def close(self) -> None:
         self._connection.close()
@@ -52,6 +71,21 @@ class Link:
 @functools.lru_cache(1000)
 def _marks(sql: str) -> bytes:
     return sql.replace("?", "%s").encode()
+
+
+@functools.lru_cache(100)
+def _values(sql: str) -> tuple[bytes, bytes, bytes]:
+    """What stands before, in and after VALUES (...)."""
+    head, separator, rest = _marks(sql).partition(b" VALUES ")
+    values, closing, tail = rest.partition(b")")
+    return head + separator, values + closing, tail
+
+
+@functools.lru_cache(100)
+def _conflict(sql: str) -> int:
+    """How many columns identify a row, the first ones; 0: rows are all different."""
+    names = sql.partition(" ON CONFLICT (")[2].partition(")")[0]
+    return len(names.split(", ")) if names else 0
 
 
 def _clean(values: Sequence[Any]) -> list[Any]:
