@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from typing import Any
 
-__all__ = ["boot_id", "ci", "cores", "describe", "pid_namespace"]
+from runner import process
+
+__all__ = ["boot_id", "ci", "cores", "describe", "identity", "pid_namespace"]
 
 
 def boot_id() -> str:
@@ -19,6 +21,17 @@ def pid_namespace() -> str:
         return os.readlink("/proc/self/ns/pid")
     except OSError:
         return ""
+
+
+def identity() -> dict[str, Any]:
+    """This process as the `supervisor` event of a run names it, so that a later reader can tell whether it lives."""
+    return {
+        "pid": os.getpid(),
+        "pid_start": process.pid_start(os.getpid()),
+        "boot_id": boot_id(),
+        "host": os.uname().nodename,
+        "pid_namespace": pid_namespace(),
+    }
 
 
 def cores() -> int:

@@ -7,7 +7,7 @@ from _thread import allocate_lock, start_new_thread
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from runner import machine, paths, process, program, variables
+from runner import facts, machine, paths, process, program, variables
 from runner.backends.base import CANCEL
 from runner.errors import InputError, ProjError, StoreError
 from runner.observation import Observation
@@ -54,28 +54,18 @@ class Recorder:
     @classmethod
     def start(cls, plan: Plan, store: Store) -> Recorder:
         """Writes the first events: from here on the run exists, and is RUNNING."""
-        request, checkout = plan.request, plan.checkout
+        request = plan.request
         if request.run_id:
             run = store.get(store.resolve(request.run_id))
+            events = facts.continued(plan, run)
             writer = store.open_run(run.run_id)
             forget_cancel(writer.directory)
-            writer.append({"type": "update", "status": "RUNNING"}, {"type": "supervisor", **me()})
-            return cls(plan, store, writer, run.name, run.experiment_id)
-        experiment = experiment_of(request.experiment_id, request.experiment_name, store)
+            writer.append(*events)
+            return cls(plan, store, writer, request.run_name or run.name, run.experiment_id)
+        experiment = facts.experiment_of(request.experiment_id, request.experiment_name, store)
         parent = os.environ.get("PROJ_RUN_ID", "")
         name = request.run_name or random_name()
-        writer = store.create_run(
-            experiment,
-            name=name,
-            parent=parent,
-            params=plan.parameters.values,
-            texts=plan.parameters.texts,
-            tags={**mlflow_tags(plan, parent), **user_tags(request.tags)},
-            sections={"source": source_section(plan), "supervisor": me()},
-            project=plan.project.name,
-            entry_point=plan.entry_point.name,
-            uri=checkout.uri,
-        )
+        writer = store.create_run(experiment, name=name, parent=parent, **facts.begun(plan, parent))
         if plan.origin.relation:
             writer.append({"type": "link", "relation": plan.origin.relation, "run_id": plan.origin.run_id})
         return cls(plan, store, writer, name, experiment)
@@ -313,17 +303,6 @@ def short(run_id: str) -> str:
     return run_id[:12]
 
 
-def me() -> dict[str, Any]:
-    """This process, so that a later reader can tell whether it is still there."""
-    return {
-        "pid": os.getpid(),
-        "pid_start": process.pid_start(os.getpid()),
-        "boot_id": machine.boot_id(),
-        "host": os.uname().nodename,
-        "pid_namespace": machine.pid_namespace(),
-    }
-
-
 def forget_cancel(directory: str) -> None:
     """What was asked of an earlier try of this run is not asked of this one."""
     try:
@@ -341,60 +320,3 @@ def reserve(path: str) -> None:
             os.close(file)
     except (OSError, AttributeError):
         pass
-
-
-def experiment_of(given_id: str, name: str, store: Store) -> str:
-    """By id, by name (made when there is none), or inherited: from the run around us, or MLflow's variables."""
-    variables = os.environ
-    if given_id:
-        store.experiment(given_id)
-        return given_id
-    if name:
-        return store.ensure_experiment(name)
-    if variables.get("PROJ_EXPERIMENT_ID"):
-        return variables["PROJ_EXPERIMENT_ID"]
-    if variables.get("MLFLOW_EXPERIMENT_NAME"):
-        return store.ensure_experiment(variables["MLFLOW_EXPERIMENT_NAME"])
-    return "0"
-
-
-def source_section(plan: Plan) -> dict[str, Any]:
-    checkout = plan.checkout
-    section = {
-        "uri": checkout.uri,
-        "kind": checkout.kind,
-        "repository": checkout.repository,
-        "version": checkout.version,
-        "commit": checkout.commit,
-        "branch": checkout.branch,
-        "subdirectory": checkout.subdirectory,
-        "directory": "" if checkout.temporary else checkout.directory,
-    }
-    return {key: value for key, value in section.items() if value}
-
-
-def mlflow_tags(plan: Plan, parent: str) -> dict[str, str]:
-    """The tags that `mlflow run` sets, so that its clients and pages know the run."""
-    checkout = plan.checkout
-    tags = {
-        "mlflow.source.name": checkout.uri,
-        "mlflow.source.type": "PROJECT",
-        "mlflow.project.entryPoint": plan.entry_point.name,
-        "mlflow.project.backend": plan.request.backend,
-        "mlflow.source.git.commit": checkout.commit,
-        "mlflow.source.git.repoURL": checkout.repository,
-        "mlflow.source.git.branch": checkout.branch if checkout.version else "",
-        "mlflow.project.env": "" if plan.specification.kind == "system" else plan.specification.kind,
-        "mlflow.parentRunId": parent,
-    }
-    return {key: value for key, value in tags.items() if value}
-
-
-def user_tags(given: tuple[str, ...]) -> dict[str, str]:
-    tags = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not name or not equals:
-            raise InputError(f"--tag {text!r} is not NAME=VALUE")
-        tags[name] = value
-    return tags

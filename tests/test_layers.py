@@ -43,7 +43,7 @@ LAYERS: list[set[str]] = [
         ),
     },
     {"server"},  # the protocol over a store: tracking's only user among the plug-in folders
-    {"recording", "run", "scaffold", "doctor", "observation", "sampling"},
+    {"facts", "recording", "run", "scaffold", "doctor", "observation", "sampling"},
     {"reproduction"},
     {"cli", "__main__"},
 ]

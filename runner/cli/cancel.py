@@ -86,7 +86,7 @@ def ask(store: Store, run: Run) -> None:
 def lives_here(supervisor: Mapping[str, Any]) -> bool:
     """Whether its pid means the same process to us."""
     from runner import process
-    from runner.tracking.reconcile import identity
+    from runner.machine import identity
 
     ours = identity()
     if any(supervisor.get(key, ours[key]) != ours[key] for key in ("host", "boot_id", "pid_namespace")):

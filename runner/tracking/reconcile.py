@@ -12,37 +12,18 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from runner import process
-from runner.machine import boot_id
+from runner.machine import boot_id, pid_namespace
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
     from runner.tracking.store import Store
 
-__all__ = ["gone", "identity", "reconcile"]
+__all__ = ["gone", "reconcile"]
 
 MESSAGES = {
     "rebooted": "the host was restarted while the run was on",
     "lost": "the process that supervised the run is gone",
 }
-
-
-def namespace() -> str:
-    """Of our pids: another one in a container."""
-    try:
-        return os.readlink("/proc/self/ns/pid")
-    except OSError:
-        return ""
-
-
-def identity() -> dict[str, Any]:
-    """This process as the `supervisor` event of a run names it."""
-    return {
-        "pid": os.getpid(),
-        "pid_start": process.pid_start(os.getpid()),
-        "boot_id": boot_id(),
-        "host": os.uname().nodename,
-        "pid_namespace": namespace(),
-    }
 
 
 def gone(supervisor: Mapping[str, Any]) -> str:
@@ -52,7 +33,7 @@ def gone(supervisor: Mapping[str, Any]) -> str:
     then = supervisor.get("boot_id")
     if then and boot_id() and then != boot_id():
         return "rebooted"
-    if supervisor.get("pid_namespace", namespace()) != namespace():
+    if supervisor.get("pid_namespace", pid_namespace()) != pid_namespace():
         return ""
     start = process.pid_start(int(supervisor["pid"]))
     return "" if start and start == str(supervisor.get("pid_start")) else "lost"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from runner import process
+from runner import machine, process
 from runner.process_tree import survivors
 from runner.tracking import reconcile
 from runner.tracking.fold import Run
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="o
 
 SUPERVISE = """
 import subprocess, sys, time
-from runner.tracking.reconcile import identity
+from runner.machine import identity
 from runner.tracking.store import Store
 writer = Store(sys.argv[1]).create_run(sections={"supervisor": identity()})
 command = ["sh", "-c", "setsid sleep 300 & exec sleep 300"]  # a daemon, and the command itself
@@ -39,7 +39,7 @@ def store(tmp_path: object) -> Store:
 
 
 def run_with(store: Store, **supervisor: Any) -> str:
-    return store.create_run(sections={"supervisor": {**reconcile.identity(), **supervisor}}).run_id
+    return store.create_run(sections={"supervisor": {**machine.identity(), **supervisor}}).run_id
 
 
 def ended(store: Store, run_id: str) -> tuple[str, str | None]:
