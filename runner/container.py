@@ -31,9 +31,10 @@ KEPT_BACK = (
     "PROJ_HOME",
     "PROJ_STORE",
     "PROJ_CACHE",
+    "PROJ_INDEX",
     "PROJ_RUN_DIR",
     "PROJ_DOCKER_EXE",
-)  # folders of this machine
+)  # folders of this machine, and who may use a database
 # The command is one word for a shell inside: nothing of it is ever read by a shell of the host. All processes get
 # a signal; when the command's shell ends by it, what is left has the rest of the grace to end too.
 _BEGIN = """

@@ -40,6 +40,10 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> int:
     from runner.server.counters import Counters
     from runner.server.tokens import listing
 
+    if settings.database:
+        from runner.tracking.postgresql import check
+
+        check(settings.database)
     tls = _tls(settings)
     loopback = settings.host in LOOPBACK
     if not loopback and not any(not token.revoked for token in listing(settings.store)):
