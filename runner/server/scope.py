@@ -120,12 +120,12 @@ class OneRun:
         self._chosen = experiment_id
 
     def seen(self, run: Run) -> Run:
-        """Right after `mlflow.set_experiment(...)`, this run is shown as one of that experiment.
+        """Right after `mlflow.set_experiment(...)`, a run of ours is shown as one of that experiment.
 
         The client refuses to continue a run of another experiment than the one that was set, so a program
         with that line could not be run by a runner at all; the run stays where `proj run` put it.
         """
         chosen, self._chosen = self._chosen, ""
-        if chosen and run.run_id == self.run_id:
+        if chosen and run.run_id in self._own and run.status == "RUNNING":
             return run._replace(experiment_id=chosen)
         return run

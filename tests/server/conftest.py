@@ -102,9 +102,9 @@ def world(tmp_path: object) -> Iterator[World]:
 
 
 CLIENTS = {
-    "3": ("PROJ_TEST_MLFLOW", "3.11", ("mlflow==3.17.2", "scikit-learn", "pandas", "matplotlib", "pillow")),
-    "2.9": ("PROJ_TEST_MLFLOW_2_9", "3.11", ("mlflow-skinny==2.9.2", "setuptools<70")),
-    "1.30": ("PROJ_TEST_MLFLOW_1_30", "3.11", ("mlflow-skinny==1.30.1", "setuptools<70")),
+    "3": ("PROJ_TEST_MLFLOW", ("mlflow==3.17.2", "scikit-learn", "pandas", "matplotlib", "pillow")),
+    "2.9": ("PROJ_TEST_MLFLOW_2_9", ("mlflow-skinny==2.9.2", "setuptools<70")),
+    "1.30": ("PROJ_TEST_MLFLOW_1_30", ("mlflow-skinny==1.30.1", "setuptools<70")),
 }
 _built: dict[str, str] = {}
 
@@ -113,7 +113,7 @@ _built: dict[str, str] = {}
 def client_python(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The interpreter of an environment with a real client: given by a variable, or built in CI."""
     version = getattr(request, "param", "3")
-    variable, python, packages = CLIENTS[version]
+    variable, packages = CLIENTS[version]
     given = os.environ.get(variable) or _built.get(version)
     if given:
         return given
@@ -121,7 +121,7 @@ def client_python(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
         pytest.skip(f"{variable} does not name the python of an environment with {packages[0]}")
     folder = str(tmp_path_factory.mktemp("client"))
     for argv in (
-        ["venv", "-q", "--python", python, folder],
+        ["venv", "-q", "--clear", "--python", sys.executable, folder],
         ["pip", "install", "-q", "--python", f"{folder}/bin/python", *packages],
     ):
         subprocess.run([sys.executable, "-m", "uv", *argv], check=True, timeout=600)
