@@ -47,7 +47,14 @@ def cache(*parts: str) -> str:
 def temporary() -> str:
     """For work in progress: in the cache, so that a rename into it is atomic."""
     folder = cache("tmp")
-    os.makedirs(folder, exist_ok=True)
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        from runner.errors import ProjError
+
+        raise ProjError(
+            f"the cache {cache()} cannot be written: {error.strerror}", "PROJ_CACHE=FOLDER  uses another one"
+        ) from error
     return folder
 
 

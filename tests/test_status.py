@@ -424,6 +424,7 @@ def test_output_fills_the_disk(tmp_path: object, small_store: str, end: int) -> 
     run = only_run()
     check(run, "FAILED" if end else "FINISHED", "exit")
     assert "No space left" in run.end["message"]
+    assert "output was not kept" in done.err
     assert run.sections["resources"]["peak_memory"] > 0
     assert log_of(run).startswith("first\n1\n")
     assert proj("runs").code == 0

@@ -59,12 +59,25 @@ def entry() -> None:
     import gc
 
     gc.disable()  # enabled again by whatever takes long
+    fill_standard_streams()
     code = main()
     sys.stdout.flush()
     sys.stderr.flush()
     if "typer" in sys.modules:
         raise SystemExit(code)
     os._exit(code)
+
+
+def fill_standard_streams() -> None:
+    """A caller may have closed them (`>&-`): the next file that is opened, a record, would take their place."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number: this one
+            os.set_inheritable(number, True)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -80,8 +93,37 @@ def main(argv: Sequence[str] | None = None) -> int:
         # whoever read our output has gone; nothing more can be said, also not at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 141
-    except Exception:  # noqa: BLE001
-        return _report_bug(words)
+    except Exception as error:  # noqa: BLE001
+        trouble = _trouble(error)
+        return _tell(trouble) if trouble else _report_bug(words)
+
+
+def _trouble(error: Exception) -> ProjError | None:
+    """An error that the machine makes, wherever it comes up, not `proj`: nothing in the program would prevent it."""
+    import errno
+
+    if not isinstance(error, OSError):
+        return None
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return ProjError("the folder that you are in is not there any more", "cd  into another one")
+    troubles = (
+        "ENOSPC",
+        "EDQUOT",
+        "EROFS",
+        "EACCES",
+        "EPERM",
+        "ENOTDIR",
+        "EIO",
+        "EMFILE",
+        "ENFILE",
+        "ENOMEM",
+    )
+    if error.errno not in [getattr(errno, name) for name in troubles]:
+        return None
+    where = f"{error.filename}: " if error.filename else ""
+    return ProjError(f"{where}{error.strerror}", "proj doctor  checks the machine and the store")
 
 
 def _run(words: list[str]) -> int:

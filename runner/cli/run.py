@@ -109,6 +109,8 @@ def say(outcome: Outcome, report: Any) -> None:
     if outcome.status != "FINISHED":
         why = outcome.signal or (f"exit code {outcome.exit_code}" if outcome.reason == "exit" else "")
         how += f" ({', '.join(part for part in (outcome.reason if outcome.reason != 'exit' else '', why, outcome.message) if part)})"
+    elif outcome.message:  # it went well, but its output was not kept, or a process of it was ended
+        report.warn(outcome.message)
     report.line(f"run {outcome.name} {how} after {outcome.duration:.1f} s; proj show {outcome.short_id}")
 
 
