@@ -15,12 +15,14 @@ from runner.values import Report, Step
 
 __all__ = ["resolve"]
 
+NO_PACKAGES = "# no packages\n"  # a lock all the same: the run can be compared and made again
+
 
 def resolve(plan: Mapping[str, Any], options: Mapping[str, Any], report: Report) -> str:
     if plan["form"] == "pylock":
         return text_of(plan["file"])
     if not plan["build"] and not plan["lines"] and plan["form"] == "requirements":
-        return ""
+        return NO_PACKAGES
     with report.step(f"resolving packages of {plan['shown']}") as step:
         if plan["form"] == "uv.lock":
             return _export(plan, options)

@@ -29,7 +29,7 @@ def test_complaint_3021_requirements_txt_is_enough(tmp_path: object) -> None:
 def test_no_file_is_an_environment_without_packages(tmp_path: object) -> None:
     project = make_tree(f"{tmp_path}/p", {"x.py": ""})
     environment = prepare(project, "")
-    assert environment.lock == ""
+    assert environment.lock == "# no packages\n"
     assert output(environment, "import sys; print(sys.prefix)") == environment.activation.prefix
 
 
