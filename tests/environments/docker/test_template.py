@@ -1,0 +1,25 @@
+"""The built-in template `docker`: its image is built and its command runs in it."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.helpers import make_tree, proj
+
+pytestmark = pytest.mark.docker
+
+
+def test_the_template_runs_in_its_own_image(image: str) -> None:
+    assert proj("new", "docker", "words", "--defaults").code == 0
+    with open("words/Dockerfile", encoding="utf-8") as file:
+        text = file.read()
+    assert "ARG BASE=python:" in text
+    first, rest = text.split("\n", 1)
+    make_tree("words", {"Dockerfile": f"ARG BASE={image}\n{rest}"})
+    assert proj("check", "words").code == 0
+    done = proj("run", "words", "-P", "text=to be or not to be")
+    assert done.code == 0, done.err
+    assert done.out.splitlines()[0] == "2 to"
+    assert os.stat("words/outputs/words.json").st_uid == os.getuid()
