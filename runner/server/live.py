@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Live", "LiveRuns"]
 
 FOLD_AT = 8 << 20  # bytes that may wait before they are folded
-KEPT = 512  # runs in memory, each with up to two open files
+KEPT = 200  # runs in memory, each with up to two open files
 
 
 class Live:
@@ -125,7 +125,7 @@ class LiveRuns:
                 return live
         try:
             return self.adopt(self._store.open_run(run_id))
-        except (StoreError, OSError):
+        except (StoreError, FileNotFoundError):  # any other OSError: the store cannot be used now
             raise unknown(run_id) from None
 
     def adopt(self, writer: RunWriter) -> Live:

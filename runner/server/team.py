@@ -16,6 +16,7 @@ __all__ = ["Settings", "serve"]
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 ENDING = (signal.SIGTERM, signal.SIGINT)
+FILES = 16_384  # that may be open
 RESTARTS = 10  # of processes in a minute, before we give up
 
 
@@ -123,7 +124,7 @@ def _work(
         Lines(os.path.join(settings.store, "server", "audit.jsonl")),
         Lines(settings.access_log) if settings.access_log else None,
     )
-    limits = Limits(body=settings.max_body, upload=settings.max_upload)
+    limits = Limits(body=settings.max_body, upload=settings.max_upload, connections=_room())
     loop = Loop(Api(store, runs, gate), limits, tls)
     loop.listen(listener)
     for number in ENDING:
@@ -133,6 +134,18 @@ def _work(
     runs.close()
     listener.close()
     return 0
+
+
+def _room() -> int:
+    """How many connections there may be; the limit of open files is raised as far as that goes."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    return max(100, min(10_000, (wanted if soft == resource.RLIM_INFINITY else soft) - 600))
 
 
 def _keep(
