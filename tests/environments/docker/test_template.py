@@ -16,7 +16,7 @@ def test_the_template_runs_in_its_own_image(image: str) -> None:
     with open("words/Dockerfile", encoding="utf-8") as file:
         text = file.read()
     assert "ARG BASE=python:" in text
-    first, rest = text.split("\n", 1)
+    rest = text.split("\n", 1)[1]
     make_tree("words", {"Dockerfile": f"ARG BASE={image}\n{rest}"})
     assert proj("check", "words").code == 0
     done = proj("run", "words", "-P", "text=to be or not to be")
