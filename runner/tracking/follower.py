@@ -29,7 +29,8 @@ def destination(environ: Mapping[str, str], given: str = "") -> str:
 
     In the command of a run that variable leads to the endpoint of that run, which is no server of the user's.
     """
-    uri = given if "://" in given else ("" if environ.get("PROJ_RUN_ID") else environ.get("MLFLOW_TRACKING_URI", ""))
+    inside = bool(environ.get("PROJ_RUN_ID"))
+    uri = given if "://" in given or inside else environ.get("MLFLOW_TRACKING_URI", "")
     return uri if uri.startswith(("http://", "https://")) else ""
 
 
