@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from runner import __version__
-from runner.errors import ProjError
+from runner.errors import InputError, ProjError
 
 __all__ = ["COMMANDS", "entry", "main"]
 
@@ -167,10 +167,28 @@ def _through_typer(words: list[str]) -> int:
         words, extra = words[:at], words[at + 1 :]
     group = typer.main.get_command(application())
     try:
-        code = group.main(args=words, prog_name="proj", standalone_mode=True, obj={"extra": extra})
+        code = group.main(args=words, prog_name="proj", standalone_mode=False, obj={"extra": extra})
     except SystemExit as stop:
         code = stop.code
+    except typer.Abort as abort:  # made of a KeyboardInterrupt
+        return 128 + getattr(abort.__cause__, "number", 2)
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # of click: the installed one's, or that which typer brings
+            raise
+        return _tell_usage(error, words)
     return code if isinstance(code, int) else 0
+
+
+def _tell_usage(error: Any, words: list[str]) -> int:
+    """A mistake on the command line that click found, told as every other error is."""
+    message = error.format_message().strip()
+    if "Usage:" in message:  # a group without a command: the message is its help
+        error.show()
+        return int(error.exit_code)
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else " ".join(["proj", *words[:1]])
+    message = message[:1].lower() + message[1:].rstrip(".")
+    return _tell(InputError(message, f"{command} -h  shows the usage"))
 
 
 def _tell(error: ProjError) -> int:
