@@ -1,10 +1,11 @@
 #!/bin/bash
-# postgres-up.sh DIR [PORT]: a PostgreSQL server of its own on 127.0.0.1, user postgres, no password (about 2 s).
+# postgres-up.sh DIR [PORT]: a PostgreSQL server of its own on 127.0.0.1 (a free port), user postgres, no password (about 2 s).
 # Needs: apt-get install -y --no-install-recommends postgresql. As root it runs as the user postgres.
 # Prints what to export (PROJ_TEST_POSTGRES=...). Stop it with: postgres-up.sh DIR stop
 set -eu
 folder=$(realpath -m "$1")
-port=${2:-15432}
+port=${2:-}
+[ -n "$port" ] || port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 programs=$(ls -d /usr/lib/postgresql/*/bin | tail -n 1)
 own() { if [ "$(id -u)" = 0 ]; then (cd / && runuser -u postgres -- "$@"); else "$@"; fi; }
 if [ "$port" = stop ]; then
