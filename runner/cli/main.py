@@ -59,7 +59,7 @@ def entry() -> None:
     import gc
 
     gc.disable()  # enabled again by whatever takes long
-    fill_standard_streams()
+    prepare_standard_streams()
     code = main()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -68,8 +68,11 @@ def entry() -> None:
     os._exit(code)
 
 
-def fill_standard_streams() -> None:
-    """A caller may have closed them (`>&-`): the next file that is opened, a record, would take their place."""
+def prepare_standard_streams() -> None:
+    """Makes them fit to be written to.
+
+    A caller may have closed them (`>&-`): the next file that is opened, a record, would take their place.
+    """
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         try:
             os.fstat(number)
@@ -78,6 +81,9 @@ def fill_standard_streams() -> None:
             os.set_inheritable(number, True)
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+    output: Any = sys.stdout
+    if output.errors == "strict":  # a name of a run or a file may have letters that this output has not
+        output.reconfigure(errors="backslashreplace")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -57,3 +57,11 @@ def test_a_store_and_a_cache_that_cannot_be(tmp_path: Path) -> None:
     assert "bug" not in run.err
     assert (run.code, run.out) == (0, "on\n")  # the record is what counts; the code could not be kept
     assert "the code of this run is not kept" in run.err
+
+
+def test_letters_that_the_output_has_not(tmp_path: Path) -> None:
+    root = make_tree(tmp_path / "p", {"main.py": ""})
+    assert proj("run", root, "--run-name", "caf\u00e9", "-q").code == 0
+    shown = proj("show", "last", PYTHONIOENCODING="ascii")
+    assert shown.code == 0
+    assert "caf\\xe9" in shown.out
