@@ -105,7 +105,10 @@ def _instead(request: Request) -> Instead | None:
 
 
 def say(outcome: Outcome, report: Any) -> None:
-    how = {"FINISHED": "finished", "FAILED": "failed", "KILLED": "was ended"}[outcome.status]
+    how, colour = {"FINISHED": ("finished", "32"), "FAILED": ("failed", "31"), "KILLED": ("was ended", "33")}[
+        outcome.status
+    ]
+    how = report.paint(how, colour)
     if outcome.status != "FINISHED":
         why = outcome.signal or (f"exit code {outcome.exit_code}" if outcome.reason == "exit" else "")
         how += f" ({', '.join(part for part in (outcome.reason if outcome.reason != 'exit' else '', why, outcome.message) if part)})"

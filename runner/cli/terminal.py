@@ -33,11 +33,11 @@ class Terminal:
 
     def warn(self, text: str) -> None:
         if not self._quiet:
-            self._write(f"{self._paint('warning:', '33')} {text}\n")
+            self._write(f"{self.paint('warning:', '33')} {text}\n")
 
     def line(self, text: str) -> None:
         if not self._quiet:
-            self._write(f"{self._paint('proj:', '2')} {text}\n")
+            self._write(f"{self.paint('proj:', '2')} {text}\n")
 
     def phases(self, phases: dict[str, float]) -> None:
         """`--verbose`: seconds by phase, in the order in which they happened."""
@@ -53,7 +53,8 @@ class Terminal:
     def quiet(self) -> bool:
         return self._quiet
 
-    def _paint(self, text: str, code: str) -> str:
+    def paint(self, text: str, code: str) -> str:
+        """`code` is an SGR parameter, such as 31 for red; plain where colours are not wanted."""
         return f"\033[{code}m{text}\033[0m" if self._colours else text
 
     def _write(self, text: str) -> None:
