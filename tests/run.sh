@@ -10,4 +10,5 @@ python=${PYTHON:-python3}
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
 .venv/bin/mypy
+[ $# -gt 0 ] || set -- -q -n auto
 exec .venv/bin/python -m pytest "$@"
