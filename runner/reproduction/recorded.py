@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from runner.errors import InputError, ProjError
+from runner.tracking.curves import points
 from runner.tracking.fold import PARENT_TAG, Metric, Run
 from runner.tracking.log import read
 from runner.tracking.store import Store
@@ -98,7 +99,7 @@ class Recorded(NamedTuple):
     def histories(self) -> dict[str, list[Metric]]:
         """All points of all metrics in the order in which they were logged, re-sent ones once."""
         found: dict[str, dict[str, Metric]] = {}
-        for key, metric in _points(self.directory):
+        for key, metric in points(self.directory):
             found.setdefault(key, {}).setdefault(str(metric), metric)
         return {key: list(points.values()) for key, points in found.items()}
 
@@ -152,21 +153,6 @@ def _given(directory: str) -> tuple[dict[str, Json], dict[str, str]]:
             params[event["key"]] = event.get("value")
             texts[event["key"]] = event.get("text", str(event.get("value")))
     return params, texts
-
-
-def _points(directory: str) -> Iterator[tuple[str, Metric]]:
-    for event, _ in read(os.path.join(directory, "events.jsonl")):
-        try:
-            if event["type"] == "metric":
-                yield (
-                    event["key"],
-                    Metric(float(event["value"]), int(event["timestamp"]), int(event.get("step", 0))),
-                )
-            elif event["type"] == "metrics":
-                for key, value, timestamp, step in event["points"]:
-                    yield key, Metric(float(value), int(timestamp), int(step))
-        except (KeyError, TypeError, ValueError):
-            continue
 
 
 def machine_facts(recorded: Recorded) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 from runner.tracking.fold import Metric
 from runner.tracking.log import read_all
 
-__all__ = ["curves"]
+__all__ = ["curves", "points"]
 
 MOST = 2000  # points kept of a metric
 
@@ -19,23 +19,27 @@ def curves(directory: str, most: int = MOST) -> dict[str, list[Metric]]:
     found: dict[str, list[Metric]] = {}
     every: dict[str, int] = {}
     seen: dict[str, int] = {}
-    for key, point in _points(os.path.join(directory, "events.jsonl")):
-        points = found.setdefault(key, [])
+    for key, point in points(directory):
+        kept = found.setdefault(key, [])
         number = seen.get(key, 0)
         seen[key] = number + 1
         if number % every.get(key, 1):
             continue
-        points.append(point)
-        if len(points) >= 2 * most:
-            del points[1::2]
+        kept.append(point)
+        if len(kept) >= 2 * most:
+            del kept[1::2]
             every[key] = every.get(key, 1) * 2
-    for points in found.values():
-        points.sort(key=lambda point: (point.step, point.timestamp))
+    for kept in found.values():
+        kept.sort(key=lambda point: (point.step, point.timestamp))
     return found
 
 
-def _points(path: str) -> Iterator[tuple[str, Metric]]:
-    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+def points(directory: str) -> Iterator[tuple[str, Metric]]:
+    """Every point of every metric of the run in this folder, with the metric's name, in the order of the log."""
+    try:
+        file = os.open(os.path.join(directory, "events.jsonl"), os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
     try:
         for events, _ in read_all(file):
             for event in events:
@@ -44,15 +48,16 @@ def _points(path: str) -> Iterator[tuple[str, Metric]]:
         os.close(file)
 
 
-def _of(event: dict[str, Any]) -> Iterator[tuple[str, Metric]]:
+def _of(event: dict[str, Any]) -> list[tuple[str, Metric]]:
+    """All are right or none counts, as in the fold."""
     try:
         if event["type"] == "metric":
-            yield (
-                event["key"],
-                Metric(float(event["value"]), int(event["timestamp"]), int(event.get("step", 0))),
-            )
-        elif event["type"] == "metrics":
-            for key, value, timestamp, step in event["points"]:
-                yield key, Metric(float(value), int(timestamp), int(step))
+            point = Metric(float(event["value"]), int(event["timestamp"]), int(event.get("step", 0)))
+            return [(event["key"], point)]
+        if event["type"] == "metrics":
+            return [
+                (key, Metric(float(value), int(at), int(step))) for key, value, at, step in event["points"]
+            ]
     except (KeyError, TypeError, ValueError):
-        return  # the fold leaves it out, too
+        pass
+    return []

@@ -11,7 +11,7 @@ from runner.errors import InputError
 from runner.tracking.fold import ODD, Metric
 from runner.tracking.log import read_all
 
-__all__ = ["history"]
+__all__ = ["history", "position"]
 
 PLAIN = re.compile(r"[\w.-]+", re.ASCII)
 
@@ -21,7 +21,7 @@ def history(directory: str, key: str, limit: int, page_token: str = "") -> tuple
 
     A token is `<byte where a piece of the log starts>:<points of the metric to skip in it>`.
     """
-    offset, skip = _position(page_token)
+    offset, skip = position(page_token)
     found: dict[Any, Metric] = {}
     try:
         file = os.open(os.path.join(directory, "events.jsonl"), os.O_RDONLY | os.O_CLOEXEC)
@@ -66,7 +66,8 @@ def _many(event: Mapping[str, Any], key: str) -> list[Metric]:
     return [point for point, (name, *_) in zip(points, event["points"], strict=True) if name == key]
 
 
-def _position(token: str) -> tuple[int, int]:
+def position(token: str) -> tuple[int, int]:
+    """The two numbers of a page token; InputError when it is none."""
     first, _, second = token.partition(":")
     if not token:
         return 0, 0

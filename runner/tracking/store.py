@@ -214,12 +214,13 @@ class Store:
         `experiment_ids` None: of all experiments that are not deleted. `view`: active, deleted or all.
         """
         from runner.tracking import search
+        from runner.tracking.history import position
         from runner.tracking.query import Query
 
         if view not in VIEWS:
             raise InputError(f"{view!r} is not a view; there are {', '.join(VIEWS)}")
         query = Query(search.parse_filter(filter), search.parse_order(order_by), experiment_ids, view)
-        start = _position(page_token)
+        start = position(page_token)
         index = self.index
         closed = self._reconcile(index.supervised(os.uname().nodename))
         runs, after = index.page(query, limit, start, refresh=bool(closed))
@@ -324,15 +325,6 @@ def param_events(params: Mapping[str, Any], texts: Mapping[str, str]) -> list[di
         {"type": "param", "key": key, "value": value, **({"text": texts[key]} if key in texts else {})}
         for key, value in params.items()
     ]
-
-
-def _position(token: str) -> tuple[int, int]:
-    first, _, second = token.partition(":")
-    if not token:
-        return 0, 0
-    if not (first.isdecimal() and second.isdecimal() and len(token) < 40):
-        raise InputError(f"{token!r} is not a page token")
-    return int(first), int(second)
 
 
 def unknown(run_id: str) -> StoreError:
