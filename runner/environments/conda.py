@@ -9,7 +9,7 @@ from typing import Any
 from runner.environments.base import Specified
 from runner.values import Activation, EnvironmentSpec, Json, Report
 
-__all__ = ["LOCK_NAME", "activate", "build", "lock", "problem", "remove", "specify"]
+__all__ = ["LOCK_NAME", "activate", "addresses", "build", "lock", "problem", "remove", "specify"]
 
 LOCK_NAME = "conda.lock"
 
@@ -27,7 +27,7 @@ def specify(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], r
     if asked := options.get("python"):
         specs = [each for each in specs if not _is_python(each)] + [f"python={str(asked).lstrip('=')}"]
     content: Json = {
-        "channels": [conda_channels.redact(each) for each in _addresses(wanted, settings)],
+        "channels": [conda_channels.redact(each) for each in addresses(wanted, settings)],
         "priority": settings.priority,
         "specs": list[Json](specs),
         "pip": [pip.content, limits.content, indexes.settings().identity] if wanted.pip else None,
@@ -50,6 +50,7 @@ def specify(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], r
         "local": [list(each) for each in pip.local],
         "shown": wanted.shown,
         "offline": bool(options.get("offline")),
+        "wheels": str(options.get("wheels") or ""),
     }
     watched = (wanted.path, *conda_channels.files(), *pip.files, *(indexes.files() if wanted.pip else ()))
     return Specified(
@@ -68,7 +69,7 @@ def _is_python(spec: str) -> bool:
     return re.match(r"(?:\S+::)?python(?![\w.-])", spec) is not None
 
 
-def _addresses(wanted: Any, settings: Any) -> list[str]:
+def addresses(wanted: Any, settings: Any) -> list[str]:
     """The file's channels, those that single packages name (`channel::package`), then the user's."""
     named = [spec.split("::")[0] for spec in wanted.specs if "::" in spec]
     stated = [*wanted.channels, *(each for each in named if each not in wanted.channels)]
@@ -91,17 +92,17 @@ def lock(specified: Specified, options: Mapping[str, Any], report: Report) -> st
     if wanted.explicit:
         return str(wanted.explicit)
     platform = conda_spec.platform()
-    addresses = _addresses(wanted, settings)
+    channels = addresses(wanted, settings)
     specs = []
     for spec in plan["specs"]:
         channel, separator, rest = spec.partition("::")
         specs.append(f"{settings.address(channel, wanted.base)[0]}::{rest}" if separator else spec)
     if program := conda_program.find():
-        channels = conda_program.channels(wanted)
-        packages = conda_program.solve(program, plan["specs"], channels, platform, plan, report)
+        stated = conda_program.channels(wanted)
+        packages = conda_program.solve(program, plan["specs"], stated, platform, plan, report)
     elif specs:
         packages = conda_solving.solve(
-            specs, addresses, platform, settings, offline=plan["offline"], shown=plan["shown"], report=report
+            specs, channels, platform, settings, offline=plan["offline"], shown=plan["shown"], report=report
         )
     else:
         packages = []
@@ -111,6 +112,7 @@ def lock(specified: Specified, options: Mapping[str, Any], report: Report) -> st
 
 def build(specified: Specified, lock: str, prefix: str, handle: int, report: Report) -> Mapping[str, Json]:
     from runner.environments import (
+        conda_files,
         conda_lock,
         conda_pip,
         conda_prefix,
@@ -128,7 +130,10 @@ def build(specified: Specified, lock: str, prefix: str, handle: int, report: Rep
             f"the lock of {plan['shown']} is for {locked.platform}, and this is {conda_spec.platform()}",
             "proj run --refresh  solves it for this machine",
         )
-    packages = conda_lock.with_credentials(locked.packages, _addresses(wanted, settings))
+    if folder := plan["wheels"]:
+        packages = conda_files.at_hand(locked.packages, folder)
+    else:
+        packages = conda_lock.with_credentials(locked.packages, addresses(wanted, settings))
     if program := conda_program.find():
         conda_program.install(program, packages, prefix, plan, report, handle)
     else:

@@ -113,6 +113,11 @@ def fill(plan: Mapping[str, Any], lines: Sequence[str], prefix: str, handle: int
 
     settings = indexes.settings(plan["lines"])
     where = [line for line in plan["lines"] if line.startswith(WHERE)]
+    if folder := plan["wheels"]:  # all that the lock names is there
+        where = []
+        settings = settings._replace(
+            arguments=("--no-index", "--find-links", os.path.join(folder, "pip")), variables={}
+        )
     offline = ["--offline"] if plan["offline"] else []
     with (
         report.step(f"installing {len(lines)} packages of {plan['shown']} with pip"),

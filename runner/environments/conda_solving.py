@@ -13,7 +13,7 @@ from runner.environments.conda_lock import Package
 from runner.errors import EnvironmentFailure
 from runner.values import Report, Step
 
-__all__ = ["install", "solve"]
+__all__ = ["download", "install", "solve"]
 
 Result = TypeVar("Result")
 
@@ -143,13 +143,25 @@ def _record(package: Package) -> Any:
     return module.RepoDataRecord(record, package.file, package.url, channel)
 
 
+def download(url: str, path: str, settings: Settings) -> None:
+    """With what the user's configuration says about logins, mirrors and certificates."""
+    rattler()
+    from pathlib import Path
+
+    from rattler.package_streaming import download_to_path
+
+    _run(download_to_path(_client(settings), url, Path(path)))
+
+
 def _check_local(package: Package) -> None:
     """Packages of a folder: rattler takes them without looking at the hash."""
     if not package.url.startswith("file://") or not package.digest:
         return
     import hashlib
+    from urllib.parse import unquote
 
     path = package.url.removeprefix("file://")
+    path = path if os.path.exists(path) else unquote(path)
     try:
         known = hashlib.sha256() if len(package.digest) == 64 else hashlib.md5(usedforsecurity=False)
         with open(path, "rb") as file:

@@ -5,7 +5,7 @@ ro-crate-metadata.json   what all of it is, for archives
 ro-crate-preview.html    the same, for people
 run/                     the record
 code/                    the snapshot
-packages/                wheels, and requirements.txt with their hashes
+packages/<lock>/         wheels or conda packages, and a lock that names just these
 inputs/<digest>          inputs by digest, files or folders
 """
 

@@ -14,11 +14,11 @@ from runner.inputs import digest_of
 from runner.reproduction import archive, crate, images, page, wheels
 from runner.reproduction.archive import LINK, PROGRAM, Member
 from runner.reproduction.recorded import CannotRunError, Recorded, load
-from runner.reproduction.supplies import LOCK, folder_of
+from runner.reproduction.supplies import LOCKS, folder_of
 from runner.sources import snapshot
 from runner.tracking.log import encode, read
 from runner.tracking.store import Store
-from runner.values import EnvironmentSpec, Report
+from runner.values import Activation, EnvironmentSpec, Report
 
 __all__ = ["Bundle", "make", "readable"]
 
@@ -140,32 +140,45 @@ def _packages(
         elif kind == "docker":
             if not os.path.exists(place):
                 images.save(each.lock, place, report)
-        elif kind != "virtualenv" or each.section("environment").get("existing"):
+        elif kind not in LOCKS or each.section("environment").get("existing"):
             notes.append(
                 f"the environment is of kind {kind}: it is made from its lock, which needs a network"
             )
         elif packages(each.lock) and not os.path.exists(place):
             inside = os.path.relpath(each.project, recorded.root)
             project = os.path.join(code, "" if inside.startswith("..") else inside)
-            collected = wheels.collect(each.lock, _python(each, project, report), project, place, report)
-            with open(os.path.join(place, LOCK), "w", encoding="utf-8") as file:
-                file.write(collected.lock)
-            notes += collected.notes
+            notes += _collect(each, kind, project, place, report)
     return _tree(folder, "packages"), list(dict.fromkeys(notes))
 
 
-def _python(recorded: Recorded, project: str, report: Report) -> str:
-    """Of the recorded environment, made again if it has to be: pip must run on the Python that the wheels are for."""
+def _collect(recorded: Recorded, kind: str, project: str, place: str, report: Report) -> tuple[str, ...]:
+    if kind == "conda":
+        from runner.reproduction import conda_packages
+
+        return conda_packages.collect(
+            recorded, lambda: _prepared(recorded, kind, project, report), project, place, report
+        )
+    # pip must run on the Python that the wheels are for
+    python = _prepared(recorded, kind, project, report).python
+    collected = wheels.collect(recorded.lock, [python, "-m", "pip"], project, place, report)
+    with open(os.path.join(place, LOCKS[kind]), "w", encoding="utf-8") as file:
+        file.write(collected.lock)
+    return collected.notes
+
+
+def _prepared(recorded: Recorded, kind: str, project: str, report: Report) -> Activation:
+    """The recorded environment, made again if it has to be."""
     environment = recorded.section("environment")
-    spec = EnvironmentSpec("virtualenv", str(environment.get("file", "")))
+    spec = EnvironmentSpec(kind, str(environment.get("file", "")))
+    python = environment.get("python", "") if kind == "virtualenv" else ""
     options: Mapping[str, Any] = {
         "kept_lock": recorded.lock,
-        "python": recorded.options.get("python") or environment.get("python", ""),
+        "python": recorded.options.get("python") or python,
         "groups": recorded.options.get("groups", ()),
         "extras": recorded.options.get("extras", ()),
     }
     try:
-        return environments.prepare(spec, project, options, report).activation.python
+        return environments.prepare(spec, project, options, report).activation
     except ProjError as error:
         raise CannotRunError("environment", error.message, error.hint) from None
 

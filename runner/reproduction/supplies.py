@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-__all__ = ["LOCK", "NONE", "Supplies", "folder_of"]
+__all__ = ["LOCKS", "NONE", "Supplies", "folder_of"]
 
-LOCK = "requirements.txt"  # beside the wheels: these files with their hashes
+# kind of environment -> beside its packages: these files with their hashes
+LOCKS = {"virtualenv": "requirements.txt", "conda": "conda.lock"}
 
 
 class Supplies(NamedTuple):
     inputs: str = ""  # folder of inputs, each called by its digest
-    packages: str = ""  # folder of folders of wheels, one for each lock
+    packages: str = ""  # folder of folders of packages, one for each lock
 
     def file(self, lock: str, name: str) -> str:
         """Of what was packed for a recorded lock; "" when it is not there."""
@@ -21,7 +22,7 @@ class Supplies(NamedTuple):
 
     def wheels(self, lock: str) -> tuple[str, str]:
         """Folder of the packages that a recorded lock names, and the lock of just these files; ("", "") for none."""
-        path = self.file(lock, LOCK)
+        path = next(filter(None, (self.file(lock, name) for name in LOCKS.values())), "")
         if not path:
             return "", ""
         with open(path, encoding="utf-8") as file:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from runner import process
@@ -24,24 +25,24 @@ class Wheels(NamedTuple):
     notes: tuple[str, ...] = ()  # what the bundle lacks
 
 
-def collect(lock: str, python: str, directory: str, folder: str, report: Report) -> Wheels:
-    """Fills `folder`. `directory`: the project, that local requirements are relative to."""
+def collect(lock: str, pip: Sequence[str], directory: str, folder: str, report: Report) -> Wheels:
+    """Fills `folder`. `pip`: argv of one on the right Python; `directory`: what local requirements are relative to."""
     os.makedirs(folder, exist_ok=True)
     pinned, local, notes = [], [], []
     for name, version in packages(lock).items():
         if version == "local" or LOCAL.match(version):
             local.append(name if version == "local" else f"{name} @ {version}")
         elif "://" in version:
-            _build([f"{name} @ {version}"], python, directory, folder)
+            _build([f"{name} @ {version}"], pip, directory, folder)
         else:
             pinned.append(f"{name}=={version}")
     with report.step(f"collecting {len(pinned)} packages"):
         if pinned:
-            _fetch(pinned, python, folder)
+            _fetch(pinned, pip, folder)
             _check(lock, folder)
         for name in sorted(os.listdir(folder)):
             if not name.endswith(".whl"):
-                _build([os.path.join(folder, name)], python, directory, folder)
+                _build([os.path.join(folder, name)], pip, directory, folder)
                 os.unlink(os.path.join(folder, name))
     for each in local:
         notes.append(f"{each} is built from the code: that may need packages which are not in the bundle")
@@ -49,8 +50,8 @@ def collect(lock: str, python: str, directory: str, folder: str, report: Report)
     return Wheels("".join(f"{line}\n" for line in (*lines, *local)), tuple(notes))
 
 
-def _fetch(requirements: list[str], python: str, folder: str) -> None:
-    argv = [python, "-m", "pip", "download", "--quiet", "--no-deps", "--disable-pip-version-check"]
+def _fetch(requirements: list[str], pip: Sequence[str], folder: str) -> None:
+    argv = [*pip, "download", "--quiet", "--no-deps", "--disable-pip-version-check"]
     done = process.run([*argv, "--dest", folder, *requirements], variables=_variables())
     if done.code:
         raise EnvironmentFailure(
@@ -59,8 +60,8 @@ def _fetch(requirements: list[str], python: str, folder: str) -> None:
         )
 
 
-def _build(requirements: list[str], python: str, directory: str, folder: str) -> None:
-    argv = [python, "-m", "pip", "wheel", "--quiet", "--no-deps", "--disable-pip-version-check"]
+def _build(requirements: list[str], pip: Sequence[str], directory: str, folder: str) -> None:
+    argv = [*pip, "wheel", "--quiet", "--no-deps", "--disable-pip-version-check"]
     variables = {**_variables(), "SOURCE_DATE_EPOCH": EPOCH}
     done = process.run([*argv, "--wheel-dir", folder, *requirements], cwd=directory, variables=variables)
     if done.code:
