@@ -143,7 +143,7 @@ def _parameters(
             "parameters", f"the record keeps no secrets: {', '.join(missing)} must be given again", names
         )
     if not changed and not secrets:
-        command = room.here(shown)
+        command = room.command(shown)
         texts = {name: room.here(text) for name, text in recorded.texts.items()}
         return Resolved(values, texts, command, command, inputs=_inputs(recorded, room))
     try:

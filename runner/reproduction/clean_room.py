@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from runner import inputs as reading
 from runner.errors import ProjError
 from runner.reproduction.recorded import CannotRunError, Recorded
+from runner.reproduction.shell_paths import exchange
 from runner.sources import folders, snapshot
 from runner.values import CodeState, Report
 
@@ -41,6 +42,10 @@ class Room(NamedTuple):
         if len(old) < 2:  # "/": every path would begin with it
             return text
         return re.sub(re.escape(old) + r"(?=$|[^\w.-])", lambda _: new, text)
+
+    def command(self, text: str) -> str:
+        """The same in what a shell reads."""
+        return text if len(self.moved[0]) < 2 else exchange(text, *self.moved)
 
 
 @contextmanager
