@@ -174,7 +174,8 @@ def make_plan(request: Request, checkout: Checkout) -> Plan:
     for path in request.params_file:
         given.update(load_file(path))
     given.update(assignments(list(request.parameters)))
-    storage = os.path.abspath(request.storage_dir) if request.storage_dir else paths.cache("downloads")
+    stated = request.storage_dir or os.environ.get("MLFLOW_TMP_DIR", "")  # as for `mlflow run`
+    storage = os.path.abspath(stated) if stated else paths.cache("downloads")
     parameters = resolve(
         entry, given, directory=os.getcwd(), storage=storage, project=checkout.directory, extra=request.extra
     )

@@ -112,3 +112,17 @@ def test_a_run_gets_the_file_and_records_its_hash(tmp_path: Any, address: str) -
     done = proj("run", project, "--env-manager", "local", "-P", f"x={address}/other.csv")
     assert done.code == 125
     assert "404" in done.err
+
+
+def test_where_downloads_go_can_be_said_as_to_mlflow(tmp_path: Any, address: str) -> None:
+    text = "entry_points: {main: {parameters: {data: path}, command: 'cat {data}'}}"
+    root = make_tree(tmp_path / "p", {"MLproject": text})
+    words = ("run", root, "-P", f"data={address}/data.csv?token=s3cret")
+    by_variable = proj(*words, MLFLOW_TMP_DIR=str(tmp_path / "variable"))
+    by_option = proj(
+        *words, "--storage-dir", str(tmp_path / "option"), MLFLOW_TMP_DIR=str(tmp_path / "unused")
+    )
+    assert by_variable.out == by_option.out == "a,b\n"
+    assert not (tmp_path / "unused").exists()
+    assert os.listdir(tmp_path / "option")
+    assert os.listdir(tmp_path / "variable")
