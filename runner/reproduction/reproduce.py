@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from runner import paths
 from runner.errors import InputError, ProjError
+from runner.interrupts import Interrupted, Interrupts
 from runner.reproduction import again, causes, clean_room, compare, images, tolerance, verdict
 from runner.reproduction.again import Changes
 from runner.reproduction.causes import Cause
@@ -35,16 +37,17 @@ class Wish(NamedTuple):
 
 
 def reproduce(ref: str, wish: Wish, report: Report) -> Verdict:
-    """InputError for a run that is not there; all else that goes wrong is a verdict."""
+    """InputError for a run that is not there; all else that goes wrong is a verdict. Interrupted has none."""
     if wish.repeat < 0:
         raise InputError(f"-n {wish.repeat} is no number of repetitions")
     tolerances = tolerance.parse(wish.tolerance)
     store = Store(paths.store_here(wish.store))
     if not is_bundle(ref):
-        return _verified(ref, store, wish, NONE, tolerances, report)
+        with Interrupts():
+            return _verified(ref, store, wish, NONE, tolerances, report)
     from runner.reproduction.unbundle import take_in
 
-    with take_in(ref, store, report) as (run_id, supplies):
+    with Interrupts(), take_in(ref, store, report) as (run_id, supplies):
         return _verified(run_id, store, wish, supplies, tolerances, report)
 
 
@@ -125,8 +128,11 @@ def _make(
             raise
         except ProjError as error:
             raise CannotRunError("environment", error.message, f"{error.hint}\n{LOST}".strip()) from None
+    if outcome.reason in STOPPED:
+        raise Interrupted(signal.Signals[outcome.signal or "SIGTERM"])
     made.append(load(store, outcome.run_id))
     return room.doubts
 
 
+STOPPED = ("interrupted", "cancelled")  # somebody wants no result
 LOST = "proj bundle  keeps the packages with the run, so that no index is needed"

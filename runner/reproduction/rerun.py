@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runner.errors import InputError
+from runner.interrupts import Interrupts
 from runner.reproduction import again, clean_room
 from runner.reproduction.again import Changes
 from runner.reproduction.clean_room import Terms
@@ -17,7 +18,8 @@ __all__ = ["rerun"]
 def rerun(store: Store, ref: str, changes: Changes, report: Report) -> Outcome:
     """Inputs may have changed since: that is said, and they are used as they are."""
     recorded = load(store, ref)
-    with clean_room.enter(recorded, Terms(offline=changes.offline, anyway=True), report) as room:
+    terms = Terms(offline=changes.offline, anyway=True)
+    with Interrupts(), clean_room.enter(recorded, terms, report) as room:
         for _, doubt in room.doubts:
             report.warn(doubt)
         try:
