@@ -168,6 +168,7 @@ entry_points:
     child = next(run for run in runs if run.parent)
     assert child.parent == parent.run_id
     assert child.experiment_id == parent.experiment_id != "0"
+    assert store.resolve("last") == parent.run_id  # what was typed, not its last step
 
 
 def start(project: str, *words: str) -> tuple[subprocess.Popen[bytes], str]:

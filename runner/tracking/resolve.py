@@ -37,6 +37,8 @@ def resolve(store: Store, ref: str, project: str = "") -> str:
 
 
 def _last(store: Store, scope: str, back: int) -> str:
+    """By start. Steps of a run are not meant: what was typed is the run that they are in."""
+    scope = " AND ".join(part for part in (scope, "tags.`mlflow.parentRunId` IS NULL") if part)
     token, seen = "", 0
     while True:
         page = store.search(scope, limit=min(1000, back - seen + 1), page_token=token)
