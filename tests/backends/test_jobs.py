@@ -86,7 +86,7 @@ def test_a_stopped_run_goes_on_in_the_background_without_taking_the_terminal(she
     )  # the shell says what it continues, then hands the terminal over
     time.sleep(0.3)
     shell.type("\x03")
-    shell.expect("was ended (interrupted, SIGINT)")
+    shell.expect("(interrupted, SIGINT)")
     shell.type("echo code-$?\n")
     shell.expect("code-130")
 
@@ -144,7 +144,7 @@ def test_a_run_that_no_shell_could_continue_is_not_stopped(tmp_path: Path) -> No
         terminal.type("\x1a")
         terminal.expect("tick 6")
         terminal.type("\x03")
-        terminal.expect("was ended (interrupted, SIGINT)")
+        terminal.expect("(interrupted, SIGINT)")
     finally:
         terminal.close()
 
