@@ -188,12 +188,12 @@ def farewell_variables() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name in names or name.startswith("DOCKER_")}
 
 
-def sweep(alive: Callable[[str], bool]) -> list[str]:
-    """Removes containers of runs that are over (`alive` says which are not); returns those ids."""
+def sweep(over: Callable[[str], bool]) -> list[str]:
+    """Removes the containers of runs of which `over` says that they are; returns the ids of these runs."""
     gone = []
     for name in container_engine.containers(LABEL):
         run_id = name.removeprefix("proj-")
-        if name != run_id and not alive(run_id):
+        if name != run_id and over(run_id):
             try:
                 container_engine.remove(name)
             except ProjError:

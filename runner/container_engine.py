@@ -14,7 +14,7 @@ from urllib.parse import quote
 from runner import process
 from runner.errors import EnvironmentFailure, ProjError
 
-__all__ = ["address", "containers", "inspect", "problem", "program", "remove"]
+__all__ = ["address", "containers", "inspect", "is_there", "problem", "program", "remove"]
 
 DEFAULT = "unix:///var/run/docker.sock"
 TIMEOUT = 20.0  # s
@@ -57,6 +57,11 @@ def problem() -> str:
     except ProjError as error:
         return error.message
     return ""
+
+
+def is_there() -> bool:
+    """Whether an engine may be running, without asking it."""
+    return not _socket() or os.path.exists(_socket())
 
 
 def info() -> Mapping[str, Any]:

@@ -20,7 +20,11 @@ def declared(children: dict[str, Entry], directory: str, findings: Findings) -> 
     specs = []
     stated = [child for child in children.values() if child.key in keys.ENVIRONMENT_KEYS and child.value]
     for entry in stated:
-        spec = _docker(entry, findings) if entry.key == "docker_env" else _file(entry, directory, findings)
+        spec = (
+            _docker(entry, directory, findings)
+            if entry.key == "docker_env"
+            else _file(entry, directory, findings)
+        )
         if spec is not None:
             specs.append(spec)
     if len(stated) > 1:
@@ -71,9 +75,10 @@ def _file(entry: Entry, directory: str, findings: Findings) -> EnvironmentSpec |
     return EnvironmentSpec(keys.ENVIRONMENT_KEYS[entry.key], entry.value)
 
 
-def _docker(entry: Entry, findings: Findings) -> EnvironmentSpec | None:
+def _docker(entry: Entry, directory: str, findings: Findings) -> EnvironmentSpec | None:
     """Its options, where given: image, gpus and shm_size (texts), volumes (texts), environment (names, pairs
-    of name and value), build (context, dockerfile, target, args), args (texts: name or name=value)."""
+    of name and value), python_env (file), build (context, dockerfile, target, network, args), args (texts:
+    name or name=value)."""
     if isinstance(entry.value, str):
         findings.warn(
             entry,
@@ -89,6 +94,8 @@ def _docker(entry: Entry, findings: Findings) -> EnvironmentSpec | None:
     findings.unknown(entry, "docker_env", keys.names(keys.DOCKER))
     children = {child.key: child for child in entry.children if child.value is not None}
     options: dict[str, Any] = {}
+    if "python_env" in children and (packages := _file(children["python_env"], directory, findings)):
+        options["python_env"] = packages.file
     for name in ("image", "gpus", "shm_size"):
         if name in children:
             child = children[name]

@@ -134,6 +134,12 @@ DOCKER = (
         },
         ours=True,
     ),
+    Key(
+        "python_env",
+        "Packages to install into the image: a python_env.yaml, requirements.txt, pyproject.toml or pylock.toml.",
+        {**TEXT_OR_NOTHING, "examples": ["python_env.yaml", "requirements.txt"]},
+        ours=True,
+    ),
     Key("gpus", "GPUs: all, or a number of them.", {"type": ["string", "integer", "null"]}, ours=True),
     Key(
         "shm_size",

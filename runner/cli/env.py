@@ -142,17 +142,43 @@ def gc(
         "", "--older-than", help="Not used for so long: 12h, 30d.", metavar="TIME"
     ),
     max_size: str = typer.Option("", "--max-size", help="Until all fit: 500MB, 20GB.", metavar="SIZE"),
+    store: str = typer.Option("", "--store", help="The store of the runs.", metavar="PATH"),
     as_json: bool = AS_JSON,
 ) -> None:
-    """Remove environments that were not used for long (30 days, unless told), and what killed builds left."""
+    """Remove environments that were not used for long (30 days, unless told), and what killed builds and runs left."""
     from runner.environments import maintenance
 
     age = _seconds(older_than or ("" if max_size else "30d"))
     removed = maintenance.collect(older_than=age, max_size=_size(max_size) if max_size else None)
+    containers = _containers(store)
     if as_json:
-        emit_json({"removed": removed})
+        emit_json({"removed": removed, "containers": containers})
     else:
-        emit_lines([f"removed {key[:12]}" for key in removed] or ["nothing to remove"])
+        lines = [f"removed {key[:12]}" for key in removed]
+        lines += [f"removed the container of run {run_id[:12]}" for run_id in containers]
+        emit_lines(lines or ["nothing to remove"])
+
+
+def _containers(given: str) -> list[str]:
+    """Runs that are over and whose containers were removed; a run of another store may be on."""
+    from runner import container, container_engine
+    from runner.cli.reference import open_store
+    from runner.errors import ProjError
+
+    if not container_engine.program() or not container_engine.is_there():
+        return []
+    from runner.environments import docker_install
+
+    docker_install.clear()
+    with open_store(given, quiet=True) as opened:
+
+        def over(run_id: str) -> bool:
+            try:
+                return opened.get(run_id).status not in ("RUNNING", "SCHEDULED")
+            except ProjError:
+                return False
+
+        return container.sweep(over)
 
 
 @app.command()

@@ -145,7 +145,7 @@ def _clear(key: str) -> bool:
     if alone is None:
         return False
     try:
-        for name in (f"{key}.ready", f"{key}.lock", f"{key}.fingerprint"):
+        for name in (f"{key}.ready", f"{key}.lock"):
             if os.path.lexists(cache.folder(name)):
                 os.unlink(cache.folder(name))
         _rmtree(cache.folder(key))

@@ -13,7 +13,7 @@ from runner.environments.base import Specified
 from runner.errors import EnvironmentFailure, InputError
 from runner.values import Activation, EnvironmentSpec, Json, Report
 
-__all__ = ["LOCK_NAME", "activate", "build", "lock", "problem", "remove", "specify"]
+__all__ = ["LOCK_NAME", "activate", "build", "lock", "outdated", "problem", "remove", "specify"]
 
 LOCK_NAME = "docker.lock"
 HIDDEN = ("e", "env", "env-file", "l", "label")  # arguments whose values are not for the record
@@ -31,16 +31,24 @@ def specify(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], r
     content: dict[str, Json] = {"image": stated.image, "platform": stated.platform}
     watched: tuple[str, ...] = ()
     tag = ""
-    if stated.build or copied:
+    if stated.build:
         content["context"], watched = _context(stated, directory)
-        if stated.build:
-            content |= {"dockerfile": stated.build.dockerfile, "target": stated.build.target}
-            content["arguments"] = dict(stated.build.arguments)
-        if copied:
-            content["copied"] = container.CODE
+        content |= {"dockerfile": stated.build.dockerfile, "target": stated.build.target}
+        content["arguments"] = dict(stated.build.arguments)
         tag = f"proj/{docker_spec.slug(name)}:{_short(content)}"
+    if copied:
+        from runner.environments.docker_context import scan
+
+        found = scan(directory, listed=True)
+        content |= {"copied": container.CODE, "code": found.digest}
+        watched = (*watched, *found.watched)
+    packages = _packages(stated, directory, options)
+    if packages:
+        content["packages"] = packages.content
+        watched = (*watched, *packages.files)
     if not pinned:
-        content |= _here(stated.image if not stated.build else "", tag)
+        known = None if stated.build else container_engine.inspect("image", stated.image)
+        content["id"] = known["Id"] if known else ""  # another image under the same name is another one
     mounts = docker_spec.mounts(stated.volumes, directory)
     plan: dict[str, Any] = {
         "directory": directory,
@@ -49,8 +57,11 @@ def specify(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], r
         "tag": tag,
         "copied": copied,
         "context": content.get("context"),
+        "code": content.get("code"),
         "pinned": pinned,
         "offline": bool(options.get("offline")),
+        "packages": packages and {"content": packages.content, "plan": packages.plan},
+        "name": f"proj/{docker_spec.slug(name)}",
     }
     details: dict[str, Json] = (
         {"volumes": [":".join(filter(None, each)) for each in mounts]} if mounts else {}
@@ -61,15 +72,21 @@ def specify(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], r
             for name, value in stated.flags
         ]
     identity: Json = {"pinned": pinned, "platform": stated.platform}
-    return Specified(content, identity, watched, plan, details)
+    warnings = packages.warnings if packages else ()
+    return Specified(content, identity, watched, plan, details, warnings)
+
+
+def _packages(stated: Any, directory: str, options: Mapping[str, Any]) -> Any:
+    if not stated.python_env:
+        return None
+    from runner.environments import docker_packages
+
+    return docker_packages.read(stated.python_env, directory, options)
 
 
 def _context(stated: Any, directory: str) -> tuple[str, tuple[str, ...]]:
     from runner.environments.docker_context import scan
 
-    if not stated.build:
-        found = scan(directory, listed=True)
-        return found.digest, found.watched
     folder = os.path.normpath(os.path.join(directory, stated.build.context))
     dockerfile = os.path.join(directory, stated.build.dockerfile)
     found = scan(folder, os.path.relpath(dockerfile, folder))
@@ -82,35 +99,75 @@ def _short(content: Mapping[str, Json]) -> str:
     return sha256(json.dumps(content, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
-def _here(image: str, tag: str) -> dict[str, Json]:
-    """Which images these names mean now: who builds another one under the same name means that one."""
-    found: dict[str, Json] = {}
-    if image:
-        known = container_engine.inspect("image", image)
-        found["id"] = known["Id"] if known else ""
-    if tag:
-        import time
+def outdated(lock: str) -> bool:
+    """Whether a kept lock names an image that was made here and is gone: made again, it has another id."""
+    wanted = json.loads(lock)
+    return _made_here(wanted) and container_engine.inspect("image", wanted["id"]) is None
 
-        made = container_engine.inspect("image", tag)
-        # an image that has to be made gets another id each time: its lock cannot be known before
-        found["made"] = made["Id"] if made else f"to be made {time.time_ns()}"
-    return found
+
+def _made_here(wanted: Mapping[str, Any]) -> bool:
+    return "base" in wanted or "context" in wanted
 
 
 def lock(specified: Specified, options: Mapping[str, Any], report: Report) -> str:
     plan, stated = specified.plan, _stated(specified.plan)
     refresh = bool(options.get("refresh"))
     text: dict[str, Json] = {"image": stated.image} if stated.image else {}
-    if stated.image and not stated.build:
+    if stated.build:
+        made = None if refresh else container_engine.inspect("image", plan["tag"])
+        image = made["Id"] if made else _built(plan, stated, fresh=refresh, report=report)
+        text |= {"image": plan["tag"], "id": image, "context": plan["context"]}
+    else:
         base = _present(stated.image, stated.platform, offline=plan["offline"], anew=refresh, report=report)
         text |= _locked(base, stated.image)
-    if plan["tag"]:
-        made = None if refresh else container_engine.inspect("image", plan["tag"])
-        image = str(made["Id"]) if made else _make(plan, stated, fresh=refresh, report=report)
-        if "id" in text:
-            text["base"] = text.pop("id")
-        text |= {"image": plan["tag"], "id": image, "context": plan["context"]}
+    if plan["packages"]:
+        from runner.environments import docker_packages
+
+        image, shown = str(text["id"]), str(text["image"])
+        text |= docker_packages.lock(plan["packages"], image, shown, options, report)
+    if plan["packages"] or plan["copied"]:
+        text["base"] = text.pop("id")
+        text |= {"code": plan["code"]} if plan["copied"] else {}
+        text |= _on_top(text, plan, fresh=refresh, report=report)
     return json.dumps(text, indent=1, sort_keys=True) + "\n"
+
+
+def _built(plan: Mapping[str, Any], stated: Any, *, fresh: bool, report: Report) -> str:
+    from runner.environments import docker_images
+
+    directory, tag = plan["directory"], plan["tag"]
+    return docker_images.build(
+        stated.build, directory, tag, fresh=fresh, platform=stated.platform, report=report
+    )
+
+
+def _on_top(
+    text: Mapping[str, Any], plan: Mapping[str, Any], *, fresh: bool, report: Report
+) -> dict[str, Json]:
+    """Name and id of the image with the packages, and then the project's files, on the lock's base."""
+    found: dict[str, Json] = {}
+    base = str(text["base"])
+    if plan["packages"] and text.get("requirements") is not None:
+        from runner.environments import docker_install
+
+        found = docker_install.ensure(
+            plan["packages"], str(text["requirements"]), base, fresh=fresh, report=report
+        )
+    if plan["copied"]:
+        from runner.environments import docker_images
+        from runner.environments.docker_context import scan
+
+        under = {"under": found["image"]} if found else {}
+        below = str(found.get("id") or base)
+        tag = f"{plan['name']}:{_short({'base': below, 'code': plan['code']})}"
+        made = None if fresh else container_engine.inspect("image", tag)
+        if made is None:
+            files = scan(plan["directory"], listed=True)
+            image = docker_images.copy(files, below, tag, container.CODE, report)
+        else:
+            image = str(made["Id"])
+        found = {"image": tag, "id": image, **under}
+    return found
 
 
 def _stated(plan: Mapping[str, Any]) -> Any:
@@ -151,34 +208,11 @@ def _present(
     return found
 
 
-def _make(plan: Mapping[str, Any], stated: Any, *, fresh: bool, report: Report) -> str:
-    from runner.environments import docker_images
-    from runner.environments.docker_context import scan
-
-    directory, tag = plan["directory"], plan["tag"]
-    if stated.build:
-        made = f"{tag}-base" if plan["copied"] else tag
-        image = docker_images.build(
-            stated.build, directory, made, fresh=fresh, platform=stated.platform, report=report
-        )
-        if not plan["copied"]:
-            return image
-        return docker_images.copy(scan(directory, listed=True), made, tag, container.CODE, report)
-    return docker_images.copy(scan(directory, listed=True), stated.image, tag, container.CODE, report)
-
-
 def build(specified: Specified, lock: str, prefix: str, handle: int, report: Report) -> Mapping[str, Json]:  # noqa: ARG001
     """Makes sure that the image of the lock is here; there is nothing in the folder."""
     wanted = json.loads(lock)
     plan, stated = specified.plan, _stated(specified.plan)
-    image: Mapping[str, Any] | None = container_engine.inspect("image", wanted["id"])
-    if image is None and wanted.get("digest") and not wanted.get("context"):
-        image = _present(
-            wanted["digest"], stated.platform, offline=plan["offline"], anew=False, report=report
-        )
-    elif image is None and wanted.get("context") and wanted["context"] == plan["context"]:
-        report.note("the image of the lock is gone; it is built again from the same files")
-        image = container_engine.inspect("image", _make(plan, stated, fresh=False, report=report))
+    image = container_engine.inspect("image", wanted["id"]) or _again(wanted, plan, stated, report)
     if image is None:
         name = wanted.get("image") or wanted["id"]
         raise EnvironmentFailure(
@@ -192,8 +226,11 @@ def build(specified: Specified, lock: str, prefix: str, handle: int, report: Rep
         details["digest"] = wanted["digest"]
     return {
         "id": str(image["Id"]),
-        "name": "" if plan["pinned"] else plan["tag"] or stated.image,
-        "made": bool(plan["tag"]),
+        "name": "" if plan["pinned"] else wanted.get("image") or stated.image,
+        "made": _made_here(wanted),
+        "base": wanted.get("base", ""),
+        "base_name": stated.image if "base" in wanted and not stated.build and not plan["pinned"] else "",
+        "below": [name for name in (wanted.get("under"), plan["tag"]) if name],
         "engine": container_engine.address(),
         "rootless": "rootless" in security,
         "remapped": "userns" in security,
@@ -202,6 +239,25 @@ def build(specified: Specified, lock: str, prefix: str, handle: int, report: Rep
         "nvidia": "nvidia" in (engine.get("Runtimes") or {}) or bool(engine.get("DiscoveredDevices")),
         "details": details,
     }
+
+
+def _again(
+    wanted: Mapping[str, Any], plan: Mapping[str, Any], stated: Any, report: Report
+) -> Mapping[str, Any] | None:
+    """The image of a lock that is gone: pulled by its digest, or made again from the same files and packages."""
+    base: Mapping[str, Any] | None = container_engine.inspect("image", wanted.get("base") or wanted["id"])
+    if any(wanted.get(name) not in (None, plan[name]) for name in ("context", "code")):
+        return None
+    if base is None and "context" in wanted:
+        report.note("the image of the lock is gone; it is built again from the same files")
+        base = container_engine.inspect("image", _built(plan, stated, fresh=False, report=report))
+    elif base is None and wanted.get("digest"):
+        base = _present(wanted["digest"], stated.platform, offline=plan["offline"], anew=False, report=report)
+    if base is None or "base" not in wanted:
+        return base
+    report.note("the image of the lock is gone; it is made again from the same files and packages")
+    made = _on_top({**wanted, "base": base["Id"]}, plan, fresh=False, report=report)
+    return container_engine.inspect("image", str(made["id"])) if made else None
 
 
 def problem(prefix: str, facts: Mapping[str, Any]) -> str:  # noqa: ARG001
@@ -214,6 +270,10 @@ def problem(prefix: str, facts: Mapping[str, Any]) -> str:  # noqa: ARG001
 
 
 def _image_problem(facts: Mapping[str, Any]) -> str:
+    if facts.get("base_name"):  # the image was made on top of it
+        base = container_engine.inspect("image", facts["base_name"])
+        if base is not None and base["Id"] != facts["base"]:
+            return f"the image {facts['base_name']} is another one now"
     named = container_engine.inspect("image", facts["name"]) if facts["name"] else None
     if named is not None:
         return "" if named["Id"] == facts["id"] else f"the image {facts['name']} is another one now"
@@ -298,6 +358,5 @@ def remove(prefix: str, facts: Mapping[str, Any]) -> None:  # noqa: ARG001
     if facts["made"] and facts["engine"] == container_engine.address():
         from runner.environments import docker_images
 
-        docker_images.remove(str(facts["id"]))
-        if facts["name"]:
-            docker_images.remove(f"{facts['name']}-base")  # what --build-image put the files on
+        for image in (facts["id"], *facts.get("below", ())):  # what was put into an image, and then that
+            docker_images.remove(str(image))

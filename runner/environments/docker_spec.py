@@ -42,6 +42,7 @@ class Stated(NamedTuple):
     copied: tuple[str, ...] = ()  # names of variables of the caller
     flags: tuple[tuple[str, str | None], ...] = ()  # name without dashes -> value; None: a switch
     gpus: str = ""
+    python_env: str = ""  # file of packages to install into the image, relative to the project
 
     @property
     def platform(self) -> str:
@@ -69,7 +70,8 @@ def read(options: Mapping[str, Any], given: Sequence[str], directory: str) -> St
     if gpus and not SHORT_GPUS.fullmatch(gpus):
         raise InputError(f"gpus: {gpus} is neither `all`, a number nor device=...", "docker_env: {gpus: all}")
     volumes = tuple(str(volume) for volume in options.get("volumes") or ())
-    return Stated(image, build, volumes, constants, copied, pairs, gpus)
+    packages = str(options.get("python_env") or "")
+    return Stated(image, build, volumes, constants, copied, pairs, gpus, packages)
 
 
 def _build(stated: Any, directory: str) -> Build:

@@ -7,10 +7,7 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from runner.environments import cache
-from runner.values import Environment
-
-__all__ = ["damaged", "fingerprint", "of"]
+__all__ = ["damaged", "fingerprint"]
 
 # Written by the installer, each in its own way: they differ between machines and tools.
 LOCAL = ("INSTALLER", "REQUESTED", "direct_url.json", "RECORD")
@@ -22,28 +19,8 @@ class Entry(NamedTuple):
     size: str
 
 
-def of(environment: Environment) -> str:
-    """The fingerprint of a virtual environment of the cache: 10 ms for ten packages the first time, then kept."""
-    found = cache.read(environment.key) if environment.key else None
-    if found is None or "site" not in found.facts:
-        return ""
-    path = cache.folder(f"{found.key}.fingerprint")
-    try:
-        with open(path, encoding="utf-8") as file:
-            built, value = file.read().split()
-        if built == str(found.created):
-            return value
-    except (OSError, ValueError):
-        pass
-    value = fingerprint(os.path.join(found.prefix, found.facts["site"]))
-    draft = f"{path}.{os.getpid()}"
-    with open(draft, "w", encoding="utf-8") as file:
-        file.write(f"{found.created} {value}")
-    os.replace(draft, path)
-    return value
-
-
 def fingerprint(site: str) -> str:
+    """1 ms for each package: taken when the environment is built, and part of each run's record."""
     from hashlib import sha256
 
     rows = sorted("\0".join(entry) for entry in _entries(site))

@@ -13,7 +13,7 @@ from runner.environments.specification import text_of
 from runner.errors import EnvironmentFailure
 from runner.values import Report, Step
 
-__all__ = ["resolve"]
+__all__ = ["entries", "resolve"]
 
 NO_PACKAGES = "# no packages\n"  # a lock all the same: the run can be compared and made again
 
@@ -40,19 +40,19 @@ def _one_after_the_other(
     """As MLflow does it: build dependencies first, and what the dependencies want instead replaces them."""
     main = _compile(plan, plan["lines"], options, report, step)
     build = _compile(plan, plan["build"], options, report, step)
-    taken = {_name(entry) for entry in _entries(main)}
-    return main + "".join(entry for entry in _entries(build) if _name(entry) not in taken)
+    taken = {_name(entry) for entry in entries(main)}
+    return main + "".join(entry for entry in entries(build) if _name(entry) not in taken)
 
 
-def _entries(lock: str) -> list[str]:
+def entries(lock: str) -> list[str]:
     """A requirement with its continued lines of hashes each."""
-    entries: list[str] = []
+    found: list[str] = []
     for line in lock.splitlines(keepends=True):
-        if line.startswith((" ", "\t")) and entries:
-            entries[-1] += line
+        if line.startswith((" ", "\t")) and found:
+            found[-1] += line
         else:
-            entries.append(line)
-    return entries
+            found.append(line)
+    return found
 
 
 def _name(entry: str) -> str:
@@ -112,13 +112,13 @@ def _with_own_hashes(lock: str, lines: Sequence[str]) -> str:
     stated = {_name(line): re.findall(r"--hash[= ](\S+)", line) for line in lines if "--hash" in line}
     if not stated:
         return lock
-    entries = []
-    for entry in _entries(lock):
+    found = []
+    for entry in entries(lock):
         if hashes := stated.get(_name(entry)):
             pinned = entry.split(" --hash")[0].split("\\\n")[0].strip()
             entry = " \\\n".join([pinned, *(f"    --hash={each}" for each in hashes)]) + "\n"
-        entries.append(entry)
-    return "".join(entries)
+        found.append(entry)
+    return "".join(found)
 
 
 def _kept(out: str) -> list[str]:

@@ -47,7 +47,9 @@ def _from_json(text: str) -> dict[str, str]:
         return {}
     flat: dict[str, str] = {}
     for name, item in value.items():
-        if isinstance(item, list):
+        if name == "requirements":  # of an image
+            flat |= packages(str(item))
+        elif isinstance(item, list):
             flat |= {str(one["name"]): str(one.get("version", "")) for one in item if "name" in one}
         elif isinstance(item, (str, int)):
             flat[name] = str(item)

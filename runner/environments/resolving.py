@@ -25,7 +25,8 @@ def resolve(
         return specified, str(kept)
     path = _path(spec.kind, specified)
     known = _read(path)
-    if known is not None and not options.get("refresh"):
+    outdated = getattr(kind, "outdated", None)  # only of kinds whose lock can stop to be usable
+    if known is not None and not options.get("refresh") and not (outdated and outdated(known)):
         return specified, known
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with building.exclusive(f"{path}ing", report, "waiting: another proj resolves the same packages"):

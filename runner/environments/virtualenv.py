@@ -98,11 +98,15 @@ def lock(specified: Specified, options: Mapping[str, Any], report: Report) -> st
 
 def build(specified: Specified, lock: str, prefix: str, handle: int, report: Report) -> Mapping[str, Json]:
     from runner.environments.filling import fill
+    from runner.environments.fingerprint import fingerprint
 
     seeded = fill(specified.plan, lock, prefix, handle, report)
     site = _site(prefix)
     installed = _installed(os.path.join(prefix, site))
-    details: dict[str, Json] = {"packages": sum(name.endswith(".dist-info") for name in installed)}
+    details: dict[str, Json] = {
+        "packages": sum(name.endswith(".dist-info") for name in installed),
+        "fingerprint": fingerprint(os.path.join(prefix, site)),
+    }
     return {
         "details": {**details, "seeded": seeded} if seeded else details,
         "python": specified.plan["version"],

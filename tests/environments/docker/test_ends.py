@@ -12,7 +12,7 @@ import pytest
 
 from runner import container, container_engine
 from tests.environments.docker.conftest import docker
-from tests.helpers import proj
+from tests.helpers import make_tree, proj
 
 pytestmark = pytest.mark.docker
 
@@ -108,7 +108,7 @@ def test_a_container_of_a_run_that_is_over_is_swept(image: str, job: Callable[..
         )
     other = docker("create", image, "true")
     try:
-        assert container.sweep(lambda run_id: run_id != over) == [over]
+        assert container.sweep(lambda run_id: run_id == over) == [over]
         assert container_engine.inspect("container", container.name_of(over)) is None
         assert container_engine.inspect("container", container.name_of(alive))
         assert container_engine.inspect("container", other)
@@ -128,3 +128,19 @@ def _read(path: str) -> bytes:
             return file.read()
     except OSError:
         return b""
+
+
+def test_env_gc_removes_containers_of_runs_that_are_over(image: str, project: str) -> None:
+    make_tree(project, {"MLproject": "name: p\nentry_points:\n  main: {command: 'true'}\n"})
+    assert proj("run", project).code == 0
+    (over,) = os.listdir(os.path.join(os.environ["PROJ_HOME"], "store", "runs"))
+    unknown = "f" * 32  # perhaps a run of another store
+    for run_id in (over, unknown):
+        docker("create", "--name", f"proj-{run_id}", "--label", f"{container.LABEL}={run_id}", image, "true")
+    try:
+        done = proj("env", "gc")
+        assert f"removed the container of run {over[:12]}" in done.out, done.err
+        assert container_engine.inspect("container", f"proj-{over}") is None
+        assert container_engine.inspect("container", f"proj-{unknown}") is not None
+    finally:
+        docker("rm", "-f", f"proj-{unknown}")

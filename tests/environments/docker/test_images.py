@@ -252,6 +252,25 @@ def test_the_copied_image_follows_the_files(image: str, project: str, prepare: P
     assert run(prepare(image=image), "python train.py").out == "mounted\n"
 
 
+def test_the_copied_image_follows_its_base_and_all_of_the_project(
+    image: str, project: str, prepare: Prepare, run: Any
+) -> None:
+    make_tree(project, FILES)
+    docker("tag", image, "proj-test/moving:4")
+    first = prepare(image="proj-test/moving:4", _build_image=True)
+    base = variant(image, "proj-test/moving:4")
+    second = prepare(image="proj-test/moving:4", _build_image=True)
+    assert json.loads(second.lock)["base"] == base != json.loads(first.lock)["base"]
+    assert used(first)["image"] != used(second)["image"]
+    docker("rmi", "proj-test/moving:4")
+    # files that are not in the folder of the Dockerfile
+    make_tree(project, {"docker/Dockerfile": f"FROM {image}\n"})
+    stated = {"build": {**BUILD, "context": "docker"}, "_build_image": True}
+    assert run(prepare(**stated), "python train.py").out == "hello\n"
+    make_tree(project, {"train.py": "print('changed')\n"})
+    assert run(prepare(**stated), "python train.py").out == "changed\n"
+
+
 def test_the_context_is_told_by_content(tmp_path: object) -> None:
     one = make_tree(os.path.join(str(tmp_path), "1"), FILES)
     two = make_tree(os.path.join(str(tmp_path), "2"), FILES)

@@ -1,0 +1,155 @@
+"""Python packages inside an image: resolved for its Python, installed by it, once; no network is needed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from runner import container_engine
+from runner.environments import packages
+from runner.errors import EnvironmentFailure, InputError
+from runner.values import Environment
+from tests.environments.conftest import Recorder
+from tests.environments.docker.conftest import BUILD, docker, variant
+from tests.environments.packages import make_source, make_wheel
+from tests.environments.server import serving
+from tests.helpers import make_tree
+
+pytestmark = pytest.mark.docker
+Prepare = Callable[..., Environment]
+SHOW = "python -c 'import tiny, other; print(tiny.VERSION, other.VERSION)'"
+PYTHON_ENV = "python: '3'\nbuild_dependencies: []\ndependencies: [other]\n"
+
+
+def test_the_packages_are_in_the_image(
+    image: str, project: str, prepare: Prepare, report: Recorder, run: Any
+) -> None:
+    make_tree(project, {"python_env.yaml": PYTHON_ENV})
+    variant(image, "proj-test/fresh:1")  # no earlier test has put packages into it
+    image = "proj-test/fresh:1"
+    environment = prepare(image=image, python_env="python_env.yaml")
+    done = run(environment, SHOW)
+    assert done.out == "1.0 1.0\n", done.err
+    lock = json.loads(environment.lock)
+    assert lock["base"] == docker("image", "inspect", "--format", "{{.Id}}", image)
+    assert lock["id"] == environment.details["image_id"] != lock["base"]
+    assert "tiny==1.0 \\\n    --hash=sha256:" in lock["requirements"]
+    assert packages.packages(environment.lock)["tiny"] == "1.0"
+    steps = list(report.steps)
+    assert "installing the packages of python_env.yaml into the image" in steps
+    assert prepare(image=image, python_env="python_env.yaml").key == environment.key
+    assert report.steps == steps  # nothing is done twice
+    config = container_engine.inspect("image", lock["id"]) or {}
+    before = container_engine.inspect("image", lock["base"]) or {}
+    for name in ("Env", "WorkingDir", "Cmd", "Entrypoint"):
+        assert (config["Config"].get(name) or None) == (before["Config"].get(name) or None), name
+
+
+def test_another_list_is_another_image(image: str, project: str, prepare: Prepare, run: Any) -> None:
+    make_tree(project, {"requirements.txt": "-r more.txt\n", "more.txt": "tiny<2\n"})
+    first = prepare(image=image, python_env="requirements.txt")
+    make_tree(project, {"more.txt": "tiny\n"})
+    second = prepare(image=image, python_env="requirements.txt")
+    assert first.key != second.key
+    assert run(first, "python -c 'import tiny; print(tiny.VERSION)'").out == "1.0\n"
+    assert run(second, "python -c 'import tiny; print(tiny.VERSION)'").out == "2.0\n"
+
+
+def test_another_image_under_the_name_gets_them_too(
+    image: str, project: str, prepare: Prepare, run: Any
+) -> None:
+    make_tree(project, {"python_env.yaml": PYTHON_ENV})
+    docker("tag", image, "proj-test/moving:3")
+    first = prepare(image="proj-test/moving:3", python_env="python_env.yaml")
+    base = variant(image, "proj-test/moving:3")
+    second = prepare(image="proj-test/moving:3", python_env="python_env.yaml")
+    assert json.loads(second.lock)["base"] == base != json.loads(first.lock)["base"]
+    assert run(second, SHOW).out == "1.0 1.0\n"
+
+
+def test_the_image_that_is_gone_is_made_again_from_the_lock(
+    image: str, project: str, prepare: Prepare, run: Any, index: str
+) -> None:
+    make_tree(project, {"requirements.txt": "tiny\n"})
+    first = prepare(image=image, python_env="requirements.txt")
+    make_wheel(index, "tiny", "3.0")
+    docker("rmi", "-f", json.loads(first.lock)["image"])
+    again = prepare(image=image, python_env="requirements.txt")  # the lock is kept, whatever is published
+    assert json.loads(again.lock)["requirements"] == json.loads(first.lock)["requirements"]
+    assert json.loads(again.lock)["id"] == again.details["image_id"]
+    docker("rmi", "-f", json.loads(again.lock)["image"])
+    kept = prepare(image=image, python_env="requirements.txt", _kept_lock=first.lock)
+    assert run(kept, "python -c 'import tiny; print(tiny.VERSION)'").out == "2.0\n"
+    fresh = prepare(image=image, python_env="requirements.txt", _refresh=True)
+    assert run(fresh, "python -c 'import tiny; print(tiny.VERSION)'").out == "3.0\n"
+
+
+def test_on_the_projects_own_dockerfile_and_with_its_files(
+    image: str, project: str, prepare: Prepare, run: Any
+) -> None:
+    text = f'FROM {image}\nRUN echo made > /made\nUSER 12345\nENTRYPOINT ["/bin/env", "ENTERED=1"]\n'
+    make_tree(
+        project, {"docker/Dockerfile": text, "requirements.txt": "tiny<2\n", "train.py": "print('first')\n"}
+    )
+    stated: dict[str, Any] = {"build": {**BUILD, "context": "docker"}, "python_env": "requirements.txt"}
+    show = "cat /made; python train.py; python -c 'import os, tiny; print(tiny.VERSION, os.environ[\"ENTERED\"])'"
+    assert run(prepare(**stated, _build_image=True), show).out.split() == ["made", "first", "1.0", "1"]
+    make_tree(project, {"train.py": "print('second')\n"})  # outside of the Dockerfile's folder
+    environment = prepare(**stated, _build_image=True)
+    assert run(environment, show).out.split() == ["made", "second", "1.0", "1"]
+    made = container_engine.inspect("image", json.loads(environment.lock)["under"]) or {}
+    assert made["Config"]["User"] == "12345"
+
+
+def test_a_local_package_is_installed_as_it_is_now(
+    image: str, project: str, prepare: Prepare, run: Any
+) -> None:
+    make_source(os.path.join(project, "local"), "mine", "V = 1\n")
+    make_tree(project, {"requirements.txt": "./local\ntiny<2\n"})
+    show = "python -c 'import mine, tiny; print(mine.V, tiny.VERSION)'"
+    assert run(prepare(image=image, python_env="requirements.txt"), show).out == "1 1.0\n"
+    make_tree(project, {"local/mine.py": "V = 2\n"})
+    assert run(prepare(image=image, python_env="requirements.txt"), show).out == "2 1.0\n"
+    assert not os.path.exists(os.path.join(project, "local", "left-behind.txt"))
+
+
+def test_passwords_of_an_index_are_used_and_in_no_image(
+    image: str, project: str, prepare: Prepare, run: Any, index: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_tree(project, {"requirements.txt": "other\n"})
+    for name in ("PIP_NO_INDEX", "PIP_FIND_LINKS"):
+        monkeypatch.delenv(name)
+    with serving(index, "ada", "lovelace-17") as host:
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://ada:lovelace-17@{host}/simple")
+        environment = prepare(image=image, python_env="requirements.txt")
+    assert run(environment, SHOW).out == "1.0 1.0\n"
+    made = json.loads(environment.lock)["image"]
+    assert "lovelace-17" not in docker("history", "--no-trunc", made) + docker("image", "inspect", made)
+    assert "lovelace-17" not in environment.lock
+    assert run(environment, "grep -rl lovelace-17 /proj /root /tmp /usr/local/lib 2>/dev/null").out == ""
+
+
+def test_an_image_without_python_says_so(image: str, project: str, prepare: Prepare) -> None:
+    make_tree(project, {"requirements.txt": "tiny\n", "Dockerfile": f"FROM {image}\nENV PATH=/bin\n"})
+    with pytest.raises(EnvironmentFailure, match="has no Python to install packages for"):
+        prepare(build=BUILD, python_env="requirements.txt")
+
+
+def test_an_image_with_another_python_says_so(image: str, project: str, prepare: Prepare) -> None:
+    make_tree(project, {"python_env.yaml": "python: '3.7'\ndependencies: [tiny]\n"})
+    with pytest.raises(InputError, match=r"python_env.yaml:1 asks for Python 3.7, and the image .* has 3\."):
+        prepare(image=image, python_env="python_env.yaml")
+
+
+def test_packages_that_cannot_be_installed(image: str, project: str, prepare: Prepare, index: str) -> None:
+    make_source(os.path.join(project, "local"), "mine", "V = 1\n", fault="raise SystemExit('the reason')")
+    make_tree(project, {"requirements.txt": "./local\n"})
+    with pytest.raises(EnvironmentFailure) as caught:
+        prepare(image=image, python_env="requirements.txt")
+    assert "the reason" in str(caught.value.message)
+    names = docker("ps", "-a", "--format", "{{.Names}}")
+    assert "proj-build-" not in names
