@@ -149,9 +149,10 @@ def _where(plan: Mapping[str, Any], told: Told) -> dict[str, str]:
             extra.append(value.strip())
         elif name in ("--find-links", "-f"):
             links.append(os.path.join(plan["base"], value.strip()) if "://" not in value else value.strip())
+    ask = _with_password if of_uv.get("UV_KEYRING_PROVIDER") == "subprocess" else str
     found = {
-        "PIP_INDEX_URL": told.mounted(index),
-        "PIP_EXTRA_INDEX_URL": " ".join(told.mounted(each.rpartition("=")[2]) for each in extra),
+        "PIP_INDEX_URL": told.mounted(ask(index)),
+        "PIP_EXTRA_INDEX_URL": " ".join(told.mounted(ask(each.rpartition("=")[2])) for each in extra),
         "PIP_FIND_LINKS": " ".join(told.mounted(each) for each in links),
         "PIP_NO_INDEX": "1" if "--no-index" in settings.arguments or plan["offline"] else "",
         "PIP_TRUSTED_HOST": of_uv.get("UV_INSECURE_HOST", ""),
@@ -165,6 +166,21 @@ def _where(plan: Mapping[str, Any], told: Told) -> dict[str, str]:
     if not os.path.exists(os.environ.get("NETRC") or os.path.expanduser("~/.netrc")):
         del found["NETRC"]
     return {name: value for name, value in found.items() if value}
+
+
+def _with_password(url: str) -> str:
+    """A URL that names a user only, with what keyring knows: there is no keyring in the container."""
+    scheme, _, rest = url.partition("://")
+    user, at, address = rest.partition("@")
+    if not at or ":" in user or "/" in user:
+        return url
+    from urllib.parse import quote, unquote
+
+    for service in (f"{scheme}://{address}", address.partition("/")[0]):
+        done = process.run(["keyring", "get", service, unquote(user)])
+        if done.code == 0 and done.out.strip():
+            return f"{scheme}://{user}:{quote(done.out.strip(), safe='')}@{address}"
+    return url
 
 
 def _committed(plan: Mapping[str, Any], told: Told, script: str, base: str, tag: str, report: Report) -> str:

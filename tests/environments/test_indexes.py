@@ -7,6 +7,7 @@ import os
 import pytest
 
 from runner.environments import indexes
+from runner.errors import EnvironmentFailure
 from tests.environments.packages import make_wheel
 from tests.environments.server import serving
 from tests.environments.test_virtualenv import VERSION, output, prepare, project_with
@@ -129,3 +130,29 @@ def test_netrc_is_read(tmp_path: object, index: str, monkeypatch: pytest.MonkeyP
     with serving(index, "ada", "s3cret") as address:
         monkeypatch.setenv("PIP_INDEX_URL", f"http://{address}/simple")
         assert "tiny==2.0" in prepare(project_with(f"{tmp_path}/p", "tiny"), "python_env.yaml").lock
+
+
+KEYRING = """#!/bin/sh
+echo "$@" >> "$(dirname "$0")/asked"
+[ "$1" = get ] && [ "$3" = ada ] && echo s3cret
+"""
+
+
+def test_keyring_is_asked_for_the_password(
+    tmp_path: object, index: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_tree(f"{tmp_path}/bin", {"keyring*": KEYRING})
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    with serving(index, "ada", "s3cret") as address:
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://ada@{address}/simple")
+        environment = prepare(project_with(f"{tmp_path}/p", "tiny"), "python_env.yaml")
+        assert output(environment, VERSION) == "2.0"
+        with open(f"{tmp_path}/bin/asked", encoding="utf-8") as file:
+            assert f"http://{address}" in file.read()
+        for folder, _, names in os.walk(os.environ["PROJ_HOME"]):
+            for name in names:
+                with open(os.path.join(folder, name), "rb") as stored:
+                    assert b"s3cret" not in stored.read(), name
+        monkeypatch.setenv("PIP_KEYRING_PROVIDER", "disabled")
+        with pytest.raises(EnvironmentFailure, match="refused us"):
+            prepare(project_with(f"{tmp_path}/q", "other"), "python_env.yaml")

@@ -117,14 +117,29 @@ def test_a_local_package_is_installed_as_it_is_now(
     assert not os.path.exists(os.path.join(project, "local", "left-behind.txt"))
 
 
+@pytest.mark.parametrize("keyring", [False, True])
 def test_passwords_of_an_index_are_used_and_in_no_image(
-    image: str, project: str, prepare: Prepare, run: Any, index: str, monkeypatch: pytest.MonkeyPatch
+    keyring: bool,
+    tmp_path: object,
+    image: str,
+    project: str,
+    prepare: Prepare,
+    run: Any,
+    index: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     make_tree(project, {"requirements.txt": "other\n"})
     for name in ("PIP_NO_INDEX", "PIP_FIND_LINKS"):
         monkeypatch.delenv(name)
+    variant(image, "proj-test/fresh:2")  # no earlier test has put packages into it
+    image = "proj-test/fresh:2"
+    if keyring:
+        text = "#!/bin/sh\n[ \"$1 $3\" = 'get ada' ] && echo lovelace-17\n"
+        make_tree(f"{tmp_path}/bin", {"keyring*": text})
+        monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
     with serving(index, "ada", "lovelace-17") as host:
-        monkeypatch.setenv("PIP_INDEX_URL", f"http://ada:lovelace-17@{host}/simple")
+        user = "ada" if keyring else "ada:lovelace-17"
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://{user}@{host}/simple")
         environment = prepare(image=image, python_env="requirements.txt")
     assert run(environment, SHOW).out == "1.0 1.0\n"
     made = json.loads(environment.lock)["image"]
