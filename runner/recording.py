@@ -35,7 +35,7 @@ class Recorder:
         self._plan = plan
         self._store = store
         self._writer = writer
-        self._name = name
+        self.name = name
         self._experiment_id = experiment_id
         self._secrets: tuple[bytes, ...] = tuple(
             value.encode("utf-8", "surrogateescape") for value in plan.parameters.variables.values()
@@ -287,7 +287,7 @@ class Recorder:
         return Outcome(
             run_id=self.run_id,
             short_id=short(self.run_id),
-            name=self._name,
+            name=self.name,
             status=ended.status,
             exit_code=ended.exit_code,
             reason=ended.reason,

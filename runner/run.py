@@ -289,7 +289,7 @@ def start_and_wait(
         variables=recorder.variables(environment),
         activation=environment.activation,
         record=recorder.directory,
-        options=plan.backend_options,
+        options={**plan.backend_options, "title": f"proj: {recorder.name}" if report.live else ""},
     )
     recorder.command(job)
     backend = backends.get(plan.request.backend)

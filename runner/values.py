@@ -152,6 +152,10 @@ class Ended(NamedTuple):
 class Report(Protocol):
     """How lower layers tell the user what goes on; the terminal's side is in cli/."""
 
+    @property
+    def live(self) -> bool:
+        """Whether somebody watches on a terminal."""
+
     def step(self, text: str) -> Step:
         """A slow step, shown with its elapsed time: `with report.step("resolving packages") as step:`."""
 
@@ -171,6 +175,8 @@ class Step(Protocol):
 
 class Silent:
     """A Report that shows nothing (also its own Step)."""
+
+    live = False
 
     def step(self, text: str) -> Step:  # noqa: ARG002
         return self

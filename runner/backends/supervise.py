@@ -15,6 +15,7 @@ from runner import process_tree
 from runner.backends import contained, evidence, guard, terminal
 from runner.backends.base import CANCEL, Supervision
 from runner.backends.capture import Capture, Mask, limit
+from runner.backends.title import Title
 from runner.values import Ended, Job, Json
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Supervisor:
         self._copied = 0.0  # when output was last copied, and whether that was a small piece
         self._small = False
         self._started = time.monotonic()
+        self._title = Title(self._outlets.get(1, -1), str(job.options.get("title", "")))
 
     def run(self) -> Ended:
         before = self._catch_signals()
@@ -76,6 +78,7 @@ class Supervisor:
             if finished is None:
                 contained.finish(self._job)  # in any case: a container outlives its client
             guard.dismiss(self._handle.guard)
+            self._title.restore()
             if self._foreground:
                 terminal.take_foreground()
             self._finish_outputs()
@@ -201,6 +204,8 @@ class Supervisor:
             self._kill_at = 0.0
             process_tree.signal_group(self._handle.pid, signal.SIGKILL)
         self._look_for_cancel()
+        if self._foreground:
+            self._title.tick(now, self._copied)
 
     def _copy(self, fd: int) -> bool:
         """Moves what is there to the terminal and the record; False at the end of the stream."""

@@ -63,9 +63,19 @@ def entry() -> None:
     code = main()
     sys.stdout.flush()
     sys.stderr.flush()
+    if code == 130 and os.isatty(0):
+        _die_of_interrupt()
     if "typer" in sys.modules:
         raise SystemExit(code)
     os._exit(code)
+
+
+def _die_of_interrupt() -> None:
+    """So that a shell whose user typed ^C ends the loop that we are in, as it does with other programs."""
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 def prepare_standard_streams() -> None:

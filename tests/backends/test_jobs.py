@@ -189,3 +189,39 @@ def test_a_stop_meant_for_the_command_alone_does_not_stop_the_run(tmp_path: Path
         assert file.read().rpartition(")")[2].split()[0] in "SR"
     os.kill(pid, signal.SIGCONT)
     assert run.communicate(timeout=20)[0].strip() == b"END"
+
+
+def test_an_interrupt_ends_the_loop_of_the_shell_too(shell: Terminal) -> None:
+    shell.type(f"for i in 1 2 3; do {PROJ} -e tick; done; echo rest-$((20+3))\n")
+    shell.expect("tick 2")
+    shell.type("\x03")
+    shell.expect("(interrupted, SIGINT)")
+    shell.type("echo next-$((1+1))\n")
+    between = shell.expect("next-2")
+    assert "tick 1" not in between
+    assert "interrupted" not in between
+
+
+def test_the_title_of_the_window_says_what_runs_and_is_given_back(shell: Terminal) -> None:
+    shell.type(f"{PROJ} -e ask\n")
+    shell.expect("name?")
+    shown = shell.expect("0:02")
+    assert "\033[22;2t" in shown  # the title before is kept by the terminal
+    assert "\033]2;proj: " in shown
+    shell.type("Ada\n")
+    shown = shell.expect("finished")
+    assert shown.index("\033[23;2t") < shown.index("finished")
+    with (
+        Path(os.environ["PROJ_HOME"])
+        .joinpath("store")
+        .joinpath("runs")
+        .joinpath(os.listdir(Path(os.environ["PROJ_HOME"]) / "store" / "runs")[0])
+        .joinpath("output.log")
+        .open("rb") as log
+    ):
+        assert b"\033" not in log.read()
+    shell.type(f"{PROJ} -e ask --quiet\n")
+    shell.expect("name?")
+    time.sleep(2.5)
+    shell.type("Ada\n")
+    assert "\033]2;" not in shell.expect("GOT Ada")
