@@ -113,4 +113,4 @@ def _store(ctx: Any) -> Any:
     from runner import paths
     from runner.tracking.store import Store
 
-    return Store(paths.store(ctx.params.get("store") or ""))
+    return Store(paths.store_here(ctx.params.get("store") or ""))

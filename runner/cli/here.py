@@ -57,7 +57,7 @@ def _project() -> tuple[Project | None, str]:
 
 def _recent(project: str) -> tuple[list[Run], str]:
     """The last runs that were not started by another run, of this project or, without one, of all; or why not."""
-    if not os.path.isdir(os.path.join(paths.store(), "runs")):
+    if not os.path.isdir(os.path.join(paths.store_here(), "runs")):
         return [], ""
     from runner.cli import reference
 

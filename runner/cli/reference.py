@@ -30,10 +30,22 @@ JSON = Option("json", ("--json",), "Print JSON.", "flag", False)
 
 
 def open_store(given: str = "", quiet: bool = False) -> Store:
+    """With PROJ_STORE set to a server's address: the user's own, where runs are recorded before they are sent."""
     from runner.cli.terminal import Terminal
     from runner.tracking.store import Store
 
-    return Store(paths.store(given), Terminal(quiet=quiet))
+    if "://" in given:
+        from runner.tracking.rest import without_credentials
+
+        address = without_credentials(given)
+        raise InputError(
+            f"the store {address} is a server, and this command looks into a folder",
+            f"proj import {address}  takes its runs over; without --store those made here are looked at",
+        )
+    terminal = Terminal(quiet=quiet)
+    if not given and "://" in paths.store():
+        terminal.note("PROJ_STORE is a server; these are the runs that were recorded here")
+    return Store(paths.store_here(given), terminal)
 
 
 def project_here() -> str:

@@ -1,7 +1,7 @@
 """Brings the index up to the logs, without looking at every log of a large store.
 
-What may have changed: runs and experiments that the journal names, folders that are new, runs that were
-RUNNING, and logs written to in the last minutes (a writer repeats its hint in the journal only every ten
+What may have changed: runs and experiments that the journal names, folders that are new, supervised runs that
+were RUNNING, and logs written to in the last minutes (a writer repeats its hint in the journal only every ten
 minutes). When the journal is not the one that was read before (a store was copied or merged), every log is
 looked at.
 """
@@ -146,10 +146,13 @@ def _listing(folder: str) -> list[str]:
 
 
 def _written(connection: Database, root: str) -> Iterator[str]:
-    """Of the runs that are not over or are watched: those whose log is not as it was."""
+    """Of the runs that a supervisor keeps or that are watched: those whose log is not as it was.
+
+    Of runs that only clients write to many may say RUNNING for ever: the journal names those that are written to.
+    """
     query = (
-        "SELECT run_id, inode, position FROM runs WHERE status IN ('RUNNING', 'SCHEDULED') "
-        "UNION SELECT w.run_id, r.inode, r.position FROM watched w LEFT JOIN runs r ON r.run_id = w.run_id "
+        "SELECT run_id, inode, position FROM runs WHERE status IN ('RUNNING', 'SCHEDULED') AND host > '' "
+        "UNION ALL SELECT w.run_id, r.inode, r.position FROM watched w LEFT JOIN runs r ON r.run_id = w.run_id "
         "WHERE w.until > ?"
     )
     for run_id, inode, position in connection.execute(query, (time.time(),)):

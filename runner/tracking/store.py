@@ -92,8 +92,11 @@ class Store:
             *({"type": "tag", "key": key, "value": value} for key, value in (tags or {}).items()),
         ]
         try:
-            os.makedirs(os.path.join(self.root, "runs"), exist_ok=True)
-            os.mkdir(self.run_directory(run_id))
+            try:
+                os.mkdir(self.run_directory(run_id))
+            except FileNotFoundError:  # the first run of the store
+                os.makedirs(os.path.join(self.root, "runs"), exist_ok=True)
+                os.mkdir(self.run_directory(run_id))
         except FileExistsError:
             raise StoreError(f"the run {run_id} is already there") from None
         except OSError as error:

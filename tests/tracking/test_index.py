@@ -229,6 +229,30 @@ def test_nothing_is_looked_at_when_nothing_changed(root: str, monkeypatch: pytes
         assert work is None or not work.runs
 
 
+def test_runs_that_clients_left_running_are_not_looked_at(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There may be tens of thousands; what is written to one of them is found by its hint."""
+    monkeypatch.setattr(catchup, "RACY", 0)
+    old = [Store(root).create_run("0", name=f"r{number}", kind="client") for number in range(5)]
+    settle(root)
+    with Store(root) as store:
+        assert len(store.search().runs) == 5
+        looked: list[str] = []
+        path = catchup._path
+        monkeypatch.setattr(
+            catchup, "_path", lambda root, run_id: looked.append(run_id) or path(root, run_id)
+        )
+        assert len(store.search().runs) == 5
+        assert looked == []
+        old[2]._hinted = float("-inf")  # ten minutes later
+        old[2].tag("late", "1")
+        assert [run.name for run in store.search("tags.late = '1'").runs] == ["r2"]
+        old[2].tag("later", "1")  # without a hint: it is watched again
+        assert [run.name for run in store.search("tags.later = '1'").runs] == ["r2"]
+        assert set(looked) == {old[2].run_id}
+    for writer in old:
+        writer.close()
+
+
 def test_a_killed_bulk_load_is_finished_by_the_next(
     root: str, dialect: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
