@@ -224,6 +224,10 @@ def build(specified: Specified, lock: str, prefix: str, handle: int, report: Rep
     details: dict[str, Json] = {"image": wanted.get("image") or stated.image, "image_id": str(image["Id"])}
     if wanted.get("digest"):
         details["digest"] = wanted["digest"]
+    if wanted.get("requirements") is not None:
+        from runner.environments.packages import packages
+
+        details |= {"python": wanted["python"], "packages": len(packages(wanted["requirements"]))}
     return {
         "id": str(image["Id"]),
         "name": "" if plan["pinned"] else wanted.get("image") or stated.image,

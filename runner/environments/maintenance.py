@@ -38,20 +38,26 @@ def listing(*, sizes: bool = False) -> list[Row]:
 
 
 def _row(found: cache.Found, sizes: bool) -> Row:
-    from runner.environments.packages import packages
-
     return Row(
         found.key,
         found.kind,
         str(found.facts.get("python") or found.details.get("python") or ""),
         str(found.details.get("file") or found.details.get("image") or ""),
-        0 if found.kind == "docker" else len(packages(cache.lock_text(found.key))),
+        _count(found),
         found.created,
         int(_last_use(found.key) * 1000),
         building.in_use(found.key),
         environments.load(found.kind).problem(found.prefix, found.facts),
         _size(found.prefix) if sizes else None,
     )
+
+
+def _count(found: cache.Found) -> int:
+    if found.kind == "docker":  # of those in its image, only what we installed is known
+        return int(found.details.get("packages", 0))
+    from runner.environments.packages import packages
+
+    return len(packages(cache.lock_text(found.key)))
 
 
 def _last_use(key: str) -> float:
