@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runner.cli import reference
 from runner.cli.options import Option
+from runner.errors import StoreError
+
+if TYPE_CHECKING:
+    from runner.tracking.fold import Run
+    from runner.tracking.store import Store
 
 __all__ = ["OPTIONS", "command"]
 
@@ -68,7 +73,7 @@ def command(values: dict[str, Any]) -> int:
     ref = given["run"]
     if not is_bundle(ref):
         with reference.open_store(given["store"], quiet=True) as store:
-            ref = reference.find(store, ref).run_id
+            ref = _original(store, reference.find(store, ref), ref)
     wish = Wish(
         given["repeat"],
         tuple(given["tolerance"]),
@@ -92,3 +97,16 @@ def command(values: dict[str, Any]) -> int:
         if found.hint:
             sys.stdout.write(f"hint: {found.hint}\n")
     return found.exit_code
+
+
+def _original(store: Store, run: Run, ref: str) -> str:
+    """`last` is not the reproduction that was made a moment ago, or the second one would compare it with itself."""
+    while ref.startswith("last"):
+        link = next((each for each in run.links if each.get("relation") == "reproduces"), None)
+        if link is None:
+            break
+        try:
+            run = store.get(str(link["run_id"]))
+        except StoreError:
+            break
+    return run.run_id

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from runner.reproduction.compare import DIFFERENT, Compared
+from runner.reproduction.compared import DIFFERENT, Compared
 from runner.reproduction.recorded import Recorded, machine_facts
 
 __all__ = ["Cause", "find", "packages", "without_root"]

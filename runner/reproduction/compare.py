@@ -4,42 +4,24 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
-from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any
 
-from runner import paths
-from runner.hashing import digest
-from runner.reproduction import comparators
+from runner.reproduction import products
 from runner.reproduction.closeness import Finding, number
+from runner.reproduction.compared import DIFFERENT, Compared
 from runner.reproduction.recorded import Recorded
 from runner.reproduction.tolerance import EXACT, Tolerance, Tolerances, spread
 from runner.tracking.fold import Metric
 
 __all__ = ["DIFFERENT", "Compared", "runs", "varying"]
 
-DIFFERENT = ("different", "missing", "added")
 # reasons of an end that came from outside: how far the command got is chance
 OUTSIDE = ("interrupted", "cancelled", "timeout", "lost", "rebooted", "memory")
 ENDPOINT = re.compile(r"(?<=127\.0\.0\.1):\d+")  # an MLflow client prints where it logs to
+NUMBERS = re.compile(r"0x[0-9a-f]+|\d+")
 SYSTEM = "system/"  # metrics about the machine while the command ran
-
-
-class Compared(NamedTuple):
-    kind: str  # end, metric, output, artifact, log
-    name: str
-    result: str  # identical, within-tolerance, different, missing, added; log: identical or differs
-    detail: str = ""
-    old: Any = None
-    new: Any = None
-    absolute: float = 0.0  # greatest difference
-    relative: float = 0.0
-    tolerance: str = ""  # that was applied: as given, or "spread of 5 runs"
-
-    @property
-    def counts(self) -> bool:
-        return self.kind != "log"
 
 
 def runs(
@@ -48,9 +30,10 @@ def runs(
     """`old` with its repetitions. With several, numbers without a tolerance of their own may vary as those do."""
     first = new[0]
     found = [
-        _end(old, first),
+        *_end(old, new),
         *_metrics(old, new, tolerances),
-        *_files(old, new, tolerances),
+        *_params(old, new),
+        *products.compare(old, new, tolerances),
         _log(old, first),
     ]
     found = [each for each in found if not any(fnmatchcase(each.name, pattern) for pattern in ignored)]
@@ -97,12 +80,24 @@ def varying(new: Sequence[Recorded]) -> set[tuple[str, str]]:
     return found
 
 
-def _end(old: Recorded, new: Recorded) -> Compared:
-    before, after = _ended(old), _ended(new)
+def _end(old: Recorded, new: Sequence[Recorded]) -> Iterator[Compared]:
+    before, after = _ended(old), [_ended(each) for each in new]
     if old.run.end.get("reason") in OUTSIDE:
         detail = f"the recorded run was ended from outside ({old.run.end['reason']})"
-        return Compared("end", "exit code", "identical", detail, before, after)
-    return Compared("end", "exit code", "identical" if before == after else "different", "", before, after)
+        yield Compared("end", "exit code", "identical", detail, before, after[0])
+        return
+    other = next((each for each in after if each != before), before)
+    yield Compared("end", "exit code", "identical" if other == before else "different", "", before, other)
+    if before and other == before:
+        was, now = (_last_line(each) for each in (old, new[0]))
+        if was != now:  # the same code does not say that it failed for the same reason
+            detail = f"{_cut(now) or 'nothing'} instead of {_cut(was) or 'nothing'}"
+            yield Compared("end", "last line", "different", detail)
+
+
+def _last_line(recorded: Recorded) -> str:
+    """Of a failure: it tells why. Numbers in it (times, addresses) are chance."""
+    return NUMBERS.sub("#", _printed(recorded).strip().rpartition("\n")[2].strip())
 
 
 def _ended(recorded: Recorded) -> Any:
@@ -118,7 +113,7 @@ def _metrics(old: Recorded, new: Sequence[Recorded], tolerances: Tolerances) -> 
     after = [each.histories() for each in new]
     partial = old.run.end.get("reason") in OUTSIDE
     found = []
-    for name in sorted(before.keys() | after[0].keys()):
+    for name in sorted(before.keys() | {name for each in after for name in each}):
         if name.startswith(SYSTEM):
             continue
         there = [each[name] for each in after if name in each]
@@ -170,51 +165,35 @@ def _metric(
     return Compared("metric", name, result, detail, last, now, greatest.absolute, greatest.relative, shown)
 
 
-# ---- files -------------------------------------------------------------------------------------------------
+# ---- parameters that the program itself logs -----------------------------------------------------------------
 
 
-def _files(old: Recorded, new: Sequence[Recorded], tolerances: Tolerances) -> list[Compared]:
-    """Artifacts file by file; declared outputs are among them, one that is not kept is compared by its hash."""
-    before, after = _digests(old), [_digests(each) for each in new]
-    declared = {str(each["path"]) for each in (*old.run.outputs, *new[0].run.outputs)}
-    found = []
-    for name in sorted(before.keys() | after[0].keys()):
-        kind = (
-            "output" if any(name == each or name.startswith(f"{each}/") for each in declared) else "artifact"
-        )
-        if name not in after[0]:
-            found.append(Compared(kind, name, "missing", "it was not written now"))
-        elif name not in before:
-            found.append(Compared(kind, name, "added", "it was not written then"))
-        elif before[name] == after[0][name] and all(before[name] == each.get(name) for each in after):
-            found.append(Compared(kind, name, "identical"))
+def _params(old: Recorded, new: Sequence[Recorded]) -> Iterator[Compared]:
+    """The best depth, a number of rows: results as well. What it was given is not: that was the same."""
+    before, after = _logged(old), [_logged(each) for each in new]
+    partial = old.run.end.get("reason") in OUTSIDE
+    for name in sorted(before.keys() | {name for each in after for name in each}):
+        values = [each[name] for each in after if name in each]
+        if name not in before:
+            if not partial:
+                yield Compared("param", name, "added", "it was not logged then", None, values[0])
+        elif len(values) < len(after):
+            yield Compared("param", name, "missing", "it is not logged now", before[name])
         else:
-            found.append(_file(kind, name, old, new, tolerances.of(name)))
-    return found
+            other = next((value for value in values if value != before[name]), before[name])
+            result = "identical" if other == before[name] else "different"
+            yield Compared("param", name, result, "", before[name], other)
 
 
-def _digests(recorded: Recorded) -> dict[str, str]:
-    found = {path: str(facts.get("digest")) for path, facts in recorded.run.artifacts.items()}
-    for each in recorded.run.outputs:
-        path = str(each["path"])
-        if path not in found and not any(name.startswith(f"{path}/") for name in found):
-            found[path] = str(each.get("digest"))
-    return found
+def _logged(recorded: Recorded) -> dict[str, str]:
+    return {
+        name: _without_place(text, recorded)
+        for name, text in recorded.run.param_texts.items()
+        if name not in recorded.params
+    }
 
 
-def _file(kind: str, name: str, old: Recorded, new: Sequence[Recorded], given: Tolerance | None) -> Compared:
-    with TemporaryDirectory(dir=paths.temporary()) as folder:
-        files = [each.artifact(name, folder) for each in (old, *new)]
-        if not all(files):
-            return Compared(kind, name, "different", "the hashes differ, and the files are not kept")
-        found = comparators.files(files[0], files[1], given or EXACT)
-        varies = not found.same and given is None and len({digest(path).digest for path in files[1:]}) > 1
-    shown = given.origin if given else ""
-    result = "within-tolerance" if found.same else "different"
-    if varies:
-        found = found._replace(detail="it is never twice the same")
-        result, shown = "within-tolerance", f"spread of {len(new)} runs"
-    return Compared(kind, name, result, found.detail, None, None, found.absolute, found.relative, shown)
+# ---- what it printed --------------------------------------------------------------------------------------
 
 
 def _log(old: Recorded, new: Recorded) -> Compared:
@@ -235,10 +214,14 @@ def _printed(recorded: Recorded) -> str:
             text = file.read(10_000_000).decode("utf-8", "replace")
     except OSError:
         return ""
+    return ENDPOINT.sub("", _without_place(text, recorded))
+
+
+def _without_place(text: str, recorded: Recorded) -> str:
     for volatile in (recorded.root, recorded.run.run_id, recorded.run.name):
         if volatile:
             text = text.replace(volatile, "")
-    return ENDPOINT.sub("", text)
+    return text
 
 
 def _cut(text: str) -> str:

@@ -35,6 +35,7 @@ class Recorded(NamedTuple):
     texts: Mapping[str, str]
     lock: str  # text; "" when the environment had none
     installed: str = ""  # packages, one a line, of an environment that was found and not made
+    untouched: tuple[str, ...] = ()  # outputs that were there before: only of a run in a clean room
     children: tuple[Recorded, ...] = ()  # runs that it started, in their order; only `load` looks for them
 
     def section(self, name: str) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from runner import paths
 from runner.errors import InputError, ProjError
 from runner.interrupts import Interrupted, Interrupts
-from runner.reproduction import again, causes, clean_room, compare, images, tolerance, verdict
+from runner.reproduction import again, causes, clean_room, compare, images, products, tolerance, verdict
 from runner.reproduction.again import Changes
 from runner.reproduction.causes import Cause
 from runner.reproduction.clean_room import Terms
@@ -87,6 +87,7 @@ def _judged(
     if judged == "different":
         found = causes.find(recorded, made, compared, doubts, compare.varying(made))
     changed = causes.packages(recorded.lock, made[0].lock) if wish.refresh else []
+    notes = [text for _, text in doubts] if judged != "different" else []
     return Verdict(
         judged,
         run.run_id,
@@ -96,7 +97,8 @@ def _judged(
         tuple(each.run.run_id for each in made),
         tuple(compared),
         tuple(changed),
-        tuple(text for _, text in doubts) if judged != "different" else (),
+        (*notes, *verdict.reservations(run, compared)),
+        _hint(found[0].kind, run.run_id, made[0].run.run_id) if found else "",
     )
 
 
@@ -128,10 +130,19 @@ def _make(
             raise
         except ProjError as error:
             raise CannotRunError("environment", error.message, f"{error.hint}\n{LOST}".strip()) from None
-    if outcome.reason in STOPPED:
-        raise Interrupted(signal.Signals[outcome.signal or "SIGTERM"])
-    made.append(load(store, outcome.run_id))
+        if outcome.reason in STOPPED:
+            raise Interrupted(signal.Signals[outcome.signal or "SIGTERM"])
+        found = load(store, outcome.run_id)
+        made.append(found._replace(untouched=products.untouched(found)))
     return room.doubts
+
+
+def _hint(cause: str, old: str, new: str) -> str:
+    if cause == "nondeterminism":
+        return "-n 5  lets numbers vary as much as five runs do; proj run --seed 7  pins sources of chance"
+    if cause == "unknown":
+        return f"proj diff {old[:12]} {new[:12]}  shows all; what the command reads is declared as `inputs:`"
+    return ""
 
 
 STOPPED = ("interrupted", "cancelled")  # somebody wants no result

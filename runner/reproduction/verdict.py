@@ -8,11 +8,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from runner.reproduction.causes import Cause
-from runner.reproduction.compare import DIFFERENT, Compared
+from runner.reproduction.compared import DIFFERENT, Compared
+from runner.reproduction.products import CAME
+from runner.tracking.fold import Run
 from runner.tracking.log import now
 from runner.tracking.store import Store
 
-__all__ = ["EXIT", "Verdict", "keep", "lines", "of"]
+__all__ = ["EXIT", "Verdict", "keep", "lines", "of", "reservations"]
 
 EXIT = {"identical": 0, "within-tolerance": 0, "different": 1, "cannot-run": 125}
 FOLDER = "verifications"  # in the folder of the run that was verified
@@ -49,6 +51,24 @@ def of(compared: Iterable[Compared]) -> str:
     if results & set(DIFFERENT):
         return "different"
     return "within-tolerance" if "within-tolerance" in results else "identical"
+
+
+def reservations(run: Run, compared: Iterable[Compared]) -> list[str]:
+    """What somebody who only reads the verdict would take for more than it is."""
+    found = []
+    counted = [each for each in compared if each.counts]
+    if all(each.kind == "end" for each in counted):
+        what = "only how it ended was compared" if counted else "nothing was compared"
+        found.append(
+            f"{what}: the run logs no metrics and files, and declares no `outputs:`, or they are ignored"
+        )
+    if run.status == "FAILED":
+        ending = run.end.get("signal") or f"exit code {run.end.get('exit_code')}"
+        found.append(f"the recorded run had failed ({ending})")
+    old = [each.name for each in counted if each.detail == CAME]
+    if old:
+        found.append(f"the command did not write {', '.join(old[:5])}: they are as they came with the code")
+    return found
 
 
 def keep(store: Store, verdict: Verdict) -> str:
@@ -88,7 +108,7 @@ def lines(verdict: Verdict) -> list[str]:
         first, *rest = cause.text.splitlines()
         found.append(f"{'cause' if not number else 'also'}: {cause.kind}: {first}")
         found += [f"  {line}" for line in rest]
-    found += list(verdict.notes)
+    found += [f"note: {each}" for each in verdict.notes]
     return found
 
 
