@@ -1,4 +1,4 @@
-"""`proj export`: writes runs to a CSV, JSON or Parquet file."""
+"""`proj export`: writes runs to a CSV, JSON or Parquet file, or gives them to an MLflow server."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from runner.errors import InputError, ProjError
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
+    from runner.tracking.store import Store
 
 __all__ = ["OPTIONS", "command"]
 
@@ -25,6 +26,12 @@ OPTIONS = (
         ("--format",),
         "csv, json, jsonl or parquet; by default as the file is called.",
         metavar="FORMAT",
+    ),
+    Option(
+        "to_mlflow",
+        ("--to-mlflow",),
+        "Send them to an MLflow server instead, with everything: as proj sync --to.",
+        metavar="URI",
     ),
     Option("filter", ("--filter",), "Those that this filter finds.", metavar="FILTER"),
     Option("order_by", ("--order-by",), 'Such as "metrics.rmse".', "many", metavar="KEY"),
@@ -47,22 +54,16 @@ def command(values: dict[str, Any]) -> int:
     """Write runs (all, or RUNS, or what --filter finds) with every metric, parameter and tag to a file."""
     import gc
 
-    from runner.cli.runs import Wanted, experiment_names, select
+    from runner.cli.runs import experiment_names
 
     gc.enable()
     given = reference.take(values)
+    if given["to_mlflow"]:
+        return to_mlflow(given)
     kind = format_of(given)
     names = columns.check(given["columns"])
     with reference.open_store(given["store"]) as store:
-        if given["runs"]:
-            if given["filter"] or given["experiment"]:
-                raise InputError("RUNS and a filter exclude each other")
-            runs = [reference.find(store, ref) for ref in given["runs"]]
-        else:
-            view = "all" if given["all"] else "active"
-            experiments = tuple(given["experiment"])
-            wanted = Wanted(given["filter"], tuple(given["order_by"]), sys.maxsize, "", experiments, (), view)
-            runs, _ = select(store, wanted)
+        runs = chosen(store, given)
         known = experiment_names(store, runs)
     names = names or columns.everything(runs)
     path = given["output"]
@@ -85,6 +86,31 @@ def command(values: dict[str, Any]) -> int:
         if os.path.exists(draft):
             os.unlink(draft)
     sys.stderr.write(f"{len(runs)} runs written to {path}\n")
+    return 0
+
+
+def chosen(store: Store, given: dict[str, Any]) -> Sequence[Run]:
+    from runner.cli.runs import Wanted, select
+
+    if given["runs"]:
+        if given["filter"] or given["experiment"]:
+            raise InputError("RUNS and a filter exclude each other")
+        return [reference.find(store, ref) for ref in given["runs"]]
+    view = "all" if given["all"] else "active"
+    experiments = tuple(given["experiment"])
+    wanted = Wanted(given["filter"], tuple(given["order_by"]), sys.maxsize, "", experiments, (), view)
+    return select(store, wanted)[0]
+
+
+def to_mlflow(given: dict[str, Any]) -> int:
+    from runner.cli import sync
+
+    if given["columns"] or given["format"] or given["output"] != "-":
+        raise InputError("--to-mlflow sends runs as they are: it takes no --columns, --format or --output")
+    with reference.open_store(given["store"]) as store:
+        runs = [run.run_id for run in chosen(store, given)]
+        sent = [sync.send(store, run_id, given["to_mlflow"], False) for run_id in runs]
+    sync.show(sent, given["json"])
     return 0
 
 

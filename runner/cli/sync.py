@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from runner.cli import reference
 from runner.cli.options import Option
 from runner.errors import InputError, ProjError
 
-__all__ = ["OPTIONS", "command"]
+__all__ = ["OPTIONS", "command", "send", "show"]
 
 OPTIONS = (
     Option(
@@ -31,7 +32,6 @@ OPTIONS = (
 
 def command(values: dict[str, Any]) -> int:
     """Send runs to a tracking server."""
-    from runner.cli.output import emit_json, table
     from runner.tracking import mirror
 
     given = reference.take(values)
@@ -39,16 +39,25 @@ def command(values: dict[str, Any]) -> int:
         if given["list"]:
             found = mirror.pending(store)
         else:
-            found = [_send(store, run_id, given) for run_id in _chosen(store, given)]
-    if given["json"]:
+            found = [
+                send(store, run_id, given["to"], given["follow"], given["store"])
+                for run_id in _chosen(store, given)
+            ]
+    show(found, given["json"])
+    return 0
+
+
+def show(found: Sequence[Any], as_json: bool) -> None:
+    from runner.cli.output import emit_json, table
+
+    if as_json:
         emit_json([each._asdict() for each in found])
-        return 0
+        return
     rows = [(each.run_id[:12], each.uri, each.remote_id, each.unsent, len(each.refused)) for each in found]
     table(("run", "server", "id there", "unsent", "refused"), rows)
     for each in found:
         for message in each.refused:
             sys.stderr.write(f"refused: {message}\n")
-    return 0
 
 
 def _chosen(store: Any, given: dict[str, Any]) -> list[str]:
@@ -59,21 +68,23 @@ def _chosen(store: Any, given: dict[str, Any]) -> list[str]:
     return [each.run_id for each in mirror.pending(store)]
 
 
-def _send(store: Any, run_id: str, given: dict[str, Any]) -> Any:
+def send(store: Any, run_id: str, to: str, follow: bool, server: str = "") -> Any:
+    """A run to the server `to`, or without it to where it goes."""
+    from runner import paths
     from runner.tracking import mirror
     from runner.tracking.follower import destination
     from runner.tracking.rest import Rest, Unreachable, without_credentials
 
     known = mirror.state_of(store, run_id)
-    uri = given["to"] or destination(os.environ)
-    if known and not given["to"] and without_credentials(uri) != known.uri:
+    uri = to or destination(os.environ, paths.store(server))
+    if known and not to and without_credentials(uri) != known.uri:
         uri = known.uri
     if not uri:
         raise InputError("it is not said where to", f"proj sync {run_id[:12]} --to http://host:port")
     mirror.plan(store, run_id, uri)
     rest = Rest(uri)
     try:
-        return mirror.follow(store, run_id, rest) if given["follow"] else mirror.send(store, run_id, rest)
+        return mirror.follow(store, run_id, rest) if follow else mirror.send(store, run_id, rest)
     except Unreachable as error:
         left = mirror.state_of(store, run_id)
         count = left.unsent if left else 0

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runner.errors import ProjError, StoreError
+from runner.tracking.fold import PARENT_TAG
 from runner.tracking.log import read
 from runner.tracking.outbox import ID_TAG, Request, identity, requests
 from runner.tracking.rest import Refused, Rest, Unreachable, without_credentials
@@ -40,6 +41,7 @@ class Sent(NamedTuple):
     offset: int = 0  # bytes of the log
     refused: tuple[str, ...] = ()  # what the server did not want, in its words
     unsent: int = 0  # events that wait
+    above: str = ""  # id over there of the run that it says it is below of
 
     @property
     def whole(self) -> bool:
@@ -105,8 +107,16 @@ def send(store: Store, run_id: str, rest: Rest, attempts: int = 4, children: boo
         for child in below:
             plan(store, child, rest.uri)  # so that they are known to be unsent, should the server go away now
         for child in below:
-            send(store, child, rest, attempts)
+            _put_below(store, send(store, child, rest, attempts), sent, rest, attempts)
     return sent
+
+
+def _put_below(store: Store, child: Sent, parent: Sent, rest: Rest, attempts: int) -> None:
+    """A run that was sent before the one above it could not say so."""
+    if child.above != parent.remote_id:
+        tag = {"key": PARENT_TAG, "value": parent.remote_id}
+        _patiently(attempts, lambda: rest.post("runs/set-tag", {"run_id": child.remote_id, **tag}))
+        _keep(store.root, child._replace(above=parent.remote_id))
 
 
 def follow(store: Store, run_id: str, rest: Rest) -> Sent:
@@ -140,7 +150,7 @@ def _ended(log: str, offset: int) -> bool:
 
 
 def _children(store: Store, run_id: str) -> list[str]:
-    page = store.search(f"tags.`mlflow.parentRunId` = '{run_id}'", limit=10_000, view="all")
+    page = store.search(f"tags.`{PARENT_TAG}` = '{run_id}'", limit=10_000, view="all")
     return sorted(run.run_id for run in page.runs)
 
 
@@ -214,6 +224,7 @@ def _introduce(store: Store, sent: Sent, rest: Rest) -> Sent:
             "max_results": 1,
         },
     ).get("runs")
+    over = ""
     if found:
         info = found[0]["info"]
     else:
@@ -221,10 +232,14 @@ def _introduce(store: Store, sent: Sent, rest: Rest) -> Sent:
         parent = _parent_of(store, sent.run_id)
         above = state_of(store, parent) if parent else None
         if above is not None and above.remote_id and above.uri == rest.uri:
-            body["tags"] = [*body["tags"], {"key": "mlflow.parentRunId", "value": above.remote_id}]
+            over = above.remote_id
+            body["tags"] = [*body["tags"], {"key": PARENT_TAG, "value": over}]
         info = rest.post("runs/create", body)["run"]["info"]
     return sent._replace(
-        remote_id=info["run_id"], experiment_id=experiment, artifact_uri=info.get("artifact_uri", "")
+        remote_id=info["run_id"],
+        experiment_id=experiment,
+        artifact_uri=info.get("artifact_uri", ""),
+        above=over,
     )
 
 

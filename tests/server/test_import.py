@@ -16,7 +16,9 @@ from runner.tracking.takeover import take_over
 from runner.values import Silent
 from tests.helpers import make_tree, proj
 from tests.server.conftest import Start, run_flow
-from tests.server.test_mirror import rich_run
+from tests.server.test_mirror import compare_runs, quick, rich_run
+
+__all__ = ["quick"]
 
 
 def imported(source: str, target: Store, artifacts: str = "") -> None:
@@ -101,6 +103,38 @@ def test_there_and_back(start: Start, tmp_path: object) -> None:
     assert {path: file["size"] for path, file in theirs.artifacts.items()} == {
         path: file["size"] for path, file in ours.artifacts.items()
     }
+
+
+@pytest.mark.parametrize("way", ["export --to-mlflow", "export last --to-mlflow"])
+def test_imported_and_given_back(start: Start, tmp_path: object, way: str) -> None:
+    """From one server into a store, and from there to another: equal, each run once."""
+    first = start()
+    with Rest(first.url, {}) as rest:
+        store = Store(os.path.join(str(tmp_path), "origin"))
+        origin = rich_run(store)
+        mirror.send(store, origin, rest)
+    here, back = (os.path.join(str(tmp_path), name) for name in ("here", "back"))
+    assert proj("import", first.url, "--store", here).code == 0
+    middle = Store(here)
+    main = next(run for run in middle.search(view="all").runs if run.name == "main")
+    arguments = [word.replace("last", main.run_id) for word in way.split()]
+    second = start("--store", back)  # the last one counts
+    for _ in range(2):
+        done = proj(*arguments, second.url, "--store", here, "--json")
+        assert done.code == 0, done.err
+        assert {each["unsent"] for each in json.loads(done.out)} == {0}
+    compare_runs(middle, main.run_id, Store(back))
+
+
+def test_export_says_what_it_cannot_do(tmp_path: object) -> None:
+    store = Store(str(tmp_path))
+    store.create_run("0", name="a").close()
+    done = proj("export", "--to-mlflow", "http://127.0.0.1:9", "-o", "x.csv", "--store", store.root)
+    assert done.code == 2
+    assert "--output" in done.err
+    done = proj("export", "--to-mlflow", "http://127.0.0.1:9", "--store", store.root)
+    assert done.code == 125
+    assert "cannot be reached" in done.err
 
 
 def test_an_old_folder(tmp_path: object) -> None:

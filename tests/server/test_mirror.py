@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import pytest
 
 from runner.tracking import mirror, models
+from runner.tracking.fold import Run
 from runner.tracking.follower import begin, destination
 from runner.tracking.rest import Rest, Unreachable
 from runner.tracking.store import Store
@@ -130,6 +131,17 @@ def rich_run(store: Store, metrics: int = 2500) -> str:
 
 def compare(here: Store, run_id: str, there: Store) -> None:
     """Everything that MLflow knows of a run is the same there, and each run is there once."""
+    theirs = compare_runs(here, run_id, there)
+    assert len({link["model_id"] for link in theirs.links}) == 1
+    logged = [model for model in models.listing(there.root) if model.status == "LOGGED_MODEL_READY"]
+    assert [(model.name, model.params) for model in logged] == [("m", {"k": "v"})]
+    place = os.path.join(models.directory(there.root, logged[0].model_id), "artifacts", "MLmodel")
+    with open(place) as file:
+        assert file.read() == "flavors: {}"
+
+
+def compare_runs(here: Store, run_id: str, there: Store) -> Run:
+    """All but the models."""
     found = there.search(limit=100, view="all").runs
     assert sorted(run.name for run in found) == ["child", "main"]
     theirs = next(run for run in found if run.name == "main")
@@ -151,12 +163,7 @@ def compare(here: Store, run_id: str, there: Store) -> None:
     assert {path: file["size"] for path, file in theirs.artifacts.items()} == {
         "dir/small ü.txt": 3, "dir/empty": 0, "dir/big": 700_000,
     }  # fmt: skip
-    assert len({link["model_id"] for link in theirs.links}) == 1
-    logged = [model for model in models.listing(there.root) if model.status == "LOGGED_MODEL_READY"]
-    assert [(model.name, model.params) for model in logged] == [("m", {"k": "v"})]
-    place = os.path.join(models.directory(there.root, logged[0].model_id), "artifacts", "MLmodel")
-    with open(place) as file:
-        assert file.read() == "flavors: {}"
+    return theirs
 
 
 def send(store: Store, run_id: str, url: str, attempts: int = 6) -> mirror.Sent:
@@ -180,7 +187,7 @@ def test_a_run_is_sent_whole_and_once(start: Start, here: Store) -> None:
     assert mirror.pending(here) == []
 
 
-@pytest.mark.parametrize("seed", [1, 2, *(pytest.param(n, marks=pytest.mark.slow) for n in range(3, 15))])
+@pytest.mark.parametrize("seed", [1, 2, *(pytest.param(n, marks=pytest.mark.slow) for n in range(3, 21))])
 def test_a_bad_way(start: Start, here: Store, ways: list[Way], seed: int) -> None:
     server, there = remote(start)
     way = Way(server.port, seed, 0.3)
@@ -205,6 +212,15 @@ def test_forgotten_after_it_was_sent(start: Start, here: Store) -> None:
     send(here, run_id, server.url)
     for name in os.listdir(os.path.join(here.root, "mirrors")):
         os.unlink(os.path.join(here.root, "mirrors", name))
+    send(here, run_id, server.url)
+    compare(here, run_id, there)
+
+
+def test_a_run_below_is_sent_first(start: Start, here: Store) -> None:
+    server, there = remote(start)
+    run_id = rich_run(here)
+    child = next(run.run_id for run in here.search().runs if run.name == "child")
+    send(here, child, server.url)
     send(here, run_id, server.url)
     compare(here, run_id, there)
 
