@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
 from typing import Any
 from urllib.parse import quote
 
@@ -13,7 +16,7 @@ from hypothesis import strategies as st
 from runner.server.fields import EnumKind
 from runner.server.route import Route
 from runner.server.table import endpoints
-from tests.server.conftest import World
+from tests.server.conftest import Start, World
 
 ODD: st.SearchStrategy[Any] = st.recursive(
     st.one_of(
@@ -97,3 +100,33 @@ def test_the_description_is_whole(world: World) -> None:
     body = found["paths"]["/api/2.0/mlflow/runs/log-metric"]["post"]["requestBody"]
     schema = body["content"]["application/json"]["schema"]
     assert schema["required"] == ["run_id", "key", "value", "timestamp"]
+
+
+@pytest.mark.slow
+def test_the_description_holds(start: Start, tmp_path: object) -> None:
+    """What schemathesis makes of it: no request fails the server, and no answer is one that is not described."""
+    server = start()
+    server.client().new_run()
+    options = {
+        "--phases": "coverage,fuzzing",
+        "--max-examples": "20",
+        "--seed": "1",
+        "--generation-database": "none",
+        "--checks": "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance",
+        "--request-timeout": "20",
+        "--warnings": "off",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "schemathesis.cli", "run", f"{server.url}/openapi.json", "--no-color"]
+        + [word for pair in options.items() for word in pair],
+        cwd=str(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    tested = re.search(r"Tested: (\d+)", done.stdout)
+    assert tested, done.stdout[-2000:]
+    assert int(tested[1]) >= 40
+    assert server.client().call("GET", "/health").status == 200
