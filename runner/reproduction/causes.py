@@ -39,6 +39,7 @@ def find(
         causes += _inputs(old, first)
     causes += _parameters(old, first)
     causes += _missing_files(old, first)
+    causes += _untouched(first, {name for _, name in differing})
     causes += environment(old, first)
     if differing & varying:
         names = ", ".join(sorted(name for _, name in differing & varying)[:5])
@@ -110,6 +111,12 @@ def _hardware(old: Recorded, new: Recorded) -> list[Cause]:
         if name in after and before[name] != after[name]
     ]
     return [Cause("hardware", "; ".join(changed))] if changed else []
+
+
+def _untouched(new: Recorded, differing: set[str]) -> list[Cause]:
+    names = ", ".join(name for name in new.untouched if name in differing)
+    what = f"the command found {names} there and did not write it anew" if names else ""
+    return [Cause("inputs", what)] if what else []
 
 
 def _missing_files(old: Recorded, new: Recorded) -> list[Cause]:

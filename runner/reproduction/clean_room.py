@@ -18,6 +18,7 @@ from runner.values import CodeState, Report
 
 __all__ = ["Room", "Terms", "enter"]
 
+GONE = "put it back to where it was, or reproduce a bundle of the run, which has its inputs"
 COPIED = 1_000_000_000  # bytes; a larger input is linked
 
 
@@ -134,7 +135,8 @@ def _inputs(recorded: Recorded, room: Room, terms: Terms, report: Report) -> lis
         elif problem:
             faults.append(problem)
     if faults:
-        hint = "--anyway  runs with the changed ones" if not terms.anyway else ""
+        gone = [fault for fault in faults if fault.endswith("is not there")]
+        hint = GONE if gone else "--anyway  runs with the changed ones"
         raise CannotRunError("inputs", "\n".join(faults), hint)
     return doubts
 

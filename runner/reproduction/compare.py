@@ -73,8 +73,9 @@ def _named(recorded: Recorded) -> dict[str, Recorded]:
 def varying(new: Sequence[Recorded]) -> set[tuple[str, str]]:
     """(kind, name) of what the repetitions do not agree about."""
     found = set()
-    for other in new[1:]:
-        for each in runs(new[0], [other], Tolerances()):
+    first, *others = (each._replace(untouched=()) for each in new)
+    for other in others:
+        for each in runs(first, [other], Tolerances()):
             if each.result in DIFFERENT:
                 found.add((each.kind, each.name))
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from runner import paths
@@ -98,7 +98,7 @@ def _judged(
         tuple(compared),
         tuple(changed),
         (*notes, *verdict.reservations(run, compared)),
-        _hint(found[0].kind, run.run_id, made[0].run.run_id) if found else "",
+        _hint(found[0].kind, run.run_id, made) if found else "",
     )
 
 
@@ -137,11 +137,12 @@ def _make(
     return room.doubts
 
 
-def _hint(cause: str, old: str, new: str) -> str:
+def _hint(cause: str, old: str, made: Sequence[Recorded]) -> str:
     if cause == "nondeterminism":
-        return "-n 5  lets numbers vary as much as five runs do; proj run --seed 7  pins sources of chance"
+        more = "-n 5  lets numbers vary as much as five runs do; " if len(made) < 3 else ""
+        return f"{more}proj run --seed 7  pins sources of chance"
     if cause == "unknown":
-        return f"proj diff {old[:12]} {new[:12]}  shows all; what the command reads is declared as `inputs:`"
+        return f"proj diff {old[:12]} {made[0].run.run_id[:12]}  shows all; what the command reads is declared as `inputs:`"
     return ""
 
 

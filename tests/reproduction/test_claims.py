@@ -128,11 +128,20 @@ def test_an_output_that_came_with_the_code(tmp_path: object, marker: str) -> Non
     assert "did not write out.txt" in notes(verdict)
 
 
+def test_another_output_that_came_with_the_code(tmp_path: object, marker: str) -> None:
+    command = f"test -e {marker} || echo 1 > out.txt"
+    run = ran(project(tmp_path, command, "[out.txt]", **{"out.txt": "old"}))
+    make_tree(tmp_path, {"marker": ""})
+    verdict = reproduced(run)
+    assert (verdict["verdict"], verdict["cause"]) == ("different", "inputs")
+    assert "found out.txt there" in verdict["causes"][0]["text"]
+
+
 def test_an_old_output_outside_of_the_project(tmp_path: object) -> None:
     path = f"{tmp_path}/outside.txt"
     run = ran(project(tmp_path, f"test -e {path} || echo 1 > {path}", f"[{path}]"))
     verdict = reproduced(run)
-    assert (verdict["verdict"], result(verdict, path)) == ("different", "missing")
+    assert (verdict["verdict"], verdict["cause"], result(verdict, path)) == ("different", "inputs", "missing")
     os.unlink(path)
     verdict = reproduced(run)
     assert verdict["verdict"] == "identical"
