@@ -82,7 +82,8 @@ def _made(
         "details": specified.details,
         "warnings": specified.warnings,
     }
-    if not options.get("kept_lock"):
+    # what variables mean in a specification is looked up each time
+    if not options.get("kept_lock") and not specified.plan.get("varying"):
         files = specified.files
         if options.get("checkout"):  # what is in the folder is named by the checkout
             files = tuple(path for path in files if not path.startswith(os.path.join(directory, "")))

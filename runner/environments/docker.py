@@ -61,6 +61,7 @@ def specify(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], r
         "pinned": pinned,
         "offline": bool(options.get("offline")),
         "packages": packages and {"content": packages.content, "plan": packages.plan},
+        "varying": bool(packages and packages.varying),
         "name": f"proj/{docker_spec.slug(name)}",
     }
     details: dict[str, Json] = (
@@ -150,9 +151,7 @@ def _on_top(
     if plan["packages"] and text.get("requirements") is not None:
         from runner.environments import docker_install
 
-        found = docker_install.ensure(
-            plan["packages"], str(text["requirements"]), base, fresh=fresh, report=report
-        )
+        found = docker_install.ensure(plan["packages"], str(text["requirements"]), base, report)
     if plan["copied"]:
         from runner.environments import docker_images
         from runner.environments.docker_context import scan
@@ -228,6 +227,8 @@ def build(specified: Specified, lock: str, prefix: str, handle: int, report: Rep
         from runner.environments.packages import packages
 
         details |= {"python": wanted["python"], "packages": len(packages(wanted["requirements"]))}
+        if wanted.get("warning"):
+            details["warnings"] = [wanted["warning"]]
     return {
         "id": str(image["Id"]),
         "name": "" if plan["pinned"] else wanted.get("image") or stated.image,

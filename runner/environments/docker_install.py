@@ -11,8 +11,8 @@ from typing import Any
 
 from runner import container_engine, paths, process
 from runner.environments import indexes, locking, seed
+from runner.environments.building import exclusive
 from runner.environments.copies import Copies
-from runner.environments.filling import WHERE
 from runner.environments.virtualenv import BINARY
 from runner.errors import EnvironmentFailure
 from runner.values import Json, Report, Step
@@ -58,9 +58,7 @@ class Told:
         return f"file://{place}" if path.startswith("file://") else place
 
 
-def ensure(
-    packages: Mapping[str, Any], lock: str, base: str, *, fresh: bool, report: Report
-) -> dict[str, Json]:
+def ensure(packages: Mapping[str, Any], lock: str, base: str, report: Report) -> dict[str, Json]:
     """Name and id of the image that is `base` (an id) with the packages of the lock; projects share it."""
     import json
     from hashlib import sha256
@@ -72,8 +70,11 @@ def ensure(
     local = [[text, digest] for text, _, _, digest in plan["local"]]
     parts = json.dumps([base, lock, built, local])
     name = f"proj/packages:{sha256(parts.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
-    made = None if fresh else container_engine.inspect("image", name)
-    image = str(made["Id"]) if made else _install(plan, lock, python_of(base, base), base, name, report)
+    path = paths.cache("locks", f"{name.rpartition(':')[2]}.installing")
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with exclusive(path, report, "waiting: another proj installs the same packages into this image"):
+        made = container_engine.inspect("image", name)
+        image = str(made["Id"]) if made else _install(plan, lock, python_of(base, base), base, name, report)
     return {"image": name, "id": image}
 
 
@@ -140,15 +141,16 @@ def _where(plan: Mapping[str, Any], told: Told) -> dict[str, str]:
     extra = (of_uv.get("UV_INDEX") or of_uv.get("UV_EXTRA_INDEX_URL") or "").split()
     links = [each for each in of_uv.get("UV_FIND_LINKS", "").split(",") if each]
     for line in (*plan["build"], *plan["lines"]):
-        name, _, value = line.replace("=", " ", 1).partition(" ")
-        if not line.startswith(WHERE) or not value:
+        option = re.match(r"(-[if]|--[a-z-]+)[\s=]*(.*)", line)
+        if not option or not option[2]:
             continue
+        name, value = option[1], option[2]
         if name in ("--index-url", "-i"):
-            index = value.strip()
+            index = value
         elif name == "--extra-index-url":
-            extra.append(value.strip())
+            extra.append(value)
         elif name in ("--find-links", "-f"):
-            links.append(os.path.join(plan["base"], value.strip()) if "://" not in value else value.strip())
+            links.append(os.path.join(plan["base"], value) if "://" not in value else value)
     ask = _with_password if of_uv.get("UV_KEYRING_PROVIDER") == "subprocess" else str
     found = {
         "PIP_INDEX_URL": told.mounted(ask(index)),
@@ -189,10 +191,10 @@ def _committed(plan: Mapping[str, Any], told: Told, script: str, base: str, tag:
     from runner.environments import docker_images
 
     engine = docker_images.client()
-    name = f"{NAME}{tag.rpartition(':')[2]}"
+    # another name each time: processes that do not share our cache may do the same on this engine
+    name = f"{NAME}{tag.rpartition(':')[2]}-{os.urandom(4).hex()}"
     try:
         with report.step(f"installing the packages of {plan['shown']} into the image") as step:
-            container_engine.remove(name)  # of a build that was killed
             config = (container_engine.inspect("image", base) or {}).get("Config") or {}
             words = ["/bin/sh", script]
             # as root, whoever the image's user is; by the engine and not by its client, which would

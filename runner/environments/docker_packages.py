@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -33,6 +34,7 @@ class Packages(NamedTuple):
     files: tuple[str, ...]  # absolute: read, or looked for in vain
     plan: Mapping[str, Any]  # for resolve() and for docker_install
     warnings: tuple[str, ...]
+    varying: bool  # see requirements.Flat
 
 
 def read(file: str, directory: str, options: Mapping[str, Any]) -> Packages:
@@ -59,6 +61,7 @@ def read(file: str, directory: str, options: Mapping[str, Any]) -> Packages:
         "constraints": [path for part in parts for path in part.constraints],
         "local": [list(each) for each in local],
         "shown": file,
+        "strict": bool(options.get("strict_python")),
         "offline": bool(options.get("offline")),
         "wheels": str(options.get("wheels") or ""),
     }
@@ -66,10 +69,11 @@ def read(file: str, directory: str, options: Mapping[str, Any]) -> Packages:
     content: list[Json] = [wanted.form, wanted.python, list[Json](wanted.arguments)]
     content += [[part.content for part in parts], list[Json](texts), settings.identity]
     content.append([[each.text, each.digest] for each in local])
+    varying = any(part.varying for part in parts)
     files = [*wanted.files, *wanted.content_files, *indexes.files()]
     files += [path for part in parts for path in part.files]
     warnings = [*wanted.warnings, *(note for part in parts for note in part.warnings)]
-    return Packages(content, tuple(dict.fromkeys(files)), plan, tuple(warnings))
+    return Packages(content, tuple(dict.fromkeys(files)), plan, tuple(warnings), varying)
 
 
 def python_of(image: str, shown: str) -> dict[str, str]:
@@ -91,12 +95,13 @@ def python_of(image: str, shown: str) -> dict[str, str]:
 
 def check(plan: Mapping[str, Any], python: Mapping[str, str], shown: str) -> str:
     """A warning when the image has another patch version than asked for; an error for another Python."""
-    from runner.environments import interpreters
+    from runner.environments.interpreters import matches, normalized
 
-    wanted, have = str(plan["python"]), python["version"]
-    if not wanted or interpreters.matches(have, wanted):
+    wanted, have = normalized(str(plan["python"]), plan["where"]), python["version"]
+    if not wanted or matches(have, wanted):
         return ""
-    if interpreters.matches(have, ".".join(wanted.split(".")[:2])):
+    exact = re.fullmatch(r"(?:==)?(\d+\.\d+)\.\d+", wanted)
+    if exact and matches(have, exact[1]) and not plan["strict"]:
         return f"{plan['where']} asks for Python {wanted}; the image {shown} has {have}"
     raise InputError(
         f"{plan['where']} asks for Python {wanted}, and the image {shown} has {have}",
@@ -127,34 +132,35 @@ def _platform(python: Mapping[str, str]) -> list[str]:
     return ["--python-platform", f"{machine}-manylinux_2_{max(fitting)}"] if fitting else []
 
 
-def kept(content: Json, base: str) -> str:
-    """Where the lock of these packages for this image is kept."""
-    from hashlib import sha256
-
-    parts = json.dumps(["image", content, base], sort_keys=True)
-    name = sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-    return paths.cache("locks", f"{name}.image")
-
-
 def lock(
     packages: Mapping[str, Any], base: str, shown: str, options: Mapping[str, Any], report: Report
 ) -> dict[str, str]:
-    """`requirements` (kept from an earlier time, or resolved) and `python` (version) for the image `base` (an id)."""
-    plan = packages["plan"]
+    """For the image `base` (an id): `requirements` (kept, or resolved), `python` (version), perhaps a `warning`."""
     python = python_of(base, shown)
-    if warning := check(plan, python, shown):
+    found = {"python": python["version"]}
+    if warning := check(packages["plan"], python, shown):
         report.warn(warning)
-    path = kept(packages["content"], base)
+        found["warning"] = warning
+    path = _kept(packages["content"], python)
     if not options.get("refresh"):
         try:
             with open(path, encoding="utf-8") as file:
-                return {"requirements": file.read(), "python": python["version"]}
+                return {**found, "requirements": file.read()}
         except FileNotFoundError:
             pass
-    text = resolve(plan, python, options, report)
+    text = resolve(packages["plan"], python, options, report)
     os.makedirs(os.path.dirname(path), exist_ok=True)
     draft = f"{path}.{os.getpid()}"
     with open(draft, "w", encoding="utf-8") as file:
         file.write(text)
     os.replace(draft, path)
-    return {"requirements": text, "python": python["version"]}
+    return {**found, "requirements": text}
+
+
+def _kept(content: Json, python: Mapping[str, str]) -> str:
+    """Where the lock of these packages is kept: another image with the same Python gets the same versions."""
+    from hashlib import sha256
+
+    parts = json.dumps(["image", content, python], sort_keys=True)
+    name = sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return paths.cache("locks", f"{name}.image")

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from runner import memo, paths
 from runner.errors import EnvironmentFailure, InputError
 
-__all__ = ["Interpreter", "asked", "choose", "found", "matches", "own"]
+__all__ = ["Interpreter", "asked", "choose", "found", "matches", "normalized", "own"]
 
 # Where two have the same version, the first of these is taken.
 PREFERENCE = ("proj", "uv", "pyenv", "PATH", "system", "conda")
@@ -72,7 +72,7 @@ def choose(asked: str, where: str, *, strict: bool = False) -> tuple[Interpreter
     asked = asked.strip()
     if os.sep in asked:
         return _at(asked, where), ""
-    wanted = _normalized(asked, where)
+    wanted = normalized(asked, where)
     mine = own()
     if not wanted or (wanted[0] in "<>~!=" and matches(mine.version, wanted)):
         return mine, ""
@@ -87,7 +87,7 @@ def choose(asked: str, where: str, *, strict: bool = False) -> tuple[Interpreter
     raise _missing(asked, where, every, near)
 
 
-def _normalized(asked: str, where: str) -> str:
+def normalized(asked: str, where: str) -> str:
     text = asked.lower().replace(" ", "")
     text = re.sub(r"^(?:python|cpython)-?(?===|[<>~!=\d])", "", text)
     text = re.sub(r"^=(?!=)", "==", text)  # conda's =3.10

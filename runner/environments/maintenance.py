@@ -124,7 +124,7 @@ def _sweep() -> None:
         return
     for name in os.listdir(paths.temporary()):
         path = os.path.join(paths.temporary(), name)
-        if name.startswith(("package-", "pylock.")) and os.stat(path).st_mtime < time.time() - DAY:
+        if name.startswith(("package-", "pylock.", "image-")) and os.stat(path).st_mtime < time.time() - DAY:
             shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
     ready = set(cache.ready())
     for name in names:

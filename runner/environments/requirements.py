@@ -43,6 +43,7 @@ SKIPPED = {
     ".pytest_cache",
     "node_modules",
 }
+VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")  # as pip has it
 ARCHIVES = (".whl", ".tar.gz", ".zip", ".tar.bz2", ".tgz")
 
 
@@ -62,6 +63,7 @@ class Flat(NamedTuple):
     files: tuple[str, ...]
     content: Json  # all of it, without credentials
     warnings: tuple[str, ...]
+    varying: bool  # a line has ${NAME}: what it means is not known from the files alone
 
 
 class _Reader:
@@ -76,9 +78,14 @@ class _Reader:
         self.files: list[str] = []
         self.warnings: list[str] = []
         self.open: list[str] = []
+        self.varying = False
 
     def lines(self, texts: Iterable[str], folder: str, where: str) -> Iterator[str]:
         for line in _logical(texts):
+            if VARIABLE.search(line):
+                self.varying = True
+                # in a URL it is often a password: uv puts that in, and neither lock nor record has it
+                line = line if re.search(r"(?<!file)://", line) else _expanded(line)
             option = OPTION.match(line) if line.startswith("-") else None
             if option is None:
                 yield self.requirement(line, folder, where)
@@ -97,6 +104,7 @@ class _Reader:
                 yield line
 
     def nested(self, name: str, value: str, folder: str, where: str) -> Iterator[str]:
+        self.varying = self.varying or "$" in value
         path = os.path.normpath(os.path.join(folder, os.path.expandvars(value)))
         if not os.path.isfile(path) and os.path.isfile(os.path.join(self.base, value)):
             path = os.path.normpath(os.path.join(self.base, value))
@@ -177,8 +185,8 @@ def flatten(lines: Iterable[str], base: str, where: str, *, editable: bool = Tru
     reader = _Reader(base, editable)
     flat = tuple(reader.lines(lines, base, where))
     content: Json = [
-        [redact(line) for line in flat],
-        [redact(line) for line in reader.constraint_texts],
+        [_told(line) for line in flat],
+        [_told(line) for line in reader.constraint_texts],
         [[each.text, each.editable, each.digest] for each in reader.local],
     ]
     return Flat(
@@ -188,7 +196,22 @@ def flatten(lines: Iterable[str], base: str, where: str, *, editable: bool = Tru
         tuple(reader.files),
         content,
         tuple(reader.warnings),
+        reader.varying,
     )
+
+
+def _expanded(line: str) -> str:
+    return VARIABLE.sub(lambda match: os.environ.get(match[1], match[0]), line)
+
+
+def _told(line: str) -> str:
+    """Without credentials; what variables mean in it is told by a digest, as it may be one in any place."""
+    plain = redact(line)
+    if VARIABLE.search(line):
+        from hashlib import sha256
+
+        plain += " " + sha256(redact(_expanded(line)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return plain
 
 
 def _logical(texts: Iterable[str]) -> Iterator[str]:

@@ -39,6 +39,7 @@ def specify(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], r
         "constraints": [path for part in parts for path in part.constraints],
         "local": [list(each) for each in local],
         "shown": where,
+        "varying": any(part.varying for part in parts),
         "offline": bool(options.get("offline")),
         "wheels": str(options.get("wheels") or ""),
     }

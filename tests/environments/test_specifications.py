@@ -15,7 +15,7 @@ from runner.environments.specification import read
 from runner.errors import EnvironmentFailure, InputError
 from tests.environments.conftest import Recorder
 from tests.environments.packages import make_source, make_wheel
-from tests.environments.test_virtualenv import VERSION, output, prepare
+from tests.environments.test_virtualenv import VERSION, output, prepare, project_with
 from tests.helpers import git, make_tree
 
 MINE = f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -263,3 +263,29 @@ def test_lines_are_flattened_as_pip_reads_them(tmp_path: object) -> None:
     )
     assert flat.constraints == (f"{project}/limits.txt",)
     assert {os.path.basename(path) for path in flat.files} == {"a.txt", "b.txt", "c.txt", "limits.txt"}
+
+
+def test_variables_in_requirements_mean_what_they_mean_now(
+    tmp_path: object, index: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with pip; a second run with another value is another environment."""
+    files = {"-1.0.txt": "tiny==1.0\n", "-2.0.txt": "tiny==2.0\n"}
+    for line in (
+        "tiny==${WANTED}",
+        "-r sub/${WANTED}.txt",
+        "tiny @ file://${INDEX}/tiny-${WANTED}-py3-none-any.whl",
+    ):
+        project = project_with(f"{tmp_path}/{len(line)}", line)
+        make_tree(project, {f"sub/{name[1:]}": text for name, text in files.items()})
+        age(project)
+        monkeypatch.setenv("INDEX", index)
+        for version in ("1.0", "2.0", "1.0"):
+            monkeypatch.setenv("WANTED", version)
+            assert output(prepare(project, "python_env.yaml"), VERSION) == version, line
+
+
+def age(folder: str) -> None:
+    """So old that what is in it would be remembered."""
+    for parent, folders, names in os.walk(folder):
+        for name in (*folders, *names):
+            os.utime(os.path.join(parent, name), (1_000_000, 1_000_000))

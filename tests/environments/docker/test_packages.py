@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -158,6 +160,44 @@ def test_an_image_with_another_python_says_so(image: str, project: str, prepare:
     make_tree(project, {"python_env.yaml": "python: '3.7'\ndependencies: [tiny]\n"})
     with pytest.raises(InputError, match=r"python_env.yaml:1 asks for Python 3.7, and the image .* has 3\."):
         prepare(image=image, python_env="python_env.yaml")
+
+
+def test_another_patch_version_is_told_and_recorded(
+    image: str, project: str, prepare: Prepare, report: Recorder
+) -> None:
+    make_tree(project, {"requirements.txt": "tiny\n"})
+    version = str(prepare(image=image, python_env="requirements.txt").details["python"])
+    asked = f"{version.rpartition('.')[0]}.98"
+    make_tree(project, {"python_env.yaml": f"python: '{asked}'\ndependencies: [tiny]\n"})
+    environment = prepare(image=image, python_env="python_env.yaml")
+    text = f"python_env.yaml:1 asks for Python {asked}; the image {image} has {version}"
+    assert report.warnings == [text]
+    assert environment.details["warnings"] == [text]
+    with pytest.raises(InputError, match="and the image"):
+        prepare(image=image, python_env="python_env.yaml", _strict_python=True, _refresh=True)
+
+
+def test_two_at_once_install_once(image: str, project: str) -> None:
+    variant(image, "proj-test/fresh:3")
+    text = "name: p\ndocker_env: {image: 'proj-test/fresh:3', python_env: requirements.txt}\n"
+    text += "entry_points:\n  main: {command: 'python -c \"import tiny; print(tiny.VERSION)\"'}\n"
+    folders = [
+        make_tree(os.path.join(project, name), {"MLproject": text, "requirements.txt": "tiny\n"})
+        for name in "ab"
+    ]
+    argv = [sys.executable, "-m", "runner", "run"]
+    pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    running = [subprocess.Popen([*argv, folder], **pipes) for folder in folders]
+    ended = [(*child.communicate(timeout=60), child.returncode) for child in running]
+    assert [(out, code) for out, _, code in ended] == [("2.0\n", 0)] * 2, ended
+    assert sum("installing the packages" in err for _, err, _ in ended) == 1, ended
+
+
+@pytest.mark.slow
+def test_podman(podman: str, project: str, prepare: Prepare, run: Any) -> None:
+    make_tree(project, {"requirements.txt": "other\n"})
+    environment = prepare(image=podman, python_env="requirements.txt")
+    assert run(environment, SHOW).out == "1.0 1.0\n"
 
 
 def test_packages_that_cannot_be_installed(image: str, project: str, prepare: Prepare, index: str) -> None:
