@@ -10,18 +10,21 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from runner import container_engine
 from runner.errors import BackendError, ProjError
 from runner.values import Job
 
-__all__ = ["CODE", "RECORD", "Finished", "argv", "farewell", "finish", "name_of", "sweep"]
+__all__ = ["CODE", "RECORD", "Finished", "argv", "farewell", "finish", "name_of", "reachable", "sweep"]
 
 CODE = "/mlflow/projects/code"  # where the project is, as in images that MLflow builds
 RECORD = "/proj/run"  # where the run's record is
 LABEL = "proj.run"
 HOST = "host.docker.internal"  # our machine, seen from a container that has a network of its own
+BRIDGES = (b"docker0", b"podman0", b"cni-podman0")
+SIOCGIFADDR = 0x8915
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 PASSED = (
     "PROJ_",
@@ -99,8 +102,8 @@ def argv(job: Job) -> list[str]:
         words += [word for group in options.get("groups", ()) for word in ("--group-add", str(group))]
     if options.get("remapped") and "userns" not in given:
         words += ["--userns", "host"]
-    own_network = bool(given & {"network", "net"}) or sys.platform != "linux"
-    if not own_network:
+    own_network = has_own_network(options)
+    if not own_network and not given & {"network", "net"}:
         words += ["--network", "host"]
     if options.get("workdir") and not given & {"workdir", "w"}:
         words += ["--workdir", str(options["workdir"])]
@@ -131,6 +134,36 @@ def _variables(job: Job, options: Mapping[str, Any], own_network: bool) -> Itera
             yield from ("-e", name)
     for name, value in {"PROJ_RUN_DIR": RECORD, **constants}.items():
         yield from ("-e", f"{name}={value}")
+
+
+def has_own_network(options: Mapping[str, Any]) -> bool:
+    """Whether 127.0.0.1 in there is not ours."""
+    flags = [str(each) for each in options.get("flags", ())]
+    named = [word for flag in flags for word in flag.split("=", 1)]
+    for name, value in pairwise(named):
+        if name in ("--network", "--net"):
+            return value != "host"
+    return sys.platform != "linux"
+
+
+def reachable(options: Mapping[str, Any]) -> str:
+    """The address of this machine that a run's port is bound to, so that its container can reach it.
+
+    With a network of its own, on Linux: that of the engine's bridge, if there is one. Elsewhere the engine leads
+    `host.docker.internal` to our loopback.
+    """
+    if sys.platform == "linux" and has_own_network(options):
+        import fcntl
+        from socket import AF_INET, SOCK_DGRAM, inet_ntoa, socket
+
+        with socket(AF_INET, SOCK_DGRAM) as probe:
+            for bridge in BRIDGES:
+                try:
+                    found = fcntl.ioctl(probe.fileno(), SIOCGIFADDR, bridge.ljust(40, b"\0"))
+                except OSError:
+                    continue  # no such interface, or one without an address
+                return inet_ntoa(found[20:24])
+    return "127.0.0.1"
 
 
 def _to_loopback(value: str) -> bool:

@@ -173,9 +173,19 @@ class Recorder:
             else:
                 result[name] = value
         result.update(self._plan.parameters.variables)
-        self._endpoint = endpoint.bind()
+        self._endpoint = self._bind(activation)
         result.update(self._endpoint.variables(self.run_id, self._experiment_id))
         return result
+
+    def _bind(self, activation: Activation) -> endpoint.Endpoint:
+        if "container" in activation.options:
+            from runner import container
+
+            try:
+                return endpoint.bind(container.reachable(activation.options["container"]))
+            except OSError:
+                pass  # such as a bridge that is going away; most commands log nothing
+        return endpoint.bind()
 
     def command(self, job: Job) -> None:
         shown = variables.chosen(job.variables, self._plan.parameters.variables.values())

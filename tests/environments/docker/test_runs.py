@@ -12,7 +12,7 @@ import pytest
 
 from runner.errors import InputError
 from runner.values import Environment
-from tests.environments.docker.conftest import BUILD
+from tests.environments.docker.conftest import BUILD, docker
 from tests.environments.docker.test_ends import names
 from tests.helpers import make_tree, proj
 
@@ -202,7 +202,10 @@ print(urllib.request.urlopen(urllib.request.Request(url, json.dumps(body).encode
 """
 
 
-def test_complaint_2697_a_container_logs_to_its_run(image: str, project: str) -> None:
+@pytest.mark.parametrize("network", ["", "host", "bridge", "named"])
+def test_complaint_2697_a_container_logs_to_its_run(image: str, project: str, network: str) -> None:
+    if network in ("bridge", "named") and not docker("network", "ls", "-q", "--filter", "driver=bridge"):
+        pytest.skip("the engine has no bridge")
     make_tree(
         project,
         {
@@ -210,7 +213,14 @@ def test_complaint_2697_a_container_logs_to_its_run(image: str, project: str) ->
             "log.py": LOGGING,
         },
     )
-    done = proj("run", project)
+    name = f"proj-{os.path.basename(os.path.dirname(project))}"[:40] if network == "named" else network
+    if network == "named":
+        docker("network", "create", name)
+    try:
+        done = proj("run", project, *(["-A", f"network={name}"] if name else []))
+    finally:
+        if network == "named":
+            docker("network", "rm", name)
     assert (done.code, done.out) == (0, "200\n"), done.err
     shown = proj("show", "last", "--json")
     assert "from-inside" in shown.out, shown.err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -210,6 +211,26 @@ def test_complaint_2697_a_network_of_its_own_reaches_the_endpoint_by_another_nam
     assert "MLFLOW_TRACKING_URI=http://host.docker.internal:4711" in pairs(line, "-e")
     assert pairs(line, "--add-host") == ["host.docker.internal:host-gateway"]
     assert "MLFLOW_TRACKING_URI" in pairs(words(made), "-e")  # the host's network: as it is
+
+
+@pytest.mark.parametrize(
+    ("flags", "own"),
+    [
+        ([], False),
+        (["--network", "host"], False),
+        (["--net=host"], False),
+        (["--network", "mine"], True),
+        (["--network=bridge", "-t"], True),
+        (["--memory", "1g"], False),
+    ],
+)
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere containers are in a machine of their own")
+def test_whose_loopback_it_is(job: Callable[..., Job], flags: list[str], own: bool) -> None:
+    assert container.has_own_network({"flags": flags}) is own
+    line = words(job("true", MLFLOW_TRACKING_URI="http://127.0.0.1:1"), given=["network"], flags=flags)
+    assert bool(pairs(line, "--add-host")) is own
+    if not own:
+        assert container.reachable({"flags": flags}) == "127.0.0.1"
 
 
 def test_folders_of_this_machine_are_not_told_inside(job: Callable[..., Job]) -> None:
