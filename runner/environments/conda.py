@@ -51,6 +51,7 @@ def specify(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], r
         "shown": wanted.shown,
         "offline": bool(options.get("offline")),
         "wheels": str(options.get("wheels") or ""),
+        "varying": pip.varying or limits.varying,
     }
     watched = (wanted.path, *conda_channels.files(), *pip.files, *(indexes.files() if wanted.pip else ()))
     return Specified(

@@ -123,7 +123,7 @@ def fill(plan: Mapping[str, Any], lines: Sequence[str], prefix: str, handle: int
         report.step(f"installing {len(lines)} packages of {plan['shown']} with pip"),
         Copies(plan["local"]) as copies,
     ):
-        text = "\n".join([*where, *(copies.there(line) for line in lines)]) + "\n"
+        text = "\n".join([*where, *(copies.there(_whole(line, plan)) for line in lines)]) + "\n"
         resolver.call(
             [
                 *(
@@ -138,7 +138,11 @@ def fill(plan: Mapping[str, Any], lines: Sequence[str], prefix: str, handle: int
             ],
             f"the pip packages of {plan['shown']} cannot be installed",
             cwd=plan["base"],
-            extra=settings.variables,
+            extra=settings.widest,  # the versions are known; they may be in any index
             text=text,
             handle=handle,
         )
+
+
+def _whole(line: str, plan: Mapping[str, Any]) -> str:
+    return indexes.with_credentials(line, plan["lines"])

@@ -28,7 +28,7 @@ NOT_TAKEN = (
     "CONDA_DEFAULT_ENV",
     "CONDA_SHLVL",
     "HOME",
-    "BASH_FUNC",
+    process.MARK,
 )
 END = "\0proj-activated\0"
 
@@ -159,7 +159,7 @@ def activation(prefix: str, variables: Mapping[str, str]) -> tuple[dict[str, str
         return found, [], [f"the activation scripts failed ({names})", *warnings]
     after = dict(item.partition("=")[::2] for item in text.split("\0") if "=" in item)
     for name, value in after.items():
-        if before.get(name) != value and not name.startswith(NOT_TAKEN):
+        if before.get(name) != value and name not in NOT_TAKEN and not name.startswith("BASH_FUNC"):
             found[name] = value
     folders = after.get("PATH", path).removesuffix(path).split(os.pathsep)
     return found, [each for each in folders if each], warnings

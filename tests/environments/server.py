@@ -41,7 +41,10 @@ def serving(folder: str, user: str = "", password: str = "") -> Iterator[str]:
             )
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            if self.command != "HEAD":
+                self.wfile.write(body)
+
+        do_HEAD = do_GET
 
         def log_message(self, *arguments: object) -> None:
             pass

@@ -27,7 +27,7 @@ DEMO = {
     "site-packages/demo-1.0.dist-info/INSTALLER": "conda\n",
 }
 POST_LINK = '#!/bin/bash\ncp "$PREFIX/share/base.txt" "$PREFIX/share/linked.txt" && echo "$PKG_NAME $PKG_VERSION" >> "$PREFIX/share/linked.txt"\n'
-ACTIVATE = 'echo noise; export DEMO_HOME="$CONDA_PREFIX/demo" DEMO_TEXT=$\'two\\nlines\'; export PATH="$CONDA_PREFIX/extra:$PATH"\n'
+ACTIVATE = 'echo noise; export DEMO_HOME="$CONDA_PREFIX/demo" DEMO_TEXT=$\'two\\nlines\'; export PATH="$CONDA_PREFIX/extra:$PATH" _DEMO=1 HOMEMADE=2\n'
 
 
 class Channel:

@@ -21,6 +21,7 @@ from runner.errors import EnvironmentFailure, InputError
 from runner.values import Environment, EnvironmentSpec
 from tests.environments.conda.conftest import FULL, VERSION, Channel, run
 from tests.environments.conftest import Recorder
+from tests.environments.server import serving
 from tests.helpers import make_tree
 
 Prepare = Callable[..., Environment]
@@ -128,7 +129,8 @@ def test_activation_scripts_take_effect_as_data(channel: Channel, prepare: Prepa
     prefix = environment.activation.prefix
     out = run(environment, 'printf "%s|" "$DEMO_HOME" "$DEMO_TEXT" "$DEMO_JSON" "$STATED" "${PATH%%:*}"')
     assert out == f"{prefix}/demo|two\nlines|yes|one two|{prefix}/extra|"
-    assert not {"HOME", "PWD", "SHLVL"} & set(environment.activation.variables)
+    assert not {"HOME", "PWD", "SHLVL", "PROJ_HELPER"} & set(environment.activation.variables)
+    assert run(environment, 'echo "$_DEMO$HOMEMADE"') == "12\n"
 
 
 def test_post_link_scripts_run_after_what_they_need(channel: Channel, prepare: Prepare) -> None:
@@ -448,3 +450,14 @@ def test_faults_of_the_file(prepare: Prepare, text: str, wrong: str) -> None:
 def test_a_file_that_is_not_there(project: str, report: Recorder) -> None:
     with pytest.raises(InputError, match=r"conda.yaml is not in"):
         environments.prepare(EnvironmentSpec("conda", "conda.yaml"), project, {}, report)
+
+
+def test_passwords_in_the_pip_section_are_used_and_not_kept(
+    channel: Channel, prepare: Prepare, index: str
+) -> None:
+    with serving(index, "ada", "s3cret") as host:
+        url = f"http://ada:s3cret@{host}/files/tiny-1.0-py3-none-any.whl"
+        environment = prepare(yaml(channel, "python", more=f"  - pip:\n    - tiny @ {url}\n"))
+    assert run(environment, "python -c 'import tiny; print(tiny.VERSION)'") == "1.0\n"
+    assert "tiny @ http://127.0.0.1" in environment.lock
+    assert "s3cret" not in environment.lock + str(environment)
