@@ -142,7 +142,8 @@ def _hint(cause: str, old: str, made: Sequence[Recorded]) -> str:
         more = "-n 5  lets numbers vary as much as five runs do; " if len(made) < 3 else ""
         return f"{more}proj run --seed 7  pins sources of chance"
     if cause == "unknown":
-        return f"proj diff {old[:12]} {made[0].run.run_id[:12]}  shows all; what the command reads is declared as `inputs:`"
+        new = made[0].run.run_id
+        return f"proj diff {old[:12]} {new[:12]}  shows all; what the command reads is declared as `inputs:`"
     return ""
 
 

@@ -41,24 +41,19 @@ def test_without_the_option_it_runs(project: str) -> None:
     assert not taken_from(ran(project))
 
 
-@pytest.mark.parametrize(
-    ("change", "arguments", "named"),
-    [
-        ({"train.py": TRAIN + "#\n"}, [], "code: train.py"),
-        ({"data.csv": "3\n"}, [], "inputs: data.csv"),
-        ({}, ["-P", "lr=0.3"], "parameters: lr: 0.1 -> 0.3"),
-        ({}, ["--seed", "3"], "variables: "),
-    ],
-)
-def test_what_decides_the_result_forbids_it(
-    project: str, change: dict[str, str], arguments: list[str], named: str
-) -> None:
+def test_what_decides_the_result_forbids_it(project: str) -> None:
     ran(project)
-    make_tree(project, change)
-    done = proj("run", project, "--cached", "--explain", *arguments)
-    assert done.code == 0, done.err
-    assert named in done.err
-    assert "trained with" in done.out
+    for changed, arguments, named in (
+        ({"data.csv": "3\n"}, [], "inputs: data.csv"),
+        ({"data.csv": "1,2\n"}, ["-P", "lr=0.3"], "parameters: lr: 0.1 -> 0.3"),
+        ({}, ["--seed", "3"], "variables: "),
+        ({"train.py": TRAIN + "#\n"}, [], "code: train.py"),
+    ):
+        make_tree(project, changed)
+        done = proj("run", project, "--cached", "--explain", *arguments)
+        assert done.code == 0, done.err
+        assert named in done.err
+        assert "trained with" in done.out
 
 
 def test_a_failed_run_is_not_taken_over(tmp_path: object) -> None:

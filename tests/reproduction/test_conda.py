@@ -19,6 +19,8 @@ from tests.environments.conda.test_conda import Server
 from tests.helpers import make_tree, proj
 from tests.reproduction.worlds import LOG, ran, reproduced, result
 
+pytestmark = pytest.mark.slow
+
 FILES = {
     "MLproject": "conda_env: conda.yaml\nentry_points:\n  main:\n    outputs: [out.json]\n    command: python train.py\n",
     "train.py": (
@@ -57,7 +59,6 @@ def packed(run_id: str, path: str) -> list[str]:
         ]
 
 
-@pytest.mark.slow
 def test_without_network_channel_cache_and_store(
     world: str, tmp_path: object, index: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

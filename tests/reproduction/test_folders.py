@@ -21,8 +21,12 @@ FILES = {
 }
 
 
-@pytest.mark.parametrize("home", ["plain", 'it\'s "my" $HOME (1)'])
-@pytest.mark.parametrize("project", ["plain", 'it\'s "my" $HOME (1)', "a+b[c]"])
+ODD = 'it\'s "my" $HOME (1)'
+
+
+@pytest.mark.parametrize(
+    ("home", "project"), [("plain", ODD), (ODD, "plain"), (ODD, ODD), ("plain", "a+b[c]")]
+)
 def test_the_clean_room_is_read_and_not_the_project(tmp_path: object, home: str, project: str) -> None:
     home = f"{tmp_path}/{home}/proj"
     root = make_tree(f"{tmp_path}/{project}/demo", FILES)

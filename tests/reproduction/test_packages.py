@@ -37,6 +37,7 @@ def test_a_new_version_changes_the_result_only_without_the_lock(project: str, in
     assert result(refreshed, "score") == "different"
 
 
+@pytest.mark.slow
 def test_todays_packages_may_give_the_same(project: str, index: str) -> None:
     run = ran(project)
     make_wheel(index, "factor", "1.1", modules={"factor.py": "VALUE = 1\n"})

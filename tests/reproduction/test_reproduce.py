@@ -9,6 +9,8 @@ import shutil
 import pytest
 
 from runner import paths
+from runner.errors import InputError
+from runner.reproduction import tolerance
 from tests.helpers import git, make_repository, make_tree, proj
 from tests.reproduction.worlds import (
     DETERMINISTIC,
@@ -317,10 +319,10 @@ def test_a_seed_must_be_a_number(project: str) -> None:
 
 
 def test_a_tolerance_must_be_a_number(project: str) -> None:
-    run = ran(project)
+    assert proj("reproduce", ran(project).run_id, "--tolerance=x").code == 2
     for wrong in ("x", "rmse=", "=1", "rmse=rel:x", "-1", "nan"):
-        done = proj("reproduce", run.run_id, f"--tolerance={wrong}")
-        assert done.code == 2, wrong
+        with pytest.raises(InputError):
+            tolerance.parse([wrong])
 
 
 def test_the_choice_of_an_outer_run_is_recorded_for_its_steps(tmp_path: object, index: str) -> None:
