@@ -61,7 +61,8 @@ def specify(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], r
         "pinned": pinned,
         "offline": bool(options.get("offline")),
         "packages": packages and {"content": packages.content, "plan": packages.plan},
-        "varying": bool(packages and packages.varying),
+        # what may be a password is not kept on disk
+        "varying": bool(packages and packages.varying) or any(map(_sets, options.get("docker_args") or ())),
         "name": f"proj/{docker_spec.slug(name)}",
     }
     details: dict[str, Json] = (
@@ -75,6 +76,12 @@ def specify(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], r
     identity: Json = {"pinned": pinned, "platform": stated.platform}
     warnings = packages.warnings if packages else ()
     return Specified(content, identity, watched, plan, details, warnings)
+
+
+def _sets(argument: str) -> bool:
+    """Whether an argument of -A gives a variable its value: e=NAME=VALUE"""
+    name, _, value = argument.lstrip("-").partition("=")
+    return name in ("e", "env") and "=" in value
 
 
 def _packages(stated: Any, directory: str, options: Mapping[str, Any]) -> Any:

@@ -224,3 +224,16 @@ def test_complaint_2697_a_container_logs_to_its_run(image: str, project: str, ne
     assert (done.code, done.out) == (0, "200\n"), done.err
     shown = proj("show", "last", "--json")
     assert "from-inside" in shown.out, shown.err
+
+
+def test_values_given_with_a_flag_are_written_nowhere(image: str, project: str) -> None:
+    text = (
+        f"name: p\ndocker_env: {{image: '{image}'}}\nentry_points:\n  main: {{command: 'echo ${{#TOKEN}}'}}\n"
+    )
+    make_tree(project, {"MLproject": text})
+    for _ in range(2):
+        assert proj("run", project, "-A", "e=TOKEN=hunter2xyz", "-A", "env=OTHER=hunter2xyz").out == "10\n"
+    for folder, _, files in os.walk(os.environ["PROJ_HOME"]):
+        for name in files:
+            with open(os.path.join(folder, name), "rb") as file:
+                assert b"hunter2xyz" not in file.read(), name
