@@ -10,15 +10,13 @@ from typing import Any
 
 from runner.reproduction import products
 from runner.reproduction.closeness import Finding, number
-from runner.reproduction.compared import DIFFERENT, Compared
+from runner.reproduction.compared import DIFFERENT, OUTSIDE, Compared
 from runner.reproduction.recorded import Recorded
 from runner.reproduction.tolerance import EXACT, Tolerance, Tolerances, spread
 from runner.tracking.fold import Metric
 
 __all__ = ["DIFFERENT", "Compared", "runs", "varying"]
 
-# reasons of an end that came from outside: how far the command got is chance
-OUTSIDE = ("interrupted", "cancelled", "timeout", "lost", "rebooted", "memory")
 ENDPOINT = re.compile(r"(?<=127\.0\.0\.1):\d+")  # an MLflow client prints where it logs to
 NUMBERS = re.compile(r"0x[0-9a-f]+|\d+")
 SYSTEM = "system/"  # metrics about the machine while the command ran

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-__all__ = ["DIFFERENT", "Compared"]
+__all__ = ["DIFFERENT", "OUTSIDE", "Compared"]
 
 DIFFERENT = ("different", "missing", "added")
+# reasons of an end that came from outside: how far the command got is chance
+OUTSIDE = ("interrupted", "cancelled", "timeout", "lost", "rebooted", "memory")
 
 
 class Compared(NamedTuple):

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from runner import paths
 from runner.reproduction import comparators
-from runner.reproduction.compared import Compared
+from runner.reproduction.compared import OUTSIDE, Compared
 from runner.reproduction.recorded import Recorded
 from runner.reproduction.tolerance import EXACT, Tolerance, Tolerances, spread
 
@@ -27,6 +27,9 @@ def compare(old: Recorded, new: Sequence[Recorded], tolerances: Tolerances) -> I
         kind = (
             "output" if any(name == each or name.startswith(f"{each}/") for each in declared) else "artifact"
         )
+        untouched = any(f"{name}/".startswith(f"{each}/") for each in new[0].untouched)
+        if name not in before and old.run.end.get("reason") in OUTSIDE:
+            continue
         if name not in before:
             yield Compared(kind, name, "added", "it was not written then")
         elif not all(name in each for each in after):
@@ -34,7 +37,7 @@ def compare(old: Recorded, new: Sequence[Recorded], tolerances: Tolerances) -> I
         elif os.path.isabs(name) and any(name in each.untouched for each in new):
             yield Compared(kind, name, "missing", OLDER)
         elif all(before[name] == each[name] for each in after):
-            detail = CAME if name in new[0].untouched else ""
+            detail = CAME if untouched else ""
             yield Compared(kind, name, "identical", detail)
         else:
             yield _file(kind, name, old, new, tolerances.of(name))

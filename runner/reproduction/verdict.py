@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from runner.reproduction.causes import Cause
-from runner.reproduction.compared import DIFFERENT, Compared
+from runner.reproduction.compared import DIFFERENT, OUTSIDE, Compared
 from runner.reproduction.products import CAME
 from runner.tracking.fold import Run
 from runner.tracking.log import now
@@ -62,7 +62,11 @@ def reservations(run: Run, compared: Iterable[Compared]) -> list[str]:
         found.append(
             f"{what}: the run logs no metrics and files, and declares no `outputs:`, or they are ignored"
         )
-    if run.status == "FAILED":
+    if run.end.get("reason") in OUTSIDE:
+        found.append(
+            f"the recorded run had been ended from outside ({run.end['reason']}): what it left by then counts"
+        )
+    elif run.status == "FAILED":
         ending = run.end.get("signal") or f"exit code {run.end.get('exit_code')}"
         found.append(f"the recorded run had failed ({ending})")
     old = [each.name for each in counted if each.detail == CAME]

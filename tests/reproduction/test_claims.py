@@ -128,6 +128,36 @@ def test_an_output_that_came_with_the_code(tmp_path: object, marker: str) -> Non
     assert "did not write out.txt" in notes(verdict)
 
 
+def test_a_folder_that_came_with_the_code(tmp_path: object, marker: str) -> None:
+    command = f"test -e {marker} || echo 1 > out/a.txt"
+    run = ran(project(tmp_path, command, "[out]", **{"out/a.txt": "1\n"}))
+    assert reproduced(run)["notes"] == []
+    make_tree(tmp_path, {"marker": ""})
+    assert "did not write out/a.txt" in notes(reproduced(run))
+
+
+def test_a_run_that_was_ended_from_outside(tmp_path: object) -> None:
+    """What it had not come to yet is no difference, and is told."""
+    command = f"test -e {tmp_path}/quick || sleep 60; echo 1 > out.txt"
+    run = ran(project(tmp_path, command, "[out.txt]"), "--timeout", "1s", code=143)
+    make_tree(tmp_path, {"quick": ""})
+    verdict = reproduced(run)
+    assert verdict["verdict"] == "identical", verdict
+    assert "ended from outside (timeout)" in notes(verdict)
+
+
+def test_a_run_that_was_taken_over_from_another(tmp_path: object) -> None:
+    """Its results are those of the other: the command is run to see whether they are true."""
+    folder = project(tmp_path, "echo 1 > out.txt", "[out.txt]")
+    ran(folder)
+    os.unlink(f"{folder}/out.txt")
+    taken = ran(folder, "--cached")
+    assert taken.links[0]["relation"] == "cached-from"
+    verdict = reproduced(taken)
+    assert verdict["verdict"] == "identical", verdict
+    assert verdict["notes"] == []
+
+
 def test_another_output_that_came_with_the_code(tmp_path: object, marker: str) -> None:
     command = f"test -e {marker} || echo 1 > out.txt"
     run = ran(project(tmp_path, command, "[out.txt]", **{"out.txt": "old"}))
