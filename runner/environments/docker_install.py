@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from runner import container_engine, paths, process
-from runner.environments import indexes, locking, seed
+from runner.environments import indexes, locking, requirements, seed
 from runner.environments.building import exclusive
 from runner.environments.copies import Copies
 from runner.environments.virtualenv import BINARY
@@ -106,20 +106,24 @@ def _script(
     if "[[packages]]" in lock:
         yield f"{call} -r {told.write('pylock.toml', lock)}"
         return
+    from urllib.parse import quote
+
     stated = (*plan["build"], *plan["lines"])
     copy = f"{shlex.quote(python['path'])} -c {shlex.quote(COPY)}"
     hashed, bare = list[str](), list[str]()
     for entry in locking.entries(lock):
-        line = copies.there(indexes.with_credentials(entry, stated)).replace("@ /", "@ file:///")
-        for each in plan["local"]:
-            line = line.replace(each[0], each[1]) if not os.path.isabs(each[0]) else line
-        for path in set(re.findall(r"(?<![\w/])/[^\s\[;#]+", line.replace("file://", " "))):
-            place = told.mounted(path)
-            if os.path.isdir(path):  # a build backend leaves its files in the folder it works in
+        line = requirements.expanded(indexes.with_credentials(entry, stated))
+        for text, path, _, _ in plan["local"]:
+            source = copies.folders.get(text, path)
+            written = next((each for each in (f"file://{quote(source)}", source, text) if each in line), "")
+            if not written:
+                continue
+            place = told.mounted(source)
+            if os.path.isdir(source):  # a build backend leaves its files in the folder it works in
                 copied = place.replace("/proj/mounted", COPIES)
                 yield f"{copy} {shlex.quote(place)} {shlex.quote(copied)}"
                 place = copied
-            line = line.replace(path, place)
+            line = line.replace(written, f"file://{quote(place)}")
         (hashed if "--hash=" in line else bare).append(line)
     for name, lines, flag in (("hashed", hashed, " --require-hashes"), ("others", bare, "")):
         if lines:
@@ -140,7 +144,7 @@ def _where(plan: Mapping[str, Any], told: Told) -> dict[str, str]:
     index = of_uv.get("UV_DEFAULT_INDEX") or of_uv.get("UV_INDEX_URL") or ""
     extra = (of_uv.get("UV_INDEX") or of_uv.get("UV_EXTRA_INDEX_URL") or "").split()
     links = [each for each in of_uv.get("UV_FIND_LINKS", "").split(",") if each]
-    for line in (*plan["build"], *plan["lines"]):
+    for line in map(requirements.expanded, (*plan["build"], *plan["lines"])):
         option = re.match(r"(-[if]|--[a-z-]+)[\s=]*(.*)", line)
         if not option or not option[2]:
             continue
@@ -154,7 +158,7 @@ def _where(plan: Mapping[str, Any], told: Told) -> dict[str, str]:
     ask = _with_password if of_uv.get("UV_KEYRING_PROVIDER") == "subprocess" else str
     found = {
         "PIP_INDEX_URL": told.mounted(ask(index)),
-        "PIP_EXTRA_INDEX_URL": " ".join(told.mounted(ask(each.rpartition("=")[2])) for each in extra),
+        "PIP_EXTRA_INDEX_URL": " ".join(told.mounted(ask(re.sub(r"^[\w.-]+=", "", each))) for each in extra),
         "PIP_FIND_LINKS": " ".join(told.mounted(each) for each in links),
         "PIP_NO_INDEX": "1" if "--no-index" in settings.arguments or plan["offline"] else "",
         "PIP_TRUSTED_HOST": of_uv.get("UV_INSECURE_HOST", ""),

@@ -12,7 +12,7 @@ from runner.environments.specification import text_of
 from runner.errors import InputError
 from runner.values import Json
 
-__all__ = ["Flat", "Local", "flatten", "tree_files"]
+__all__ = ["Flat", "Local", "expanded", "flatten", "tree_files"]
 
 OPTION = re.compile(r"(-r|-c|-e|-f|-i|--[a-z-]+)(?:\s*=\s*|\s+|(?=\S)|$)(.*)$")
 SHORT = {
@@ -85,7 +85,7 @@ class _Reader:
             if VARIABLE.search(line):
                 self.varying = True
                 # in a URL it is often a password: uv puts that in, and neither lock nor record has it
-                line = line if re.search(r"(?<!file)://", line) else _expanded(line)
+                line = line if re.search(r"(?<!file)://", line) else expanded(line)
             option = OPTION.match(line) if line.startswith("-") else None
             if option is None:
                 yield self.requirement(line, folder, where)
@@ -200,7 +200,7 @@ def flatten(lines: Iterable[str], base: str, where: str, *, editable: bool = Tru
     )
 
 
-def _expanded(line: str) -> str:
+def expanded(line: str) -> str:
     return VARIABLE.sub(lambda match: os.environ.get(match[1], match[0]), line)
 
 
@@ -210,7 +210,7 @@ def _told(line: str) -> str:
     if VARIABLE.search(line):
         from hashlib import sha256
 
-        plain += " " + sha256(redact(_expanded(line)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        plain += " " + sha256(redact(expanded(line)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
     return plain
 
 

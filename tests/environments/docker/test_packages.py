@@ -107,6 +107,20 @@ def test_on_the_projects_own_dockerfile_and_with_its_files(
     assert made["Config"]["User"] == "12345"
 
 
+def test_a_wheel_of_the_project_and_another_index(
+    image: str, project: str, prepare: Prepare, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_wheel(os.path.join(project, "wheels"), "mine", "1.0")
+    more = os.path.join(project, "more")
+    make_wheel(more, "extra", "1.0")
+    text = "mine @ file:./wheels/mine-1.0-py3-none-any.whl\n--find-links ${MORE}\nextra\n"
+    make_tree(project, {"requirements.txt": text})
+    monkeypatch.setenv("MORE", more)
+    environment = prepare(image=image, python_env="requirements.txt")
+    done = run(environment, "python -c 'import mine, extra; print(mine.VERSION, extra.VERSION)'")
+    assert done.out == "1.0 1.0\n", done.err
+
+
 def test_a_local_package_is_installed_as_it_is_now(
     image: str, project: str, prepare: Prepare, run: Any
 ) -> None:
@@ -203,8 +217,8 @@ def test_podman(podman: str, project: str, prepare: Prepare, run: Any) -> None:
 def test_packages_that_cannot_be_installed(image: str, project: str, prepare: Prepare, index: str) -> None:
     make_source(os.path.join(project, "local"), "mine", "V = 1\n", fault="raise SystemExit('the reason')")
     make_tree(project, {"requirements.txt": "./local\n"})
+    base = variant(image, "proj-test/fresh:4")
     with pytest.raises(EnvironmentFailure) as caught:
-        prepare(image=image, python_env="requirements.txt")
+        prepare(image="proj-test/fresh:4", python_env="requirements.txt")
     assert "the reason" in str(caught.value.message)
-    names = docker("ps", "-a", "--format", "{{.Names}}")
-    assert "proj-build-" not in names
+    assert docker("ps", "-aq", "--filter", f"ancestor={base}") == ""  # no container is left
