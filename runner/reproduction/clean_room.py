@@ -18,6 +18,7 @@ from runner.values import CodeState, Report
 
 __all__ = ["Room", "Terms", "enter"]
 
+NO_CODE = "snapshots.git belongs to the store as runs/ does; a bundle of the run has the code too"
 GONE = "put it back to where it was, or reproduce a bundle of the run, which has its inputs"
 COPIED = 1_000_000_000  # bytes; a larger input is linked
 
@@ -80,7 +81,7 @@ def _restore(
             snapshot.restore(recorded.store, code.tree, root, recorded.subdirectory)
             return code, []
         except ProjError as error:
-            problem, hint = error.message, error.hint
+            problem, hint = error.message, error.hint or NO_CODE
             shutil.rmtree(root, ignore_errors=True)
     if code.commit and code.dirty is False and not offline:
         fetched = _fetch(recorded, root, report)

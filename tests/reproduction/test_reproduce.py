@@ -216,6 +216,7 @@ def test_a_record_without_its_snapshots(project: str, tmp_path: object) -> None:
     shutil.rmtree(os.path.join(paths.store(), "snapshots.git"))
     verdict = reproduced(run)
     assert (verdict["verdict"], verdict["cause"]) == ("cannot-run", "code")
+    assert "bundle" in verdict["hint"]
 
 
 def test_a_clean_run_without_its_snapshots_is_its_commit(tmp_path: object) -> None:
