@@ -151,11 +151,14 @@ def _written(connection: Database, root: str) -> Iterator[str]:
     Of runs that only clients write to many may say RUNNING for ever: the journal names those that are written to.
     """
     query = (
-        "SELECT run_id, inode, position FROM runs WHERE status IN ('RUNNING', 'SCHEDULED') AND host > '' "
-        "UNION ALL SELECT w.run_id, r.inode, r.position FROM watched w LEFT JOIN runs r ON r.run_id = w.run_id "
-        "WHERE w.until > ?"
+        "SELECT run_id, inode, position, 9e9 FROM runs WHERE status IN ('RUNNING', 'SCHEDULED') AND host > '' "
+        "UNION ALL SELECT w.run_id, r.inode, r.position, w.until FROM watched w "
+        "LEFT JOIN runs r ON r.run_id = w.run_id"
     )
-    for run_id, inode, position in connection.execute(query, (time.time(),)):
+    moment = time.time()
+    for run_id, inode, position, until in connection.recall(lambda: connection.execute(query).fetchall()):
+        if until <= moment:
+            continue
         try:
             status = os.stat(_path(root, run_id))
         except OSError:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 __all__ = ["POSTGRESQL", "SQLITE", "Database", "Dialect"]
+
+T = TypeVar("T")
 
 
 class Dialect(NamedTuple):
@@ -36,6 +38,9 @@ class Database(Protocol):
 
     def together(self) -> AbstractContextManager[Any]:
         """Within it, writes need not wait for their answers: one that fails is told at the end at the latest."""
+
+    def recall(self, question: Callable[[], T]) -> T:
+        """Its answer, or the last one when the tables are surely as they were then. There is one question."""
 
     def close(self) -> None: ...
 
