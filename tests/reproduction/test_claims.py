@@ -8,17 +8,7 @@ from typing import Any
 import pytest
 
 from tests.helpers import make_tree, proj
-from tests.reproduction.worlds import ran, reproduced, result
-
-LOG = """\
-import os, urllib.request
-
-def call(method, key, value):
-    body = f'{{"run_id": "{os.environ["MLFLOW_RUN_ID"]}", "key": "{key}", "value": {value}, "timestamp": 1, "step": 0}}'
-    url = os.environ["MLFLOW_TRACKING_URI"] + "/api/2.0/mlflow/runs/" + method
-    headers = {"Content-Type": "application/json", "Authorization": "Bearer " + os.environ.get("MLFLOW_TRACKING_TOKEN", "")}
-    urllib.request.urlopen(urllib.request.Request(url, body.encode(), headers)).read()
-"""
+from tests.reproduction.worlds import LOG, ran, reproduced, result
 
 
 @pytest.fixture
@@ -89,9 +79,9 @@ def test_an_output_of_a_later_repetition(tmp_path: object) -> None:
 
 def test_not_a_number(tmp_path: object, marker: str) -> None:
     train = (
-        "import os\nfrom log import call\nthere = os.path.exists(%r)\n"
-        "call('log-metric', 'nan', '\"NaN\"')\ncall('log-metric', 'was', '\"NaN\"' if there else 1)\n"
-        "call('log-metric', 'is', 1 if there else '\"NaN\"')\ncall('log-metric', 'new' if there else 'old', 1)\n"
+        "import os\nfrom log import log\nthere = os.path.exists(%r)\n"
+        "log('nan', 'NaN')\nlog('was', 'NaN' if there else 1)\nlog('is', 1 if there else 'NaN')\n"
+        "log('new' if there else 'old', 1)\n"
     )
     run = ran(project(tmp_path, "python3 train.py", **{"train.py": train % marker}))
     assert reproduced(run)["verdict"] == "identical"
@@ -104,8 +94,9 @@ def test_not_a_number(tmp_path: object, marker: str) -> None:
 
 def test_parameters_that_the_program_logs_are_results(tmp_path: object, marker: str) -> None:
     train = (
-        "import os\nfrom log import call\ncall('log-parameter', 'depth', '\"5\"' if os.path.exists(%r) else '\"3\"')\n"
-        "call('log-parameter', 'cache', '\"' + os.getcwd() + '/cache\"')\n"
+        "import os\nfrom log import call\ndepth = '5' if os.path.exists(%r) else '3'\n"
+        "call('log-parameter', {'key': 'depth', 'value': depth})\n"
+        "call('log-parameter', {'key': 'cache', 'value': os.getcwd() + '/cache'})\n"
     )
     run = ran(project(tmp_path, "python3 train.py", **{"train.py": train % marker}))
     assert reproduced(run)["verdict"] == "identical"
