@@ -33,9 +33,9 @@ def test_podman_builds(podman: str, project: str, prepare: Prepare, run: Any) ->
 
 
 def test_signals_reach_the_program_in_podman(podman: str, running: Any) -> None:
-    child = running()
+    child = running("--grace", "60")  # its client is slow on a loaded machine
     child.send_signal(signal.SIGTERM)
-    out, err = child.communicate(timeout=20)
+    out, err = child.communicate(timeout=90)
     assert "cleaned up" in out, err
     assert names() == []
 
