@@ -13,7 +13,9 @@ from runner.tracking.log import EventLog, encode, now
 
 __all__ = ["RunWriter", "hint"]
 
-HINT_EVERY = 600.0  # s; the index watches a log for twice as long after each change (catchup.WATCH): none is missed
+HINT_EVERY = (
+    600.0  # s; the index watches a log for twice as long after each change (catchup.WATCH): none is missed
+)
 POINTS_A_LINE = 5000
 
 
