@@ -115,6 +115,9 @@ def bench_warm(folder: str, options: argparse.Namespace) -> None:
     env = write(os.path.join(folder, "env"), {**TRIVIAL, "python_env.yaml": TINY_ENV})
     with open(os.path.join(env, "MLproject"), "a", encoding="utf-8") as file:
         file.write("python_env: python_env.yaml\n")
+    git(env, "init", "-q", "-b", "main")
+    git(env, "add", "-A")
+    git(env, "commit", "-q", "-m", "first")
     subprocess.run([proj(), "run", env, "-q"], check=True, stdout=subprocess.DEVNULL)
     prefix = os.path.join(os.environ["PROJ_HOME"], "cache", "environments")
     env_python = next(
@@ -137,15 +140,14 @@ def bench_warm(folder: str, options: argparse.Namespace) -> None:
         "bare: env/bin/python train.py": ([env_python, "train.py"], env),
         "uv run --frozen": ([uv(), "run", "--frozen", "python", "train.py"], project),
         "uv run": ([uv(), "run", "python", "train.py"], project),
-        "proj run --env-manager local": ([proj(), "run", plain, "--env-manager", "local"], plain),
-        "proj run (virtualenv)": ([proj(), "run", env], env),
+        "proj run, local, not in git": ([proj(), "run", plain, "--env-manager", "local"], plain),
+        "proj run, virtualenv, in git": ([proj(), "run", env], env),
     }
     show("warm: a trivial script", interleaved(commands, options.runs), "bare: env/bin/python train.py")
     if options.mlflow:
         commands = {
             "bare: env/bin/python train.py": commands["bare: env/bin/python train.py"],
-            "proj run (virtualenv)": commands["proj run (virtualenv)"],
-            "proj run --env-manager local": commands["proj run --env-manager local"],
+            **{name: command for name, command in commands.items() if name.startswith("proj")},
             "mlflow run --env-manager local": (
                 [options.mlflow, "run", plain, "--env-manager", "local"],
                 plain,
