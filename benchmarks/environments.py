@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable
 
-from runner.environments import resolver
+from runner.environments.python import uv as resolver
 
 PREPARE = """
 import sys, time

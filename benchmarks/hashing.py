@@ -18,7 +18,7 @@ REPEATED = 5
 def main() -> None:
     top = tempfile.mkdtemp()
     os.environ["PROJ_CACHE"] = os.path.join(top, "cache")
-    from runner import hashing
+    from runner.host import hashing
 
     try:
         print(f"{'':24}{'first':>10}{'again':>10}{'one changed':>14}   ms")

@@ -94,7 +94,7 @@ def missing(folder: str, clients: list[Client]) -> list[str]:
         for client in clients:
             if not client.run_id:
                 continue
-            run = store.get(client.run_id)
+            run = store.read(client.run_id)
             if listed.get(client.run_id) != run:
                 found.append(f"{client.run_id}: the index is not what the log says")
             steps = {point.step for point in store.history(client.run_id, "m", limit=10_000_000).points}

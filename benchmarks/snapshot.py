@@ -21,7 +21,7 @@ from collections.abc import Callable
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from runner import sources
-from runner.sources import snapshot
+from runner.snapshots import snapshot
 from runner.values import Checkout, Silent
 
 

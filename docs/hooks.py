@@ -10,7 +10,7 @@ from typing import Any
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     if page.file.src_uri != "reference/commands.md":
         return markdown
-    from runner.cli.main import COMMANDS
+    from runner.cli.commands import COMMANDS
 
     parts = [markdown]
     for name in COMMANDS:

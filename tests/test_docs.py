@@ -13,7 +13,7 @@ import pytest
 import typer
 
 from runner.cli.application import application
-from runner.cli.main import COMMANDS
+from runner.cli.commands import COMMANDS
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LINE = re.compile(r"^\s*(?:\$ |- run: |- |[A-Z_]+=\S+ )*(proj +(?!:).*)$")

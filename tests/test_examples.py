@@ -8,7 +8,8 @@ import subprocess
 
 import pytest
 
-from runner import container_engine, paths
+from runner import paths
+from runner.containers import engine
 from runner.tracking.fold import Run
 from runner.tracking.store import Store
 from tests.helpers import proj
@@ -42,7 +43,7 @@ def ran(folder: str, *words: str) -> str:
 def recorded() -> tuple[Run, dict[str, Run]]:
     """The one run that has no parent, and its children by entry point; every run has FINISHED."""
     store = Store(paths.store())
-    runs = [store.get(name) for name in sorted(os.listdir(os.path.join(paths.store(), "runs")))]
+    runs = [store.read(name) for name in sorted(os.listdir(os.path.join(paths.store(), "runs")))]
     assert {run.status for run in runs} == {"FINISHED"}
     (top,) = (run for run in runs if not run.parent)
     children = {entry_point(run): run for run in runs if run.parent == top.run_id}
@@ -123,11 +124,11 @@ def test_r_regression() -> None:
 
 @pytest.mark.docker
 def test_docker() -> None:
-    trouble = container_engine.problem()
+    trouble = engine.problem()
     if trouble:
         pytest.skip(f"no container engine: {trouble}")
     image = "proj-test/python:services"
-    if container_engine.inspect("image", image) is None:
+    if engine.inspect("image", image) is None:
         subprocess.run([os.path.join(SERVICES, "docker-image.sh"), image], check=True, capture_output=True)
     folder = copied("docker")
     path = os.path.join(folder, "MLproject")

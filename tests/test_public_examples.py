@@ -27,7 +27,7 @@ def run_example(name: str, tmp_path: object, *words: str) -> tuple[Store, str]:
 
 def test_sklearn_logistic_regression(tmp_path: object) -> None:
     store, run_id = run_example("sklearn_logistic", tmp_path)
-    run = store.get(run_id)
+    run = store.read(run_id)
     assert run.status == "FINISHED"
     assert 0.5 < run.metrics["score"].value <= 1
     assert run.sections["environment"]["kind"] == "virtualenv"
@@ -40,7 +40,7 @@ def test_sklearn_logistic_regression(tmp_path: object) -> None:
 def test_elastic_net_diabetes_with_the_pip_part_of_conda_yaml(tmp_path: object) -> None:
     words = ("--env-manager", "virtualenv", "-P", "alpha=0.05", "-P", "l1_ratio=0.2")
     store, run_id = run_example("elasticnet_diabetes", tmp_path, *words)
-    run = store.get(run_id)
+    run = store.read(run_id)
     assert run.params["alpha"] == 0.05
     assert 40 < run.metrics["rmse"].value < 80
     assert os.path.getsize(os.path.join(paths.store(), "runs", run_id, "artifacts", "paths.png")) > 1000

@@ -41,7 +41,7 @@ def replace(path: str, old: str, new: str) -> None:
 
 def metric(name: str, run: str = "last") -> float:
     store = Store(paths.store())
-    return store.get(store.resolve(run)).metrics[name].value
+    return store.read(store.resolve(run)).metrics[name].value
 
 
 def test_basic() -> None:
@@ -68,7 +68,7 @@ def test_pipeline() -> None:
     folder = made("pipeline")
     ran(folder, "-P", "rows=100")
     store = Store(paths.store())
-    runs = [store.get(name) for name in os.listdir(os.path.join(paths.store(), "runs"))]
+    runs = [store.read(name) for name in os.listdir(os.path.join(paths.store(), "runs"))]
     parent = next(run for run in runs if not run.parent)
     steps = [run for run in runs if run.parent == parent.run_id]
     assert sorted(run.sections["command"]["command"].split()[1] for run in steps) == [
@@ -127,7 +127,7 @@ def test_dbt() -> None:
     folder = made("dbt")
     ran(folder, "-P", "depth=4")
     store = Store(paths.store())
-    runs = [store.get(name) for name in os.listdir(os.path.join(paths.store(), "runs"))]
+    runs = [store.read(name) for name in os.listdir(os.path.join(paths.store(), "runs"))]
     assert max(run.metrics["r2"].value for run in runs if "r2" in run.metrics) > 0.8
 
 

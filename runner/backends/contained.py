@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from runner.values import Ended, Job
 
 if TYPE_CHECKING:
-    from runner import container
+    from runner.containers import command
 
 __all__ = ["Farewell", "argv", "corrected", "farewell", "finish", "is_container"]
 
@@ -24,33 +24,33 @@ def is_container(job: Job) -> bool:
 
 
 def argv(job: Job) -> list[str]:
-    from runner import container
+    from runner.containers import command
 
-    return container.argv(job)
+    return command.argv(job)
 
 
 def farewell(job: Job) -> Farewell:
     if not is_container(job):
         return Farewell()
-    from runner import container
+    from runner.containers import command
 
-    return Farewell(tuple(container.farewell(job.run_id)), tuple(container.farewell_variables().items()))
+    return Farewell(tuple(command.farewell(job.run_id)), tuple(command.farewell_variables().items()))
 
 
-def finish(job: Job) -> container.Finished | None:
+def finish(job: Job) -> command.Finished | None:
     """Ends and removes the run's container; None when the run has none."""
     if not is_container(job):
         return None
-    from runner import container
+    from runner.containers import command
     from runner.errors import ProjError
 
     try:
-        return container.finish(job.run_id)
+        return command.finish(job.run_id)
     except ProjError as error:
-        return container.Finished(message=error.message)
+        return command.Finished(message=error.message)
 
 
-def corrected(ended: Ended, finished: container.Finished | None) -> Ended:
+def corrected(ended: Ended, finished: command.Finished | None) -> Ended:
     """With what the container's client could not know; its memory and processor time are not the command's."""
     if finished is None:
         return ended

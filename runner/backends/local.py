@@ -9,15 +9,16 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
-from typing import Any, NamedTuple
+from typing import Any
 
 from runner.backends import contained, evidence, guard, terminal
 from runner.backends.base import Supervision
+from runner.backends.handle import Handle
 from runner.errors import BackendError
-from runner.process import find
+from runner.host.process import find
 from runner.values import Ended, Job, Report
 
-__all__ = ["Handle", "cancel", "problem", "submit", "wait"]
+__all__ = ["cancel", "problem", "submit", "wait"]
 
 GRACE = 10.0  # s between asking a command to end and ending it
 # Python ignores these, programs do not; what nohup or a shell made us ignore, the command ignores, too
@@ -33,14 +34,6 @@ BUILTINS = frozenset(
     ).split()
 )
 PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+:,./_- ")
-
-
-class Handle(NamedTuple):
-    pid: int  # of the command; also the id of its process group
-    outputs: tuple[tuple[int, int], ...]  # (file descriptor to read, stream: 1 stdout, 2 stderr)
-    guard: tuple[int, int]
-    foreground: bool  # the terminal was handed to the command
-    memory_kills: int  # out-of-memory kills counted before the start
 
 
 def problem(options: dict[str, Any]) -> str:  # noqa: ARG001

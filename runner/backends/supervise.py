@@ -9,17 +9,15 @@ import select
 import signal
 import time
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from runner import process_tree
 from runner.backends import contained, evidence, guard, terminal
 from runner.backends.base import CANCEL, Supervision
 from runner.backends.capture import Capture, Mask, limit
+from runner.backends.handle import Handle
 from runner.backends.title import Title
+from runner.host import process_tree
 from runner.values import Ended, Job, Json
-
-if TYPE_CHECKING:
-    from runner.backends.local import Handle
 
 __all__ = ["Supervisor"]
 

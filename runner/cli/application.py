@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from runner import __version__
-from runner.cli.main import COMMANDS
+from runner.cli.commands import COMMANDS
 
 __all__ = ["application"]
 

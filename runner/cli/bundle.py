@@ -33,7 +33,7 @@ def command(values: dict[str, Any]) -> int:
     """
     from runner.cli import output
     from runner.cli.terminal import Terminal
-    from runner.reproduction.bundle import make, readable
+    from runner.reproduction.bundle.pack import make, readable
 
     given = reference.take(values)
     limit = _size(given["max_input"])

@@ -29,7 +29,7 @@ ON = ("RUNNING", "SCHEDULED")
 
 def command(values: dict[str, Any]) -> int:
     """End runs: each command is asked first, and killed after the grace that its run was started with."""
-    from runner.run import seconds
+    from runner.running.run import seconds
 
     given = reference.take(values)
     if not given["runs"]:
@@ -85,8 +85,8 @@ def ask(store: Store, run: Run) -> None:
 
 def lives_here(supervisor: Mapping[str, Any]) -> bool:
     """Whether its pid means the same process to us."""
-    from runner import process
-    from runner.machine import identity
+    from runner.host import process
+    from runner.host.machine import identity
 
     ours = identity()
     if any(supervisor.get(key, ours[key]) != ours[key] for key in ("host", "boot_id", "pid_namespace")):
@@ -96,9 +96,11 @@ def lives_here(supervisor: Mapping[str, Any]) -> bool:
 
 
 def wait(store: Store, run: Run, deadline: float) -> Run:
+    from runner.running.reconcile import current
+
     pause = 0.01
     while True:
-        run = store.get(run.run_id)
+        run = current(store, run.run_id)
         if run.status not in ON or time.monotonic() >= deadline:
             return run
         time.sleep(pause)

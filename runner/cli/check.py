@@ -23,7 +23,7 @@ def check(
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Validate and lint a project: all faults at once, with line and column. Exits with 2 on an error."""
-    from runner.check import check as find_faults
+    from runner.running.check import check as find_faults
 
     checkout = sources.fetch(uri, version, Terminal())
     try:

@@ -37,7 +37,7 @@ def _starting(words: Iterable[tuple[str, str]], incomplete: str) -> Found:
 
 
 def _project(ctx: Any) -> Any:
-    from runner.run import load_project
+    from runner.running.run import load_project
     from runner.sources import fetch
     from runner.values import Silent
 
@@ -58,7 +58,7 @@ def entry_points(ctx: Any, incomplete: str) -> Found:
 @_quiet
 def parameters(ctx: Any, incomplete: str) -> Found:
     """Names with `=`, and after it the choices."""
-    from runner.project_find import entry_point
+    from runner.project.entry_point import entry_point
 
     entry = entry_point(_project(ctx), ctx.params.get("entry_point") or "main")
     name, equals, _ = incomplete.partition("=")

@@ -10,7 +10,7 @@ from runner.cli.options import Option
 from runner.errors import InputError
 
 if TYPE_CHECKING:
-    from runner.reproduction.difference import Difference, Dimension
+    from runner.reproduction.verdict.difference import Difference, Dimension
 
 __all__ = ["OPTIONS", "command"]
 
@@ -29,8 +29,8 @@ def command(values: dict[str, Any]) -> int:
     What usually explains a result comes first, the results come last.
     """
     from runner.cli import output
-    from runner.reproduction.difference import between
-    from runner.reproduction.recorded import of
+    from runner.reproduction.verdict.difference import between
+    from runner.running.recorded import of
 
     given = reference.take(values)
     if len(given["runs"]) != 2:

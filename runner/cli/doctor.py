@@ -23,8 +23,8 @@ MARKS = {"ok": ("✓", "32"), "note": ("·", "2"), "warning": ("!", "33"), "brok
 
 def command(values: dict[str, Any]) -> int:
     """Check programs, Pythons, disk, store, clock and tracking server, and say what to do. Exits with 1 if broken."""
+    from runner.cli.examination import examine
     from runner.cli.output import colours, emit_json
-    from runner.doctor import examine
 
     given = reference.take(values)
     found = []

@@ -70,7 +70,7 @@ def du(as_json: bool = AS_JSON) -> None:
 def show(key: str = typer.Argument(..., metavar="KEY"), as_json: bool = AS_JSON) -> None:
     """Show one environment and its packages."""
     from runner.environments import cache, maintenance
-    from runner.environments.packages import packages
+    from runner.environments.python.packages import packages
 
     full = maintenance.pick([key])[0]
     row = next(each for each in maintenance.listing(sizes=True) if each.key == full)
@@ -101,7 +101,7 @@ def verify(
     import os
 
     from runner.environments import cache, maintenance
-    from runner.environments.fingerprint import damaged
+    from runner.environments.python.fingerprint import damaged
 
     wrong: dict[str, list[str]] = {}
     for key in maintenance.pick(keys) if keys else cache.ready():
@@ -161,24 +161,25 @@ def gc(
 
 def _containers(given: str) -> list[str]:
     """Runs that are over and whose containers were removed; a run of another store may be on."""
-    from runner import container, container_engine
     from runner.cli.reference import open_store
+    from runner.containers import command, engine
     from runner.errors import ProjError
 
-    if not container_engine.program() or not container_engine.is_there():
+    if not engine.program() or not engine.is_there():
         return []
-    from runner.environments import docker_install
+    from runner.environments.docker import install
+    from runner.running.reconcile import current
 
-    docker_install.clear()
+    install.clear()
     with open_store(given, quiet=True) as opened:
 
         def over(run_id: str) -> bool:
             try:
-                return opened.get(run_id).status not in ("RUNNING", "SCHEDULED")
+                return current(opened, run_id).status not in ("RUNNING", "SCHEDULED")
             except ProjError:
                 return False
 
-        return container.sweep(over)
+        return command.sweep(over)
 
 
 @app.command()
@@ -194,10 +195,11 @@ def lock(
     """Print the lock of a project's environment: resolved now, or kept from an earlier time."""
     import os
 
-    from runner import environments, project
+    from runner import environments
+    from runner.project import reading
     from runner.values import EntryPoint
 
-    loaded = project.load(os.path.abspath(directory))
+    loaded = reading.load(os.path.abspath(directory))
     spec = environments.choose(loaded, EntryPoint("", ""), env_manager)
     options = {"python": python, "groups": group, "extras": extra, "refresh": refresh, "offline": offline}
     text = environments.lock(spec, loaded.directory, options, Terminal())
@@ -213,7 +215,7 @@ def diff(
 ) -> None:
     """Show which packages two runs had differently."""
     from runner.cli.reference import find, open_store
-    from runner.environments.packages import changes, difference
+    from runner.environments.python.packages import changes, difference
 
     with open_store(store) as opened:
         locks = [_lock_of(opened.run_directory(find(opened, ref).run_id), ref) for ref in (first, second)]

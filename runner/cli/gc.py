@@ -29,7 +29,7 @@ def command(values: dict[str, Any]) -> int:
     """Remove deleted runs, and runs of deleted experiments, for good, with all their files."""
     from runner.cli.output import emit_json
     from runner.cli.render_values import size
-    from runner.run import seconds
+    from runner.running.run import seconds
 
     given = reference.take(values)
     age = seconds(given["older_than"], "--older-than") if given["older_than"] else 0.0
@@ -84,7 +84,7 @@ def remove_elsewhere(store: Store, run: Run) -> None:
 def forget_code(store: Store) -> None:
     """Snapshots that no run points to any more."""
     from runner.cli.runs import Wanted, select
-    from runner.sources import upkeep
+    from runner.snapshots import upkeep
 
     left, _ = select(store, Wanted(view="all", limit=sys.maxsize))
     trees = {str(run.sections.get("code", {}).get("tree", "")) for run in left}

@@ -42,7 +42,7 @@ def show_here() -> None:
 def _project() -> tuple[Project | None, str]:
     """The project, or None and what is wrong with it; None and "" when there is none."""
     from runner.cli.terminal import Terminal
-    from runner.run import load_project
+    from runner.running.run import load_project
     from runner.sources import fetch
 
     try:
@@ -60,10 +60,12 @@ def _recent(project: str) -> tuple[list[Run], str]:
     if not os.path.isdir(os.path.join(paths.store_here(), "runs")):
         return [], ""
     from runner.cli import reference
+    from runner.running.reconcile import close_lost
 
     quoted = project.replace("'", "''")
     try:
         with reference.open_store(quiet=True) as store:
+            close_lost(store)
             scope = f"parent = '' and project = '{quoted}'" if project else "parent = ''"
             return list(store.search(scope, limit=RECENT).runs), ""
     except ProjError as error:

@@ -10,8 +10,8 @@ import typer
 from runner import sources
 from runner.cli.output import emit_json, emit_lines, table
 from runner.cli.terminal import Terminal
-from runner.parameter_types import number
-from runner.project_facts import entry_point_facts, project_facts
+from runner.parameters.types import number
+from runner.project.describe import entry_point_facts, project_facts
 from runner.sources.credentials import without
 from runner.values import Report
 
@@ -27,11 +27,11 @@ def info(
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Show a project's entry points with their parameters, its environment, and the lines to type."""
-    from runner import project
+    from runner.project import reading
 
     checkout = sources.fetch(uri, version, Terminal())
     try:
-        facts: Any = project_facts(project.load(checkout.directory), without(uri), version)
+        facts: Any = project_facts(reading.load(checkout.directory), without(uri), version)
     finally:
         sources.release(checkout)
     if as_json:
@@ -42,12 +42,13 @@ def info(
 
 def show_parameters(uri: str, version: str, entry_point: str, as_json: bool, report: Report) -> int:
     """`proj run URI -e NAME --help-params`."""
-    from runner import project
+    from runner.project import reading
+    from runner.project.entry_point import entry_point as find_entry_point
 
     checkout = sources.fetch(uri, version, report)
     try:
-        loaded = project.load(checkout.directory)
-        facts: Any = entry_point_facts(project.entry_point(loaded, entry_point), without(uri), version)
+        loaded = reading.load(checkout.directory)
+        facts: Any = entry_point_facts(find_entry_point(loaded, entry_point), without(uri), version)
     finally:
         sources.release(checkout)
     if as_json:

@@ -27,7 +27,7 @@ def init(
     """
     import difflib
 
-    from runner.scaffold_init import draft
+    from runner.scaffold.init import draft
 
     made = draft(directory)
     if as_json:

@@ -65,9 +65,11 @@ def artifact(values: dict[str, Any]) -> int:
     for path in values["files"]:
         if not os.path.exists(path):
             raise InputError(f"there is no file {path}")
+    from runner.tracking import artifacts
+
     with writer(values) as record:
         for path in values["files"]:
-            record.log_artifact(os.path.abspath(path), values["path"])
+            artifacts.put(record, os.path.abspath(path), values["path"])
     return 0
 
 
@@ -76,7 +78,7 @@ def dataset(values: dict[str, Any]) -> int:
     no_extra(values)
     if not os.path.exists(values["file"]):
         raise InputError(f"there is no file {values['file']}")
-    from runner.dataset import describe
+    from runner.data.dataset import describe
 
     event = describe(values["file"], values["name"], values["usage"])
     with writer(values) as record:

@@ -34,6 +34,7 @@ ALIVE = 1.0  # s between looks whether the run is still on
 
 def command(values: dict[str, Any]) -> int:
     """Print what a run wrote, as bytes. Without RUN, the last one."""
+    from runner.running.reconcile import current
     from runner.tracking.output import Reader
 
     given = reference.take(values)
@@ -46,7 +47,7 @@ def command(values: dict[str, Any]) -> int:
         reader = Reader(store.run_directory(run.run_id))
 
         def running() -> bool:
-            return store.get(run.run_id).status == "RUNNING"
+            return current(store, run.run_id).status == "RUNNING"
 
         pieces = follow(reader, running) if given["follow"] else chain(reader.read(), reader.tail())
         if given["stream"]:

@@ -39,7 +39,7 @@ def new(
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing.")] = False,
 ) -> None:
     """Make a new project from a template."""
-    from runner import scaffold
+    from runner.scaffold import new as scaffold
 
     if show:
         found = scaffold.templates()

@@ -35,7 +35,7 @@ def open_store(given: str = "", quiet: bool = False) -> Store:
     from runner.tracking.store import Store
 
     if "://" in given:
-        from runner.tracking.rest import without_credentials
+        from runner.tracking.mlflow.rest import without_credentials
 
         address = without_credentials(given)
         raise InputError(
@@ -51,7 +51,7 @@ def open_store(given: str = "", quiet: bool = False) -> Store:
 def project_here() -> str:
     """Name of the project in the working folder; of a folder without one the name that a run there would have."""
     from runner.cli.terminal import Terminal
-    from runner.run import load_project
+    from runner.running.run import load_project
     from runner.sources import fetch
 
     try:
@@ -62,14 +62,16 @@ def project_here() -> str:
 
 def find(store: Store, ref: str) -> Run:
     """The run that `ref` means. `last` and `best:` look among the runs of the project in this folder, if it has any."""
+    from runner.running.reconcile import current
+
     if ref.startswith(("last", "best:")):
         project = project_here()
         if project:
             try:
-                return store.get(store.resolve(ref, project))
+                return current(store, store.resolve(ref, project))
             except InputError:
                 pass  # not one of this project's: of all
-    return store.get(store.resolve(ref))
+    return current(store, store.resolve(ref))
 
 
 def experiment_id(store: Store, given: str) -> str:

@@ -149,7 +149,7 @@ def _files(root: str, runs: Sequence[Run]) -> list[Difference]:
     if not all(trees) or len(set(trees)) == 1:
         return []
     from runner.errors import ProjError
-    from runner.sources import snapshot
+    from runner.snapshots import snapshot
 
     try:
         known = {tree: {file.path: file.blob for file in snapshot.files(root, tree)} for tree in set(trees)}

@@ -65,9 +65,9 @@ def command(values: dict[str, Any]) -> int:
     from runner.cli import output
     from runner.cli.redirect import own_stdout
     from runner.cli.terminal import Terminal
-    from runner.parameters import assignments
+    from runner.parameters.resolve import assignments
     from runner.reproduction.reproduce import Wish, is_bundle, reproduce
-    from runner.reproduction.verdict import lines
+    from runner.reproduction.verdict.verdict import lines
 
     given = reference.take(values)
     ref = given["run"]
@@ -101,12 +101,14 @@ def command(values: dict[str, Any]) -> int:
 
 def _original(store: Store, run: Run, ref: str) -> str:
     """`last` is not the reproduction that was made a moment ago, or the second one would compare it with itself."""
+    from runner.running.reconcile import current
+
     while ref.startswith("last"):
         link = next((each for each in run.links if each.get("relation") == "reproduces"), None)
         if link is None:
             break
         try:
-            run = store.get(str(link["run_id"]))
+            run = current(store, str(link["run_id"]))
         except StoreError:
             break
     return run.run_id

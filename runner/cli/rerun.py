@@ -45,7 +45,7 @@ def command(values: dict[str, Any]) -> int:
     from runner.cli.redirect import own_stdout
     from runner.cli.run import say
     from runner.cli.terminal import Terminal
-    from runner.parameters import assignments
+    from runner.parameters.resolve import assignments
     from runner.reproduction.again import Changes
     from runner.reproduction.rerun import rerun
 

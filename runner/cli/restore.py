@@ -60,7 +60,7 @@ def find_deleted(store: Store, ref: str) -> Run:
 def write_code(root: str, run: Run, directory: str) -> str:
     import os
 
-    from runner.sources import snapshot
+    from runner.snapshots import snapshot
 
     tree = run.sections.get("code", {}).get("tree", "")
     if not tree:

@@ -7,7 +7,8 @@ import sys
 from typing import Any
 
 from runner.cli.options import Option
-from runner.run import Instead, Outcome, Plan, Request, run
+from runner.running.plan import Outcome, Plan, Request
+from runner.running.run import Instead, run
 
 __all__ = ["OPTIONS", "command", "say"]
 
@@ -99,7 +100,7 @@ def command(values: dict[str, Any]) -> int:
 def _instead(request: Request) -> Instead | None:
     if not (request.cached or request.explain):
         return None
-    from runner.reproduction.cached import take_over
+    from runner.running.cached import take_over
 
     return take_over
 

@@ -112,12 +112,14 @@ def command(values: dict[str, Any]) -> int:
 
 def select(store: Store, wanted: Wanted) -> tuple[list[Run], bool]:
     """The runs, and whether there are more than the limit."""
-    from runner.tracking.search import parse_filter, parse_order
+    from runner.running.reconcile import close_lost
+    from runner.tracking.index.grammar import parse_filter, parse_order
 
     if wanted.limit < 0:
         raise InputError("--limit is less than 0")
     parse_filter(wanted.filter)  # its caret counts in what was typed
     parse_order(wanted.order_by)
+    close_lost(store)
     ids = [reference.experiment_id(store, name) for name in wanted.experiments] or None
     clauses = (
         [f"status IN ({', '.join(repr(_status(text)) for text in wanted.status)})"] if wanted.status else []
@@ -164,7 +166,7 @@ def _status(text: str) -> str:
 
 def _since(text: str) -> int:
     """ms since the epoch: from a span back, or a date."""
-    from runner.run import seconds
+    from runner.running.run import seconds
 
     if "-" in text[1:]:
         from datetime import datetime

@@ -85,8 +85,8 @@ def create(
     store: str = STORE,
 ) -> None:
     """Make a token and print it, this once."""
+    from runner.protocol.scope import ROLES
     from runner.server import tokens
-    from runner.server.scope import ROLES
     from runner.tracking.log import now
 
     if role not in ROLES:

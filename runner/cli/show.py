@@ -23,12 +23,14 @@ def command(values: dict[str, Any]) -> int:
     """Show everything about a run, with a small plot of each metric. Without RUN, the last one."""
     from runner.cli import output, render_run
     from runner.cli.runs import experiment_names
+    from runner.running.reconcile import close_lost
 
     given = reference.take(values)
     with reference.open_store(given["store"]) as store:
         run = reference.find(store, given["run"])
         experiments = experiment_names(store, [run])
         directory = store.run_directory(run.run_id)
+        close_lost(store)
         children = store.search(f"parent = '{run.run_id}'", order_by=["start_time ASC"]).runs
     if given["json"]:
         output.emit_json(render_run.details(run, experiments, directory, children))

@@ -32,7 +32,7 @@ OPTIONS = (
 
 def command(values: dict[str, Any]) -> int:
     """Send runs to a tracking server."""
-    from runner.tracking import mirror
+    from runner.tracking.mlflow import send as mirror
 
     given = reference.take(values)
     with reference.open_store(given["store"]) as store:
@@ -61,7 +61,7 @@ def show(found: Sequence[Any], as_json: bool) -> None:
 
 
 def _chosen(store: Any, given: dict[str, Any]) -> list[str]:
-    from runner.tracking import mirror
+    from runner.tracking.mlflow import send as mirror
 
     if given["runs"]:
         return [store.resolve(ref) for ref in given["runs"]]
@@ -71,9 +71,9 @@ def _chosen(store: Any, given: dict[str, Any]) -> list[str]:
 def send(store: Any, run_id: str, to: str, follow: bool, server: str = "") -> Any:
     """A run to the server `to`, or without it to where it goes."""
     from runner import paths
-    from runner.tracking import mirror
-    from runner.tracking.follower import destination
-    from runner.tracking.rest import Rest, Unreachable, without_credentials
+    from runner.tracking.mlflow import send as mirror
+    from runner.tracking.mlflow.follower import destination
+    from runner.tracking.mlflow.rest import Rest, Unreachable, without_credentials
 
     known = mirror.state_of(store, run_id)
     uri = to or destination(os.environ, paths.store(server))

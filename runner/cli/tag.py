@@ -23,6 +23,7 @@ def command(values: dict[str, Any]) -> int:
     from runner.cli import output
     from runner.cli.log import pairs
     from runner.errors import InputError
+    from runner.running.reconcile import current
 
     given = reference.take(values)
     new = pairs(given["tags"], "a tag") if given["tags"] else []
@@ -37,7 +38,7 @@ def command(values: dict[str, Any]) -> int:
                     *({"type": "untag", "key": key} for key in given["remove"]),
                     *({"type": "tag", "key": key, "value": value} for key, value in new),
                 )
-            run = store.get(run.run_id)
+            run = current(store, run.run_id)
     if given["json"]:
         output.emit_json(dict(run.tags))
     elif not new and not given["remove"]:

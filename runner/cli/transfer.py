@@ -33,8 +33,8 @@ def command(values: dict[str, Any]) -> int:
     """Take runs over from MLflow: parameters, metrics with their histories, tags, datasets, artifacts."""
     from runner.cli.output import emit_json
     from runner.cli.terminal import Terminal
-    from runner.tracking.foreign import open_reader
-    from runner.tracking.takeover import take_over
+    from runner.tracking.mlflow.readers import open_reader
+    from runner.tracking.mlflow.takeover import take_over
 
     given = reference.take(values)
     if not given["source"]:

@@ -33,9 +33,9 @@ def update(
 
     The changes are merged with yours; where both changed the same lines, the conflict is marked as git does.
     """
-    from runner import scaffold
+    from runner.scaffold import new
 
-    made = scaffold.update(
+    made = new.update(
         directory,
         answers_of(answers),
         ask=ask and sys.stdin.isatty(),

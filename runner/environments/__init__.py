@@ -6,19 +6,19 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from runner import memo
 from runner.environments import cache
 from runner.environments.choice import choose
 from runner.errors import EnvironmentFailure
+from runner.host import memo
 from runner.values import Activation, Environment, EnvironmentSpec, Json, Report
 
 __all__ = ["KINDS", "choose", "lock", "prepare"]
 
 # name -> module with the names of base.Kind, imported when it is needed; `system` is found, not made
 KINDS = {
-    "virtualenv": "runner.environments.virtualenv",
-    "conda": "runner.environments.conda",
-    "docker": "runner.environments.docker",
+    "virtualenv": "runner.environments.python.virtualenv",
+    "conda": "runner.environments.conda.kind",
+    "docker": "runner.environments.docker.kind",
 }
 
 # Options that decide which environment it is; the others (offline, refresh) only how we come to it.
@@ -103,7 +103,7 @@ def lock(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], repo
 def _without_credentials(known: Mapping[str, Any]) -> Any:
     import json
 
-    from runner.environments.indexes import redact
+    from runner.environments.python.indexes import redact
 
     return json.loads(redact(json.dumps(known)))
 
@@ -131,7 +131,7 @@ def isolated(activation: Activation) -> Activation:
 def _subject(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any]) -> str:
     import json
 
-    from runner.environments.indexes import stated
+    from runner.environments.python.indexes import stated
 
     chosen = {name: options[name] for name in DECIDING if options.get(name)}
     code = options.get("checkout") or directory

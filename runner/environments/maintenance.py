@@ -55,7 +55,7 @@ def _row(found: cache.Found, sizes: bool) -> Row:
 def _count(found: cache.Found) -> int:
     if found.kind == "docker":  # of those in its image, only what we installed is known
         return int(found.details.get("packages", 0))
-    from runner.environments.packages import packages
+    from runner.environments.python.packages import packages
 
     return len(packages(cache.lock_text(found.key)))
 

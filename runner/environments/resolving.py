@@ -60,7 +60,7 @@ def _read(path: str) -> str | None:
 
 
 def _show(old: str, new: str, report: Report) -> None:
-    from runner.environments.packages import difference
+    from runner.environments.python.packages import difference
 
     for line in difference(old, new):
         report.note(line)

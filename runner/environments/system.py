@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from runner import process
 from runner.errors import InputError
+from runner.host import process
 from runner.values import Activation, Environment, EnvironmentSpec, Json, Report
 
 __all__ = ["packages", "prepare"]
@@ -121,7 +121,7 @@ def _prefix(python: str) -> str:
 
 
 def _version(python: str) -> str:
-    from runner.environments import interpreters
+    from runner.environments.python import interpreters
 
     found = interpreters.asked(python, "PATH")
     return found.version if found else ""

@@ -7,18 +7,20 @@ import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from runner import environments, paths, project
+from runner import environments, paths
 from runner.errors import InputError, ProjError, StoreError
-from runner.origin import REPLAY, Origin
-from runner.parameters import Resolved, resolve
-from runner.project_find import entry_point
+from runner.parameters.resolve import Resolved, resolve
+from runner.project import reading
+from runner.project.entry_point import entry_point
+from runner.reproduction.bundle.supplies import NONE, Supplies
 from runner.reproduction.clean_room import Room
-from runner.reproduction.recorded import CannotRunError, Recorded
-from runner.reproduction.supplies import NONE, Supplies
-from runner.run import Outcome, Phases, Plan, Request, backend_options, execute
+from runner.running.origin import REPLAY
+from runner.running.plan import Origin, Outcome, Plan, Request
+from runner.running.recorded import CannotRunError, Recorded
+from runner.running.run import Phases, backend_options, execute
+from runner.running.variables import ALLOWED, HIDDEN
 from runner.tracking.store import Store
 from runner.values import Checkout, EntryPoint, Json, Report
-from runner.variables import ALLOWED, HIDDEN
 
 __all__ = ["Changes", "make", "plan"]
 
@@ -76,7 +78,7 @@ def plan(recorded: Recorded, room: Room, changes: Changes) -> Plan:
         temporary=True,
     )
     try:
-        loaded = project.load(room.directory)
+        loaded = reading.load(room.directory)
         entry = entry_point(loaded, run.entry_point)
         specification = environments.choose(loaded, entry, request.env_manager)
     except ProjError as error:

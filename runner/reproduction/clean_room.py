@@ -9,11 +9,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from runner import inputs as reading
+from runner.data import inputs as reading
 from runner.errors import ProjError
-from runner.reproduction.recorded import CannotRunError, Recorded
 from runner.reproduction.shell_paths import exchange
-from runner.sources import folders, snapshot
+from runner.running.recorded import CannotRunError, Recorded
+from runner.snapshots import snapshot
+from runner.sources import folders
 from runner.values import CodeState, Report
 
 __all__ = ["Room", "Terms", "enter"]
@@ -188,7 +189,7 @@ def _downloaded(each: Mapping[str, Any], recorded: Recorded, terms: Terms, repor
     problem = _from(terms.supplies, each, path, uri)
     if not problem or terms.offline:
         return problem
-    from runner.parameters_download import fetch_all
+    from runner.data.download import fetch_all
 
     try:
         fetch_all([(uri, path)], recorded.store, report)

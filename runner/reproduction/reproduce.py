@@ -8,15 +8,17 @@ from typing import NamedTuple
 
 from runner import paths
 from runner.errors import InputError, ProjError
-from runner.interrupts import Interrupted, Interrupts
-from runner.reproduction import again, causes, clean_room, compare, images, products, tolerance, verdict
+from runner.host.interrupts import Interrupted, Interrupts
+from runner.reproduction import again, clean_room
 from runner.reproduction.again import Changes
-from runner.reproduction.causes import Cause
+from runner.reproduction.bundle import images
+from runner.reproduction.bundle.supplies import NONE, Supplies
 from runner.reproduction.clean_room import Terms
-from runner.reproduction.recorded import CannotRunError, Recorded, load
-from runner.reproduction.supplies import NONE, Supplies
-from runner.reproduction.tolerance import Tolerances
-from runner.reproduction.verdict import Verdict
+from runner.reproduction.verdict import causes, compare, products, tolerance, verdict
+from runner.reproduction.verdict.causes import Cause
+from runner.reproduction.verdict.tolerance import Tolerances
+from runner.reproduction.verdict.verdict import Verdict
+from runner.running.recorded import CannotRunError, Recorded, changed_packages, load
 from runner.tracking.store import Store
 from runner.values import Json, Report
 
@@ -45,7 +47,7 @@ def reproduce(ref: str, wish: Wish, report: Report) -> Verdict:
     if not is_bundle(ref):
         with Interrupts():
             return _verified(ref, store, wish, NONE, tolerances, report)
-    from runner.reproduction.unbundle import take_in
+    from runner.reproduction.bundle.unpack import take_in
 
     with Interrupts(), take_in(ref, store, report) as (run_id, supplies):
         return _verified(run_id, store, wish, supplies, tolerances, report)
@@ -86,7 +88,7 @@ def _judged(
     found = []
     if judged == "different":
         found = causes.find(recorded, made, compared, doubts, compare.varying(made))
-    changed = causes.packages(recorded.lock, made[0].lock) if wish.refresh else []
+    changed = changed_packages(recorded.lock, made[0].lock) if wish.refresh else []
     notes = [text for _, text in doubts] if judged != "different" else []
     return Verdict(
         judged,

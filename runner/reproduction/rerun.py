@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from runner.errors import InputError
-from runner.interrupts import Interrupts
+from runner.host.interrupts import Interrupts
 from runner.reproduction import again, clean_room
 from runner.reproduction.again import Changes
 from runner.reproduction.clean_room import Terms
-from runner.reproduction.recorded import CannotRunError, load
-from runner.run import Outcome
+from runner.running.plan import Outcome
+from runner.running.recorded import CannotRunError, load
 from runner.tracking.store import Store
 from runner.values import Report
 

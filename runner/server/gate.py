@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from typing import NamedTuple
 
-from runner.server.answer import ApiError, Response
-from runner.server.api import bearer
+from runner.protocol.answer import ApiError, Response
+from runner.protocol.api import bearer
+from runner.protocol.counters import Counters
+from runner.protocol.hosts import check_browser, check_host
+from runner.protocol.http import Head
+from runner.protocol.scope import Role, Scope
 from runner.server.audit import Lines
-from runner.server.counters import Counters
-from runner.server.hosts import check_browser, check_host
-from runner.server.http import Head
-from runner.server.scope import Role, Scope
 from runner.server.tokens import Tokens
 
 __all__ = ["Gate", "Rate", "Rules"]

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ __all__ = ["Settings", "serve"]
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 ENDING = (signal.SIGTERM, signal.SIGINT)
 FILES = 16_384  # that may be open
+LOST = 2.0  # s between looks for runs whose supervisor is gone
 RESTARTS = 10  # of processes in a minute, before we give up
 
 
@@ -38,11 +40,11 @@ class Settings(NamedTuple):
 
 def serve(settings: Settings, ready: Callable[[str], None]) -> int:
     """Serves until SIGTERM or SIGINT; `ready` is told the address. InputError for settings that do not fit."""
-    from runner.server.counters import Counters
+    from runner.protocol.counters import Counters
     from runner.server.tokens import listing
 
     if settings.database:
-        from runner.tracking.postgresql import check
+        from runner.tracking.index.postgresql import check
 
         check(settings.database)
     tls = _tls(settings)
@@ -105,12 +107,12 @@ def _work(
     settings: Settings, listener: socket.socket, tls: Any, counters: Any, slot: int, ready: Callable[[], None]
 ) -> int:
     """One process of the server."""
-    from runner.server.api import Api
+    from runner.protocol.api import Api
+    from runner.protocol.handler import Limits
+    from runner.protocol.live import LiveRuns
+    from runner.protocol.loop import Loop
     from runner.server.audit import Lines
     from runner.server.gate import Gate, Rules
-    from runner.server.handler import Limits
-    from runner.server.live import LiveRuns
-    from runner.server.loop import Loop
     from runner.server.tokens import Tokens
     from runner.tracking.store import Store
 
@@ -129,11 +131,27 @@ def _work(
     loop.listen(listener)
     for number in ENDING:
         signal.signal(number, lambda _number, _frame: loop.stop())
+    if slot == 0:
+        threading.Thread(target=_close_lost_runs, args=(settings,), name="lost runs", daemon=True).start()
     ready()
     loop.run(settings.grace)
     runs.close()
     listener.close()
     return 0
+
+
+def _close_lost_runs(settings: Settings) -> None:
+    """Runs whose supervisor on this host is gone get their end, now and then: reading alone ends nothing."""
+    from runner.running.reconcile import close_lost
+    from runner.tracking.store import Store
+
+    with Store(settings.store, index=settings.database) as store:
+        while True:
+            try:
+                close_lost(store)
+            except ProjError:
+                pass  # the index cannot be used now; those who ask are told
+            time.sleep(LOST)
 
 
 def _room() -> int:

@@ -10,7 +10,8 @@ from runner.sources.base import Kind
 from runner.values import Checkout, Report
 
 if TYPE_CHECKING:  # holds the modules to the protocol
-    from runner.sources import archive, git, local
+    from runner.sources import archive, local
+    from runner.sources.git import kind as git
 
     _kinds: tuple[Kind, ...] = (local, archive, git)
 
@@ -20,7 +21,7 @@ __all__ = ["KINDS", "fetch", "release"]
 KINDS = {
     "local": "runner.sources.local",
     "archive": "runner.sources.archive",
-    "git": "runner.sources.git",
+    "git": "runner.sources.git.kind",
 }
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from runner.errors import InputError
-from runner.sources import repository
 from runner.sources.credentials import without
+from runner.sources.git import repository
 from runner.values import Checkout, Report
 
 __all__ = ["detect", "fetch", "release"]
@@ -39,9 +39,9 @@ def fetch(uri: str, version: str, report: Report) -> Checkout:
             raise InputError(
                 f"--version {version}: {directory} is not in a git repository", "leave --version out"
             )
-        from runner.sources import git
+        from runner.sources.git import kind
 
-        return git.fetch_local(found, directory, version, report)
+        return kind.fetch_local(found, directory, version, report)
     if found is None:
         return Checkout(directory, directory)
     head = repository.head(found)

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from runner import hashing
 from runner.errors import InputError, StoreError
-from runner.hashing import Digest
+from runner.host import hashing
+from runner.host.hashing import Digest
 from runner.tracking.store import Store
+from runner.tracking.writer import RunWriter
 from runner.values import Report, Silent
 
-if TYPE_CHECKING:
-    from runner.tracking.writer import RunWriter
-
-__all__ = ["Artifact", "delete", "fetch", "listing", "normal", "put", "refuse_password", "where"]
+__all__ = ["Artifact", "delete", "fetch", "listing", "normal", "put", "where"]
 
 
 class Artifact(NamedTuple):
@@ -235,18 +233,3 @@ def normal(path: str) -> str:
     if os.path.isabs(path) or ".." in path.split("/") or "\0" in path:
         raise InputError(f"{path!r} cannot be an artifact's path", "it is relative, and has no ..")
     return "/".join(part for part in path.split("/") if part not in ("", "."))
-
-
-def refuse_password(location: str) -> None:
-    """InputError for an artifact location with a password in it: it would be in every record."""
-    from urllib.parse import urlsplit
-
-    try:
-        found = urlsplit(location).password
-    except ValueError as error:
-        raise InputError(f"{location!r} is not a location: {error}") from None
-    if found:
-        raise InputError(
-            "the artifact location has a password in it, which would be kept in the record",
-            "leave it out: fsspec finds credentials in its configuration, agents and variables",
-        )

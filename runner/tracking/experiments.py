@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from runner.errors import StoreError
+from runner.text import refuse_password
 from runner.tracking.fold import ODD
+from runner.tracking.journal import hint
 from runner.tracking.log import EventLog, encode, now, read
-from runner.tracking.writer import hint
 
 __all__ = [
     "DEFAULT",
@@ -123,8 +124,6 @@ def create(root: str, name: str, artifact_location: str = "", tags: Mapping[str,
     if not name.strip():
         raise StoreError("an experiment needs a name")
     if artifact_location:
-        from runner.tracking.artifacts import refuse_password
-
         refuse_password(artifact_location)
     old = by_name(root, name)
     if old is not None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from runner.errors import StoreError
-from runner.hashing import Digest
+from runner.host.hashing import Digest
 
 __all__ = ["Folder", "transfer"]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from runner.errors import StoreError
-from runner.hashing import Digest
+from runner.host.hashing import Digest
 from runner.tracking.folder import transfer
 
 __all__ = ["Remote"]

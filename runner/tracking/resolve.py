@@ -3,20 +3,46 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from runner.errors import InputError
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
-    from runner.tracking.store import Store
+    from runner.tracking.index.projection import Index
 
-__all__ = ["resolve"]
+__all__ = ["Searched", "resolve"]
 
 LIST = "proj runs  lists them"
 
 
-def resolve(store: Store, ref: str, project: str = "") -> str:
+class Found(Protocol):
+    @property
+    def runs(self) -> tuple[Run, ...]: ...
+
+    @property
+    def next_page_token(self) -> str: ...
+
+
+class Searched(Protocol):
+    """A store, as far as it is needed here."""
+
+    @property
+    def index(self) -> Index: ...
+
+    def search(
+        self,
+        filter: str = "",  # noqa: A002
+        /,
+        *,
+        order_by: Sequence[str] = (),
+        limit: int = 100,
+        page_token: str = "",
+    ) -> Found: ...
+
+
+def resolve(store: Searched, ref: str, project: str = "") -> str:
     """InputError when no run, or more than one, is meant."""
     scope = "" if not project else f"project = '{project.replace(chr(39), chr(39) * 2)}'"
     if match := re.fullmatch(r"last(?:~(\d+))?", ref):
@@ -36,7 +62,7 @@ def resolve(store: Store, ref: str, project: str = "") -> str:
     raise InputError(f"{ref!r} may be one of these{more}:\n{lines}", "give more of the id")
 
 
-def _last(store: Store, scope: str, back: int) -> str:
+def _last(store: Searched, scope: str, back: int) -> str:
     """By start. Steps of a run are not meant: what was typed is the run that they are in."""
     scope = " AND ".join(part for part in (scope, "tags.`mlflow.parentRunId` IS NULL") if part)
     token, seen = "", 0
@@ -49,7 +75,7 @@ def _last(store: Store, scope: str, back: int) -> str:
             raise InputError(f"there are only {seen} runs" if seen else "there is no run yet", LIST)
 
 
-def _best(store: Store, scope: str, ref: str) -> str:
+def _best(store: Searched, scope: str, ref: str) -> str:
     key = ref[len("best:") :]
     greatest = key.startswith("-")
     key = key.removeprefix("-")

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 from _thread import allocate_lock
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runner.errors import InputError, StoreError
+from runner.tracking.journal import hint
 from runner.tracking.log import new_run_id, now
-from runner.tracking.writer import RunWriter, hint
+from runner.tracking.writer import RunWriter
 
 if TYPE_CHECKING:
     from runner.tracking.experiments import Experiment
     from runner.tracking.fold import Metric, Run
-    from runner.tracking.index import Index
+    from runner.tracking.index.projection import Index
     from runner.values import Report
 
 __all__ = ["Page", "Points", "Store"]
@@ -166,27 +167,12 @@ class Store:
             raise unknown(run_id)
         return run._replace(run_id=run_id)  # a copied folder is a run of its own
 
-    def get(self, run_id: str) -> Run:
-        """As `read`, and closed as KILLED if it says RUNNING and its supervisor on this host is gone."""
-        run = self.read(run_id)
-        if run.status == "RUNNING" and self._reconcile((run,)):
-            run = self.read(run_id)
-        return run
-
-    def _reconcile(self, runs: Iterable[Run]) -> list[str]:
-        from runner.tracking.reconcile import reconcile
-
-        try:
-            return reconcile(self, runs)
-        except StoreError:  # a full disk, say: reading goes on
-            return []
-
     @property
     def index(self) -> Index:
         """Made at first use; safe to use from threads."""
         with self._lock:
             if self._index is None:
-                from runner.tracking.index import Index
+                from runner.tracking.index.projection import Index
 
                 self._index = Index(self.root, self.report, self.where or os.environ.get("PROJ_INDEX", ""))
             return self._index
@@ -216,17 +202,15 @@ class Store:
 
         `experiment_ids` None: of all experiments that are not deleted. `view`: active, deleted or all.
         """
-        from runner.tracking import search
         from runner.tracking.history import position
-        from runner.tracking.query import Query
+        from runner.tracking.index import grammar as search
+        from runner.tracking.index.query import Query
 
         if view not in VIEWS:
             raise InputError(f"{view!r} is not a view; there are {', '.join(VIEWS)}")
         query = Query(search.parse_filter(filter), search.parse_order(order_by), experiment_ids, view)
         start = position(page_token)
-        index = self.index
-        closed = self._reconcile(index.supervised(os.uname().nodename))
-        runs, after = index.page(query, limit, start, refresh=bool(closed))
+        runs, after = self.index.page(query, limit, start)
         return Page(runs, "" if after is None else "{}:{}".format(*after))
 
     def resolve(self, ref: str, project: str = "") -> str:

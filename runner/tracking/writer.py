@@ -9,30 +9,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from runner.errors import StoreError
+from runner.tracking.journal import hint
 from runner.tracking.log import EventLog, encode, now
 
-__all__ = ["RunWriter", "hint"]
+__all__ = ["RunWriter"]
 
 HINT_EVERY = (
     600.0  # s; the index watches a log for twice as long after each change (catchup.WATCH): none is missed
 )
 POINTS_A_LINE = 5000
-
-
-def hint(root: str, name: str) -> None:
-    """Tells the index that `name` (run id, or `e:` + experiment id) changed. Only a hint: it never fails."""
-    try:
-        file = os.open(
-            os.path.join(root, "journal"), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644
-        )
-    except OSError:
-        return
-    try:
-        os.write(file, name.encode() + b"\n")
-    except OSError:
-        pass
-    finally:
-        os.close(file)
 
 
 class RunWriter:
@@ -106,12 +91,6 @@ class RunWriter:
             if sync:
                 self.log.sync()
             self._hint()
-
-    def log_artifact(self, path: str, artifact_path: str = "") -> None:
-        """Copies a file or a folder to the run's artifacts, under the folder `artifact_path` of them."""
-        from runner.tracking import artifacts
-
-        artifacts.put(self, path, artifact_path)
 
     def close(self) -> None:
         with self._lock:

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from runner import process_tree
 from runner.backends import local
+from runner.host import process_tree
 from runner.tracking.log import new_run_id
 from runner.values import Activation, Ended, Job, Silent
 

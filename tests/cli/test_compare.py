@@ -121,7 +121,7 @@ def test_changed_files_are_named_by_their_snapshots(tmp_path: object, program: P
     make_tree(folder, {"a.txt": "2", "d.txt": "new"})
     os.unlink(os.path.join(folder, "b.txt"))
     assert proj("run", folder, "--run-name", "after").code == 0
-    if not Store(paths.store()).get(Store(paths.store()).resolve("after")).sections["code"].get("tree"):
+    if not Store(paths.store()).read(Store(paths.store()).resolve("after")).sections["code"].get("tree"):
         pytest.skip("only on builds with snapshots")
     found = program.json("compare", "before", "after")["differences"]
     assert found["files"] == {

@@ -10,6 +10,7 @@ import pytest
 
 import runner
 from runner import paths
+from runner.tracking import artifacts
 from runner.tracking.store import Store
 from tests.cli.records import Program, make_run
 from tests.helpers import make_tree
@@ -36,7 +37,7 @@ def test_line(program: Program, monkeypatch: pytest.MonkeyPatch, line: str) -> N
     make_run("one", metrics={"rmse": [0.4], "acc": [0.1]}, params={"lr": 1}, project="work")
     run_id = make_run("zero", metrics={"rmse": [0.3]}, tags={"old": "1"}, project="work")
     with Store(paths.store()).open_run(run_id) as writer:
-        writer.log_artifact("plots")
+        artifacts.put(writer, "plots")
     if " log " in line:
         monkeypatch.setenv("PROJ_RUN_ID", run_id)
     if line.startswith("proj restore"):

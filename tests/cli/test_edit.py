@@ -8,6 +8,7 @@ import os
 import pytest
 
 from runner import paths
+from runner.tracking import artifacts
 from runner.tracking.fold import Run
 from runner.tracking.store import Store
 from tests.cli.records import Program, make_run
@@ -170,7 +171,7 @@ def test_gc_removes_artifacts_that_are_kept_elsewhere(program: Program, tmp_path
     run_id = make_run("one", experiment="far", status="RUNNING")
     make_tree(tmp_path, {"model.bin": "m"})
     with Store(paths.store()).open_run(run_id) as writer:
-        writer.log_artifact(f"{tmp_path}/model.bin")
+        artifacts.put(writer, f"{tmp_path}/model.bin")
         writer.end("FINISHED")
     assert os.path.exists(os.path.join(elsewhere, run_id, "artifacts", "model.bin"))
     assert program("rm", "one").code == 0

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from runner import paths
+from runner.tracking import artifacts
 from runner.tracking.store import Store
 from tests.cli.records import Program, make_run
 from tests.helpers import make_tree
@@ -23,8 +24,8 @@ def run_with_files(tmp_path: object) -> str:
         f"{tmp_path}/files", {"model.bin": "m" * 1000, "plots/a.png": "a", "plots/deep/b.png": "b"}
     )
     with Store(paths.store()).open_run(run_id) as writer:
-        writer.log_artifact(f"{folder}/model.bin")
-        writer.log_artifact(f"{folder}/plots")
+        artifacts.put(writer, f"{folder}/model.bin")
+        artifacts.put(writer, f"{folder}/plots")
         writer.end("FINISHED")
     return run_id
 

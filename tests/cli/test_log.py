@@ -11,7 +11,7 @@ import time
 import pytest
 
 from runner import paths
-from runner.dataset import rows
+from runner.data.dataset import rows
 from runner.tracking.fold import Metric, Run
 from runner.tracking.store import Store
 from tests.cli.records import Program, make_run
@@ -147,7 +147,7 @@ proj log artifact out.txt
     done = proj("run", folder)
     assert done.code == 0, done.err
     store = Store(paths.store())
-    run = store.get(store.resolve("last"))
+    run = store.read(store.resolve("last"))
     assert run.metrics["loss"].value == 0.3
     assert run.metrics["loss"].step == 3
     assert run.params["size"] == "big"
@@ -160,7 +160,7 @@ def test_logging_imports_nothing_heavy(inside: str) -> None:
     code = (
         "import sys; from runner.cli.main import main; main(['log', 'metric', 'a=1']); "
         "print(sorted({'typer', 'rich', 'sqlite3', 'subprocess', 'yaml', 'asyncio', 'inspect', 'dataclasses', "
-        "'pathlib', 'runner.run', 'runner.sources', 'runner.tracking.store'} & set(sys.modules)))"
+        "'pathlib', 'runner.running.run', 'runner.sources', 'runner.tracking.store'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

@@ -27,7 +27,7 @@ def test_closed_streams(tmp_path: Path, closed: str) -> None:
     done = shell(f"{PROJ} run . {closed}", root)
     assert (done.returncode, "Traceback" in done.stderr) == (0, False)
     store = Store(paths.store())
-    run = store.get(store.resolve("last"))
+    run = store.read(store.resolve("last"))
     assert run.status == "FINISHED"
     with open(f"{store.run_directory(run.run_id)}/output.log", encoding="utf-8") as file:
         assert file.read() == "on\n"

@@ -10,7 +10,7 @@ import typer
 
 from runner.cli.options import Option, quick, typer_command
 from runner.cli.run import OPTIONS
-from runner.run import Request
+from runner.running.plan import Request
 
 PLAIN = [
     "",

@@ -7,7 +7,8 @@ import os
 import shutil
 import subprocess
 
-from runner.environments import cache, fingerprint
+from runner.environments import cache
+from runner.environments.python import fingerprint
 from tests.environments.packages import make_wheel
 from tests.environments.test_virtualenv import output, prepare, project_with
 from tests.helpers import make_tree, proj

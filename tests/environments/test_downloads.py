@@ -11,7 +11,7 @@ import tarfile
 
 import pytest
 
-from runner.environments import interpreters
+from runner.environments.python import interpreters
 from runner.errors import EnvironmentFailure
 from tests.environments.test_virtualenv import output, prepare, project_with
 

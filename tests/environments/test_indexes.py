@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from runner.environments import indexes
+from runner.environments.python import indexes
 from runner.errors import EnvironmentFailure
 from tests.environments.packages import make_wheel
 from tests.environments.server import serving

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from runner.environments import interpreters
-from runner.environments.interpreters import choose, matches, own
+from runner.environments.python import interpreters
+from runner.environments.python.interpreters import choose, matches, own
 from runner.errors import EnvironmentFailure, InputError
 from tests.helpers import make_tree
 

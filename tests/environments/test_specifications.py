@@ -9,9 +9,9 @@ import sys
 
 import pytest
 
-from runner.environments import resolver
-from runner.environments.requirements import flatten
-from runner.environments.specification import read
+from runner.environments.python import uv as resolver
+from runner.environments.python.requirements import flatten
+from runner.environments.python.specification import read
 from runner.errors import EnvironmentFailure, InputError
 from tests.environments.conftest import Recorder
 from tests.environments.packages import make_source, make_wheel

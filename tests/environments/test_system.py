@@ -8,9 +8,10 @@ import sys
 
 import pytest
 
-from runner import environments, process
+from runner import environments
 from runner.environments import system
 from runner.errors import InputError
+from runner.host import process
 from runner.values import EnvironmentSpec, Silent
 from tests.environments.test_virtualenv import VERSION, output, prepare, project_with
 from tests.helpers import make_tree

@@ -8,9 +8,10 @@ import sys
 
 import pytest
 
-from runner import environments, paths, process
+from runner import environments, paths
 from runner.environments import building, cache
 from runner.errors import EnvironmentFailure, InputError
+from runner.host import process
 from runner.values import Environment, EnvironmentSpec, Silent
 from tests.environments.conftest import Recorder
 from tests.environments.packages import make_source, make_wheel

@@ -84,7 +84,7 @@ def test_without_network_cache_and_store(
     assert verdict["verdict"] == "identical", done.stdout + done.stderr
     assert result(verdict, "score") == result(verdict, "out.json") == "identical"
     assert done.returncode == 0
-    assert store().get(verdict["run_id"]).metrics["score"].value == 6
+    assert store().read(verdict["run_id"]).metrics["score"].value == 6
 
 
 def tampered(path: str, target: str, change: Any) -> str:

@@ -17,9 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.errors import InputError
-from runner.reproduction import comparators, tolerance
-from runner.reproduction.closeness import Finding
-from runner.reproduction.tolerance import EXACT, Tolerance
+from runner.reproduction.verdict import comparators, tolerance
+from runner.reproduction.verdict.closeness import Finding
+from runner.reproduction.verdict.tolerance import EXACT, Tolerance
 from tests.helpers import make_tree
 
 CLOSE = Tolerance(0.01)
@@ -174,6 +174,6 @@ def test_the_spread_holds_its_own_values(values: list[float]) -> None:
     )
 )
 def test_everything_is_like_itself(value: Any) -> None:
-    from runner.reproduction.closeness import compare
+    from runner.reproduction.verdict.closeness import compare
 
     assert compare(value, json.loads(json.dumps(value)), EXACT).same

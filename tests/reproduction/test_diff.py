@@ -82,7 +82,7 @@ def test_complaint_2424_rerun_by_id(tmp_path: object, given: list[str]) -> None:
     make_tree(project, {"train.py": "raise SystemExit(9)\n"})
     done = proj("rerun", run.run_id, *given, "--name", "second", "-t", "why=again", "--json")
     assert done.code == 0, done.err
-    again = store().get(json.loads(done.out)["run_id"])
+    again = store().read(json.loads(done.out)["run_id"])
     assert again.name == "second"
     assert again.tags["why"] == "again"
     assert again.links == ({"relation": "rerun-of", "run_id": run.run_id},)

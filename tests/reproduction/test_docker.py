@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from runner import paths
-from runner.reproduction.recorded import load
+from runner.running.recorded import load
 from tests.environments.docker.conftest import docker, image, variant
 from tests.helpers import make_tree, proj
 from tests.reproduction.worlds import ran, reproduced, result, store

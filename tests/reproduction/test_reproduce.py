@@ -10,7 +10,7 @@ import pytest
 
 from runner import paths
 from runner.errors import InputError
-from runner.reproduction import tolerance
+from runner.reproduction.verdict import tolerance
 from tests.helpers import git, make_repository, make_tree, proj
 from tests.reproduction.worlds import (
     DETERMINISTIC,
@@ -37,7 +37,7 @@ def test_deterministic_training_is_identical(project: str) -> None:
     assert (verdict["verdict"], verdict["cause"]) == ("identical", "")
     assert result(verdict, "loss") == result(verdict, "model.json") == "identical"
     (made,) = verdict["runs"]
-    again = store().get(made)
+    again = store().read(made)
     assert again.params == run.params
     assert again.links == ({"relation": "reproduces", "run_id": run.run_id},)
     assert again.sections["code"]["tree"] == run.sections["code"]["tree"]
@@ -132,7 +132,7 @@ def test_a_changed_default_does_not_matter(project: str) -> None:
     make_tree(project, {"MLproject": MLPROJECT.replace("default: 0.1", "default: 0.9")})
     verdict = reproduced(run)
     assert verdict["verdict"] == "identical"
-    assert store().get(verdict["runs"][0]).params == {"lr": 0.1}
+    assert store().read(verdict["runs"][0]).params == {"lr": 0.1}
 
 
 def test_a_deleted_branch_with_a_commit_that_was_never_pushed(tmp_path: object) -> None:
@@ -258,7 +258,7 @@ def test_a_failed_run_fails_again_in_the_same_way(tmp_path: object) -> None:
     run = ran(project, code=3)
     verdict = reproduced(run)
     assert verdict["verdict"] == "identical"
-    again = store().get(verdict["runs"][0])
+    again = store().read(verdict["runs"][0])
     assert (again.status, again.end["exit_code"]) == ("FAILED", 3)
 
 
@@ -337,7 +337,7 @@ def test_the_choice_of_an_outer_run_is_recorded_for_its_steps(tmp_path: object, 
     }
     outer = ran(make_tree(f"{tmp_path}/demo", files), "--env-manager", "local")
     (step,) = [run for run in store().search().runs if run.parent == outer.run_id]
-    again = store().get(reproduced(step)["runs"][0])
+    again = store().read(reproduced(step)["runs"][0])
     assert again.sections["environment"]["kind"] == "system"
 
 

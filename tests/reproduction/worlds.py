@@ -74,7 +74,7 @@ def ran(*arguments: str, code: int = 0, **variables: str) -> Run:
     """Runs a project and returns its record."""
     done = proj("run", *arguments, "--json", **variables)
     assert done.code == code, done.err
-    return store().get(json.loads(done.out)["run_id"])
+    return store().read(json.loads(done.out)["run_id"])
 
 
 def reproduced(run: Run | str, *arguments: str, **variables: str) -> dict[str, Any]:

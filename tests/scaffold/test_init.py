@@ -6,8 +6,8 @@ import json
 
 import yaml
 
-from runner.scaffold_init import draft
-from runner.scaffold_scripts import Option, read
+from runner.scaffold.init import draft
+from runner.scaffold.scripts import Option, read
 from tests.helpers import make_tree, proj
 
 ARGPARSE = '''\

@@ -9,8 +9,9 @@ import tarfile
 
 import pytest
 
-from runner import paths, scaffold
+from runner import paths
 from runner.errors import InputError
+from runner.scaffold import new as scaffold
 from runner.values import Silent
 from tests.helpers import git, make_repository, make_tree, proj
 

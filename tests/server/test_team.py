@@ -19,7 +19,7 @@ import pytest
 
 from runner.tracking.store import Store
 from tests.helpers import proj
-from tests.server.conftest import Client, Server, Start, run_flow
+from tests.servers import Client, Server, Start, run_flow
 
 
 def token(store: str, *arguments: str) -> str:
@@ -273,7 +273,7 @@ def test_https(start: Start, tmp_path: object) -> None:
 def test_clients(start: Start, client_python: str) -> None:
     server = start()
     run_id = run_flow(client_python, "basic", {"MLFLOW_TRACKING_URI": server.url}, "one").split()[-1]
-    run = Store(server.store).get(run_id)
+    run = Store(server.store).read(run_id)
     assert (run.status, run.kind) == ("FINISHED", "client")
 
 

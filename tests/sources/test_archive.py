@@ -16,7 +16,8 @@ import pytest
 
 from runner import paths, sources
 from runner.errors import InputError, SourceError
-from runner.sources import archive, snapshot, unpack
+from runner.snapshots import snapshot
+from runner.sources import archive, unpack
 from runner.values import Checkout, Silent
 
 FILES = {"MLproject": "name: x\n", "run.sh": "#!/bin/sh\n", "sub/train.py": "t\n"}

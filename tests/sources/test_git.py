@@ -14,11 +14,12 @@ import pytest
 
 from runner import paths, sources
 from runner.errors import InputError, ProjError, SourceError
-from runner.sources import git as git_source
-from runner.sources import mirror, snapshot
+from runner.snapshots import snapshot
+from runner.sources.git import kind as git_source
+from runner.sources.git import mirror
 from runner.values import Checkout, Silent
 from tests.helpers import git, make_repository, make_tree
-from tests.sources.test_snapshot import contents, fingerprint
+from tests.snapshots.test_snapshot import contents, fingerprint
 
 
 @pytest.fixture
@@ -449,7 +450,7 @@ def test_detect() -> None:
 
 @pytest.fixture
 def spares(monkeypatch: pytest.MonkeyPatch) -> None:
-    from runner.sources import spare
+    from runner.sources.git import spare
 
     monkeypatch.setattr(spare, "LARGE", 0)
 
@@ -512,7 +513,7 @@ def test_a_spare_that_cannot_be_mended_is_not_used(remote: str, spares: None) ->
 
 def test_a_work_tree_that_a_process_still_uses_is_not_kept(remote: str, spares: None) -> None:
     checkout = fetched(f"file://{remote}")
-    fd = sources.git.folders._held[os.path.dirname(checkout.root)]
+    fd = git_source.folders._held[os.path.dirname(checkout.root)]
     child = subprocess.Popen(["sleep", "30"], pass_fds=[fd])
     try:
         sources.release(checkout)

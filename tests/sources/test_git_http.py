@@ -14,7 +14,7 @@ import pytest
 
 from runner import paths, sources
 from runner.errors import SourceError
-from runner.sources import git_messages, mirror
+from runner.sources.git import messages, mirror
 from runner.values import Silent
 from tests.helpers import git, make_repository
 
@@ -117,4 +117,4 @@ def test_a_repository_that_is_not_there(server: str) -> None:
     ],
 )  # fmt: skip
 def test_git_in_short(text: str, said: str) -> None:
-    assert git_messages.last_line(text) == said
+    assert messages.last_line(text) == said

@@ -11,7 +11,8 @@ import pytest
 
 from runner import sources
 from runner.errors import InputError
-from runner.sources import repository, snapshot
+from runner.snapshots import snapshot
+from runner.sources.git import repository
 from runner.values import Checkout, Silent
 from tests.helpers import git, make_repository, make_tree
 

@@ -8,7 +8,7 @@ import pytest
 
 from runner.errors import InputError
 from runner.sources.credentials import Credentials, for_git, redact, split
-from runner.sources.location import Location, is_git, parse, resolve_relative
+from runner.sources.git.location import Location, is_git, parse, resolve_relative
 from tests.helpers import git, make_repository
 
 

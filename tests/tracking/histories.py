@@ -7,9 +7,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from runner.tracking import rows
-from runner.tracking.dialect import Database
 from runner.tracking.fold import Run, fold
+from runner.tracking.index import rows
+from runner.tracking.index.dialect import Database
 from runner.tracking.log import encode, read
 from runner.tracking.store import Store, is_run_id
 

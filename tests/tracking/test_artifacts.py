@@ -49,8 +49,8 @@ def sha256(text: str) -> str:
 def test_a_folder_is_kept_listed_fetched_and_deleted(store: Store, experiment: str, tmp_path: object) -> None:
     make_tree(".", TREE)
     writer = store.create_run(experiment)
-    writer.log_artifact("model", "out")
-    run = store.get(writer.run_id)
+    artifacts.put(writer, "model", "out")
+    run = store.read(writer.run_id)
     assert run.artifacts == {
         f"out/{name}": {"digest": sha256(text), "size": len(text.encode())} for name, text in TREE.items()
     }
@@ -72,7 +72,7 @@ def test_a_folder_is_kept_listed_fetched_and_deleted(store: Store, experiment: s
         "out/model/empty",
         "out/model/weights.bin",
     }
-    assert len(store.get(run.run_id).artifacts) == 2
+    assert len(store.read(run.run_id).artifacts) == 2
     with pytest.raises(InputError, match="no artifact"):
         artifacts.fetch(store, run.run_id, "out/model/conf", target)
 
@@ -81,8 +81,8 @@ def test_a_file_put_twice_is_replaced(store: Store, experiment: str) -> None:
     writer = store.create_run(experiment)
     for text in ("one", "the other"):
         make_tree(".", {"a.txt": text})
-        writer.log_artifact("a.txt")
-        assert store.get(writer.run_id).artifacts == {"a.txt": {"digest": sha256(text), "size": len(text)}}
+        artifacts.put(writer, "a.txt")
+        assert store.read(writer.run_id).artifacts == {"a.txt": {"digest": sha256(text), "size": len(text)}}
         assert artifacts.listing(store, writer.run_id) == [Artifact("a.txt", False, len(text))]
 
 
@@ -105,7 +105,7 @@ def test_what_was_stored_before_a_failure_is_not_sent_again(
     monkeypatch.setattr(kind, "put", failing)
     with pytest.raises(StoreError, match="lost"):
         artifacts.put(writer, "tree")
-    assert store.get(writer.run_id).artifacts.keys() == {"tree/a"}
+    assert store.read(writer.run_id).artifacts.keys() == {"tree/a"}
     artifacts.put(writer, "tree")
     artifacts.put(writer, "tree")
     assert sent == ["tree/a", "failed", "tree/b", "tree/c"]
@@ -128,7 +128,7 @@ def test_progress_is_told_in_bytes(store: Store) -> None:
 def test_a_later_edit_of_the_file_does_not_change_the_record(store: Store) -> None:
     make_tree(".", {"a.txt": "before"})
     writer = store.create_run()
-    writer.log_artifact("a.txt")
+    artifacts.put(writer, "a.txt")
     with open("a.txt", "r+") as file:
         file.write("edited")
     with open(os.path.join(writer.directory, "artifacts", "a.txt")) as file:
@@ -145,8 +145,8 @@ def test_what_nobody_will_change_is_linked(store: Store) -> None:
 def test_a_file_that_is_already_in_its_place_is_noted(store: Store) -> None:
     writer = store.create_run()
     make_tree(writer.directory, {"artifacts/a.txt": "x"})
-    writer.log_artifact(os.path.join(writer.directory, "artifacts", "a.txt"))
-    assert store.get(writer.run_id).artifacts == {"a.txt": {"digest": sha256("x"), "size": 1}}
+    artifacts.put(writer, os.path.join(writer.directory, "artifacts", "a.txt"))
+    assert store.read(writer.run_id).artifacts == {"a.txt": {"digest": sha256("x"), "size": 1}}
 
 
 @pytest.mark.parametrize("path", ["../x", "a/../../x", "/etc", "a\0b", ".."])
@@ -154,7 +154,7 @@ def test_names_that_lead_out_are_refused(store: Store, path: str) -> None:
     make_tree(".", {"a.txt": "x"})
     writer = store.create_run()
     for call in (
-        lambda: writer.log_artifact("a.txt", path),
+        lambda: artifacts.put(writer, "a.txt", path),
         lambda: artifacts.listing(store, writer.run_id, path),
         lambda: artifacts.fetch(store, writer.run_id, path, "out"),
         lambda: artifacts.delete(store, writer.run_id, path),
@@ -199,7 +199,7 @@ def test_loops_pipes_and_dead_links_in_a_folder(store: Store) -> None:
 def test_a_file_that_changed_in_the_store_is_not_given_out(store: Store, experiment: str) -> None:
     make_tree(".", {"a.txt": "good"})
     writer = store.create_run(experiment)
-    writer.log_artifact("a.txt")
+    artifacts.put(writer, "a.txt")
     place = artifacts.where(store, writer.run_id)
     if "://" in place:
         fsspec.filesystem("memory").pipe(f"{place}/a.txt", b"evil")
@@ -220,8 +220,8 @@ def test_a_transfer_that_loses_bytes_is_noticed(store: Store, monkeypatch: pytes
     monkeypatch.setattr(Remote, "size", lambda self, path: 7)
     writer = store.create_run(experiment)
     with pytest.raises(StoreError, match="12 bytes were sent and 7 arrived"):
-        writer.log_artifact("a.txt")
-    assert store.get(writer.run_id).artifacts == {}
+        artifacts.put(writer, "a.txt")
+    assert store.read(writer.run_id).artifacts == {}
 
 
 def test_a_connection_that_comes_back_is_tried_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,8 +240,8 @@ def test_a_connection_that_comes_back_is_tried_again(store: Store, monkeypatch: 
 
     monkeypatch.setattr(type(system), "makedirs", flaky)
     writer = store.create_run(experiment)
-    writer.log_artifact("a.txt")
-    assert store.get(writer.run_id).artifacts.keys() == {"a.txt"}
+    artifacts.put(writer, "a.txt")
+    assert store.read(writer.run_id).artifacts.keys() == {"a.txt"}
 
 
 def test_a_password_in_the_location_is_refused(store: Store) -> None:
@@ -254,7 +254,7 @@ def test_a_protocol_that_needs_a_library_names_it(store: Store) -> None:
     experiment = store.create_experiment("mine", "gs://bucket/x")
     make_tree(".", {"a.txt": "x"})
     with pytest.raises(StoreError, match="gs://") as caught:
-        store.create_run(experiment).log_artifact("a.txt")
+        artifacts.put(store.create_run(experiment), "a.txt")
     assert "proj-runner[gs]" in caught.value.hint
 
 
@@ -264,7 +264,7 @@ from runner.tracking import artifacts
 from runner.tracking.store import Store
 with Store(sys.argv[1]) as store:
     writer = store.create_run(store.create_experiment("there", sys.argv[2]))
-    writer.log_artifact("model")
+    artifacts.put(writer, "model")
     print(writer.run_id)
     print(len(artifacts.listing(store, writer.run_id, "model")))
     print(len(artifacts.fetch(store, writer.run_id, "model", "out")))
@@ -291,4 +291,4 @@ def test_sftp(store: Store, tmp_path: object) -> None:
     run_id, listed, fetched = done.stdout.split()
     assert (listed, fetched) == ("3", "3")
     assert os.path.getsize(f"{tmp_path}/remote/{run_id}/artifacts/model/weights.bin") == 10_000
-    assert store.get(run_id).artifacts["model/empty"]["digest"] == sha256("")
+    assert store.read(run_id).artifacts["model/empty"]["digest"] == sha256("")

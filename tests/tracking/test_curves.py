@@ -15,7 +15,7 @@ def test_a_wrong_line_counts_as_little_as_in_the_fold() -> None:
         writer.metrics([("a", 3.0, 7, 3), ("b", 4.0, 8, 0)])
     found = [(key, point.value) for key, point in points(writer.directory)]
     assert found == [("a", 1.0), ("a", 3.0), ("b", 4.0)]
-    assert store.get(writer.run_id).metrics["a"].value == 3.0
+    assert store.read(writer.run_id).metrics["a"].value == 3.0
 
 
 def test_a_run_without_a_log_has_no_points(tmp_path: object) -> None:

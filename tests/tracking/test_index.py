@@ -13,8 +13,8 @@ import time
 import pytest
 
 from runner.errors import StoreError
-from runner.tracking import catchup, files, migrations, place, postgresql
-from runner.tracking.dialect import Database
+from runner.tracking.index import catchup, migrations, postgresql, sqlite, where
+from runner.tracking.index.dialect import Database
 from runner.tracking.log import encode
 from runner.tracking.store import Store
 from tests.tracking import histories
@@ -29,7 +29,7 @@ def test_deleting_the_index_loses_nothing(root: str, dialect: str) -> None:
     if dialect == "sqlite":
         os.unlink(os.path.join(root, "index.sqlite"))
     else:
-        ask(root, f"DROP SCHEMA {place.schema(root)} CASCADE")
+        ask(root, f"DROP SCHEMA {where.schema(root)} CASCADE")
     assert names(root) == ["a", "b"]
 
 
@@ -115,7 +115,7 @@ def test_a_moved_and_a_copied_store(root: str, dialect: str) -> None:
         # made again, not trusted
         assert int(made_for) == os.stat(os.path.join(root, "index.sqlite")).st_ino
     else:
-        assert place.schema(root) != place.schema(root + "-moved")
+        assert where.schema(root) != where.schema(root + "-moved")
 
 
 def test_an_index_of_a_newer_version_is_refused(root: str) -> None:
@@ -198,7 +198,7 @@ def test_readers_that_catch_up_at_once_agree(root: str) -> None:
 
 
 def test_a_locked_index_is_used_as_it_is(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for kind in (files, postgresql):
+    for kind in (sqlite, postgresql):
         monkeypatch.setattr(kind, "PATIENCE", 0.1)
     fill(root, "a")
     assert names(root) == ["a"]

@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runner.tracking.fold import EVENTS
+from runner.tracking.journal import hint
 from runner.tracking.log import encode, read, read_all
 from runner.tracking.store import Store
-from runner.tracking.writer import hint
 from tests.tracking import histories
 
 pytestmark = pytest.mark.usefixtures("dialect")
@@ -161,7 +161,7 @@ def test_no_event_however_odd_breaks_a_reader(events: list[dict[str, object]], s
         found = store.search(view="all").runs
         assert len(found) >= started
         for run in found:
-            store.get(run.run_id)
+            store.read(run.run_id)
         store.experiments("all")
         store.history(run_id, "loss")
         store.problems()

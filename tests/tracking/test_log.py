@@ -147,7 +147,7 @@ def test_ids_sort_by_time_even_when_the_clock_jumps_back(
     monkeypatch.setattr(log.time, "time_ns", lambda: 1_000_000_000_000_000_000)
     writer.tag("key", "second")
     writer.end("FINISHED")
-    run = store.get(writer.run_id)
+    run = store.read(writer.run_id)
     assert run.tags["key"] == "second"
     assert (run.start_time, run.end_time) == (2_000_000_000_000, 1_000_000_000_000)
 
@@ -156,7 +156,7 @@ def test_text_that_is_not_unicode_is_kept(tmp_path: object) -> None:
     name = os.fsdecode(b"caf\xe9.csv")
     with Store(str(tmp_path)) as store:
         run = store.create_run(params={"data": name}, tags={"größe": "\u2028 \x00 'quoted' \n"}).run_id
-        found = store.get(run)
+        found = store.read(run)
         assert found.params["data"] == name
         assert found.tags["größe"] == "\u2028 \x00 'quoted' \n"
         assert [each.params["data"] for each in store.search().runs] == [name]

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from tests.server.conftest import client_python  # noqa: F401 - a fixture
+from tests.servers import client_python  # noqa: F401 - a fixture
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 

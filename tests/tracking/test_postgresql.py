@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from runner.errors import StoreError
-from runner.tracking import place
+from runner.tracking.index import where
 from runner.tracking.store import Store
 from tests.helpers import make_tree, proj
 from tests.tracking import histories
@@ -31,7 +31,7 @@ def test_a_server_that_is_down_is_an_error_that_says_so(root: str) -> None:
     error = refused(root, ABSENT)
     assert "the index postgresql://ada@127.0.0.1:1/runs cannot be used" in error.message
     assert "PROJ_INDEX" in error.hint
-    assert Store(root, index=ABSENT).get(run).name == "a"  # what needs no search
+    assert Store(root, index=ABSENT).read(run).name == "a"  # what needs no search
 
 
 @pytest.mark.parametrize(
@@ -81,9 +81,9 @@ class TestWithServer:
         with Store(root) as store:
             assert len(store.search().runs) == 2
             for sql in (
-                f"DROP SCHEMA {place.schema(root)} CASCADE",
-                f"DROP TABLE {place.schema(root)}.params",
-                f"ALTER TABLE {place.schema(root)}.tags DROP COLUMN whole",
+                f"DROP SCHEMA {where.schema(root)} CASCADE",
+                f"DROP TABLE {where.schema(root)}.params",
+                f"ALTER TABLE {where.schema(root)}.tags DROP COLUMN whole",
             ):
                 ask(root + "-other", sql)
                 assert len(store.search("params.model LIKE '%' and tags.x IS NULL").runs) == 2
@@ -151,7 +151,7 @@ class TestWithServer:
         def read_only(*_: object) -> None:
             raise PermissionError
 
-        monkeypatch.setattr(place, "_identify", read_only)
+        monkeypatch.setattr(where, "_identify", read_only)
         assert names(root) == ["a"]
         assert not os.path.exists(os.path.join(root, "index.id"))
 

@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runner.errors import InputError
-from runner.tracking import query, search
-from runner.tracking.dialect import SQLITE
 from runner.tracking.fold import Run
-from runner.tracking.search import Clause, Order
+from runner.tracking.index import grammar, query
+from runner.tracking.index.dialect import SQLITE
+from runner.tracking.index.grammar import Clause, Order
 from runner.tracking.store import Store
 from tests.tracking import histories
 
@@ -38,7 +38,7 @@ RUNS = st.fixed_dictionaries(
         "datasets": st.lists(TEXTS, max_size=2),
     }
 )
-COMPARED = st.sampled_from(search.NUMERIC)
+COMPARED = st.sampled_from(grammar.NUMERIC)
 CLAUSES = st.one_of(
     st.builds(Clause, st.just("metric"), KEYS, COMPARED, FINITE),
     st.builds(Clause, st.sampled_from(["param", "tag"]), KEYS, st.sampled_from(["=", "!="]), TEXTS),
@@ -82,8 +82,8 @@ def value(run: Run, entity: str, key: str) -> Any:
 
 def meets(run: Run, clause: Clause) -> bool:
     if clause.entity == "dataset":
-        return any(search.test(clause, dataset[clause.key]) for dataset in run.datasets)
-    return search.test(clause, value(run, clause.entity, clause.key))
+        return any(grammar.test(clause, dataset[clause.key]) for dataset in run.datasets)
+    return grammar.test(clause, value(run, clause.entity, clause.key))
 
 
 def compare(orders: list[Order], one: Run, other: Run) -> int:
@@ -193,7 +193,7 @@ def test_order_by_a_metric_walks_its_index(tmp_path: object, monkeypatch: pytest
     with Store(str(tmp_path)) as store:
         store.create_run().metric("loss", 1.0)
         asked = query.Query(
-            search.parse_filter("metrics.loss < 2"), search.parse_order(["metrics.loss DESC"])
+            grammar.parse_filter("metrics.loss < 2"), grammar.parse_order(["metrics.loss DESC"])
         )
         plans: list[list[str]] = []
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.errors import InputError
-from runner.tracking import search
-from runner.tracking.search import EXPERIMENTS, Clause, Order, parse_filter, parse_order
+from runner.tracking.index import grammar
+from runner.tracking.index.grammar import EXPERIMENTS, Clause, Order, parse_filter, parse_order
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 def test_a_quoted_value_comes_back(value: str, pattern: str) -> None:
     quoted = value.replace("'", "''")
     assert parse_filter(f"tags.x = '{quoted}'")[0].value == value
-    assert search.test(Clause("tag", "x", "LIKE", value.replace("%", "_")), value)
-    assert search.test(
+    assert grammar.test(Clause("tag", "x", "LIKE", value.replace("%", "_")), value)
+    assert grammar.test(
         Clause("tag", "x", "ILIKE", pattern), pattern.swapcase().replace("%", "").replace("_", "a")
     )

@@ -33,11 +33,11 @@ def test_a_run_from_start_to_end(store: Store) -> None:
         tags={"team": "x"},
         sections=sections,
     )
-    assert store.get(writer.run_id).status == "RUNNING"
+    assert store.read(writer.run_id).status == "RUNNING"
     writer.metric("loss", 0.5, step=1, timestamp=7)
     writer.rename("other")
     writer.end("FAILED", exit_code=3, reason="exit", message="")
-    run = store.get(writer.run_id)
+    run = store.read(writer.run_id)
     assert (run.status, run.name, run.project, run.entry_point) == ("FAILED", "other", "p", "main")
     assert run.end == {"status": "FAILED", "reason": "exit", "exit_code": 3}
     assert run.params == {"lr": 0.1, "layers": [1, 2], "flag": True, "none": None}
@@ -55,7 +55,7 @@ def test_starting_a_run_is_one_write(store: Store) -> None:
         "import sys; from runner.tracking.store import Store; "
         f"w = Store({store.root!r}).create_run(); w.metric('a', 1); w.end('FINISHED'); "
         "print(sorted(set(sys.modules) & {'sqlite3', 'subprocess', 'typing_extensions', 'hashlib', "
-        "'runner.tracking.fold', 'runner.tracking.index', 'dataclasses', 'pathlib', 'threading', 'shutil'}))"
+        "'runner.tracking.fold', 'runner.tracking.index.projection', 'dataclasses', 'pathlib', 'threading', 'shutil'}))"
     )
     done = subprocess.run(
         [sys.executable, "-S", "-c", code], capture_output=True, text=True, cwd=repository()
@@ -71,7 +71,7 @@ store = Store(sys.argv[1])
 writer = store.create_run(store.ensure_experiment("job"))
 writer.metric("loss", 0.5)
 writer.end("FINISHED")
-print(store.get(writer.run_id).status)
+print(store.read(writer.run_id).status)
 """
 
 
@@ -90,7 +90,7 @@ def repository() -> str:
 
 def test_runs_that_are_not_there(store: Store) -> None:
     for wrong in ("f" * 32, "../../etc/passwd", "", "*" * 32):
-        for call in (store.get, store.open_run, store.purge, store.delete_run):
+        for call in (store.read, store.open_run, store.purge, store.delete_run):
             with pytest.raises(StoreError, match="there is no run"):
                 call(wrong)
     assert store.search().runs == ()
@@ -244,7 +244,7 @@ def test_a_corrupt_line_is_skipped_and_named(store: Store) -> None:
     writer.tag("after", "1")
     with open(os.path.join(writer.directory, "events.jsonl"), "rb") as file:
         before = file.read()
-    run = store.get(writer.run_id)
+    run = store.read(writer.run_id)
     assert {"before", "after"} <= run.tags.keys()
     assert store.search("tags.after = '1'").runs == (run,)
     problems = store.problems()
@@ -278,7 +278,7 @@ def test_numbers_that_are_none(store: Store) -> None:
 def test_a_parameter_of_a_megabyte(store: Store) -> None:
     big = "x" * 1_000_000
     run = store.create_run(params={"big": big, "same start": big[:-1] + "y"}).run_id
-    assert store.get(run).params["big"] == big
+    assert store.read(run).params["big"] == big
     assert len(store.search(f"params.big = '{big}'").runs) == 1
     assert len(store.search(f"params.`same start` = '{big}'").runs) == 0
     assert len(store.search(f"params.big LIKE '{big[:100]}%'").runs) == 1
@@ -298,7 +298,7 @@ def test_very_many_tags(store: Store, count: int) -> None:
 def test_keys_with_slashes_and_unicode(store: Store, key: str) -> None:
     writer = store.create_run(params={key: "1"}, tags={key: "2"})
     writer.metric(key, 3.0)
-    run = store.get(writer.run_id)
+    run = store.read(writer.run_id)
     assert (run.params[key], run.tags[key], run.metrics[key].value) == ("1", "2", 3.0)
     if key:
         found = store.search(f"params.`{key}` = '1' and tags.`{key}` = '2' and metrics.`{key}` = 3").runs
@@ -310,12 +310,12 @@ def test_what_is_no_json_is_refused_and_nothing_is_written(store: Store) -> None
     writer = store.create_run()
     with pytest.raises(StoreError, match="JSON"):
         writer.param("set", {1, 2})
-    assert store.get(writer.run_id).params == {}
+    assert store.read(writer.run_id).params == {}
 
 
 def test_integers_beyond_64_bits(store: Store) -> None:
     run = store.create_run(params={"seed": 2**70}, start_time=2**70).run_id
-    assert store.get(run).start_time == 2**70
+    assert store.read(run).start_time == 2**70
     assert [each.params["seed"] for each in store.search().runs] == [2**70]
 
 
@@ -325,7 +325,7 @@ def test_a_copied_run_folder_is_a_run_of_its_own(store: Store) -> None:
     run = store.create_run(name="original").run_id
     copy = "0" * 32
     shutil.copytree(store.run_directory(run), store.run_directory(copy))
-    assert store.get(copy).run_id == copy
+    assert store.read(copy).run_id == copy
     assert {each.run_id for each in store.search().runs} == {run, copy}
 
 

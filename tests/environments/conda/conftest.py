@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from runner import environments
-from runner.environments import conda_spec
+from runner.environments.conda import spec
 from runner.values import Environment, EnvironmentSpec
 from tests.environments.conftest import Recorder
 from tests.helpers import make_tree
@@ -36,7 +36,7 @@ class Channel:
     def __init__(self, folder: str) -> None:
         self.folder = folder
         self.url = f"file://{folder}"
-        for subdir in ("noarch", conda_spec.platform()):
+        for subdir in ("noarch", spec.platform()):
             os.makedirs(os.path.join(folder, subdir))
 
     def add(
@@ -52,7 +52,7 @@ class Channel:
         """Makes a package and returns its path."""
         from rattler_build import assemble_package, collect_files
 
-        subdir = "noarch" if noarch else conda_spec.platform()
+        subdir = "noarch" if noarch else spec.platform()
         stage = staged or os.path.join(self.folder, "..", f"stage-{name}-{version}")
         if not staged:
             make_tree(stage, files or {f"share/{name}.txt": version})

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from runner import environments, paths
-from runner.environments import conda_lock
+from runner.environments.conda import lock as conda_lock
 from runner.errors import EnvironmentFailure, InputError
 from runner.values import Environment, EnvironmentSpec
 from tests.environments.conda.conftest import FULL, VERSION, Channel, run

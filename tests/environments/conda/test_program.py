@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from runner.environments import conda_lock
+from runner.environments.conda import lock
 from runner.errors import EnvironmentFailure
 from runner.values import Environment
 from tests.environments.conda.conftest import Channel, run
@@ -53,7 +53,7 @@ def log(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_it_solves_and_installs(channel: Channel, prepare: Prepare, report: Recorder, log: str) -> None:
     environment = prepare(f"channels: ['{channel.url}']\ndependencies: [tool=1.0]\n")
     assert run(environment, "cat $CONDA_PREFIX/share/tool.txt") == "1.0"
-    (package,) = conda_lock.parse(environment.lock, "x").packages
+    (package,) = lock.parse(environment.lock, "x").packages
     assert len(package.digest) == 64
     with open(log, encoding="utf-8") as file:
         commands = [line.split()[0] for line in file]

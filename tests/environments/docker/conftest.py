@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
-from runner import container, container_engine, environments
+from runner import environments
+from runner.containers import command as container
+from runner.containers import engine
 from runner.values import Activation, Environment, EnvironmentSpec, Job
 from tests.environments.conftest import Recorder
 from tests.helpers import make_tree
@@ -42,10 +44,10 @@ def variant(image: str, name: str) -> str:
 @pytest.fixture(scope="session")
 def image() -> str:
     """A small image with Python, bash and busybox."""
-    trouble = container_engine.problem()
+    trouble = engine.problem()
     if trouble:
         pytest.skip(f"no container engine: {trouble}")
-    if container_engine.inspect("image", IMAGE) is None:
+    if engine.inspect("image", IMAGE) is None:
         script = os.path.join(SERVICES, "docker-image.sh")
         done = subprocess.run([script, IMAGE], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr

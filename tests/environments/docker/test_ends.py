@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from runner import container, container_engine
+from runner.containers import command, engine
 from tests.environments.docker.conftest import docker
 from tests.helpers import make_tree, proj
 
@@ -20,9 +20,7 @@ pytestmark = pytest.mark.docker
 def names() -> list[str]:
     """Containers of this test's runs: other tests use the same engine at the same time."""
     runs = os.listdir(os.path.join(os.environ["PROJ_HOME"], "store", "runs"))
-    return [
-        name for name in container_engine.containers(container.LABEL) if name.removeprefix("proj-") in runs
-    ]
+    return [name for name in engine.containers(command.LABEL) if name.removeprefix("proj-") in runs]
 
 
 def nothing_left(within: float) -> bool:
@@ -100,20 +98,20 @@ def test_a_container_of_a_run_that_is_over_is_swept(image: str, job: Callable[..
         docker(
             "create",
             "--name",
-            container.name_of(run_id),
+            command.name_of(run_id),
             "--label",
-            f"{container.LABEL}={run_id}",
+            f"{command.LABEL}={run_id}",
             image,
             "true",
         )
     other = docker("create", image, "true")
     try:
-        assert container.sweep(lambda run_id: run_id == over) == [over]
-        assert container_engine.inspect("container", container.name_of(over)) is None
-        assert container_engine.inspect("container", container.name_of(alive))
-        assert container_engine.inspect("container", other)
+        assert command.sweep(lambda run_id: run_id == over) == [over]
+        assert engine.inspect("container", command.name_of(over)) is None
+        assert engine.inspect("container", command.name_of(alive))
+        assert engine.inspect("container", other)
     finally:
-        docker("rm", "-f", other, container.name_of(alive))
+        docker("rm", "-f", other, command.name_of(alive))
 
 
 def processes(*words: bytes, without: bytes = b"\n") -> list[int]:
@@ -136,11 +134,11 @@ def test_env_gc_removes_containers_of_runs_that_are_over(image: str, project: st
     (over,) = os.listdir(os.path.join(os.environ["PROJ_HOME"], "store", "runs"))
     unknown = "f" * 32  # perhaps a run of another store
     for run_id in (over, unknown):
-        docker("create", "--name", f"proj-{run_id}", "--label", f"{container.LABEL}={run_id}", image, "true")
+        docker("create", "--name", f"proj-{run_id}", "--label", f"{command.LABEL}={run_id}", image, "true")
     try:
         done = proj("env", "gc")
         assert f"removed the container of run {over[:12]}" in done.out, done.err
-        assert container_engine.inspect("container", f"proj-{over}") is None
-        assert container_engine.inspect("container", f"proj-{unknown}") is not None
+        assert engine.inspect("container", f"proj-{over}") is None
+        assert engine.inspect("container", f"proj-{unknown}") is not None
     finally:
         docker("rm", "-f", f"proj-{unknown}")

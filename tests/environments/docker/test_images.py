@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
-from runner import container_engine, environments
-from runner.environments import docker_context, maintenance
+from runner import environments
+from runner.containers import engine
+from runner.environments import maintenance
+from runner.environments.docker import context
 from runner.errors import EnvironmentFailure
 from runner.values import Environment
 from tests.environments.conftest import Recorder
@@ -71,7 +73,7 @@ def test_complaint_7277_a_missing_image_is_pulled_and_recorded_by_digest(
     assert report.steps == []
     # removed by hand: noticed, and the same image is pulled by its digest
     docker("rmi", "-f", name, str(digest))
-    assert container_engine.inspect("image", name) is None
+    assert engine.inspect("image", name) is None
     again = prepare(image=name)
     assert json.loads(again.lock)["digest"] == digest
     assert any("pulling" in step for step in report.steps)
@@ -119,7 +121,7 @@ def test_complaint_7216_nothing_is_copied_when_nothing_is_built(image: str, proj
     program = (
         "import sys; from runner import environments; from runner.values import EnvironmentSpec, Silent\n"
         f"environments.prepare(EnvironmentSpec('docker', '', {{'image': {image!r}}}), {project!r}, {{}}, Silent())\n"
-        "assert not {'docker', 'runner.environments.docker_context'} & set(sys.modules)\n"
+        "assert not {'docker', 'runner.environments.docker.context'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
 
@@ -275,9 +277,9 @@ def test_the_context_is_told_by_content(tmp_path: object) -> None:
     one = make_tree(os.path.join(str(tmp_path), "1"), FILES)
     two = make_tree(os.path.join(str(tmp_path), "2"), FILES)
     make_tree(two, {"secret.env": "another"})
-    assert docker_context.scan(one).digest == docker_context.scan(two).digest
+    assert context.scan(one).digest == context.scan(two).digest
     os.chmod(os.path.join(two, "train.py"), 0o755)
-    assert docker_context.scan(one).digest != docker_context.scan(two).digest
+    assert context.scan(one).digest != context.scan(two).digest
 
 
 def test_removing_the_environment_removes_a_built_image(image: str, project: str, prepare: Prepare) -> None:
@@ -288,5 +290,5 @@ def test_removing_the_environment_removes_a_built_image(image: str, project: str
 
     cache.release(environment.key)
     assert building.remove(environment.key, environments.load("docker"))
-    assert container_engine.inspect("image", name) is None
-    assert container_engine.inspect("image", image) is not None
+    assert engine.inspect("image", name) is None
+    assert engine.inspect("image", image) is not None

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from runner import container_engine
-from runner.environments import packages
+from runner.containers import engine
+from runner.environments.python import packages
 from runner.errors import EnvironmentFailure, InputError
 from runner.values import Environment
 from tests.environments.conftest import Recorder
@@ -45,8 +45,8 @@ def test_the_packages_are_in_the_image(
     assert "installing the packages of python_env.yaml into the image" in steps
     assert prepare(image=image, python_env="python_env.yaml").key == environment.key
     assert report.steps == steps  # nothing is done twice
-    config = container_engine.inspect("image", lock["id"]) or {}
-    before = container_engine.inspect("image", lock["base"]) or {}
+    config = engine.inspect("image", lock["id"]) or {}
+    before = engine.inspect("image", lock["base"]) or {}
     for name in ("Env", "WorkingDir", "Cmd", "Entrypoint"):
         assert (config["Config"].get(name) or None) == (before["Config"].get(name) or None), name
 
@@ -103,7 +103,7 @@ def test_on_the_projects_own_dockerfile_and_with_its_files(
     make_tree(project, {"train.py": "print('second')\n"})  # outside of the Dockerfile's folder
     environment = prepare(**stated, _build_image=True)
     assert run(environment, show).out.split() == ["made", "second", "1.0", "1"]
-    made = container_engine.inspect("image", json.loads(environment.lock)["under"]) or {}
+    made = engine.inspect("image", json.loads(environment.lock)["under"]) or {}
     assert made["Config"]["User"] == "12345"
 
 

@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 import pytest
 
-from runner import container, container_engine
-from runner.environments import docker_spec
+from runner.containers import command as container
+from runner.containers import engine
+from runner.environments.docker import spec
 from runner.errors import InputError
 from runner.values import Activation, Job
 from tests.helpers import make_tree
@@ -45,7 +46,7 @@ def test_volumes_mean_the_project() -> None:
         "${PWD}/y:/h",
         "/anonymous",
     ]
-    assert docker_spec.mounts(given, "/home/ada/p") == [
+    assert spec.mounts(given, "/home/ada/p") == [
         ("/home/ada/p", "/a", ""),
         ("/home/ada/p/x", "/b", "ro"),
         ("/home/ada/p/data", "/c", ""),
@@ -60,34 +61,34 @@ def test_volumes_mean_the_project() -> None:
 
 def test_volumes_know_the_callers_home_and_variables(monkeypatch: pytest.MonkeyPatch, home: str) -> None:
     monkeypatch.setenv("DATA", "/mnt/data")
-    assert docker_spec.mounts(["~/.aws:/aws:ro", "$DATA/a:/a", "${DATA}:/b"], "/p") == [
+    assert spec.mounts(["~/.aws:/aws:ro", "$DATA/a:/a", "${DATA}:/b"], "/p") == [
         (f"{home}/.aws", "/aws", "ro"),
         ("/mnt/data/a", "/a", ""),
         ("/mnt/data", "/b", ""),
     ]
     with pytest.raises(InputError, match="NOT_THERE is not set"):
-        docker_spec.mounts(["$NOT_THERE:/a"], "/p")
+        spec.mounts(["$NOT_THERE:/a"], "/p")
 
 
 def test_volumes_run_no_commands() -> None:
     with pytest.raises(InputError, match="commands are not run"):
-        docker_spec.mounts(["$(touch /tmp/x):/a"], "/p")
+        spec.mounts(["$(touch /tmp/x):/a"], "/p")
 
 
 def test_complaint_2501_windows_paths_in_volumes() -> None:
-    assert docker_spec.mounts(["C:\\data:/data:ro", "d:/x:/y"], "/p") == [
+    assert spec.mounts(["C:\\data:/data:ro", "d:/x:/y"], "/p") == [
         ("C:\\data", "/data", "ro"),
         ("d:/x", "/y", ""),
     ]
-    assert docker_spec.mounts(["%CD%:/app"], "C:\\My Project") == [("C:\\My Project", "/app", "")]
+    assert spec.mounts(["%CD%:/app"], "C:\\My Project") == [("C:\\My Project", "/app", "")]
 
 
 def test_a_project_in_a_folder_with_a_colon() -> None:
-    assert docker_spec.mounts(["$(pwd)/a:/b:ro"], "/x:y") == [("/x:y/a", "/b", "ro")]
+    assert spec.mounts(["$(pwd)/a:/b:ro"], "/x:y") == [("/x:y/a", "/b", "ro")]
 
 
 def test_flags_of_the_command_line_win_over_those_of_the_project() -> None:
-    stated = docker_spec.read(
+    stated = spec.read(
         {
             "image": "i",
             "args": {"memory": "1g", "label": ["a", "b"], "privileged": True, "tty": False},
@@ -108,32 +109,30 @@ def test_flags_of_the_command_line_win_over_those_of_the_project() -> None:
 
 
 def test_complaint_4022_gpus_shm_size_and_args_in_mlproject() -> None:
-    stated = docker_spec.read(
-        {"image": "i", "gpus": "all", "shm_size": "8g", "args": ["memory=2g"]}, (), "/p"
-    )
+    stated = spec.read({"image": "i", "gpus": "all", "shm_size": "8g", "args": ["memory=2g"]}, (), "/p")
     assert stated.gpus == "all"
     assert dict(stated.flags) == {"memory": "2g", "shm-size": "8g", "gpus": "all"}
-    assert docker_spec.read({"image": "i", "gpus": "all"}, ["gpus=1"], "/p").gpus == "1"
+    assert spec.read({"image": "i", "gpus": "all"}, ["gpus=1"], "/p").gpus == "1"
     with pytest.raises(InputError, match="gpus: some"):
-        docker_spec.read({"image": "i", "gpus": "some"}, (), "/p")
+        spec.read({"image": "i", "gpus": "some"}, (), "/p")
 
 
 @pytest.mark.parametrize("flag", ["name=x", "--rm", "d", "detach", "restart=always"])
 def test_flags_that_would_lose_the_container_are_refused(flag: str) -> None:
     with pytest.raises(InputError, match="cannot be given"):
-        docker_spec.read({"image": "i"}, [flag], "/p")
+        spec.read({"image": "i"}, [flag], "/p")
 
 
 def test_neither_image_nor_dockerfile() -> None:
     with pytest.raises(InputError, match="neither an image nor a Dockerfile"):
-        docker_spec.read({"volumes": ["/a:/a"]}, (), "/p")
+        spec.read({"volumes": ["/a:/a"]}, (), "/p")
 
 
 def test_build_forms(tmp_path: object) -> None:
     folder = make_tree(tmp_path, {"Dockerfile": "", "docker/Dockerfile": "", "docker/gpu.df": ""})
 
     def build(stated: object) -> tuple[str, str]:
-        found = docker_spec.read({"build": stated}, (), folder).build
+        found = spec.read({"build": stated}, (), folder).build
         assert found
         return found.context, found.dockerfile
 
@@ -162,7 +161,7 @@ def test_build_forms(tmp_path: object) -> None:
     ],
 )
 def test_complaint_2987_project_name_in_the_image_name(name: str, expected: str) -> None:
-    assert docker_spec.slug(name) == expected
+    assert spec.slug(name) == expected
 
 
 def test_complaint_12475_special_characters_stay_one_word(job: Callable[..., Job]) -> None:
@@ -250,8 +249,8 @@ def test_complaint_5716_podman_is_found_when_there_is_no_docker(
     monkeypatch.delenv("PROJ_DOCKER_EXE")
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     monkeypatch.setenv("PATH", folder)
-    assert container_engine.program() == os.path.join(folder, "podman")
-    assert container_engine.address() == ""
+    assert engine.program() == os.path.join(folder, "podman")
+    assert engine.address() == ""
 
 
 def test_the_context_of_docker_is_followed(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -267,20 +266,20 @@ def test_the_context_of_docker_is_followed(tmp_path: object, monkeypatch: pytest
     )
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     monkeypatch.setenv("DOCKER_CONFIG", folder)
-    assert container_engine.address() == "unix:///x.sock"
+    assert engine.address() == "unix:///x.sock"
     monkeypatch.setenv("DOCKER_CONTEXT", "default")
-    assert container_engine.address() == "unix:///var/run/docker.sock"
+    assert engine.address() == "unix:///var/run/docker.sock"
     monkeypatch.setenv("DOCKER_HOST", "tcp://h:1")
-    assert container_engine.address() == "tcp://h:1"
+    assert engine.address() == "tcp://h:1"
 
 
 def test_no_program_and_no_engine_are_told_before_anything(
     tmp_path: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
-    assert "none.sock is not there" in container_engine.problem()
+    assert "none.sock is not there" in engine.problem()
     monkeypatch.setenv("PROJ_DOCKER_EXE", "/nowhere/docker")
-    assert container_engine.problem() == "PROJ_DOCKER_EXE=/nowhere/docker is not there"
+    assert engine.problem() == "PROJ_DOCKER_EXE=/nowhere/docker is not there"
     monkeypatch.delenv("PROJ_DOCKER_EXE")
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert container_engine.problem() == "neither docker nor podman is on PATH"
+    assert engine.problem() == "neither docker nor podman is on PATH"

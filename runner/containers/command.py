@@ -1,0 +1,235 @@
+"""How the command of a run becomes a container, and how that is ended, whatever happened to its client.
+
+A container outlives the client that started it. So it is not removed by itself (`--rm`): the supervisor asks
+how it ended and removes it (`finish`); the guard does that when the supervisor was killed (`farewell`); and
+what both could not do, because the machine went down, is found by its label (`sweep`).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from runner.containers import engine
+from runner.errors import BackendError, ProjError
+from runner.values import Job
+
+__all__ = ["CODE", "RECORD", "Finished", "argv", "farewell", "finish", "name_of", "reachable", "sweep"]
+
+CODE = "/mlflow/projects/code"  # where the project is, as in images that MLflow builds
+RECORD = "/proj/run"  # where the run's record is
+LABEL = "proj.run"
+HOST = "host.docker.internal"  # our machine, seen from a container that has a network of its own
+BRIDGES = (b"docker0", b"podman0", b"cni-podman0")
+SIOCGIFADDR = 0x8915
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+PASSED = (
+    "PROJ_",
+    "MLFLOW_",
+)  # variables that tell the command about its run; the secret parameters are among them
+KEPT_BACK = (
+    "PROJ_HOME",
+    "PROJ_STORE",
+    "PROJ_CACHE",
+    "PROJ_INDEX",
+    "PROJ_RUN_DIR",
+    "PROJ_DOCKER_EXE",
+)  # folders of this machine, and who may use a database
+# The command is one word for a shell inside: nothing of it is ever read by a shell of the host. All processes get
+# a signal; when the command's shell ends by it, what is left has the rest of the grace to end too.
+_BEGIN = """
+exec 3>&2 2>/dev/null
+shell=sh
+command -v bash >/dev/null && shell=bash
+"""
+_END = """
+while [ -n "$told" ] && kill -0 -1; do sleep 0.05 || sleep 1 || break; done
+exit $code
+"""
+# where the engine's init passes signals on to all processes
+SHELL = f"""{_BEGIN}
+trap told=1 HUP INT QUIT TERM
+(exec 2>&3 3>&-; exec "$shell" -c "$0")
+code=$?
+{_END}"""
+# Where it has none that does (Podman), this shell is the first process. What runs in a shell's background ignores
+# SIGINT, so every signal is passed on as SIGTERM.
+SHELL_FIRST = f"""{_BEGIN}
+trap 'told=1; kill -TERM -1' HUP INT QUIT TERM
+(exec 2>&3 3>&-; exec "$shell" -c "$0") <&0 &
+wait $!
+code=$?
+while kill -0 $!; do wait $!; code=$?; done
+{_END}"""
+
+
+class Finished(NamedTuple):
+    """How the engine says that a container ended."""
+
+    exit_code: int = 0
+    started: bool = True  # False: the engine could not even start it
+    out_of_memory: bool = False
+    killed: bool = False  # it was still running, and was ended with its removal
+    message: str = ""
+
+
+def name_of(run_id: str) -> str:
+    return f"proj-{run_id}"
+
+
+def argv(job: Job) -> list[str]:
+    """The client's command line. What may be secret is named on it; the client's environment has the value.
+
+    From `job.activation.options["container"]`: image, directory (the project, on this machine; "" when the
+    image has it), place (where it is in the container), workdir, init, user, groups, remapped, volumes, constants
+    (name -> value), copied (names), flags (given by the user, last) and given (names of those).
+    """
+    options: Mapping[str, Any] = job.activation.options["container"]
+    program = engine.program()
+    if not program:
+        raise BackendError(engine.problem(), "install Docker or Podman, or set PROJ_DOCKER_EXE")
+    given = set(options.get("given", ()))
+    words = [program, "run", "--name", name_of(job.run_id), "--label", f"{LABEL}={job.run_id}"]
+    shell = SHELL_FIRST
+    if options.get("init", True):
+        shell = SHELL
+        words += ["-e", "TINI_KILL_PROCESS_GROUP=1", *([] if "init" in given else ["--init"])]
+    if options.get("user") and not given & {"user", "u"}:
+        words += ["--user", str(options["user"])]
+        words += [word for group in options.get("groups", ()) for word in ("--group-add", str(group))]
+    if options.get("remapped") and "userns" not in given:
+        words += ["--userns", "host"]
+    own_network = has_own_network(options)
+    if not own_network and not given & {"network", "net"}:
+        words += ["--network", "host"]
+    if options.get("workdir") and not given & {"workdir", "w"}:
+        words += ["--workdir", str(options["workdir"])]
+    if options.get("directory"):
+        words += ["--mount", _mount(str(options["directory"]), str(options["place"]))]
+    words += ["--mount", _mount(job.record, RECORD)]
+    for volume in options.get("volumes", ()):
+        words += ["-v", str(volume)]
+    words += _variables(job, options, own_network)
+    words += [str(word) for word in options.get("flags", ())]
+    return [*words, str(options["image"]), "/bin/sh", "-c", shell, job.command]
+
+
+def _variables(job: Job, options: Mapping[str, Any], own_network: bool) -> Iterator[str]:
+    constants = {str(name): str(value) for name, value in options.get("constants", {}).items()}
+    copied = [str(name) for name in options.get("copied", ())]
+    for name, value in job.variables.items():
+        if not name.startswith(PASSED) or name in KEPT_BACK or name in constants:
+            continue
+        if own_network and _to_loopback(value):
+            yield from ("-e", f"{name}={rewritten(value)}")
+        else:
+            yield from ("-e", name)
+    if own_network and sys.platform == "linux" and any(map(_to_loopback, job.variables.values())):
+        yield from ("--add-host", f"{HOST}:host-gateway")
+    for name in copied:
+        if name in job.variables and not name.startswith(PASSED):
+            yield from ("-e", name)
+    for name, value in {"PROJ_RUN_DIR": RECORD, **constants}.items():
+        yield from ("-e", f"{name}={value}")
+
+
+def has_own_network(options: Mapping[str, Any]) -> bool:
+    """Whether 127.0.0.1 in there is not ours."""
+    flags = [str(each) for each in options.get("flags", ())]
+    named = [word for flag in flags for word in flag.split("=", 1)]
+    for name, value in pairwise(named):
+        if name in ("--network", "--net"):
+            return value != "host"
+    return sys.platform != "linux"
+
+
+def reachable(options: Mapping[str, Any]) -> str:
+    """The address of this machine that a run's port is bound to, so that its container can reach it.
+
+    With a network of its own, on Linux: that of the engine's bridge, if there is one. Elsewhere the engine leads
+    `host.docker.internal` to our loopback.
+    """
+    if sys.platform == "linux" and has_own_network(options):
+        import fcntl
+        from socket import AF_INET, SOCK_DGRAM, inet_ntoa, socket
+
+        with socket(AF_INET, SOCK_DGRAM) as probe:
+            for bridge in BRIDGES:
+                try:
+                    found = fcntl.ioctl(probe.fileno(), SIOCGIFADDR, bridge.ljust(40, b"\0"))
+                except OSError:
+                    continue  # no such interface, or one without an address
+                return inet_ntoa(found[20:24])
+    return "127.0.0.1"
+
+
+def _to_loopback(value: str) -> bool:
+    return value.startswith("http://") and value.partition("://")[2].startswith(LOOPBACK)
+
+
+def rewritten(url: str) -> str:
+    """A URL of this machine as a container with a network of its own reaches it."""
+    scheme, _, rest = url.partition("://")
+    for name in LOOPBACK:
+        if rest.startswith(name):
+            return f"{scheme}://{HOST}{rest[len(name) :]}"
+    return url
+
+
+def _mount(source: str, target: str) -> str:
+    """`--mount` takes paths with colons, which `-v` does not; they are fields of CSV."""
+    fields = ["type=bind", f"source={source}", f"target={target}"]
+    return ",".join('"' + each.replace('"', '""') + '"' if set(each) & set(',"') else each for each in fields)
+
+
+def finish(run_id: str) -> Finished:
+    """Asks how the container ended, ends it if it has not, and removes it, when its client has ended."""
+    name = name_of(run_id)
+    found = engine.inspect("container", name)
+    if found is None:
+        return Finished(started=False)
+    state = found.get("State") or {}
+    engine.remove(name)
+    return Finished(
+        int(state.get("ExitCode") or 0),
+        not str(state.get("StartedAt") or "0001").startswith("0001"),
+        bool(state.get("OOMKilled")),
+        bool(state.get("Running")),
+        str(state.get("Error") or ""),
+    )
+
+
+def farewell(run_id: str) -> list[str]:
+    """The command that ends and removes the container, for the guard of a supervisor that was killed."""
+    return [engine.program(), "rm", "-f", "-v", name_of(run_id)]
+
+
+def farewell_variables() -> dict[str, str]:
+    """What the client needs to find the engine."""
+    names = (
+        "PATH",
+        "HOME",
+        "XDG_RUNTIME_DIR",
+        "XDG_CONFIG_HOME",
+        "CONTAINER_HOST",
+        "CONTAINERS_CONF",
+        "SSH_AUTH_SOCK",
+    )
+    return {name: value for name, value in os.environ.items() if name in names or name.startswith("DOCKER_")}
+
+
+def sweep(over: Callable[[str], bool]) -> list[str]:
+    """Removes the containers of runs of which `over` says that they are; returns the ids of these runs."""
+    gone = []
+    for name in engine.containers(LABEL):
+        run_id = name.removeprefix("proj-")
+        if name != run_id and over(run_id):
+            try:
+                engine.remove(name)
+            except ProjError:
+                continue
+            gone.append(run_id)
+    return gone

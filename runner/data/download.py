@@ -1,0 +1,97 @@
+"""Fetches what parameters of type path name by a URI, to the place where the command looks for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from runner.errors import InputError, ProjError, SourceError
+from runner.parameters.types import scheme
+from runner.values import Report
+
+__all__ = ["fetch_all"]
+
+
+def fetch_all(downloads: Iterable[tuple[str, str]], store: str, report: Report) -> None:
+    """`downloads`: (URI, local path), as parameters.resolve gives them; `store`: where runs:/ID/PATH is looked up.
+
+    A file is whole or not there. SourceError when one cannot be had.
+    """
+    for uri, local in downloads:
+        os.makedirs(os.path.dirname(local), exist_ok=True)
+        kind = scheme(uri)
+        if kind in ("http", "https"):
+            _web(uri, local, report)
+        elif kind == "runs":
+            _artifact(uri, local, store, report)
+        else:
+            _remote(uri, local, report)
+
+
+def _web(uri: str, local: str, report: Report) -> None:
+    import shutil
+    import tempfile
+
+    from runner import paths
+    from runner.sources.archive import shown
+    from runner.sources.download import download
+
+    with tempfile.TemporaryDirectory(dir=paths.temporary()) as folder:
+        path, _, notes = download(uri, shown(uri), folder, report)
+        draft = os.path.join(folder, "copy")
+        shutil.copyfile(path, draft)  # no link: the command may write to it
+        _put(draft, local)
+    for note in notes:
+        report.note(note)
+
+
+def _artifact(uri: str, local: str, store: str, report: Report) -> None:
+    from runner.tracking import artifacts
+    from runner.tracking.store import Store
+
+    run, _, path = uri.partition(":")[2].strip("/").partition("/")
+    if not run or not path:
+        raise InputError(f"{uri} does not name an artifact of a run", "runs:/RUN/path/of/the/artifact")
+    with Store(store) as opened:
+        artifacts.fetch(opened, opened.resolve(run), path, os.path.dirname(local), report)
+
+
+def _remote(uri: str, local: str, report: Report) -> None:
+    """s3://, gs://, sftp://, ... : a file, or all files below a folder."""
+    from runner.sources.credentials import redact, without
+
+    kind = scheme(uri)
+    try:
+        import fsspec.core
+    except ImportError:
+        raise _unknown(kind) from None
+    draft = f"{local}.proj-draft-{os.getpid()}"
+    try:
+        system, place = fsspec.core.url_to_fs(uri)
+        with report.step(f"downloading {without(uri)}"):
+            system.get(place, draft, recursive=bool(system.isdir(place)))
+        _put(draft, local)
+    except (ImportError, ValueError) as error:  # what fsspec raises when it knows no such protocol
+        raise _unknown(kind, redact(str(error))) from None
+    except ProjError:
+        raise
+    except Exception as error:
+        why = redact(str(error) or type(error).__name__)
+        raise SourceError(
+            f"{without(uri)} cannot be downloaded: {why}", "check the address and your access"
+        ) from error
+
+
+def _unknown(kind: str, why: str = "") -> SourceError:
+    return SourceError(
+        f"nothing here can download {kind}: addresses" + (f": {why}" if why else ""),
+        f"pip install 'proj-runner[{kind}]', or declare the parameter as `uri`: the command gets the address itself",
+    )
+
+
+def _put(draft: str, local: str) -> None:
+    import shutil
+
+    if os.path.isdir(local):
+        shutil.rmtree(local)
+    os.replace(draft, local)

@@ -1,0 +1,165 @@
+"""Which channels a name means, from which places and with which credentials: conda's own configuration (condarc)."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from runner.environments.conda.spec import Wanted
+from runner.environments.python.wanted import text_of
+from runner.errors import InputError
+
+__all__ = ["Settings", "addresses", "files", "redact", "settings"]
+
+ALIAS = "https://conda.anaconda.org"
+DEFAULTS = ("https://repo.anaconda.com/pkgs/main", "https://repo.anaconda.com/pkgs/r")
+WITHOUT_ANY = ("conda-forge",)  # where nobody says anything; `defaults` has terms that a user has to accept
+LISTS = ("channels", "default_channels")
+MAPPINGS = ("custom_channels", "custom_multichannels", "proxy_servers", "mirrored_channels")
+TEXTS = ("channel_alias", "channel_priority", "ssl_verify")
+
+
+class Settings(NamedTuple):
+    """Addresses are complete: they may hold credentials, and are in no lock, key, record or message."""
+
+    channels: tuple[str, ...] = ()  # names, as stated; () when nobody stated any
+    alias: str = ALIAS
+    defaults: tuple[str, ...] = DEFAULTS
+    custom: Mapping[str, str] = {}
+    several: Mapping[str, Sequence[str]] = {}
+    mirrors: Mapping[str, Sequence[str]] = {}
+    priority: str = ""  # strict, flexible, disabled; "" is flexible, as in conda
+    verify: str = "true"  # or false, or a file of certificates
+    proxies: Mapping[str, str] = {}
+
+    def addresses(self, names: Iterable[str], base: str) -> list[str]:
+        """The URLs that channels' names mean, in order, each once. Relative paths start from `base`."""
+        found: dict[str, None] = {}
+        for name in names:
+            found |= dict.fromkeys(url.rstrip("/") for url in self.address(name, base))
+        return list(found)
+
+    def address(self, name: str, base: str) -> list[str]:
+        name = os.path.expandvars(name.strip())
+        if "://" in name:
+            return [name]
+        if name.startswith(("/", "./", "../", "~")) or name == ".":
+            return ["file://" + os.path.normpath(os.path.join(base, os.path.expanduser(name)))]
+        if name in self.several:
+            return [url for each in self.several[name] for url in self.address(each, base)]
+        if name == "defaults":
+            return [url for each in self.defaults for url in self.address(each, base)]
+        first = name.split("/")[0]
+        for key in (name, first):
+            if key in self.custom:
+                return [f"{os.path.expandvars(self.custom[key]).rstrip('/')}/{name}"]
+        return [f"{os.path.expandvars(self.alias).rstrip('/')}/{name}"]
+
+    def of(self, stated: Sequence[str], nodefaults: bool, base: str) -> list[str]:
+        """Channels of an environment file, then the user's own, unless the file says nodefaults."""
+        names = [*stated, *(() if nodefaults else self.channels)]
+        if not names and nodefaults:
+            return []
+        return self.addresses(names or WITHOUT_ANY, base)
+
+
+def addresses(wanted: Wanted, settings: Settings) -> list[str]:
+    """The file's channels, those that single packages name (`channel::package`), then the user's."""
+    named = [spec.split("::")[0] for spec in wanted.specs if "::" in spec]
+    stated = [*wanted.channels, *(each for each in named if each not in wanted.channels)]
+    return settings.of(stated, wanted.nodefaults, wanted.base)
+
+
+def redact(text: str) -> str:
+    """Takes user:password@ and /t/TOKEN out of the URLs in a text."""
+    if "://" not in text:
+        return text
+    text = re.sub(r"(?<=://)[^/@\s'\"]+(?::[^/@\s'\"]*)?@", "", text)
+    return re.sub(r"(://[^/\s]+)/t/[^/\s]+", r"\1", text)
+
+
+def files() -> list[str]:
+    """Files of conda's configuration, the weakest first; most of them do not exist."""
+    home = os.path.expanduser("~")
+    config = os.environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
+    found = [
+        f"{folder}/{name}" for folder in ("/etc/conda", "/var/lib/conda") for name in (".condarc", "condarc")
+    ]
+    folders = ["/etc/conda/condarc.d", "/var/lib/conda/condarc.d"]
+    for name in ("CONDA_ROOT", "MAMBA_ROOT_PREFIX"):
+        if root := os.environ.get(name):
+            found += [f"{root}/.condarc", f"{root}/condarc"]
+            folders.append(f"{root}/condarc.d")
+    found += [f"{config}/conda/.condarc", f"{config}/conda/condarc"]
+    found += [f"{home}/.conda/.condarc", f"{home}/.conda/condarc", f"{home}/.condarc", f"{home}/.mambarc"]
+    folders.append(f"{home}/.conda/condarc.d")
+    if prefix := os.environ.get("CONDA_PREFIX"):
+        found += [f"{prefix}/.condarc", f"{prefix}/condarc"]
+    for folder in folders:
+        if os.path.isdir(folder):
+            found += [
+                f"{folder}/{name}" for name in sorted(os.listdir(folder)) if name.endswith((".yml", ".yaml"))
+            ]
+    return [*found, *filter(None, [os.environ.get("CONDARC"), os.environ.get("MAMBARC")])]
+
+
+def settings() -> Settings:
+    """All files and the CONDA_* variables together: later ones win; lists are put before those of earlier ones."""
+    merged: dict[str, Any] = {}
+    for path in files():
+        if os.path.isfile(path):
+            _merge(merged, _read(path))
+    _merge(merged, _variables())
+    for name in ("http", "https"):
+        if value := os.environ.get(f"CONDA_PROXY_SERVERS_{name.upper()}"):
+            merged.setdefault("proxy_servers", {})[name] = value
+    given = os.environ.get
+    return Settings(
+        tuple(merged.get("channels", ())),
+        str(merged.get("channel_alias") or ALIAS),
+        tuple(merged.get("default_channels") or DEFAULTS),
+        merged.get("custom_channels", {}),
+        merged.get("custom_multichannels", {}),
+        merged.get("mirrored_channels", {}),
+        str(merged.get("channel_priority", ""))
+        .lower()
+        .replace("true", "flexible")
+        .replace("false", "disabled"),
+        str(merged.get("ssl_verify") or given("REQUESTS_CA_BUNDLE") or given("SSL_CERT_FILE") or "true"),
+        {str(key): os.path.expandvars(str(value)) for key, value in merged.get("proxy_servers", {}).items()},
+    )
+
+
+def _read(path: str) -> dict[str, Any]:
+    import yaml
+
+    try:
+        content = yaml.load(text_of(path), Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader))  # noqa: S506
+    except yaml.YAMLError as error:
+        raise InputError(
+            f"{path} is not YAML: {getattr(error, 'problem', error)}", f"look at {path}"
+        ) from None
+    return content if isinstance(content, dict) else {}
+
+
+def _variables() -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name in (*LISTS, *TEXTS):
+        if value := os.environ.get(f"CONDA_{name.upper()}"):
+            found[name] = [part.strip() for part in value.split(",")] if name in LISTS else value
+    return found
+
+
+def _merge(merged: dict[str, Any], content: Mapping[str, Any]) -> None:
+    aliases = {"channel": "channels", "verify_ssl": "ssl_verify"}
+    for key, value in content.items():
+        name = aliases.get(key, key)
+        if name in LISTS:
+            values = [value] if isinstance(value, str) else list(value or ())
+            merged[name] = [*values, *(each for each in merged.get(name, ()) if each not in values)]
+        elif name in MAPPINGS and isinstance(value, dict):
+            merged[name] = {**merged.get(name, {}), **value}
+        elif name in TEXTS:
+            merged[name] = value

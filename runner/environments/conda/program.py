@@ -1,0 +1,108 @@
+"""The user's own conda, mamba or micromamba, for who sets PROJ_CONDA_EXE: it solves, and installs the lock."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from runner import paths
+from runner.environments.conda.channels import redact
+from runner.environments.conda.lock import Package
+from runner.errors import EnvironmentFailure
+from runner.host import process
+from runner.values import Report
+
+__all__ = ["channels", "find", "install", "solve"]
+
+
+def find() -> str:
+    """The program, or "" when none was set."""
+    chosen = os.environ.get("PROJ_CONDA_EXE", "")
+    if not chosen:
+        return ""
+    found = process.find(os.path.expanduser(chosen))
+    if not found:
+        raise EnvironmentFailure(
+            f"PROJ_CONDA_EXE={chosen} is not there", "unset PROJ_CONDA_EXE, or give its path"
+        )
+    return found
+
+
+def channels(wanted: Any) -> list[str]:
+    """As the file states them: what a name means, and the logins, the program knows from its own configuration."""
+    words = ["--override-channels"] if wanted.nodefaults else []
+    for name in wanted.channels:
+        folder = name.startswith(("./", "../", "~"))
+        path = os.path.normpath(os.path.join(wanted.base, os.path.expanduser(name))) if folder else name
+        words += ["-c", path]
+    return words
+
+
+def solve(
+    program: str,
+    specs: Sequence[str],
+    channels: Sequence[str],
+    platform: str,
+    plan: Mapping[str, Any],
+    report: Report,
+) -> list[Package]:
+    """By making the environment in a folder of its own and reading its conda-meta, which all of them write."""
+    folder = os.path.join(paths.temporary(), f"conda-{os.getpid()}")
+    offline = ["--offline"] if plan["offline"] else []
+    try:
+        with report.step(f"solving the environment of {plan['shown']} with {os.path.basename(program)}"):
+            _call(
+                [program, "create", "-y", "-q", "-p", folder, *channels, *offline, *specs],
+                f"{plan['shown']} cannot be solved",
+                variables={"CONDA_SUBDIR": platform},
+            )
+        return _installed(os.path.join(folder, "conda-meta"))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _installed(folder: str) -> list[Package]:
+    packages = []
+    for name in sorted(os.listdir(folder)):
+        if name.endswith(".json"):
+            with open(os.path.join(folder, name), encoding="utf-8") as file:
+                record = json.load(file)
+            packages.append(Package(record["url"], record.get("sha256") or record.get("md5") or ""))
+    return packages
+
+
+def install(
+    program: str,
+    packages: Sequence[Package],
+    prefix: str,
+    plan: Mapping[str, Any],
+    report: Report,
+    handle: int,
+) -> None:
+    """From an explicit file; the program checks the hashes."""
+    path = os.path.join(paths.temporary(), f"explicit-{os.getpid()}.txt")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("@EXPLICIT\n" + "".join(f"{each.url}#{each.digest}\n" for each in packages))
+    os.chmod(path, 0o600)
+    try:
+        with report.step(f"installing {len(packages)} packages with {os.path.basename(program)}"):
+            _call(
+                [program, "create", "-y", "-q", "-p", prefix, "--file", path],
+                f"the packages of {plan['shown']} cannot be installed",
+                handle=handle,
+            )
+    finally:
+        os.unlink(path)
+
+
+def _call(
+    argv: Sequence[str], what: str, *, variables: Mapping[str, str] | None = None, handle: int = -1
+) -> process.Completed:
+    done = process.run(argv, variables=variables, pass_fds=(handle,) if handle >= 0 else ())
+    if done.code:
+        said = redact("\n".join((done.err.strip() or done.out.strip()).splitlines()[-25:]))
+        raise EnvironmentFailure(f"{what}:\n{said}", f"{argv[0]} says it")
+    return done

@@ -1,0 +1,139 @@
+"""Reads conda.yaml / environment.yml as `conda env create` reads it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from runner.environments.python.wanted import text_of
+from runner.errors import InputError
+
+__all__ = ["Wanted", "platform", "read"]
+
+SELECTOR = re.compile(
+    r"^\s*-.*\s#\s*\[(?:not )?(?:win|linux|osx|unix|x86|x86_64|aarch64|arm64|py)[^]]*\]\s*$"
+)
+SYSTEMS = {"Linux": "linux", "Darwin": "osx", "Windows": "win"}
+MACHINES = {
+    "x86_64": "64",
+    "amd64": "64",
+    "arm64": "arm64",
+    "aarch64": "aarch64",
+    "ppc64le": "ppc64le",
+    "i686": "32",
+}
+
+
+class Wanted(NamedTuple):
+    """A conda environment as its file states it."""
+
+    path: str
+    shown: str  # the file, relative to the project
+    channels: tuple[str, ...] = ()  # as written, without nodefaults
+    nodefaults: bool = False
+    specs: tuple[str, ...] = ()
+    pip: tuple[str, ...] = ()  # requirement lines
+    variables: Mapping[str, str] = {}
+    explicit: str = ""  # the text of an explicit lock
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def base(self) -> str:
+        return os.path.dirname(self.path)
+
+
+def platform() -> str:
+    """The name that conda has for this machine: linux-64, osx-arm64."""
+    import platform as machine
+
+    system, kind = machine.system(), machine.machine().lower()
+    name = MACHINES.get(kind, kind)
+    if system == "Darwin" and name == "aarch64":
+        name = "arm64"
+    return f"{SYSTEMS.get(system, system.lower())}-{name}"
+
+
+def read(file: str, directory: str) -> Wanted:
+    path = os.path.normpath(os.path.join(directory, file))
+    if not os.path.isfile(path):
+        raise InputError(f"the environment file {file} is not in {directory}", "proj check")
+    text = text_of(path)
+    if re.search(r"^@EXPLICIT\s*$", text, re.MULTILINE):
+        return Wanted(path, file, explicit=text)
+    content = _yaml(text, file)
+    channels = _texts(content.get("channels"), "channels", file)
+    specs, pip = _dependencies(content.get("dependencies"), file)
+    variables = content.get("variables") or {}
+    if not isinstance(variables, dict):
+        raise InputError(f"{file}: `variables` is a mapping of names to values", "proj check")
+    warnings = []
+    lines = [number for number, line in enumerate(text.splitlines(), 1) if SELECTOR.match(line)]
+    if lines:
+        where = ", ".join(str(number) for number in lines[:5])
+        warnings.append(
+            f"{file}:{where}: selectors such as `# [linux]` have no effect in an environment file"
+        )
+    if content.get("prefix"):
+        warnings.append(f"{file}: `prefix` has no effect: proj keeps its environments itself")
+    return Wanted(
+        path,
+        file,
+        tuple(channel for channel in channels if channel != "nodefaults"),
+        "nodefaults" in channels,
+        specs,
+        pip,
+        {str(name): str(value) for name, value in variables.items()},
+        warnings=tuple(warnings),
+    )
+
+
+def _yaml(text: str, file: str) -> dict[str, Any]:
+    import yaml
+
+    try:
+        # BaseLoader: every scalar stays text, or `python: 3.10` would be 3.1
+        content = yaml.load(text, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader))  # noqa: S506
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{file}:{mark.line + 1}" if mark else file
+        raise InputError(f"{place}: not YAML: {getattr(error, 'problem', error)}", "proj check") from None
+    if content in (None, ""):
+        return {}
+    if not isinstance(content, dict):
+        raise InputError(f"{file}: expected a mapping such as `dependencies: [python=3.11]`", "proj check")
+    return content
+
+
+def _dependencies(stated: Any, file: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    specs: list[str] = []
+    pip: list[str] = []
+    if stated not in (None, "") and not isinstance(stated, list):
+        raise InputError(
+            f"{file}: `dependencies` is a list of packages", "dependencies: [python=3.11, numpy]"
+        )
+    for each in stated or ():
+        if isinstance(each, str):
+            if each.strip():
+                specs.append(each.strip())
+            continue
+        if not isinstance(each, dict) or list(each) != ["pip"]:
+            raise InputError(
+                f"{file}: {each!r} is no package and no `pip:` section", "dependencies: [numpy, {pip: [six]}]"
+            )
+        pip += _texts(each["pip"], "pip", file)
+    names = {re.split(r"[\s=<>!~\[]", spec.split("::")[-1])[0] for spec in specs}
+    if pip and not names & {"python", "pip"}:
+        specs.append("python")  # as conda does, which adds pip
+    return tuple(specs), tuple(pip)
+
+
+def _texts(value: Any, key: str, file: str) -> list[str]:
+    if value in (None, ""):
+        return []
+    if isinstance(value, str):
+        return [value]
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise InputError(f"{file}: `{key}` is a list of texts", "proj check")
+    return [each.strip() for each in value if each.strip()]

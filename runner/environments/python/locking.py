@@ -1,0 +1,158 @@
+"""Resolves Python requirements with uv to a lock: pinned, with hashes, installable as it is."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from runner.environments.python import indexes, uv
+from runner.environments.python.copies import Copies
+from runner.environments.python.wanted import text_of
+from runner.errors import EnvironmentFailure
+from runner.values import Report, Step
+
+__all__ = ["entries", "resolve"]
+
+NO_PACKAGES = "# no packages\n"  # a lock all the same: the run can be compared and made again
+
+
+def resolve(plan: Mapping[str, Any], options: Mapping[str, Any], report: Report) -> str:
+    if plan["form"] == "pylock":
+        return text_of(plan["file"])
+    if not plan["build"] and not plan["lines"] and plan["form"] == "requirements":
+        return NO_PACKAGES
+    with report.step(f"resolving packages of {plan['shown']}") as step:
+        if plan["form"] == "uv.lock":
+            return _export(plan, options)
+        try:
+            return _compile(plan, [*plan["build"], *plan["lines"]], options, report, step)
+        except uv.Failed as failure:
+            if not failure.conflict or not plan["build"] or not plan["lines"]:
+                raise
+            return _one_after_the_other(plan, options, report, step)
+
+
+def _one_after_the_other(
+    plan: Mapping[str, Any], options: Mapping[str, Any], report: Report, step: Step
+) -> str:
+    """As MLflow does it: build dependencies first, and what the dependencies want instead replaces them."""
+    main = _compile(plan, plan["lines"], options, report, step)
+    build = _compile(plan, plan["build"], options, report, step)
+    taken = {_name(entry) for entry in entries(main)}
+    return main + "".join(entry for entry in entries(build) if _name(entry) not in taken)
+
+
+def entries(lock: str) -> list[str]:
+    """A requirement with its continued lines of hashes each."""
+    found: list[str] = []
+    for line in lock.splitlines(keepends=True):
+        if line.startswith((" ", "\t")) and found:
+            found[-1] += line
+        else:
+            found.append(line)
+    return found
+
+
+def _name(entry: str) -> str:
+    return entry.split("==")[0].split(" @")[0].split("[")[0].strip().lower().replace("_", "-")
+
+
+def _compile(
+    plan: Mapping[str, Any], lines: Sequence[str], options: Mapping[str, Any], report: Report, step: Step
+) -> str:
+    settings = indexes.settings(lines)
+    arguments = _arguments(plan, lines, settings, options)
+    lines = [line for line in lines if line != "--pre"]
+
+    def run(variables: Mapping[str, str]) -> str:
+        return uv.call(
+            arguments,
+            f"the packages of {plan['shown']} cannot be resolved",
+            cwd=plan["base"],
+            extra=variables,
+            text="".join(f"{copies.there(line)}\n" for line in lines),
+            step=step,
+        )
+
+    with Copies(plan["local"]) as copies:
+        try:
+            out = run(settings.variables)
+        except uv.Failed as failure:
+            if not failure.conflict or not settings.several:
+                raise
+            out = run(settings.widest)
+            report.warn(f"{plan['shown']}: resolved with the best version of all indexes, as pip does")
+        return _with_own_hashes("".join(copies.back(line) + "\n" for line in _kept(out)), lines)
+
+
+def _arguments(
+    plan: Mapping[str, Any], lines: Sequence[str], settings: indexes.Settings, options: Mapping[str, Any]
+) -> list[str]:
+    arguments = [
+        *("pip", "compile", "--generate-hashes", "--no-header", "--no-annotate"),
+        *("--python", plan["interpreter"], "--no-emit-index-url"),
+        *common(settings, options),
+        *plan["arguments"],
+    ]
+    for path in plan["constraints"]:
+        arguments += ["--constraint", path]
+    if options.get("refresh"):
+        arguments += ["--refresh", "--upgrade"]
+    if "--pre" in lines:
+        arguments += ["--prerelease", "allow"]
+    if plan["form"] == "pyproject":
+        arguments.append(plan["file"])
+    return [*arguments, "-"] if lines else arguments
+
+
+def _with_own_hashes(lock: str, lines: Sequence[str]) -> str:
+    """Hashes that the specification states replace those that the index told: only they are accepted."""
+    stated = {_name(line): re.findall(r"--hash[= ](\S+)", line) for line in lines if "--hash" in line}
+    if not stated:
+        return lock
+    found = []
+    for entry in entries(lock):
+        if hashes := stated.get(_name(entry)):
+            pinned = entry.split(" --hash")[0].split("\\\n")[0].strip()
+            entry = " \\\n".join([pinned, *(f"    --hash={each}" for each in hashes)]) + "\n"
+        found.append(entry)
+    return "".join(found)
+
+
+def _kept(out: str) -> list[str]:
+    """Options that uv repeats may hold credentials; where packages come from is the machine's affair."""
+    return [
+        indexes.redact(line)
+        for line in out.splitlines()
+        if not line.startswith(("--index", "--extra-index", "--find-links", "-i "))
+    ]
+
+
+def common(settings: indexes.Settings, options: Mapping[str, Any]) -> list[str]:
+    return [*settings.arguments, *(["--offline"] if options.get("offline") else [])]
+
+
+def _export(plan: Mapping[str, Any], options: Mapping[str, Any]) -> str:
+    settings = indexes.settings()
+    arguments = [
+        "export",
+        "--quiet",
+        "--locked",
+        "--format",
+        "requirements.txt",
+        "--no-header",
+        "--no-annotate",
+    ]
+    arguments += ["--python", plan["interpreter"], *common(settings, options), *plan["arguments"]]
+    name = os.path.relpath(plan["file"], plan["base"])
+    try:
+        out = uv.call(
+            arguments, f"{name} cannot be used", cwd=os.path.dirname(plan["file"]), extra=settings.variables
+        )
+    except uv.Failed as failure:
+        if "needs to be updated" not in failure.message:
+            raise
+        raise EnvironmentFailure(f"{name} does not fit pyproject.toml any more", "uv lock") from None
+    return "".join(line + "\n" for line in _kept(out))

@@ -1,0 +1,59 @@
+"""A pyproject.toml with or without uv.lock, as `uv sync` understands them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from runner.environments.python.wanted import Wanted, parse_toml, python_version, text_of
+from runner.errors import InputError
+
+__all__ = ["project"]
+
+
+def project(folder: str, options: Mapping[str, Any]) -> Wanted:
+    path = os.path.join(folder, "pyproject.toml")
+    if not os.path.isfile(path):
+        raise InputError(f"there is no pyproject.toml beside {folder}{os.sep}uv.lock", "uv init")
+    text = parse_toml(text_of(path), "pyproject.toml")
+    pinned = python_version(folder)
+    needs = str(text.get("project", {}).get("requires-python", ""))
+    locked = os.path.join(folder, "uv.lock")
+    has_lock = os.path.isfile(locked)
+    lines: tuple[str, ...] = ()
+    # as `uv sync` has it: a project that can be built is installed, editable
+    if ("build-system" in text and _managed(text, "package", True)) or _managed(text, "package", False):
+        lines = ("-e .",)
+    return Wanted(
+        **(pinned or {"python": needs, "where": "pyproject.toml"}),
+        lines=lines,
+        form="uv.lock" if has_lock else "pyproject",
+        file=locked if has_lock else path,
+        base=folder,
+        arguments=_arguments(text, options, has_lock),
+        files=(locked, os.path.join(folder, ".python-version")),
+        content_files=(path, locked) if has_lock else (path,),
+    )
+
+
+def _managed(text: Mapping[str, Any], key: str, otherwise: bool) -> bool:
+    return bool(text.get("tool", {}).get("uv", {}).get(key, otherwise))
+
+
+def _arguments(text: Mapping[str, Any], options: Mapping[str, Any], has_lock: bool) -> tuple[str, ...]:
+    """Groups and extras that were asked for; without a word, only what the project needs to run."""
+    known = {
+        "groups": [*text.get("dependency-groups", {})],
+        "extras": [*text.get("project", {}).get("optional-dependencies", {})],
+    }
+    arguments: list[str] = ["--no-default-groups", "--no-emit-project"] if has_lock else []
+    for kind, flag in (("groups", "--group"), ("extras", "--extra")):
+        for name in options.get(kind) or ():
+            if name not in known[kind]:
+                raise InputError(
+                    f"pyproject.toml has no {kind[:-1]} {name!r}",
+                    f"it has: {', '.join(known[kind]) or 'none'}",
+                )
+            arguments += [flag, str(name)]
+    return tuple(arguments)

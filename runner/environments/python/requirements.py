@@ -1,0 +1,261 @@
+"""Requirement lines as pip reads them: nested files put in place, local packages told by their content."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from runner.environments.python.indexes import redact
+from runner.environments.python.wanted import text_of
+from runner.errors import InputError
+from runner.values import Json
+
+__all__ = ["Flat", "Local", "expanded", "flatten", "tree_files"]
+
+OPTION = re.compile(r"(-r|-c|-e|-f|-i|--[a-z-]+)(?:\s*=\s*|\s+|(?=\S)|$)(.*)$")
+SHORT = {
+    "-r": "--requirement",
+    "-c": "--constraint",
+    "-e": "--editable",
+    "-f": "--find-links",
+    "-i": "--index-url",
+}
+# what uv refuses or only warns of, and what cannot change the result
+DROPPED = (
+    "--global-option",
+    "--install-option",
+    "--config-settings",
+    "--use-feature",
+    "--prefer-binary",
+    "--trusted-host",
+)
+SKIPPED = {
+    ".git",
+    "__pycache__",
+    ".venv",
+    "venv",
+    "build",
+    "dist",
+    ".tox",
+    ".mypy_cache",
+    ".pytest_cache",
+    "node_modules",
+}
+VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")  # as pip has it
+ARCHIVES = (".whl", ".tar.gz", ".zip", ".tar.bz2", ".tgz")
+
+
+class Local(NamedTuple):
+    """A requirement that is a folder or a file of this machine."""
+
+    text: str  # as it stands in the line: ./pkg
+    path: str
+    editable: bool
+    digest: str  # of the content; "" for an editable one, which follows its folder
+
+
+class Flat(NamedTuple):
+    lines: tuple[str, ...]
+    constraints: tuple[str, ...]  # absolute paths, or URLs
+    local: tuple[Local, ...]
+    files: tuple[str, ...]
+    content: Json  # all of it, without credentials
+    warnings: tuple[str, ...]
+    varying: bool  # a line has ${NAME}: what it means is not known from the files alone
+
+
+class _Reader:
+    """Collects, file by file, what flatten() returns."""
+
+    def __init__(self, base: str, editable: bool) -> None:
+        self.base = base
+        self.editable = editable
+        self.constraints: list[str] = []
+        self.constraint_texts: list[str] = []
+        self.local: list[Local] = []
+        self.files: list[str] = []
+        self.warnings: list[str] = []
+        self.open: list[str] = []
+        self.varying = False
+
+    def lines(self, texts: Iterable[str], folder: str, where: str) -> Iterator[str]:
+        for line in _logical(texts):
+            if VARIABLE.search(line):
+                self.varying = True
+                # in a URL it is often a password: uv puts that in, and neither lock nor record has it
+                line = line if re.search(r"(?<!file)://", line) else expanded(line)
+            option = OPTION.match(line) if line.startswith("-") else None
+            if option is None:
+                yield self.requirement(line, folder, where)
+                continue
+            name, value = SHORT.get(option[1], option[1]), option[2].strip()
+            if name in ("--requirement", "--constraint") and "://" not in value:
+                yield from self.nested(name, value, folder, where)
+            elif name == "--editable":
+                kept = self.editable or "://" in value
+                yield ("-e " if kept else "") + self.path(value, folder, where, editable=kept)
+            elif name in DROPPED:
+                self.warnings.append(f"{where}: {name} has no effect here")
+            elif name == "--find-links" and "://" not in value:
+                yield f"--find-links {os.path.join(folder, value)}"
+            else:
+                yield line
+
+    def nested(self, name: str, value: str, folder: str, where: str) -> Iterator[str]:
+        self.varying = self.varying or "$" in value
+        path = os.path.normpath(os.path.join(folder, os.path.expandvars(value)))
+        if not os.path.isfile(path) and os.path.isfile(os.path.join(self.base, value)):
+            path = os.path.normpath(os.path.join(self.base, value))
+        self.files.append(path)
+        if not os.path.isfile(path):
+            raise InputError(
+                f"{where}: the file {value} that it refers to is not there ({path})", "proj check"
+            )
+        if path in self.open:
+            raise InputError(f"{where}: {value} refers to itself", "proj check")
+        self.open.append(path)
+        inner = self.lines(
+            text_of(path).splitlines(), os.path.dirname(path), os.path.relpath(path, self.base)
+        )
+        if name == "--requirement":
+            yield from inner
+        else:
+            self.constraints.append(path)
+            self.constraint_texts += inner
+        self.open.pop()
+
+    def requirement(self, line: str, folder: str, where: str) -> str:
+        body = re.split(r"\s;|\s--", line)[0].strip()
+        named = re.match(r"([A-Za-z0-9][\w.-]*(?:\s*\[[^]]*\])?)\s*@\s*(.+)$", body)
+        target = named[2].strip() if named else body
+        plain = target[5:] if target.startswith("file:") else target
+        if plain.startswith("//"):
+            plain = plain[2:]
+        if "://" in target and not target.startswith("file:"):
+            return line
+        looks_local = target != plain or plain.startswith((".", "/")) or plain.lower().endswith(ARCHIVES)
+        if (
+            not named
+            and not looks_local
+            and not ("/" in plain and os.path.isdir(os.path.join(self.base, plain)))
+        ):
+            return line
+        rest = line[len(body) :]
+        where_to = self.path(plain, folder, where, editable=False)
+        if named:  # uv takes relative paths there as URLs
+            return f"{named[1]} @ {where_to}{rest}"
+        return where_to + rest
+
+    def path(self, text: str, folder: str, where: str, *, editable: bool) -> str:
+        """A local path, made relative to the project, and its extras kept: ./pkg[extra]"""
+        if "://" in text and not text.startswith("file:"):
+            return text
+        text = text[7:] if text.startswith("file://") else text.removeprefix("file:")
+        bare, bracket, extras = text.partition("[")
+        bare = bare.strip()
+        candidates = [os.path.normpath(os.path.join(start, bare)) for start in (self.base, folder)]
+        path = next((each for each in candidates if os.path.exists(each)), "")
+        if not path:
+            raise InputError(
+                f"{where}: the local package {bare} is not there ({candidates[0]})", "proj check"
+            )
+        shown = path
+        if not os.path.isabs(bare):
+            shown = os.path.relpath(path, self.base)
+            shown = shown if shown.startswith("..") else os.path.join(".", shown)
+        if os.path.isdir(path):
+            own = list(tree_files(path))
+            self.files += (
+                own if not editable else [f for f in own if os.path.dirname(f) == path and _metadata(f)]
+            )
+        else:
+            own = [path]
+            self.files.append(path)
+        self.local.append(Local(shown, path, editable, "" if editable else _digest(path, own)))
+        return f"{shown}{bracket}{extras}"
+
+
+def flatten(lines: Iterable[str], base: str, where: str, *, editable: bool = True) -> Flat:
+    """`base`: the project; relative paths start there, nested files at the file that names them.
+
+    Without `editable`, packages are installed as they are: their folder will not stay.
+    """
+    reader = _Reader(base, editable)
+    flat = tuple(reader.lines(lines, base, where))
+    content: Json = [
+        [_told(line) for line in flat],
+        [_told(line) for line in reader.constraint_texts],
+        [[each.text, each.editable, each.digest] for each in reader.local],
+    ]
+    return Flat(
+        flat,
+        tuple(reader.constraints),
+        tuple(reader.local),
+        tuple(reader.files),
+        content,
+        tuple(reader.warnings),
+        reader.varying,
+    )
+
+
+def expanded(line: str) -> str:
+    return VARIABLE.sub(lambda match: os.environ.get(match[1], match[0]), line)
+
+
+def _told(line: str) -> str:
+    """Without credentials; what variables mean in it is told by a digest, as it may be one in any place."""
+    plain = redact(line)
+    if VARIABLE.search(line):
+        from hashlib import sha256
+
+        plain += " " + sha256(redact(expanded(line)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return plain
+
+
+def _logical(texts: Iterable[str]) -> Iterator[str]:
+    """Lines without comments, continued ones joined."""
+    pending = ""
+    for raw in texts:
+        line = raw.strip()
+        if line.startswith("#"):
+            continue
+        line = re.sub(r"\s+#.*$", "", line)
+        if line.endswith("\\"):
+            pending += line[:-1].rstrip() + " "
+            continue
+        whole = (pending + line).strip()
+        pending = ""
+        if whole:
+            yield whole
+    if pending.strip():
+        yield pending.strip()
+
+
+def _metadata(path: str) -> bool:
+    return os.path.basename(path) in ("pyproject.toml", "setup.py", "setup.cfg")
+
+
+def tree_files(folder: str) -> Iterator[str]:
+    """Files (and, to notice new ones, folders) that a package is built from."""
+    for parent, folders, files in os.walk(folder):
+        folders[:] = sorted(
+            name for name in folders if name not in SKIPPED and not name.endswith(".egg-info")
+        )
+        yield parent
+        for name in sorted(files):
+            if not name.endswith((".pyc", ".pyo")):
+                yield os.path.join(parent, name)
+
+
+def _digest(root: str, files: Iterable[str]) -> str:
+    from hashlib import sha256
+
+    total = sha256()
+    for path in files:
+        if os.path.isfile(path):
+            with open(path, "rb") as file:
+                inner = sha256(file.read()).digest()
+            total.update(os.path.relpath(path, root).encode("utf-8", "surrogateescape") + b"\0" + inner)
+    return total.hexdigest()[:32]

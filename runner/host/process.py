@@ -1,0 +1,248 @@
+"""The only module that starts helper processes (git, uv, docker, ...); the run's own command is backends/'s.
+
+`run` waits for a helper; `start` lets a quick one work while we do something else, without the 11 ms that
+importing subprocess costs.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from runner.errors import ProjError
+
+__all__ = ["Completed", "Pending", "environment", "find", "pid_start", "run", "start"]
+
+# Inherited variables that make a helper, or a run's command, look at the wrong place.
+DANGEROUS = (
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_NAMESPACE",
+    "GIT_PREFIX",
+    "PYTHONHOME",
+    "PYTHONSTARTUP",
+    "PYTHONEXECUTABLE",
+    "__PYVENV_LAUNCHER__",
+)
+
+MARK = "PROJ_HELPER"  # in the environment of a helper and of what it starts
+
+
+class Completed(NamedTuple):
+    code: int  # negative: the signal that ended it
+    out: str
+    err: str
+
+
+def environment(changes: Mapping[str, str | None] | None = None) -> dict[str, str]:
+    """Our environment without the DANGEROUS variables, with `changes` (None removes)."""
+    result = {key: value for key, value in os.environ.items() if key not in DANGEROUS}
+    for key, value in (changes or {}).items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = value
+    return result
+
+
+def find(name: str, path: str | None = None) -> str:
+    """The executable `name` on PATH (or on `path`), or ""."""
+    if os.sep in name:
+        return name if os.access(name, os.X_OK) else ""
+    for folder in (os.environ.get("PATH", os.defpath) if path is None else path).split(os.pathsep):
+        candidate = os.path.join(folder or ".", name)
+        if os.access(candidate, os.X_OK) and not os.path.isdir(candidate):
+            return candidate
+    return ""
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    cwd: str | None = None,
+    variables: Mapping[str, str | None] | None = None,
+    input: str | None = None,  # noqa: A002
+    timeout: float | None = None,
+    on_line: Callable[[str], None] | None = None,
+    pass_fds: Sequence[int] = (),
+) -> Completed:
+    """Runs a helper to its end. With `on_line`, each line of its stderr is handed over as it comes.
+
+    A helper that cannot be found is a ProjError; a failing one is for the caller to judge by its code.
+    """
+    import subprocess
+
+    mark = _new_mark()
+    try:
+        child = subprocess.Popen(
+            list(argv),
+            cwd=cwd,
+            env={**environment(variables), MARK: mark},
+            stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            pass_fds=tuple(pass_fds),
+            encoding="utf-8",
+            errors="replace",
+        )
+    except FileNotFoundError:
+        if cwd and not os.path.isdir(cwd):
+            raise ProjError(f"the folder {cwd} is not there") from None
+        raise ProjError(f"{argv[0]} is not on PATH", "proj doctor  shows what is missing") from None
+    with child:
+        try:
+            if on_line is None:
+                out, err = child.communicate(input, timeout=timeout)
+            else:
+                out, err = _follow(child, on_line, input)
+        except subprocess.TimeoutExpired:
+            _kill_all(child, mark)
+            raise ProjError(f"{argv[0]} did not end within {timeout:g} s") from None
+        except BaseException:
+            _kill_all(child, mark)
+            raise
+    return Completed(child.returncode, out, err)
+
+
+def _kill_all(child: Any, mark: str) -> None:
+    child.kill()
+    _kill_marked(mark)
+
+
+def _new_mark() -> str:
+    return f"{os.getpid()}.{os.urandom(6).hex()}"
+
+
+def _kill_marked(mark: str) -> None:
+    """A helper with what it started: a build would go on for minutes."""
+    from runner.host import process_tree
+
+    process_tree.kill_carrying(f"{MARK}={mark}".encode())
+
+
+def _follow(child: Any, on_line: Callable[[str], None], text: str | None) -> tuple[str, str]:
+    import threading
+
+    collected: list[str] = []
+    reader = threading.Thread(target=lambda: collected.append(child.stdout.read()), daemon=True)
+    reader.start()
+    feeder = threading.Thread(target=_feed, args=(child, text), daemon=True)
+    feeder.start()
+    lines = []
+    for line in child.stderr:
+        lines.append(line)
+        on_line(line.rstrip("\n"))
+    reader.join()
+    feeder.join()
+    child.wait()
+    return "".join(collected), "".join(lines)
+
+
+def _feed(child: Any, text: str | None) -> None:
+    if text is None:
+        return
+    try:
+        with child.stdin:
+            child.stdin.write(text)
+    except BrokenPipeError:
+        pass  # it did not want to hear the rest
+
+
+class Pending:
+    """A helper that was started; `finish()` waits for it. Its stdin is empty."""
+
+    def __init__(self, argv: Sequence[str], variables: Mapping[str, str | None] | None = None) -> None:
+        program = find(argv[0])
+        if not program:
+            raise ProjError(f"{argv[0]} is not on PATH", "proj doctor  shows what is missing")
+        self._pipes = [os.pipe(), os.pipe()]
+        (out_read, out_write), (err_read, err_write) = self._pipes
+        actions: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_DUP2, out_write, 1),
+            (os.POSIX_SPAWN_DUP2, err_write, 2),
+        ]
+        self._mark = _new_mark()
+        marked = {**environment(variables), MARK: self._mark}
+        try:
+            self.pid = os.posix_spawn(program, list(argv), marked, file_actions=actions)
+        finally:
+            os.close(out_write)
+            os.close(err_write)
+        self._ends = (out_read, err_read)
+
+    def available(self) -> str:
+        """What it has written to stdout since, without waiting for more. ASCII."""
+        poll = select.poll()
+        poll.register(self._ends[0], select.POLLIN)
+        pieces = []
+        while any(events & select.POLLIN for _, events in poll.poll(0)):
+            pieces.append(os.read(self._ends[0], 1 << 16))
+        return b"".join(pieces).decode("ascii", "replace")
+
+    def kill(self) -> None:
+        """Ends it at once; what it said or would still say is lost."""
+        self.finish(timeout=0)
+
+    def finish(self, timeout: float | None = None) -> Completed:
+        """Waits for it. After `timeout` seconds it is killed, whatever its own children do: code -9."""
+        try:
+            return self._finish(timeout)
+        except BaseException:
+            _kill_marked(self._mark)
+            raise
+
+    def _finish(self, timeout: float | None) -> Completed:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        collected: dict[int, list[bytes]] = {end: [] for end in self._ends}
+        poll = select.poll()
+        for end in self._ends:
+            poll.register(end, select.POLLIN | select.POLLHUP)
+        open_ends = set(self._ends)
+        while open_ends:
+            ready = poll.poll(None if deadline is None else max(0, (deadline - time.monotonic()) * 1000))
+            if not ready:
+                os.kill(self.pid, 9)
+                for end in open_ends:  # a child of it may hold the other side
+                    os.close(end)
+                break
+            for end, _ in ready:
+                data = os.read(end, 1 << 18)
+                if data:
+                    collected[end].append(data)
+                else:
+                    poll.unregister(end)
+                    open_ends.discard(end)
+                    os.close(end)
+        _, status = os.waitpid(self.pid, 0)
+        out, err = (b"".join(collected[end]).decode("utf-8", "surrogateescape") for end in self._ends)
+        return Completed(os.waitstatus_to_exitcode(status), out, err)
+
+
+def start(argv: Sequence[str], variables: Mapping[str, str | None] | None = None) -> Pending:
+    return Pending(argv, variables)
+
+
+def pid_start(pid: int) -> str:
+    """What tells this process from a later one with the same pid: its start time, as the system counts it.
+
+    "" when there is no such process (or it is a zombie).
+    """
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+        return "" if fields[0] in (b"Z", b"X") else fields[19].decode()
+    except FileNotFoundError:
+        if os.path.exists("/proc/self/stat"):
+            return ""
+    except OSError:
+        return ""
+    done = run(["ps", "-o", "lstart=", "-p", str(pid)])  # macOS
+    return done.out.strip()

@@ -1,0 +1,75 @@
+"""Collects everything that is wrong with a project file, each with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from runner.errors import Fault
+from runner.host.yamltext import Entry
+
+__all__ = ["Findings", "kind"]
+
+
+class Findings:
+    """`strict`: what MLflow lets pass, although it cannot be meant, is an error too (`proj check`)."""
+
+    def __init__(self, file: str, strict: bool = False) -> None:
+        self.file = file
+        self.strict = strict
+        self.faults: list[Fault] = []
+        self.misspelt: list[Fault] = []  # those of them that are keys
+
+    def error(
+        self, entry: Entry, message: str, hint: str = "", severity: str = "error", value: bool = True
+    ) -> Fault:
+        line, column = (entry.value_line, entry.value_column) if value else (entry.line, entry.column)
+        fault = Fault(self.file, line, column, message, hint, severity)
+        self.faults.append(fault)
+        return fault
+
+    def warn(self, entry: Entry, message: str, hint: str = "", value: bool = True) -> Fault:
+        return self.error(entry, message, hint, "warning", value)
+
+    def doubt(self, entry: Entry, message: str, hint: str = "", value: bool = True) -> Fault:
+        """A mistake that does not keep MLflow from running the project."""
+        return self.error(entry, message, hint, "error" if self.strict else "warning", value)
+
+    def unknown(self, entry: Entry, what: str, known: Iterable[str]) -> list[Fault]:
+        """The keys that nobody knows: one close to a known key is a mistake, others are for other tools."""
+        from difflib import get_close_matches
+
+        found = []
+        names = list(known)
+        given = {child.key for child in entry.children or ()}
+        for child in entry.children or ():
+            if child.key in names:
+                continue
+            word, colon, rest = child.key.partition(":")
+            if colon and word in names and child.value is None:
+                hint = f"write a space after the colon: `{word}: {rest.strip()}`"
+                found.append(self.doubt(child, f"{child.key!r} is no key of {what}", hint, value=False))
+                continue
+            word = child.key.lower().strip()
+            left = [name for name in names if name not in given]
+            close = get_close_matches(word, left, 1, 0.75)
+            close = close or [name for name in left if sorted(name) == sorted(word)]  # mni
+            if close:
+                text = f"{child.key!r} is no key of {what}"
+                found.append(self.doubt(child, text, f"did you mean {close[0]!r}?", value=False))
+            else:
+                self.warn(child, f"{child.key!r} is no key of {what}; it is ignored", value=False)
+        self.misspelt += found
+        return found
+
+
+def kind(entry: Entry) -> str:
+    """What a value is, in words."""
+    if entry.children is not None:
+        return "a mapping"
+    if entry.items is not None:
+        return "a list"
+    if entry.value is None:
+        return "empty"
+    if isinstance(entry.value, bool):
+        return f"{entry.text!r} (true or false)"
+    return f"the {'text' if isinstance(entry.value, str) else 'number'} {entry.text!r}"

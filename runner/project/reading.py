@@ -1,0 +1,79 @@
+"""MLproject text -> Project. A folder without an MLproject file is a project by its conventions."""
+
+from __future__ import annotations
+
+import os
+
+from runner.errors import Fault, ProjectError
+from runner.host.yamltext import Entry
+from runner.host.yamltext import read as read_yaml
+from runner.project import keys
+from runner.project.entries import entry_points
+from runner.project.environment import conventional, declared
+from runner.project.files import all_found
+from runner.project.findings import Findings, kind
+from runner.values import Project
+
+__all__ = ["load", "read"]
+
+
+def load(directory: str) -> Project:
+    """ProjectError with all the faults that MLflow would fail on as well, each with its place."""
+    project, faults = read(directory)
+    errors = [fault for fault in faults if fault.severity == "error"]
+    if errors:
+        raise ProjectError(errors)
+    return project
+
+
+def read(directory: str, strict: bool = False) -> tuple[Project, list[Fault]]:
+    """The project as far as it can be read, and all its faults. ProjectError when it is not YAML.
+
+    `strict`: mistakes that MLflow does not see, as misspelt keys, are errors and not warnings.
+    """
+    directory = os.path.abspath(directory)
+    found = all_found(directory)
+    folder = os.path.basename(directory)
+    if not found:
+        return Project(directory, "", folder, (), conventional(directory)), []
+    file = found[0]
+    path = os.path.join(directory, file)
+    try:
+        with open(path, "rb") as stream:
+            document = read_yaml(file, stream.read())
+    except OSError as error:
+        raise ProjectError([Fault(file, 0, 0, f"cannot be read: {error.strerror}")]) from None
+    findings = Findings(file, strict)
+    findings.faults += document.faults
+    if len(found) > 1:
+        text = f"there are several project files: {', '.join(found)}; {file} is used"
+        findings.faults.append(Fault(file, 0, 0, text, "remove the others", "warning"))
+    root = document.root
+    if root is None or root.value is None:
+        text = "is empty: the folder is run by its conventions (main.py)"
+        findings.faults.append(Fault(file, 0, 0, text, "proj new  makes a project", "warning"))
+        return Project(directory, file, folder, (), conventional(directory)), findings.faults
+    if root.children is None:
+        hint = "such as `entry_points: {main: {command: python train.py}}`"
+        findings.error(root, f"a project file is a mapping of keys to values, not {kind(root)}", hint)
+        return Project(directory, file, folder, (), conventional(directory)), findings.faults
+    return _project(root, directory, file, findings), findings.faults
+
+
+def _project(root: Entry, directory: str, file: str, findings: Findings) -> Project:
+    findings.unknown(root, "a project", keys.names(keys.PROJECT))
+    children = {child.key: child for child in root.children or ()}
+    name = os.path.basename(directory)
+    if (given := children.get("name")) is not None and given.value is not None:
+        if given.children is None and given.items is None:
+            name = given.text
+        else:
+            findings.doubt(given, f"the name of a project is a text, not {kind(given)}")
+    if (spark := children.get("databricks_spark_job")) is not None and spark.value is not None:
+        findings.warn(
+            spark, "databricks_spark_job is not run by proj: only the entry points are", value=False
+        )
+    points = entry_points(children.get("entry_points"), findings)
+    environments = declared(children, directory, findings) or conventional(directory)
+    warnings = tuple(f"{fault.place}: {fault.message}; {fault.hint}" for fault in findings.misspelt)
+    return Project(directory, file, name, points, environments, warnings)

@@ -1,0 +1,232 @@
+"""Files of runs and models: kept as they come, listed, sent in pieces."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from runner.protocol.answer import EMPTY, ApiError, Response, invalid, reply
+from runner.protocol.fields import need
+from runner.protocol.places import Place, find, in_run, safe, writable
+from runner.protocol.route import Asked, Route, checks
+from runner.protocol.runs import RUN_ID
+
+if TYPE_CHECKING:
+    from runner.protocol.live import LiveRuns
+
+__all__ = ["FILES", "ROUTES", "Upload", "download"]
+
+PART = ".part"  # of a file that is being written
+# shown as text, as MLflow's pages want them
+TEXTS = frozenset(
+    "txt log err cfg conf cnf cf ini properties prop hocon toml yaml yml xml json js py py3 csv tsv md rst ipynb"
+    " MLmodel MLproject".split()
+)
+
+
+class Upload:
+    """A Sink that writes a file beside its place and moves it there when it is whole."""
+
+    def __init__(self, place: Place, runs: LiveRuns) -> None:
+        if not place.path:
+            raise invalid("Invalid path")
+        self._place = place
+        self._runs = runs
+        self._target = place.file
+        folder = os.path.dirname(self._target)
+        try:
+            os.makedirs(folder, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise invalid("Invalid path: a part of it is a file") from None
+        if os.path.isdir(self._target):
+            raise invalid("Invalid path: it is a folder")
+        self._draft = os.path.join(folder, f".{os.urandom(8).hex()}{PART}")
+        self._file = open(self._draft, "xb", buffering=0)  # noqa: SIM115
+        self._digest = hashlib.sha256()
+        self._size = 0
+
+    def write(self, data: bytes) -> None:
+        self._digest.update(data)
+        self._size += len(data)
+        view = memoryview(data)
+        while view:
+            view = view[self._file.write(view) or 0 :]
+
+    def finish(self) -> Response:
+        self._file.close()
+        try:
+            os.replace(self._draft, self._target)
+        except OSError:
+            self.abort()
+            raise
+        if self._place.run_id:
+            self._runs.get(self._place.run_id).writer.append(
+                {
+                    "type": "artifact",
+                    "path": self._place.path,
+                    "digest": f"sha256:{self._digest.hexdigest()}",
+                    "size": self._size,
+                }
+            )
+        return EMPTY
+
+    def abort(self) -> None:
+        self._file.close()
+        try:
+            os.unlink(self._draft)
+        except OSError:
+            pass
+
+
+def listing(place: Place, prefix: str = "") -> list[dict[str, Any]]:
+    """What is in a folder; [] for a file, or when there is nothing."""
+    found: list[dict[str, Any]] = []
+    try:
+        with os.scandir(place.file) as entries:
+            for entry in entries:
+                if entry.name.endswith(PART) and entry.name.startswith("."):
+                    continue
+                info: dict[str, Any] = {"path": prefix + entry.name, "is_dir": entry.is_dir()}
+                if not info["is_dir"]:
+                    size = entry.stat().st_size
+                    if size:
+                        info["file_size"] = size
+                found.append(info)
+    except OSError:
+        return []
+    return sorted(found, key=lambda info: str(info["path"]))
+
+
+def download(place: Place, wanted: str = "") -> Response:
+    """The file, or the range of it that a Range header wants."""
+    import mimetypes
+
+    path = place.file
+    name = os.path.basename(path)
+    try:
+        file = open(path, "rb")  # noqa: SIM115
+        info = os.fstat(file.fileno())
+        if not stat.S_ISREG(info.st_mode):
+            file.close()
+            raise FileNotFoundError
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError, ValueError):
+        raise ApiError("RESOURCE_DOES_NOT_EXIST", f"No such artifact: '{place.path}'") from None
+    quoted = quote(name, safe="!#$&+-.^_`|~")
+    plain = f"filename={name}" if quoted == name else f"filename*=UTF-8''{quoted}"
+    headers = [("Content-Disposition", f"attachment; {plain}"), ("Accept-Ranges", "bytes")]
+    if (os.path.splitext(name)[1] or name).lstrip(".") in TEXTS:
+        kind = "text/plain"
+    else:
+        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    first, last = _range(wanted, info.st_size)
+    if first > last and info.st_size:
+        file.close()
+        return Response(b"", 416, headers=(("Content-Range", f"bytes */{info.st_size}"),), type="text/plain")
+    status = 200
+    if (first, last) != (0, info.st_size - 1):
+        headers.append(("Content-Range", f"bytes {first}-{last}/{info.st_size}"))
+        status = 206
+        file.seek(first)
+    return Response(b"", status, kind, tuple(headers), file, last - first + 1)
+
+
+def _range(wanted: str, size: int) -> tuple[int, int]:
+    """First and last byte. What is not one plain range means the whole file."""
+    whole = (0, size - 1)
+    unit, _, span = wanted.partition("=")
+    first, dash, last = span.strip().partition("-")
+    if unit.strip() != "bytes" or not dash or "," in span or not size:
+        return whole
+    try:
+        if not first:
+            return (max(0, size - int(last)), size - 1) if int(last) > 0 else (1, 0)
+        return int(first), min(int(last) if last else size - 1, size - 1)
+    except ValueError:
+        return whole
+
+
+# ---- below /api/2.0/mlflow-artifacts/
+
+
+def list_files(asked: Asked) -> Response:
+    place = find(asked.store, asked.values.get("path", ""))
+    files = listing(place)
+    return reply({"files": files} if files else {})
+
+
+def delete_file(asked: Asked) -> Response:
+    import shutil
+
+    place = find(asked.store, asked.place["path"])
+    writable(asked.store, asked.runs, asked.scope, place)
+    path = place.file
+    if not place.path and not (place.run_id or place.model_id):
+        raise invalid("Invalid path")
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    else:
+        try:
+            os.unlink(path)
+        except (FileNotFoundError, NotADirectoryError):
+            raise ApiError("RESOURCE_DOES_NOT_EXIST", f"No such artifact: '{place.path}'") from None
+    if place.run_id:
+        asked.runs.get(place.run_id).writer.append({"type": "artifact", "path": place.path, "deleted": True})
+    return EMPTY
+
+
+def get_file(asked: Asked) -> Response:
+    return download(find(asked.store, asked.place["path"]), asked.raw.get("range", ""))
+
+
+FILES = (
+    Route("GET", "artifacts", list_files, {"path": "string"}),
+    Route("GET", "artifacts/{path*}", get_file),
+    Route("DELETE", "artifacts/{path*}", delete_file),
+)
+
+
+# ---- below /api/2.0/mlflow/
+
+
+def list_of_run(asked: Asked) -> Response:
+    run = asked.runs.get(need(asked.values, "run_id", "run_uuid")).run()
+    path = safe(asked.values.get("path", ""))
+    files = listing(in_run(asked.store, run.run_id, path), f"{path}/" if path else "")
+    answer: dict[str, Any] = {
+        "root_uri": f"{asked.root(run.experiment_id).rstrip('/')}/{run.run_id}/artifacts"
+    }
+    if files:
+        answer["files"] = files
+    return reply(answer)
+
+
+def list_of_model(asked: Asked) -> Response:
+    from runner.protocol.models import find as find_model
+
+    model = find_model(asked, asked.place["model_id"])
+    path = safe(asked.values.get("artifact_directory_path", ""))
+    root = os.path.join(asked.store.root, "models", model.model_id, "artifacts")
+    files = listing(Place(root, path), f"{path}/" if path else "")
+    uri = f"{asked.root(model.experiment_id).rstrip('/')}/models/{model.model_id}/artifacts"
+    return reply({"root_uri": uri, **({"files": files} if files else {})})
+
+
+ROUTES = (
+    Route(
+        "GET",
+        "artifacts/list",
+        list_of_run,
+        {**RUN_ID, "path": "string", "page_token": "string"},
+        checks("run_id string required", "path string", "page_token string"),
+    ),
+    Route(
+        "GET",
+        "logged-models/{model_id}/artifacts/directories",
+        list_of_model,
+        {"artifact_directory_path": "string", "page_token": "string"},
+        checks("artifact_directory_path string"),
+    ),
+)

@@ -1,0 +1,227 @@
+"""What a request says, read as MLflow reads it: protobuf's JSON mapping, then the checks of the endpoint.
+
+A message is a dict: field -> a scalar's kind, [kind] for a list, an EnumKind, or another message. Unknown
+fields are ignored, numbers may be strings, enums are names or numbers. As in MLflow, the types are only
+complained about when the mapping failed somewhere; the checks come in the order of the table.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeAlias
+from urllib.parse import parse_qsl
+
+from runner.protocol.answer import ApiError, invalid
+
+__all__ = ["Check", "Checks", "EnumKind", "Message", "body_fields", "query_fields", "validated"]
+
+Message: TypeAlias = "Mapping[str, Any]"
+Check: TypeAlias = "str | Callable[[Any], None]"
+Checks: TypeAlias = "Mapping[str, tuple[Check, ...]]"
+MORE = " See the API docs for more information about request parameters."
+PLAIN: Mapping[type, str] = {str: "string", float: "double"}
+MOST = 1 << 63
+RANGE = {"int32": 1 << 31, "int64": MOST}
+
+
+class EnumKind(NamedTuple):
+    names: tuple[str, ...]  # the first has the number 1
+
+
+class MappingError(Exception):
+    pass
+
+
+def body_fields(content_type: str | None, body: bytes) -> dict[str, Any]:
+    """The JSON object of a body. What is not JSON counts as nothing: the required fields are then missed."""
+    if not content_type:
+        raise invalid("Bad Request. Content-Type header is missing.")
+    if content_type.partition(";")[0].strip().lower() != "application/json":
+        raise invalid("Bad Request. Content-Type must be one of ['application/json'].")
+    try:
+        value = json.loads(body) if body else {}
+        if isinstance(value, str):  # old clients encode twice
+            value = json.loads(value)
+    except (ValueError, RecursionError):
+        value = {}
+    if value is None:
+        value = {}
+    if not isinstance(value, dict):
+        raise invalid("The body of the request must be a JSON object.")
+    return value
+
+
+def query_fields(query: str, message: Message) -> dict[str, Any]:
+    """The fields of a query: a repeated one is a list, even when it is there once."""
+    raw: dict[str, Any] = {}
+    for key, value in parse_qsl(query, keep_blank_values=True, max_num_fields=2000):
+        kind = message.get(key)
+        if isinstance(kind, list):
+            raw.setdefault(key, []).append(value)
+        elif key not in raw:
+            if kind == "bool":
+                if value.lower() not in ("true", "false"):
+                    raise invalid(f"Invalid boolean value: {value}, must be 'true' or 'false'.")
+                raw[key] = value.lower() == "true"
+            else:
+                raw[key] = value
+    return raw
+
+
+def validated(message: Message, checks: Checks, raw: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that were given, typed. ApiError in MLflow's words."""
+    values: dict[str, Any] = {}
+    wrong: list[str] = []
+    whole = _read(message, raw, values, wrong)
+    for name, list_of_checks in checks.items():
+        if name not in raw and "required" not in list_of_checks:
+            continue
+        given = raw.get(name)
+        if name == "run_id" and given is None and "run_uuid" in raw:
+            given = raw["run_uuid"]
+        for check in list_of_checks:
+            _check(check, name, given, whole)
+    for name in wrong:  # what MLflow's checks let through, and would then leave out without a word
+        if name in checks:
+            raise _invalid(name, raw[name])
+    return values
+
+
+def _invalid(name: str, value: Any) -> ApiError:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    hint = f" Hint: Value was of type '{type(value).__name__}'."
+    return invalid(f"Invalid value {text[:1000]} for parameter '{name}' supplied: {hint}{MORE}")
+
+
+def _check(check: Check, name: str, value: Any, whole: bool) -> None:
+    if not isinstance(check, str):
+        check(value)
+    elif check == "required":
+        if value is None or value == "":
+            raise invalid(f"Missing value for required parameter '{name}'.{MORE}")
+    elif not whole and not _is(check, value):
+        raise _invalid(name, value)
+
+
+def _is(kind: str, value: Any) -> bool:
+    try:
+        if kind == "string":
+            return isinstance(value, str)
+        if kind == "int":
+            return isinstance(int(value), int)
+        if kind == "float":
+            return isinstance(float(value), float)
+        if kind == "bool":
+            return isinstance(value, bool)
+        if kind == "array":
+            return isinstance(value, list)
+        return all(isinstance(item, str) for item in value)  # strings
+    except (TypeError, ValueError, OverflowError):
+        return False
+
+
+def _read(message: Message, raw: Any, values: dict[str, Any], wrong: list[str] | None = None) -> bool:
+    """Fills `values` with the fields that are right; False when one was not (it is put into `wrong`)."""
+    whole = True
+    for name, given in raw.items():
+        kind = message.get(name)
+        if PLAIN.get(type(given)) == kind is not None:  # nearly always
+            values[name] = given
+            continue
+        if type(given) is int and kind == "int64" and -MOST <= given < MOST:
+            values[name] = given
+            continue
+        if kind is None or given is None:
+            continue
+        try:
+            value = _list(kind[0], given) if isinstance(kind, list) else _value(kind, given)
+        except MappingError:
+            whole = False
+            if wrong is not None:
+                wrong.append(name)
+            continue
+        if value is not None:
+            values[name] = value
+    return whole
+
+
+def _list(kind: Any, given: Any) -> list[Any]:
+    if not isinstance(given, list):
+        raise MappingError
+    return [_value(kind, item) for item in given]
+
+
+def _value(kind: Any, given: Any) -> Any:
+    if isinstance(kind, str):
+        if kind == "string" or kind == "bool":
+            if type(given) is not (str if kind == "string" else bool):
+                raise MappingError
+            return given
+        return _double(given) if kind == "double" else _integer(given, RANGE[kind])
+    if isinstance(kind, EnumKind):
+        return _enum(kind, given)
+    if not isinstance(given, dict):
+        raise MappingError
+    inner: dict[str, Any] = {}
+    if not _read(kind, given, inner):
+        raise MappingError
+    return inner
+
+
+def _integer(given: Any, limit: int) -> int:
+    if type(given) is not int:
+        if isinstance(given, bool) or (isinstance(given, float) and not given.is_integer()):
+            raise MappingError
+        if isinstance(given, str) and (" " in given or "_" in given or len(given) > 25):
+            raise MappingError
+        try:
+            given = int(given)
+        except (TypeError, ValueError, OverflowError):
+            raise MappingError from None
+    if not -limit <= given < limit:
+        raise MappingError
+    return int(given)
+
+
+def _double(given: Any) -> float:
+    """Unlike protobuf, NaN and Infinity without quotes are taken: Python's own JSON writes them."""
+    if type(given) is float:
+        return given
+    if isinstance(given, bool) or not isinstance(given, int | str):
+        raise MappingError
+    if isinstance(given, str) and ("_" in given or given != given.strip()):
+        raise MappingError
+    try:
+        value = float(given)
+    except (ValueError, OverflowError):
+        raise MappingError from None
+    if math.isinf(value) and isinstance(given, str) and "inf" not in given.lower():
+        raise MappingError
+    return value
+
+
+def _enum(kind: EnumKind, given: Any) -> str | None:
+    """The name; None for one that nobody knows, which counts as not given."""
+    if isinstance(given, str) and given in kind.names:
+        return given
+    try:
+        number = _integer(given, 1 << 31)
+    except MappingError:
+        if isinstance(given, str):
+            return None
+        raise
+    return kind.names[number - 1] if 0 < number <= len(kind.names) else None
+
+
+def need(values: Mapping[str, Any], *names: str) -> str:
+    """The first of the names that is there; "" when none is."""
+    for name in names:
+        if values.get(name):
+            return str(values[name])
+    return ""
+
+
+def bad_token(token: str) -> ApiError:
+    return invalid(f"Invalid page token: {token[:100]}")

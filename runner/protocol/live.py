@@ -1,0 +1,147 @@
+"""What the server must know of a run to judge a write: folded from its log, as others may write to it too."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from runner.errors import StoreError
+from runner.protocol.answer import ApiError, invalid
+
+if TYPE_CHECKING:
+    from runner.tracking.fold import Run
+    from runner.tracking.store import Store
+    from runner.tracking.writer import RunWriter
+
+__all__ = ["Live", "LiveRuns"]
+
+FOLD_AT = 8 << 20  # bytes that may wait before they are folded
+KEPT = 200  # runs in memory, each with up to two open files
+
+
+class Live:
+    """One run. Its log is read on from where it was left, and folded only when somebody wants to see it."""
+
+    def __init__(self, writer: RunWriter) -> None:
+        self.run_id = writer.run_id
+        self.writer = writer
+        self.lock = threading.RLock()
+        self._path = self.writer.log.path
+        self._file = -1
+        self._file = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        self._seen = 0
+        self._folded = 0
+        self._run: Run | None = None
+        self.gone = False  # removed from the store
+        self.histories: dict[str, tuple[int, list[tuple[int, int, float]]]] = {}  # of history.py
+
+    def run(self) -> Run:
+        """As it is now. ApiError when it is gone."""
+        with self.lock:
+            self._look()
+            return self._fold()
+
+    def check_active(self) -> None:
+        """ApiError when the run is deleted or gone. Looks at what is new, and folds only when it must."""
+        with self.lock:
+            self._look()
+            run = self._run or self._fold()
+        if run.lifecycle != "active":
+            raise invalid(
+                f"The run {self.run_id} must be in the 'active' state. Current state is {run.lifecycle}."
+            )
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Nobody else who asks for this, in any process, looks and writes at the same time."""
+        import fcntl
+
+        with self.lock:
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def _look(self) -> None:
+        state = os.fstat(self._file)
+        if not state.st_nlink:
+            self.gone = True
+            raise unknown(self.run_id)
+        new = state.st_size - self._seen
+        if new <= 0:
+            return
+        data = os.pread(self._file, min(new, FOLD_AT), self._seen)
+        self._seen = state.st_size
+        if self._seen - self._folded > FOLD_AT or b'"deleted"' in data or b'"restored"' in data:
+            self._fold()
+
+    def _fold(self) -> Run:
+        from runner.tracking.fold import fold
+        from runner.tracking.log import read
+
+        if self._run is None or self._folded < self._seen:
+            last = self._folded
+            events = []
+            for event, after in read(self._path, self._folded):
+                events.append(event)
+                last = after
+            self._run = fold(events, self._run)
+            self._folded = last
+            self._seen = max(self._seen, last)
+        if self._run is None:
+            raise unknown(self.run_id)
+        return self._run
+
+    def close(self) -> None:
+        with self.lock:
+            self.writer.close()
+            if self._file >= 0:
+                os.close(self._file)
+                self._file = -1
+
+    __del__ = close
+
+
+class LiveRuns:
+    """The runs that were last used."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._runs: OrderedDict[str, Live] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, run_id: str) -> Live:
+        with self._lock:
+            live = self._runs.get(run_id)
+            if live is not None and live.gone:
+                del self._runs[run_id]
+            elif live is not None:
+                self._runs.move_to_end(run_id)
+                return live
+        try:
+            return self.adopt(self._store.open_run(run_id))
+        except (StoreError, FileNotFoundError):  # any other OSError: the store cannot be used now
+            raise unknown(run_id) from None
+
+    def adopt(self, writer: RunWriter) -> Live:
+        live = Live(writer)
+        with self._lock:
+            live = self._runs.setdefault(writer.run_id, live)
+            if len(self._runs) > KEPT:
+                self._runs.popitem(last=False)  # closed when the last who uses it lets go
+        return live
+
+    def close(self) -> None:
+        with self._lock:
+            for live in self._runs.values():
+                live.close()
+            self._runs.clear()
+
+
+def unknown(run_id: str) -> ApiError:
+    return ApiError("RESOURCE_DOES_NOT_EXIST", f"Run with id={run_id} not found")

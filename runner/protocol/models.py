@@ -1,0 +1,325 @@
+"""logged-models/...: what `mlflow.<flavor>.log_model` and autologging need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from runner.errors import InputError, StoreError
+from runner.protocol import checks as allowed
+from runner.protocol.answer import EMPTY, ApiError, Response, invalid, reply
+from runner.protocol.entities import number, pairs
+from runner.protocol.experiments import TAG
+from runner.protocol.experiments import find as find_experiment
+from runner.protocol.fields import EnumKind
+from runner.protocol.history import offset_of, token_of
+from runner.protocol.route import Asked, Route, checks
+from runner.protocol.search import refused
+from runner.tracking import models
+from runner.tracking.models import LoggedModel
+
+__all__ = ["ROUTES", "find"]
+
+STATUS = EnumKind(("LOGGED_MODEL_PENDING", "LOGGED_MODEL_READY", "LOGGED_MODEL_UPLOAD_FAILED"))
+
+
+def find(asked: Asked, model_id: str, deleted: bool = False) -> LoggedModel:
+    try:
+        model = models.get(asked.store.root, model_id)
+    except StoreError:
+        raise _unknown(model_id) from None
+    if model.lifecycle != "active" and not deleted:
+        raise _unknown(model_id)
+    return model
+
+
+def _unknown(model_id: str) -> ApiError:
+    return ApiError("RESOURCE_DOES_NOT_EXIST", f"Logged model with ID '{model_id}' not found.")
+
+
+def shown(asked: Asked, model: LoggedModel) -> dict[str, Any]:
+    info: dict[str, Any] = {
+        "model_id": model.model_id,
+        "experiment_id": model.experiment_id,
+        "name": model.name,
+        "creation_timestamp_ms": model.creation_time,
+        "last_updated_timestamp_ms": model.last_update_time,
+        "artifact_uri": f"{asked.root(model.experiment_id).rstrip('/')}/models/{model.model_id}/artifacts",
+        "status": model.status,
+        "model_type": model.model_type,
+        "source_run_id": model.run_id,
+    }
+    if model.tags:
+        info["tags"] = pairs(model.tags)
+    data: dict[str, Any] = {}
+    if model.params:
+        data["params"] = pairs(model.params)
+    if model.metrics:
+        data["metrics"] = [_metric(model.model_id, each) for each in model.metrics]
+    return {"info": info, "data": data}
+
+
+def _metric(model_id: str, point: Mapping[str, Any]) -> dict[str, Any]:
+    metric = {
+        "key": point["key"],
+        "value": number(point["value"]),
+        "timestamp": point["timestamp"],
+        "step": point.get("step", 0),
+        "model_id": model_id,
+    }
+    for name, ours in (
+        ("run_id", "run_id"),
+        ("dataset_name", "dataset"),
+        ("dataset_digest", "dataset_digest"),
+    ):
+        if point.get(ours):
+            metric[name] = point[ours]
+    return metric
+
+
+def create(asked: Asked) -> Response:
+    values = asked.values
+    experiment = find_experiment(asked, values["experiment_id"])
+    if experiment.lifecycle != "active":
+        raise invalid(
+            f"The experiment {experiment.experiment_id} must be in the 'active' state."
+            f" Current state is {experiment.lifecycle}."
+        )
+    name = values.get("name", "")
+    _name(name)
+    asked.scope.write("models")
+    if values.get("source_run_id"):
+        asked.scope.write_run(values["source_run_id"])
+    if not name:
+        from runner.tracking.names import random_name
+
+        name = random_name()
+    model = models.create(
+        asked.store.root,
+        experiment.experiment_id,
+        name,
+        model_type=values.get("model_type", ""),
+        run_id=values.get("source_run_id", ""),
+        params=_pairs(values.get("params", ())),
+        tags=_pairs(values.get("tags", ())),
+    )
+    return reply({"model": shown(asked, model)})
+
+
+def _name(name: str) -> None:
+    bad = ("/", ":", ".", "%", '"', "'")
+    if any(sign in name for sign in bad):
+        raise invalid(
+            f"Invalid model name ({name!r}) provided. Model name must be a non-empty string and cannot"
+            f" contain the following characters: {bad}"
+        )
+
+
+def _pairs(given: Any) -> dict[str, str]:
+    return {allowed.key(each.get("key"), "key", "key"): each.get("value", "") for each in given}
+
+
+def _changed(asked: Asked) -> LoggedModel:
+    """The model of the path, for a write."""
+    model = find(asked, asked.place["model_id"])
+    asked.scope.write("models")
+    if model.run_id:
+        asked.scope.write_run(model.run_id)
+    return model
+
+
+def get(asked: Asked) -> Response:
+    model = find(asked, asked.place["model_id"], asked.values.get("allow_deleted", False))
+    return reply({"model": shown(asked, model)})
+
+
+def finalize(asked: Asked) -> Response:
+    model = _changed(asked)
+    if "status" not in asked.values:
+        raise invalid("Missing value for required parameter 'status'.")
+    models.append(asked.store.root, model.model_id, {"type": "update", "status": asked.values["status"]})
+    return reply({"model": shown(asked, find(asked, model.model_id))})
+
+
+def delete(asked: Asked) -> Response:
+    models.append(asked.store.root, _changed(asked).model_id, {"type": "deleted"})
+    return EMPTY
+
+
+def set_tags(asked: Asked) -> Response:
+    tags = _pairs(asked.values.get("tags", ()))
+    model = _changed(asked)
+    if tags:
+        models.append(
+            asked.store.root,
+            model.model_id,
+            *({"type": "tag", "key": key, "value": value} for key, value in tags.items()),
+        )
+    return reply({"model": shown(asked, find(asked, model.model_id))})
+
+
+def delete_tag(asked: Asked) -> Response:
+    model, key = _changed(asked), asked.place["tag_key"]
+    if key not in model.tags:
+        raise ApiError(
+            "RESOURCE_DOES_NOT_EXIST", f"No tag with key {key!r} found for model with ID {model.model_id!r}."
+        )
+    models.append(asked.store.root, model.model_id, {"type": "untag", "key": key})
+    return EMPTY
+
+
+def log_params(asked: Asked) -> Response:
+    params = _pairs(asked.values.get("params", ()))
+    model = _changed(asked)
+    if params:
+        models.append(
+            asked.store.root,
+            model.model_id,
+            *({"type": "param", "key": key, "value": value} for key, value in params.items()),
+        )
+    return EMPTY
+
+
+def search(asked: Asked) -> Response:
+    """Models are few: each is looked at."""
+    from runner.tracking.index.grammar import ALL, Grammar, parse_filter, test
+
+    values = asked.values
+    grammar = Grammar(
+        {name: entity for name, entity in ALL.items() if entity != "dataset"},
+        texts=("name", "model_id", "model_type", "status", "source_run_id", "experiment_id"),
+        numbers=("creation_timestamp", "last_updated_timestamp"),
+        aliases={"creation_time": "creation_timestamp", "creation_timestamp_ms": "creation_timestamp"},
+    )
+    try:
+        clauses = parse_filter(values.get("filter", ""), grammar)
+    except InputError as error:
+        raise refused(error) from None
+    datasets = values.get("datasets", ())
+    if any(not each.get("dataset_name") for each in datasets):
+        raise invalid("`dataset_name` in the `datasets` clause must be specified.")
+    wanted = set(values.get("experiment_ids", ()))
+    found = []
+    for model in models.listing(asked.store.root):
+        if model.lifecycle != "active" or model.experiment_id not in wanted:
+            continue
+        points = [point for point in model.metrics if _about(point, datasets)]
+        if datasets and not points:
+            continue
+        if all(
+            any(test(clause, value) for value in _values(model, points, clause.entity, clause.key))
+            for clause in clauses
+        ):
+            found.append(model)
+    found.sort(key=lambda model: (-model.creation_time, model.model_id))
+    for order in reversed(values.get("order_by", ())):
+        found = _ordered(found, order)
+    first, limit = offset_of(values.get("page_token", "")), int(values.get("max_results") or 100)
+    answer: dict[str, Any] = {}
+    if found[first : first + limit]:
+        answer["models"] = [shown(asked, model) for model in found[first : first + limit]]
+    if first + limit < len(found):
+        answer["next_page_token"] = token_of(first + limit)
+    return reply(answer)
+
+
+def _about(point: Mapping[str, Any], datasets: Any) -> bool:
+    return not datasets or any(
+        point.get("dataset") == each["dataset_name"]
+        and each.get("dataset_digest") in (None, "", point.get("dataset_digest"))
+        for each in datasets
+    )
+
+
+FIELDS = {
+    "creation_timestamp": "creation_time",
+    "creation_timestamp_ms": "creation_time",
+    "creation_time": "creation_time",
+    "last_updated_timestamp": "last_update_time",
+    "last_updated_timestamp_ms": "last_update_time",
+    "source_run_id": "run_id",
+    "name": "name",
+    "model_id": "model_id",
+    "model_type": "model_type",
+    "status": "status",
+    "experiment_id": "experiment_id",
+}
+
+
+def _values(model: LoggedModel, points: Any, entity: str, key: str) -> list[Any]:
+    if entity == "metric":
+        return [point["value"] for point in points if point["key"] == key]
+    if entity == "param":
+        return [model.params.get(key)]
+    if entity == "tag":
+        return [model.tags.get(key)]
+    value = getattr(model, FIELDS[key])
+    return [value.removeprefix("LOGGED_MODEL_") if key == "status" else value]
+
+
+def _ordered(found: list[LoggedModel], order: Mapping[str, Any]) -> list[LoggedModel]:
+    name, ascending = order.get("field_name", ""), order.get("ascending", True)
+
+    def value(model: LoggedModel) -> Any:
+        if name.startswith("metrics."):
+            points = [
+                point
+                for point in model.metrics
+                if point["key"] == name[8:]
+                and order.get("dataset_name") in (None, "", point.get("dataset"))
+                and order.get("dataset_digest") in (None, "", point.get("dataset_digest"))
+            ]
+            if not points:
+                return None
+            return max(points, key=lambda point: (point["timestamp"], point.get("step", 0)))["value"]
+        return getattr(model, FIELDS[name])
+
+    if "." in name and not name.startswith("metrics."):
+        raise invalid(f"Invalid order by field name: {name}. Only metrics are supported.")
+    if "." not in name and name not in FIELDS:
+        raise invalid(f"Invalid order by field name: {name}")
+    there = sorted((model for model in found if value(model) is not None), key=value, reverse=not ascending)
+    return there + [model for model in found if value(model) is None]
+
+
+_SEARCH = {
+    "experiment_ids": ["string"],
+    "filter": "string",
+    "datasets": [{"dataset_name": "string", "dataset_digest": "string"}],
+    "max_results": "int32",
+    "order_by": [
+        {"field_name": "string", "ascending": "bool", "dataset_name": "string", "dataset_digest": "string"}
+    ],
+    "page_token": "string",
+}
+
+ROUTES = (
+    Route(
+        "POST",
+        "logged-models",
+        create,
+        {
+            "experiment_id": "string",
+            "name": "string",
+            "model_type": "string",
+            "source_run_id": "string",
+            "params": [TAG],
+            "tags": [TAG],
+        },
+        checks("experiment_id string required", "name string", "params array", "tags array"),
+    ),
+    Route(
+        "POST",
+        "logged-models/search",
+        search,
+        _SEARCH,
+        checks("experiment_ids array strings required", "filter string", "max_results int", "order_by array"),
+        slow=True,
+    ),
+    Route("GET", "logged-models/{model_id}", get, {"allow_deleted": "bool"}),
+    Route("PATCH", "logged-models/{model_id}", finalize, {"status": STATUS}, checks("status int required")),
+    Route("DELETE", "logged-models/{model_id}", delete),
+    Route("PATCH", "logged-models/{model_id}/tags", set_tags, {"tags": [TAG]}, checks("tags array")),
+    Route("DELETE", "logged-models/{model_id}/tags/{tag_key}", delete_tag),
+    Route("POST", "logged-models/{model_id}/params", log_params, {"params": [TAG]}, checks("params array")),
+)

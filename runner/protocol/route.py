@@ -1,0 +1,46 @@
+"""What an endpoint is: a method and a path, the fields it takes, and the function that answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from runner.protocol.answer import Response
+from runner.protocol.fields import Check, Checks, Message
+
+if TYPE_CHECKING:
+    from runner.protocol.live import LiveRuns
+    from runner.protocol.scope import Scope
+    from runner.tracking.store import Store
+
+__all__ = ["Asked", "Check", "Checks", "Handle", "Message", "Route", "checks"]
+
+
+class Asked(NamedTuple):
+    """One request, for a handler."""
+
+    store: Store
+    runs: LiveRuns
+    scope: Scope
+    values: Mapping[str, Any]  # typed fields that were given
+    raw: Mapping[str, Any]  # as they came
+    root: Callable[[str], str]  # where an experiment keeps its artifacts
+    place: Mapping[str, str]  # variables of the path
+
+
+Handle: TypeAlias = Callable[[Asked], Response]
+
+
+class Route(NamedTuple):
+    method: str
+    path: str  # below /api/2.0/mlflow/; {name} stands for one part
+    handle: Handle
+    message: Message = MappingProxyType({})
+    checks: Checks = MappingProxyType({})
+    slow: bool = False  # answered in a thread
+
+
+def checks(*texts: str) -> Checks:
+    """`"run_id required string"`: a field and its checks, in their order."""
+    return {text.split()[0]: tuple(text.split()[1:]) for text in texts}

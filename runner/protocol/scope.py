@@ -1,0 +1,131 @@
+"""Who asks, and what they may do: a token for everything, or one run and what belongs to it."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Protocol
+
+from runner.protocol.answer import ApiError
+
+if TYPE_CHECKING:
+    from runner.protocol.live import LiveRuns
+    from runner.tracking.fold import Run
+
+__all__ = ["ROLES", "OneRun", "Role", "Scope"]
+
+ROLES = ("reader", "writer", "admin")
+
+
+class Scope(Protocol):
+    @property
+    def experiment_id(self) -> str:
+        """Of a run that is created without one."""
+
+    def write_run(self, run_id: str) -> None:
+        """ApiError unless this run may be changed."""
+
+    def write(self, what: str) -> None:
+        """ApiError unless `what` (experiment, models, files, ...) may be created or changed."""
+
+    def manage(self, what: str) -> None:
+        """ApiError unless `what` (experiments) may be renamed and deleted with what others have put there."""
+
+    def created(self, run_id: str) -> None:
+        """This run was made by the one who asks."""
+
+    def chose(self, experiment_id: str) -> None:
+        """The one who asks looked up or made this experiment."""
+
+    def seen(self, run: Run) -> Run:
+        """The run as it is shown."""
+
+
+class Role:
+    """Of a token: a reader sees all, a writer writes to runs, an admin also deletes what is others'."""
+
+    experiment_id = "0"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def write_run(self, run_id: str) -> None:  # noqa: ARG002
+        self.write("runs")
+
+    def write(self, what: str) -> None:
+        if self.name == "reader":
+            raise ApiError("PERMISSION_DENIED", f"This token may read; it may not change {what}.")
+
+    def manage(self, what: str) -> None:
+        if self.name != "admin":
+            raise ApiError("PERMISSION_DENIED", f"Renaming and deleting {what} needs a token of an admin.")
+
+    def created(self, run_id: str) -> None:
+        pass
+
+    def chose(self, experiment_id: str) -> None:
+        pass
+
+    def seen(self, run: Run) -> Run:
+        return run
+
+
+class OneRun:
+    """The command of a run: it may change that run, what it creates, and what has that run as an ancestor.
+
+    It may read everything: pipelines look up what earlier runs have found, and it runs as the store's owner.
+    """
+
+    def __init__(self, runs: LiveRuns, run_id: str) -> None:
+        self._runs = runs
+        self.run_id = run_id
+        self.made: dict[str, None] = {}
+        self._own = {run_id}
+        self._chosen = ""
+        self._lock = threading.Lock()
+
+    @property
+    def experiment_id(self) -> str:
+        return self._runs.get(self.run_id).run().experiment_id
+
+    def write_run(self, run_id: str) -> None:
+        self._chosen = ""
+        if run_id in self._own:
+            return
+        ancestor = run_id
+        for _ in range(50):
+            ancestor = self._runs.get(ancestor).run().parent
+            if not ancestor:
+                break
+            if ancestor in self._own:
+                self._own.add(run_id)
+                return
+        raise ApiError("PERMISSION_DENIED", f"The token of run {self.run_id} may not change run {run_id}.")
+
+    def write(self, what: str) -> None:
+        if what not in ("experiments", "models"):
+            raise ApiError("PERMISSION_DENIED", f"The token of run {self.run_id} may not change {what}.")
+
+    def manage(self, what: str) -> None:
+        raise ApiError(
+            "PERMISSION_DENIED", f"The token of run {self.run_id} may not rename or delete {what}."
+        )
+
+    def created(self, run_id: str) -> None:
+        self._chosen = ""
+        with self._lock:
+            self._own.add(run_id)
+            self.made[run_id] = None
+
+    def chose(self, experiment_id: str) -> None:
+        self._chosen = experiment_id
+
+    def seen(self, run: Run) -> Run:
+        """Right after `mlflow.set_experiment(...)`, a run of ours is shown as one of that experiment.
+
+        The client refuses to continue a run of another experiment than the one that was set, so a program
+        with that line could not be run by a runner at all; the run stays where `proj run` put it.
+        """
+        chosen, self._chosen = self._chosen, ""
+        if chosen and run.run_id in self._own and run.status == "RUNNING":
+            return run._replace(experiment_id=chosen)
+        return run

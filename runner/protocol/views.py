@@ -1,0 +1,167 @@
+"""What a UI asks, and the endpoints that tell what kind of server this is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runner.protocol.answer import ApiError, Response, invalid, reply
+from runner.protocol.entities import number
+from runner.protocol.fields import MORE
+from runner.protocol.history import Point, points
+from runner.protocol.live import LiveRuns
+from runner.protocol.route import Asked, Route, checks
+
+__all__ = ["ROUTES", "VERSION"]
+
+VERSION = "3.17.2"  # of the protocol: clients compare it
+MOST_RUNS = 100
+MOST_POINTS = 25_000
+INTERVAL_POINTS = 2500
+
+
+def server_info(asked: Asked) -> Response:  # noqa: ARG001
+    return reply(
+        {
+            "store_type": "ProjStore",
+            "workspaces_enabled": False,
+            "trace_archival_enabled": False,
+            "multipart_uploads_enabled": False,
+            "multipart_downloads_enabled": False,
+            "presigned_upload_run_id_supported": False,
+            "presigned_upload_model_id_supported": False,
+            "features_enabled": {"gateway": False},
+        }
+    )
+
+
+def history_bulk(asked: Asked) -> Response:
+    run_ids = asked.values.get("run_id", [])
+    if not run_ids:
+        raise invalid("GetMetricHistoryBulk request must specify at least one run_id.")
+    if len(run_ids) > MOST_RUNS:
+        raise invalid(
+            f"GetMetricHistoryBulk request cannot specify more than {MOST_RUNS} run_ids."
+            f" Received {len(run_ids)} run_ids."
+        )
+    if "metric_key" not in asked.values:
+        raise invalid("GetMetricHistoryBulk request must specify a metric_key.")
+    limit = min(int(asked.values.get("max_results", MOST_POINTS)), MOST_POINTS)
+    found = [
+        entry
+        for run_id in sorted(run_ids)
+        for entry in _shown(asked.runs, run_id, asked.values["metric_key"], None)
+    ]
+    return reply({"metrics": found[: max(limit, 0)]})
+
+
+def history_interval(asked: Asked) -> Response:
+    values = asked.values
+    run_ids = values.get("run_ids", [])
+    if not run_ids:
+        raise invalid(f"Missing value for required parameter 'run_ids'.{MORE}")
+    if len(run_ids) > MOST_RUNS:
+        raise invalid(
+            f"GetMetricHistoryBulkInterval request must specify at most {MOST_RUNS} run_ids."
+            f" Received {len(run_ids)} run_ids.{MORE}"
+        )
+    limit = values.get("max_results", INTERVAL_POINTS)
+    if not 1 <= limit <= INTERVAL_POINTS:
+        raise invalid(f"max_results must be between 1 and {INTERVAL_POINTS}.{MORE}")
+    first, last = values.get("start_step"), values.get("end_step")
+    if (first is None) != (last is None):
+        raise invalid("If either start step or end step are specified, both must be specified.")
+    if first is not None and first > last:
+        raise invalid(
+            f"end_step must be greater than start_step. Found start_step={first} and end_step={last}."
+        )
+    key = values["metric_key"]
+    every = {run_id: _steps(asked.runs, run_id, key, first, last) for run_id in run_ids}
+    steps = sorted(set().union(*every.values()))
+    if len(steps) > limit:
+        gap = len(steps) / limit
+        steps = [steps[int(place * gap)] for place in range(limit)] + [steps[-1]]
+    chosen = set(steps)
+    for found in every.values():  # each run shows its own first and last point
+        if found:
+            chosen |= {min(found), max(found)}
+    shown = [entry for run_id in run_ids for entry in _shown(asked.runs, run_id, key, chosen)]
+    return reply({"metrics": shown} if shown else {})
+
+
+def _points(runs: LiveRuns, run_id: str, key: str) -> list[Point]:
+    """[] for a run that is not there, as in MLflow."""
+    try:
+        return points(runs.get(run_id), key)
+    except ApiError:
+        return []
+
+
+def _steps(runs: LiveRuns, run_id: str, key: str, first: int | None, last: int | None) -> set[int]:
+    return {
+        step
+        for _, step, _ in _points(runs, run_id, key)
+        if first is None or last is None or first <= step <= last
+    }
+
+
+def _shown(runs: LiveRuns, run_id: str, key: str, steps: set[int] | None) -> list[dict[str, Any]]:
+    found = [point for point in _points(runs, run_id, key) if steps is None or point[1] in steps]
+    if steps is not None:
+        found.sort(key=lambda point: (point[1], point[0]))
+    return [
+        {"key": key, "value": number(value), "timestamp": timestamp, "step": step, "run_id": run_id}
+        for timestamp, step, value in found
+    ]
+
+
+def search_datasets(asked: Asked) -> Response:
+    ids = asked.values.get("experiment_ids", [])
+    if not ids:
+        raise invalid("SearchDatasets request must specify at least one experiment_id.")
+    if len(ids) > 20:
+        raise invalid(
+            "SearchDatasets request cannot specify more than 20 experiment_ids."
+            f" Received {len(ids)} experiment_ids."
+        )
+    found: dict[Any, dict[str, Any]] = {}
+    for run in asked.store.search(experiment_ids=ids, limit=10_000).runs:
+        for dataset in run.datasets:
+            context = (dataset.get("tags") or {}).get("mlflow.data.context")
+            entry = {
+                "experiment_id": run.experiment_id,
+                "name": dataset.get("name", ""),
+                "digest": dataset.get("digest", ""),
+            }
+            if context:
+                entry["context"] = context
+            found.setdefault(tuple(entry.items()), entry)
+    return reply({"dataset_summaries": list(found.values())} if found else {})
+
+
+ROUTES = (
+    Route("GET", "server-info", server_info),
+    Route(
+        "GET",
+        "metrics/get-history-bulk",
+        history_bulk,
+        {"run_id": ["string"], "metric_key": "string", "max_results": "int32"},
+        slow=True,
+    ),
+    Route(
+        "GET",
+        "metrics/get-history-bulk-interval",
+        history_interval,
+        {
+            "run_ids": ["string"],
+            "metric_key": "string",
+            "start_step": "int32",
+            "end_step": "int32",
+            "max_results": "int32",
+        },
+        checks(
+            "run_ids required array strings", "metric_key required string", "start_step int", "end_step int"
+        ),
+        slow=True,
+    ),
+    Route("POST", "experiments/search-datasets", search_datasets, {"experiment_ids": ["string"]}, slow=True),
+)

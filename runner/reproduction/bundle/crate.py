@@ -1,0 +1,223 @@
+"""A run in the words of RO-Crate, so that archives understand it: profile Workflow Run Crate 0.5.
+
+w3id.org/ro/wfrun/workflow/0.5; the crate itself: w3id.org/ro/crate/1.1.
+"""
+
+from __future__ import annotations
+
+import json
+import mimetypes
+from collections.abc import Mapping
+from time import gmtime, strftime
+from typing import Any
+from urllib.parse import quote
+
+from runner.reproduction.bundle.archive import Member
+from runner.running.recorded import Recorded
+from runner.tracking.fold import Run
+
+__all__ = ["METADATA", "PREVIEW", "describe"]
+
+METADATA = "ro-crate-metadata.json"
+PREVIEW = "ro-crate-preview.html"
+CONTEXT = ["https://w3id.org/ro/crate/1.1/context", "https://w3id.org/ro/terms/workflow-run/context"]
+PROFILES = {
+    "https://w3id.org/ro/wfrun/process/0.5": ("Process Run Crate", "0.5"),
+    "https://w3id.org/ro/wfrun/workflow/0.5": ("Workflow Run Crate", "0.5"),
+    "https://w3id.org/workflowhub/workflow-ro-crate/1.0": ("Workflow RO-Crate", "1.0"),
+}
+FORMAL = "https://bioschemas.org/profiles/FormalParameter/1.0-RELEASE"
+WORKFLOW = "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"
+TYPES = {bool: "Boolean", int: "Integer", float: "Float"}
+STATUS = {"FINISHED": "CompletedActionStatus", "FAILED": "FailedActionStatus", "KILLED": "FailedActionStatus"}
+
+Entity = dict[str, Any]
+
+
+def describe(recorded: Recorded, members: Mapping[str, Member]) -> str:
+    names = sorted(members)
+    files = {name: _file(name) for name in names if name != PREVIEW and not name.startswith("inputs/")}
+    for name in names:
+        if name.startswith("inputs/"):
+            top = "/".join(name.split("/")[:2])
+            files.setdefault(
+                top if name == top else f"{top}/", _file(top) if name == top else _folder(f"{top}/")
+            )
+    workflow = _workflow(recorded, names)
+    files[workflow["@id"]] = workflow
+    inputs, given = _inputs(recorded, files)
+    outputs, written = _outputs(recorded.run, files)
+    workflow |= {"input": _references(inputs), "output": _references(outputs)}
+    action = _action(recorded, workflow, given, written)
+    root = _root(recorded, files, workflow, action)
+    graph = [
+        {
+            "@id": METADATA,
+            "@type": "CreativeWork",
+            "about": {"@id": "./"},
+            "conformsTo": [
+                {"@id": "https://w3id.org/ro/crate/1.1"},
+                {"@id": "https://w3id.org/workflowhub/workflow-ro-crate/1.0"},
+            ],
+        },
+        root,
+        {"@id": PREVIEW, "@type": "CreativeWork", "about": {"@id": "./"}, "encodingFormat": "text/html"},
+        *files.values(),
+        *inputs,
+        *(each for each in given if each["@type"] == "PropertyValue"),
+        *outputs,
+        *(each for each in written if each["@type"] == "PropertyValue"),
+        action,
+        {"@id": "#agent", "@type": "Person", "name": recorded.run.user or "unknown"},
+        _language(workflow),
+        *(
+            {"@id": iri, "@type": "CreativeWork", "name": name, "version": version}
+            for iri, (name, version) in PROFILES.items()
+        ),
+    ]
+    return json.dumps({"@context": CONTEXT, "@graph": graph}, indent=1, ensure_ascii=False) + "\n"
+
+
+def _root(recorded: Recorded, files: Mapping[str, Entity], workflow: Entity, action: Entity) -> Entity:
+    run = recorded.run
+    return {
+        "@id": "./",
+        "@type": "Dataset",
+        "name": f"Run {run.name} of {run.project}",
+        "description": f"Code, packages, inputs and results of a run of {run.project}, entry point {run.entry_point}.",
+        "datePublished": _time(run.end_time or run.start_time),
+        "license": "The licences of the code and the data in it hold; none is granted by this bundle.",
+        "conformsTo": _references([{"@id": iri} for iri in PROFILES]),
+        "hasPart": _references(list(files.values())),
+        "mainEntity": {"@id": workflow["@id"]},
+        "mentions": {"@id": action["@id"]},
+        "author": {"@id": "#agent"},
+    }
+
+
+def _workflow(recorded: Recorded, names: list[str]) -> Entity:
+    """The file that says what is run: MLproject, or the script of a folder without one."""
+    prefix = f"code/{recorded.subdirectory}/" if recorded.subdirectory else "code/"
+    known = [name for name in names if name.startswith(prefix)]
+    lower = {name[len(prefix) :].lower(): name for name in known}
+    words = str(recorded.section("command").get("command", "")).split()
+    candidates = [
+        "mlproject",
+        "mlproject.yaml",
+        "mlproject.yml",
+        recorded.run.entry_point.lower(),
+        *map(str.lower, words),
+    ]
+    found = next((lower[name] for name in candidates if name in lower), "run/events.jsonl")
+    return {
+        **_file(found),
+        "@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow"],
+        "name": recorded.run.project or recorded.run.name,
+        "programmingLanguage": {"@id": "#language"},
+        "version": recorded.code.commit or recorded.code.tree,
+        "conformsTo": {"@id": WORKFLOW},
+    }
+
+
+def _language(workflow: Entity) -> Entity:
+    name = "Python" if workflow["@id"].endswith(".py") else "MLproject"
+    url = "https://www.python.org/" if name == "Python" else "https://mlflow.org/docs/latest/ml/projects/"
+    return {"@id": "#language", "@type": "ComputerLanguage", "name": name, "url": {"@id": url}}
+
+
+def _action(recorded: Recorded, workflow: Entity, given: list[Entity], written: list[Entity]) -> Entity:
+    run = recorded.run
+    action: Entity = {
+        "@id": f"#{run.run_id}",
+        "@type": "CreateAction",
+        "name": f"{run.project} {run.entry_point}",
+        "instrument": {"@id": workflow["@id"]},
+        "agent": {"@id": "#agent"},
+        "startTime": _time(run.start_time),
+        "actionStatus": f"http://schema.org/{STATUS.get(run.status, 'FailedActionStatus')}",
+        "description": str(recorded.section("command").get("command", "")),
+        "object": _references(given),
+        "result": _references(written),
+    }
+    if run.end_time:
+        action["endTime"] = _time(run.end_time)
+    if run.status != "FINISHED":
+        action["error"] = run.end.get("message") or f"exit code {run.end.get('exit_code')}"
+    return action
+
+
+def _inputs(recorded: Recorded, files: Mapping[str, Entity]) -> tuple[list[Entity], list[Entity]]:
+    """(formal parameters, what they were): values of parameters, and files that were read."""
+    formal, given = [], []
+    for name, value in recorded.params.items():
+        slot = _formal(f"#parameter-{quote(name, safe='')}", name, TYPES.get(type(value), "Text"))
+        formal.append(slot)
+        given.append(_value(f"#value-{quote(name, safe='')}", name, value, slot))
+    for each in recorded.run.inputs:
+        name = str(each.get("path") or each.get("uri"))
+        slot = _formal(f"#input-{quote(name, safe='')}", name, "File")
+        place = f"inputs/{str(each.get('digest')).replace(':', '-')}"
+        inside = f"code/{recorded.subdirectory}/{name}" if recorded.subdirectory else f"code/{name}"
+        found = next((files[key] for key in (place, f"{place}/", inside) if key in files), None)
+        formal.append(slot)
+        if found is not None:
+            found["exampleOfWork"] = {"@id": slot["@id"]}
+            given.append(found)
+        else:
+            given.append(_value(f"#value-{quote(name, safe='')}", name, each.get("digest", name), slot))
+    return formal, given
+
+
+def _outputs(run: Run, files: Mapping[str, Entity]) -> tuple[list[Entity], list[Entity]]:
+    formal, written = [], []
+    for name in run.artifacts:
+        found = files.get(f"run/artifacts/{name}")
+        if found is not None:
+            slot = _formal(f"#output-{quote(name, safe='')}", name, "File")
+            found["exampleOfWork"] = {"@id": slot["@id"]}
+            formal.append(slot)
+            written.append(found)
+    for name, metric in sorted(run.metrics.items()):
+        slot = _formal(f"#metric-{quote(name, safe='')}", name, "Float")
+        formal.append(slot)
+        written.append(_value(f"#result-{quote(name, safe='')}", name, metric.value, slot))
+    return formal, written
+
+
+def _formal(iri: str, name: str, kind: str) -> Entity:
+    return {
+        "@id": iri,
+        "@type": "FormalParameter",
+        "name": name,
+        "additionalType": kind,
+        "conformsTo": {"@id": FORMAL},
+    }
+
+
+def _value(iri: str, name: str, value: Any, slot: Entity) -> Entity:
+    plain = value if isinstance(value, (bool, int)) else str(value)
+    return {
+        "@id": iri,
+        "@type": "PropertyValue",
+        "name": name,
+        "value": plain,
+        "exampleOfWork": {"@id": slot["@id"]},
+    }
+
+
+def _file(name: str) -> Entity:
+    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    entity = {"@id": quote(name, errors="surrogateescape"), "@type": "File", "name": name.rpartition("/")[2]}
+    return {**entity, "name": entity["name"].encode("utf-8", "replace").decode(), "encodingFormat": kind}
+
+
+def _folder(name: str) -> Entity:
+    return {"@id": name, "@type": "Dataset", "name": name.rstrip("/").rpartition("/")[2]}
+
+
+def _references(entities: list[Entity]) -> list[Entity]:
+    return [{"@id": each["@id"]} for each in entities]
+
+
+def _time(moment: int) -> str:
+    return strftime("%Y-%m-%dT%H:%M:%S+00:00", gmtime(moment / 1000))

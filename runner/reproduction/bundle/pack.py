@@ -1,0 +1,191 @@
+"""`proj bundle`: one file with everything that it takes to make a run again, also without a network."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from runner import environments, paths
+from runner.data.inputs import digest_of
+from runner.environments.python.packages import packages
+from runner.errors import InputError, ProjError
+from runner.reproduction.bundle import archive, crate, images, page, wheels
+from runner.reproduction.bundle.archive import LINK, PROGRAM, Member
+from runner.reproduction.bundle.supplies import LOCKS, folder_of
+from runner.running.recorded import CannotRunError, Recorded, load
+from runner.snapshots import snapshot
+from runner.tracking.log import encode, read
+from runner.tracking.store import Store
+from runner.values import Activation, EnvironmentSpec, Report
+
+__all__ = ["Bundle", "make", "readable"]
+
+LATER = ("verification",)  # events that say nothing about the run itself
+RECORD = ("output.log", "output.times")
+
+
+class Bundle(NamedTuple):
+    path: str
+    size: int  # bytes
+    members: int
+    lacking: tuple[str, ...]  # what did not go in
+
+
+def make(store: Store, ref: str, path: str, limit: int, with_packages: bool, report: Report) -> Bundle:
+    """`limit`: in bytes, of an input that is packed."""
+    recorded = load(store, ref)
+    if not recorded.code.tree:
+        raise CannotRunError("code", f"the record of {recorded.run.name} names no snapshot of its code")
+    work = os.path.join(paths.temporary(), f"bundle-{os.getpid()}-{os.urandom(4).hex()}")
+    os.makedirs(work)
+    try:
+        code = os.path.join(work, "code")
+        with report.step("restoring the code"):
+            snapshot.restore(recorded.store, recorded.code.tree, code)
+        elsewhere = os.path.join(work, "artifacts")
+        members = {**_record(recorded, "run", elsewhere), **_tree(code, "code")}
+        for step in recorded.descendants():
+            members |= _record(step, f"steps/{step.run.run_id}", elsewhere)
+        found, lacking = _inputs(recorded, code, limit)
+        members |= found
+        if with_packages:
+            found, more = _packages(recorded, code, os.path.join(work, "packages"), report)
+            members |= found
+            lacking += more
+        members[crate.PREVIEW] = Member(page.render(recorded, sorted(members), lacking).encode())
+        members[crate.METADATA] = Member(crate.describe(recorded, members).encode())
+        with report.step("packing"):
+            try:
+                archive.write(path, members)
+            except OSError as error:
+                raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return Bundle(path, os.path.getsize(path), len(members) + 1, tuple(lacking))
+
+
+def _record(recorded: Recorded, prefix: str, folder: str) -> dict[str, Member]:
+    """`folder`: for artifacts that are kept elsewhere."""
+    events = (event for event, _ in read(os.path.join(recorded.directory, "events.jsonl")))
+    lines = [encode(event) for event in events if event["type"] not in LATER]
+    members = {f"{prefix}/events.jsonl": Member(b"".join(lines))}
+    environment = recorded.section("environment")
+    names = [*RECORD, *(str(environment[key]) for key in ("lock", "packages") if environment.get(key))]
+    for name in names:
+        file = os.path.join(recorded.directory, os.path.basename(name))
+        if os.path.exists(file):
+            members[f"{prefix}/{os.path.basename(name)}"] = Member(path=file)
+    for name in recorded.run.artifacts:
+        if file := recorded.artifact(name, folder):
+            members[f"{prefix}/artifacts/{name}"] = Member(path=file)
+    return members
+
+
+def _tree(folder: str, prefix: str) -> dict[str, Member]:
+    members = {}
+    for parent, folders, names in os.walk(folder):
+        links = [name for name in folders if os.path.islink(os.path.join(parent, name))]
+        for name in (*names, *links):
+            file = os.path.join(parent, name)
+            place = f"{prefix}/{os.path.relpath(file, folder).replace(os.sep, '/')}"
+            if os.path.islink(file):
+                members[place] = Member(os.fsencode(os.readlink(file)), mode=LINK)
+            elif os.access(file, os.X_OK):
+                members[place] = Member(path=file, mode=PROGRAM)
+            else:
+                members[place] = Member(path=file)
+    return members
+
+
+# ---- inputs --------------------------------------------------------------------------------------------------
+
+
+def _inputs(recorded: Recorded, code: str, limit: int) -> tuple[dict[str, Member], list[str]]:
+    """Inputs that the snapshot does not have, if they are still what they were."""
+    members: dict[str, Member] = {}
+    lacking = []
+    project = os.path.join(code, recorded.subdirectory)
+    places = [(each, recorded.root, code) for each in recorded.code.left_out]
+    places += [(each, recorded.project, project) for each in recorded.run.inputs if each.get("digest")]
+    for each, old, new in places:
+        name, digest = str(each["path"]), str(each.get("digest"))
+        source = os.path.join(old, name)
+        if digest_of(os.path.join(new, name))[0] == digest:
+            continue
+        if digest_of(source)[0] != digest:
+            lacking.append(f"the input {name} is not there any more, or not what it was")
+        elif digest_of(source)[1] > limit:
+            lacking.append(f"the input {name} is larger than {readable(limit)}")
+        else:
+            place = f"inputs/{digest.replace(':', '-')}"
+            members |= _tree(source, place) if os.path.isdir(source) else {place: Member(path=source)}
+    return members, lacking
+
+
+# ---- packages ------------------------------------------------------------------------------------------------
+
+
+def _packages(
+    recorded: Recorded, code: str, folder: str, report: Report
+) -> tuple[dict[str, Member], list[str]]:
+    """Of the run and of those that it started: a folder for each lock."""
+    notes: list[str] = []
+    for each in (recorded, *recorded.descendants()):
+        kind = str(each.section("environment").get("kind", ""))
+        place = os.path.join(folder, folder_of(each.lock))
+        if kind == "system":
+            notes.append("the environment was the system's own: its packages are not packed")
+        elif kind == "docker":
+            if not os.path.exists(place):
+                images.save(each.lock, place, report)
+        elif kind not in LOCKS or each.section("environment").get("existing"):
+            notes.append(
+                f"the environment is of kind {kind}: it is made from its lock, which needs a network"
+            )
+        elif packages(each.lock) and not os.path.exists(place):
+            inside = os.path.relpath(each.project, recorded.root)
+            project = os.path.join(code, "" if inside.startswith("..") else inside)
+            notes += _collect(each, kind, project, place, report)
+    return _tree(folder, "packages"), list(dict.fromkeys(notes))
+
+
+def _collect(recorded: Recorded, kind: str, project: str, place: str, report: Report) -> tuple[str, ...]:
+    if kind == "conda":
+        from runner.reproduction.bundle import conda_packages
+
+        return conda_packages.collect(
+            recorded, lambda: _prepared(recorded, kind, project, report), project, place, report
+        )
+    # pip must run on the Python that the wheels are for
+    python = _prepared(recorded, kind, project, report).python
+    collected = wheels.collect(recorded.lock, [python, "-m", "pip"], project, place, report)
+    with open(os.path.join(place, LOCKS[kind]), "w", encoding="utf-8") as file:
+        file.write(collected.lock)
+    return collected.notes
+
+
+def _prepared(recorded: Recorded, kind: str, project: str, report: Report) -> Activation:
+    """The recorded environment, made again if it has to be."""
+    environment = recorded.section("environment")
+    spec = EnvironmentSpec(kind, str(environment.get("file", "")))
+    python = environment.get("python", "") if kind == "virtualenv" else ""
+    options: Mapping[str, Any] = {
+        "kept_lock": recorded.lock,
+        "python": recorded.options.get("python") or python,
+        "groups": recorded.options.get("groups", ()),
+        "extras": recorded.options.get("extras", ()),
+    }
+    try:
+        return environments.prepare(spec, project, options, report).activation
+    except ProjError as error:
+        raise CannotRunError("environment", error.message, error.hint) from None
+
+
+def readable(size: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000 or unit == "GB":
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    raise AssertionError

@@ -1,0 +1,119 @@
+"""Why a run is not as it was: what the two records say about code, inputs, parameters, packages and machine."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from runner.reproduction.verdict.compared import DIFFERENT, Compared
+from runner.running.recorded import Recorded, changed_packages, machine_facts, without_root
+
+__all__ = ["Cause", "find"]
+
+MISSING = re.compile(r"No such file or directory:? '?([^'\n]+)'?")
+UNKNOWN = (
+    "code, packages, parameters, inputs and machine are as they were, and repeating gives the same again: "
+    "something that is not in the record (a file that is not declared, the network, the clock, a variable)"
+)
+
+
+class Cause(NamedTuple):
+    kind: str  # code, environment, inputs, parameters, hardware, nondeterminism, unknown
+    text: str
+
+
+def find(
+    old: Recorded,
+    new: Sequence[Recorded],
+    compared: Iterable[Compared],
+    doubts: Iterable[tuple[str, str]],
+    varying: set[tuple[str, str]],
+) -> list[Cause]:
+    """Likely causes, the likeliest first."""
+    differing = {(each.kind, each.name) for each in compared if each.counts and each.result in DIFFERENT}
+    first = new[0]
+    causes = [Cause(kind, text) for kind, text in doubts]
+    if not causes:
+        causes += _inputs(old, first)
+    causes += _parameters(old, first)
+    causes += _missing_files(old, first)
+    causes += _untouched(first, {name for _, name in differing})
+    causes += environment(old, first)
+    if differing & varying:
+        names = ", ".join(sorted(name for _, name in differing & varying)[:5])
+        cause = Cause("nondeterminism", f"the same run repeated gives another result each time: {names}")
+        # what varies by itself needs no other explanation
+        causes.insert(0 if differing <= varying else len(causes), cause)
+    causes += _hardware(old, first)
+    if not causes:
+        causes.append(Cause("unknown", UNKNOWN))
+    return causes
+
+
+def _inputs(old: Recorded, new: Recorded) -> list[Cause]:
+    """What was hashed anew and is not what it was, though nobody had to be asked."""
+    before, after = (
+        {str(each.get("path")): each.get("digest") for each in run.run.inputs} for run in (old, new)
+    )
+    changed = [name for name in before if after.get(name) and before[name] and before[name] != after[name]]
+    return [Cause("inputs", f"{', '.join(changed)} changed")] if changed else []
+
+
+def _parameters(old: Recorded, new: Recorded) -> list[Cause]:
+    before, after = without_root(old), without_root(new)
+    changed = [
+        f"{name}: {before.get(name)!r} -> {after.get(name)!r}"
+        for name in sorted(before.keys() | after.keys())
+        if before.get(name) != after.get(name)
+    ]
+    return [Cause("parameters", "; ".join(changed))] if changed else []
+
+
+def environment(old: Recorded, new: Recorded) -> list[Cause]:
+    changed = changed_packages(old.packages, new.packages)
+    before, after = old.section("environment"), new.section("environment")
+    for name in ("kind", "python", "image", "digest"):
+        if before.get(name) and after.get(name) and before[name] != after[name]:
+            changed.append(f"{name} {before[name]} -> {after[name]}")
+    one, two = before.get("interpreter"), after.get("interpreter")
+    if not changed and not old.lock and one != two:
+        changed.append(f"interpreter {one} -> {two}")
+    return [Cause("environment", "; ".join(changed))] if changed else []
+
+
+def _hardware(old: Recorded, new: Recorded) -> list[Cause]:
+    before, after = machine_facts(old), machine_facts(new)
+    changed = [
+        f"{name}: {before[name]} -> {after[name]}"
+        for name in before
+        if name in after and before[name] != after[name]
+    ]
+    return [Cause("hardware", "; ".join(changed))] if changed else []
+
+
+def _untouched(new: Recorded, differing: set[str]) -> list[Cause]:
+    names = ", ".join(name for name in new.untouched if name in differing)
+    what = f"the command found {names} there and did not write it anew" if names else ""
+    return [Cause("inputs", what)] if what else []
+
+
+def _missing_files(old: Recorded, new: Recorded) -> list[Cause]:
+    """A file that the command looked for: it lies in the user's folder, but git ignores it and nobody declared it."""
+    if old.run.status == new.run.status or not old.root:
+        return []
+    try:
+        with open(os.path.join(new.directory, "output.log"), "rb") as file:
+            text = file.read()[-20_000:].decode("utf-8", "replace")
+    except OSError:
+        return []
+    for name in MISSING.findall(text):
+        inside = name.removeprefix(new.root).lstrip("/") if name.startswith(new.root) else name
+        if not os.path.isabs(inside) and os.path.exists(os.path.join(old.project, inside)):
+            return [
+                Cause(
+                    "inputs", f"{inside} is not in the snapshot (git ignores it): declare it under `inputs:`"
+                )
+            ]
+    return []

@@ -1,0 +1,110 @@
+"""What was asked for, what will be done, and how it went: the values that travel along the way of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from runner.parameters.resolve import Resolved
+from runner.values import Checkout, CodeState, EntryPoint, EnvironmentSpec, Json, Project
+
+__all__ = ["NONE", "Origin", "Outcome", "Plan", "Request"]
+
+
+class Request(NamedTuple):
+    """What was asked for, as on the command line (each field is an option of `proj run`)."""
+
+    uri: str = "."
+    entry_point: str = "main"
+    version: str = ""
+    parameters: tuple[str, ...] = ()  # name=value
+    params_file: tuple[str, ...] = ()
+    env_manager: str = ""
+    env: str = ""
+    python: str = ""
+    strict_python: bool = False
+    allow_python_download: bool = False
+    groups: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
+    refresh: bool = False
+    offline: bool = False
+    isolated: bool = False
+    docker_args: tuple[str, ...] = ()
+    build_image: bool = False
+    experiment_name: str = ""
+    experiment_id: str = ""
+    run_name: str = ""
+    run_id: str = ""
+    tags: tuple[str, ...] = ()
+    store: str = ""
+    require_clean: bool = False
+    sample_resources: bool = False
+    backend: str = "local"
+    backend_config: str = ""
+    storage_dir: str = ""
+    timeout: str = ""
+    grace: str = "10"
+    dry_run: bool = False
+    seed: str = ""
+    cached: bool = False
+    explain: bool = False
+    extra: tuple[str, ...] = ()
+
+
+class Origin(NamedTuple):
+    relation: str = ""  # of the link to it: reproduces, rerun-of
+    run_id: str = ""
+    code: CodeState | None = None  # the snapshot that was restored; nothing is captured
+    lock: str = ""  # text of the lock to build the environment from
+    wheels: str = ""  # folder with the packages of the lock: no index is asked
+    variables: Mapping[str, str | None] = {}  # recorded ones; None removes
+
+
+NONE = Origin()
+
+
+class Plan(NamedTuple):
+    """Everything that is known before something slow or lasting is done."""
+
+    request: Request
+    checkout: Checkout
+    project: Project
+    entry_point: EntryPoint
+    parameters: Resolved
+    specification: EnvironmentSpec
+    backend_options: Mapping[str, Any]
+    origin: Origin = NONE
+
+    def facts(self) -> dict[str, Json]:
+        """For `--dry-run`: the same values that the record would get."""
+        checkout = self.checkout
+        return {
+            "source": checkout.uri,
+            "repository": checkout.repository,
+            "commit": checkout.commit,
+            "branch": checkout.branch,
+            "folder": checkout.directory,
+            "project": self.project.name,
+            "entry_point": self.entry_point.name,
+            "parameters": {**self.parameters.values, **dict.fromkeys(self.parameters.secrets, "****")},
+            "environment": " ".join(
+                part for part in (self.specification.kind, self.specification.file) if part
+            ),
+            "backend": self.request.backend,
+            "command": self.parameters.shown,
+        }
+
+
+class Outcome(NamedTuple):
+    """How a run went."""
+
+    run_id: str
+    short_id: str
+    name: str
+    status: str
+    exit_code: int
+    reason: str
+    signal: str
+    message: str
+    duration: float  # s, of the whole of `proj run`
+    phases: dict[str, float]  # s

@@ -1,0 +1,145 @@
+"""An MLproject file for a folder that has none, from what lies in it. Nothing of the folder is run."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, NamedTuple
+
+from runner.errors import InputError
+from runner.scaffold import scripts
+from runner.scaffold.scripts import Option, Script
+
+__all__ = ["Draft", "draft"]
+
+FIRST = ("main.py", "train.py", "run.py", "app.py")  # which script becomes the entry point `main`
+RUNNERS = {".py": "python", ".sh": "bash", ".R": "Rscript"}
+
+
+class Draft(NamedTuple):
+    path: str  # of the MLproject file
+    before: str  # its text now, "" when there is none
+    text: str
+    notes: tuple[str, ...]  # what could not be expressed
+
+
+def draft(directory: str) -> Draft:
+    """InputError when there is nothing that can be run."""
+    from runner.project.files import find
+
+    if not os.path.isdir(directory):
+        raise InputError(f"{directory} is not a folder")
+    notes: list[str] = []
+    entries: list[str] = []
+    names = sorted(
+        os.listdir(directory), key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name)
+    )
+    main = ""
+    for name in names:
+        stem, ending = os.path.splitext(name)
+        if ending == ".py" and not name.startswith(("test_", "conftest", "setup", "_")):
+            script = _script(os.path.join(directory, name), notes)
+            if script is None or not script.runnable:
+                continue
+        elif ending in (".sh", ".R"):
+            script = Script((), True, "")
+        elif ending == ".ipynb":
+            entry = f"papermill {name} outputs/{name}"
+            entries += _entry(stem, entry, Script((), True, f"Run the notebook {name}"))
+            notes.append(
+                f"{name} is run by papermill: add papermill to the environment, and its parameters with -p"
+            )
+            continue
+        else:
+            continue
+        label = "main" if not main else stem
+        main = main or name
+        entries += _entry(label, f"{RUNNERS[ending]} {name}", script)
+    if not entries:
+        raise InputError(f"{directory} has no script that could be run (.py, .sh, .R or .ipynb)")
+    existing = find(directory)
+    path = os.path.join(directory, existing or "MLproject")
+    before = ""
+    if existing:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            before = file.read()
+    head = [
+        f"name: {_text(os.path.basename(os.path.abspath(directory)))}",
+        "",
+        *_environment(set(names)),
+        "entry_points:",
+    ]
+    return Draft(path, before, "\n".join([*head, *entries]).rstrip() + "\n", tuple(notes))
+
+
+def _script(path: str, notes: list[str]) -> Script | None:
+    name = os.path.basename(path)
+    try:
+        with open(path, encoding="utf-8") as file:
+            script = scripts.read(file.read())
+    except (SyntaxError, UnicodeDecodeError, ValueError):
+        notes.append(f"{name} cannot be read as Python 3 and was left out")
+        return None
+    if script.switches:
+        notes.append(
+            f"{name}: switches without a value are left out: {', '.join(script.switches)}; pass them after --"
+        )
+    return script
+
+
+def _environment(names: set[str]) -> list[str]:
+    """The key that MLflow knows, where there is one; other files are found by themselves."""
+    for name in ("python_env.yaml", "python_env.yml"):
+        if name in names:
+            return [f"python_env: {name}", ""]
+    for name in ("environment.yml", "environment.yaml", "conda.yaml", "conda.yml"):
+        if name in names:
+            return [f"conda_env: {name}", ""]
+    if "Dockerfile" in names:
+        return ["docker_env:", "  build: .", ""]
+    for name in ("uv.lock", "pylock.toml", "pyproject.toml", "requirements.txt"):
+        if name in names:
+            return [f"# the environment is what {name} says", ""]
+    return []
+
+
+def _entry(label: str, command: str, script: Script) -> list[str]:
+    words = [command]
+    lines = [f"  {_text(label)}:"]
+    if script.description:
+        lines.append(f"    description: {_text(script.description)}")
+    if script.options:
+        lines.append("    parameters:")
+    for option in script.options:
+        lines.append(f"      {option.name}: {{{', '.join(_facts(option))}}}")
+        words.append(f"{option.flag} {{{option.name}}}" if option.flag else f"{{{option.name}}}")
+    return [*lines, f"    command: {_text(' '.join(words))}", ""]
+
+
+def _facts(option: Option) -> list[str]:
+    facts = [f"type: {option.type or 'string'}"]
+    if option.has_default:
+        facts.append(f"default: {_text(option.default)}")
+    elif option.flag:
+        facts.append("required: false")
+    if option.choices:
+        facts.append(f"choices: [{', '.join(_text(each) for each in option.choices)}]")
+    if option.help:
+        facts.append(f"description: {_text(option.help)}")
+    return facts
+
+
+def _text(value: Any) -> str:
+    """A YAML scalar on one line: plain where that is safe, otherwise in JSON's quotes, which YAML reads too."""
+    import json
+
+    plain = str(value)
+    if isinstance(value, str) and plain.replace("-", "").replace("_", "").replace(".", "").isalnum():
+        import yaml
+
+        if yaml.safe_load(plain) == plain:
+            return plain
+    return (
+        json.dumps(value, ensure_ascii=False)
+        if isinstance(value, (str, bool, int, float))
+        else json.dumps(plain)
+    )

@@ -1,0 +1,262 @@
+"""New projects from templates, and templates brought into projects that were made from them.
+
+Copier (https://copier.readthedocs.io) renders and merges; its template format is the ecosystem's. It is imported
+here only, when a project is made: it takes half a second.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from runner import paths, sources
+from runner.errors import InputError, ProjError
+from runner.host import process
+from runner.scaffold.builtin import BUILTIN, Template, assembled, templates
+from runner.values import Report
+
+__all__ = ["ANSWERS", "Made", "Template", "new", "templates", "update"]
+
+ANSWERS = ".copier-answers.yml"
+
+
+class Made(NamedTuple):
+    """What was made or changed."""
+
+    directory: str
+    template: str
+    version: str
+    files: tuple[str, ...]
+    conflicts: tuple[str, ...] = ()
+
+
+def new(
+    template: str, directory: str, answers: Mapping[str, Any], *, ask: bool, trust: bool, report: Report
+) -> Made:
+    """Renders a template into `directory`, which must not exist or be empty. Nothing is left there on an error."""
+    target = os.path.abspath(directory)
+    if os.path.exists(target) and (not os.path.isdir(target) or os.listdir(target)):
+        raise InputError(
+            f"{directory} exists and is not empty", "proj init  makes a project of an existing folder"
+        )
+    source, version, release = _located(template, report)
+    work = os.path.join(paths.temporary(), f"new-{os.getpid()}")
+    shutil.rmtree(work, ignore_errors=True)
+    rendered = os.path.join(work, os.path.basename(target) or "project")
+    try:
+        _render(source, version, rendered, answers, ask, trust)
+        if not os.path.isdir(rendered) or not os.listdir(rendered):
+            raise InputError(f"the template {template} makes no files")
+        _name_builtin(rendered, template)
+        files = tuple(sorted(_files(rendered)))
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        if os.path.isdir(target):
+            os.rmdir(target)
+        shutil.move(rendered, target)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+        release()
+    return Made(target, template, version, files)
+
+
+def update(
+    directory: str, answers: Mapping[str, Any], *, ask: bool, trust: bool, version: str, report: Report
+) -> Made:
+    """Brings the newest version of its template into a project: a three-way merge, with conflicts as git marks them."""
+    import yaml
+
+    target = os.path.abspath(directory)
+    path = os.path.join(target, ANSWERS)
+    try:
+        with open(path, encoding="utf-8") as file:
+            known = yaml.safe_load(file) or {}
+    except OSError:
+        raise InputError(
+            f"{directory} was not made from a template: it has no {ANSWERS}", "proj new  makes one"
+        ) from None
+    template, base = str(known.get("_src_path", "")), str(known.get("_commit", ""))
+    if not base:
+        raise InputError(f"{path} does not say which version of the template the project has")
+    _check_committed(target)
+    source, newest, release = _located(template, report)
+    if (
+        template.startswith(BUILTIN)
+        and process.run(["git", "-C", source, "rev-parse", "-q", "--verify", base]).code
+    ):
+        raise InputError(
+            f"the project has {template} of version {base}, which this machine has never seen",
+            f"run `proj new --list` once with proj-runner {base.removeprefix('v')}, then proj update",
+        )
+    try:
+        _merge(target, source, answers, ask, trust, version or newest)
+        _name_builtin(target, template)
+    finally:
+        release()
+    changed = process.run(["git", "-C", target, "status", "--porcelain", "-z"]).out.split("\0")
+    files = tuple(sorted(line[3:] for line in changed if line))
+    conflicts = tuple(sorted(line[3:] for line in changed if line[:2] in ("UU", "AA", "DU", "UD")))
+    return Made(target, template, version or newest, files, conflicts)
+
+
+def _located(template: str, report: Report) -> tuple[str, str, Any]:
+    """(what copier reads, version, function to call at the end)."""
+    name = template.removeprefix(BUILTIN)
+    if name in {each.name for each in templates()} and not os.path.isdir(template):
+        folder, version = assembled(name)
+        return folder, version, _nothing
+    if template.startswith(BUILTIN) or (
+        not os.path.exists(template) and "/" not in template and ":" not in template
+    ):
+        import difflib
+
+        known = [each.name for each in templates()]
+        near = difflib.get_close_matches(name, known, 1)
+        raise InputError(
+            f"there is no template {name!r}",
+            f"did you mean {near[0]}?" if near else "proj new --list  shows them",
+        )
+    if os.path.isdir(template):
+        return os.path.abspath(template), "", _nothing
+    if os.path.isfile(template):
+        checkout = sources.fetch(template, "", report)
+        return checkout.directory, "", lambda: sources.release(checkout)
+    return template, "", _nothing
+
+
+def _nothing() -> None:
+    pass
+
+
+def _render(
+    source: str, version: str, target: str, answers: Mapping[str, Any], ask: bool, trust: bool
+) -> None:
+    import copier
+
+    def work() -> None:
+        copier.run_copy(
+            source,
+            target,
+            data=dict(answers),
+            user_defaults={"project_name": os.path.basename(target)},
+            vcs_ref=version or None,
+            defaults=not ask,
+            unsafe=trust,
+            quiet=True,
+        )
+
+    _explained(work)
+
+
+def _merge(
+    target: str, source: str, answers: Mapping[str, Any], ask: bool, trust: bool, version: str
+) -> None:
+    import copier
+    import yaml
+
+    path = os.path.join(target, ANSWERS)
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    known = yaml.safe_load(text)
+    draft = os.path.join(
+        target, ".git", "proj-answers.yml"
+    )  # with the folder of this machine; not for the project
+    with open(draft, "w", encoding="utf-8") as file:
+        yaml.safe_dump({**known, "_src_path": source}, file)
+
+    def work() -> None:
+        copier.run_update(
+            target,
+            data=dict(answers),
+            answers_file=os.path.relpath(draft, target),
+            vcs_ref=version or None,
+            defaults=not ask,
+            overwrite=True,
+            conflict="inline",
+            unsafe=trust,
+            quiet=True,
+        )
+
+    try:
+        _explained(work)
+        if os.path.exists(draft):
+            with open(draft, encoding="utf-8") as file:
+                updated = yaml.safe_load(file)
+            with open(path, "w", encoding="utf-8") as file:
+                file.write("# Changed by `proj update` only.\n")
+                yaml.safe_dump(updated, file, sort_keys=False)
+    finally:
+        if os.path.exists(draft):
+            os.unlink(draft)
+
+
+def _explained(work: Any) -> None:
+    """Copier's errors in our words."""
+    import warnings
+
+    import copier.errors
+    import jinja2
+    import yaml
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            work()
+    except copier.errors.UnsafeTemplateError:
+        raise InputError(
+            "the template runs code of its own (tasks, migrations or extensions)", "--trust  allows it"
+        ) from None
+    except copier.errors.InteractiveSessionError as error:
+        raise InputError(
+            f"the template asks questions, and this is no terminal: {error}", "-d key=value or --defaults"
+        ) from None
+    except copier.errors.CopierError as error:
+        raise InputError(f"the template cannot be used: {_first(error)}") from None
+    except (jinja2.TemplateError, yaml.YAMLError) as error:
+        raise InputError(f"the template is broken: {_first(error)}") from None
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            f"an answer is wrong: {_first(error)}",
+            "the questions and their types are in copier.yml of the template",
+        ) from None
+    except OSError as error:
+        raise ProjError(f"the template cannot be used: {error.strerror or error}") from None
+
+
+def _first(error: BaseException) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
+
+
+def _name_builtin(directory: str, template: str) -> None:
+    """The answers name a built-in template, not the folder of this machine that it was rendered from."""
+    path = os.path.join(directory, ANSWERS)
+    name = template.removeprefix(BUILTIN)
+    if not os.path.isfile(path) or name not in {each.name for each in templates()}:
+        return
+    with open(path, encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    lines = [f"_src_path: {BUILTIN}{name}" if line.startswith("_src_path:") else line for line in lines]
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("\n".join(lines) + "\n")
+
+
+def _check_committed(target: str) -> None:
+    done = process.run(["git", "-C", target, "status", "--porcelain"])
+    if done.code:
+        raise InputError(
+            f"{target} is not in a git repository, which the merge needs",
+            "git init && git add -A && git commit",
+        )
+    if done.out.strip():
+        raise InputError(
+            f"{target} has uncommitted changes", "commit them first: then the update can be undone"
+        )
+
+
+def _files(directory: str) -> list[str]:
+    found = []
+    for folder, _, names in os.walk(directory):
+        found += [os.path.relpath(os.path.join(folder, name), directory) for name in names]
+    return found

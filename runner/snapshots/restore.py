@@ -1,0 +1,123 @@
+"""What is in the vault, read again: a snapshot as a folder, as a list of files, as a patch."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from runner import paths
+from runner.errors import InputError, StoreError
+from runner.snapshots.vault import EMPTY, Vault
+
+__all__ = ["File", "content", "diff", "files", "restore"]
+
+
+class File(NamedTuple):
+    path: str
+    blob: str  # id of its content
+    mode: str  # 100644, 100755 (executable), 120000 (symbolic link)
+    size: int  # bytes
+
+
+def restore(store: str, tree: str, target: str, subdirectory: str = "") -> str:
+    """Writes a snapshot to `target`, which must be absent or empty, and returns the project's folder in it.
+
+    What was written is read again and compared: StoreError when it is not the same, or the snapshot is damaged.
+    """
+    vault = _vault_with(store, tree)
+    if os.path.lexists(target) and (not os.path.isdir(target) or os.listdir(target)):
+        raise InputError(f"{target} exists and is not empty", "choose a new folder")
+    target = os.path.abspath(target)
+    os.makedirs(target, exist_ok=True)
+    index = os.path.join(paths.temporary(), f"restore-{os.getpid()}-{os.urandom(4).hex()}")
+    variables = {"GIT_WORK_TREE": target, "GIT_INDEX_FILE": index}
+    try:
+        _read(vault, tree, "-C", target, "read-tree", tree, variables=variables)
+        _read(vault, tree, "-C", target, "checkout-index", "--all", "--force", variables=variables)
+        if _tree_of(vault, target, index) != tree:
+            raise _damaged(vault, tree, "what was written is not what was stored")
+    finally:
+        for name in (index, f"{index}.check"):
+            if os.path.exists(name):
+                os.unlink(name)
+    place = os.path.join(target, *subdirectory.split("/")) if subdirectory else target
+    if not os.path.isdir(place):
+        raise StoreError(f"the snapshot {tree[:10]} has no folder {subdirectory}")
+    return place
+
+
+def files(store: str, tree: str) -> list[File]:
+    vault = _vault_with(store, tree)
+    listed = _read(vault, tree, "ls-tree", "-r", "-l", "-z", "--full-tree", tree)
+    found = []
+    for line in listed.split("\0"):
+        if line:
+            facts, _, path = line.partition("\t")
+            mode, _, blob, size = facts.split()
+            found.append(File(path, blob, mode, int(size) if size.isdigit() else 0))
+    return found
+
+
+def diff(store: str, tree_a: str, tree_b: str) -> str:
+    """A unified patch from one snapshot to the other; binary files are only named."""
+    vault = _vault_with(store, tree_a)
+    _vault_with(store, tree_b)
+    options = (
+        "--no-color",
+        "--no-ext-diff",
+        "--no-textconv",
+        "--find-renames",
+        "--src-prefix=a/",
+        "--dst-prefix=b/",
+    )
+    return _read(vault, tree_a, "diff-tree", "-r", "-p", *options, tree_a, tree_b)
+
+
+def content(store: str, blob: str) -> bytes:
+    """A file of a snapshot, by its blob id."""
+    vault = Vault(os.path.join(store, "snapshots.git"))
+    return _read(vault, blob, "cat-file", "blob", blob).encode("utf-8", "surrogateescape")
+
+
+def _vault_with(store: str, tree: str) -> Vault:
+    vault = Vault(os.path.join(store, "snapshots.git"))
+    if len(tree) != 40 or tree.strip("0123456789abcdef"):
+        raise InputError(f"{tree!r} is not the id of a snapshot")
+    if not os.path.isdir(vault.folder):
+        raise StoreError(f"the store {store} has no snapshots")
+    if not vault.has(tree):
+        raise StoreError(
+            f"the snapshot {tree[:10]} is not in {vault.folder}",
+            "was it recorded in another store, or did the run end before all was copied?",
+        )
+    return vault
+
+
+def _read(vault: Vault, tree: str, *arguments: str, variables: dict[str, str] | None = None) -> str:
+    try:
+        return vault.git(*arguments, variables=variables)
+    except StoreError as error:
+        raise _damaged(vault, tree, error.message.partition(": ")[2]) from None
+
+
+def _damaged(vault: Vault, tree: str, reason: str) -> StoreError:
+    return StoreError(
+        f"the snapshot {tree[:10]} in {vault.folder} is damaged: {reason}",
+        f"git --git-dir={vault.folder} fsck  names what is missing; a bundle of the run has the code too",
+    )
+
+
+def _tree_of(vault: Vault, target: str, index: str) -> str:
+    """The tree that a folder's files are, all of them read."""
+    variables = {"GIT_WORK_TREE": target, "GIT_INDEX_FILE": f"{index}.check"}
+    names = [
+        name
+        for name in vault.git("-C", target, "ls-files", "-z", "-o", variables=variables).split("\0")
+        if name
+    ]
+    if not names:
+        return EMPTY
+    for at in range(0, len(names), 2000):
+        some = names[at : at + 2000]
+        vault.git("-C", target, "update-index", "--add", "--info-only", "--", *some, variables=variables)
+    return vault.git("write-tree", "--missing-ok", variables=variables).strip()

@@ -1,0 +1,170 @@
+"""The exact code of a run: what git says about it, and all of it as a tree in the store's snapshots.git."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+from runner.host import process
+from runner.snapshots import leftout
+from runner.snapshots.vault import Vault, open_vault
+from runner.sources.git import repository, status
+from runner.values import Checkout, CodeState
+
+if TYPE_CHECKING:
+    from runner.snapshots.capture import Part
+    from runner.snapshots.restore import File
+
+__all__ = ["Capture", "Pending", "begin", "capture", "diff", "files", "restore", "take"]
+
+
+class Pending:
+    """The state of the code, being asked for."""
+
+    def __init__(self, checkout: Checkout) -> None:
+        self.checkout = checkout
+        self.found: repository.Repository | None = None  # that the project really belongs to
+        self.status: status.Status | None = None  # known after finish()
+        self.problem = ""  # git's own words, when it could not answer
+        self._asked: status.Pending | None = None
+        self._tracked: process.Pending | None = None
+        if not checkout.root or checkout.kind == "archive":
+            return
+        if not process.find("git"):
+            self.problem = "git is not on PATH"
+            return
+        self.found = repository.find(checkout.root)
+        if checkout.temporary or self.found is None:
+            return
+        if checkout.subdirectory and checkout.commit:
+            path = f"{checkout.commit}:{checkout.subdirectory}"
+            self._tracked = process.start([*repository.git_in(self.found), "cat-file", "-e", path])
+            home = os.path.realpath(os.path.expanduser("~"))
+            if checkout.root == home and not self._belongs(
+                ()
+            ):  # dotfiles under version control: do not search it
+                self.found = None
+                return
+        self._asked = status.ask(self.found)
+
+    def finish(self) -> CodeState:
+        """Commit, branch, remote, and whether anything differs from the commit now. Never fails."""
+        checkout = self.checkout
+        if checkout.temporary and self.found:  # fresh from a mirror: just as committed
+            self.status = status.Status(checkout.commit, checkout.branch, ())
+        elif self._asked is not None:
+            answer = self._asked.finish()
+            if isinstance(answer, str):
+                self.problem = answer
+                return CodeState(checkout.commit, checkout.branch, checkout.repository)
+            if not self._belongs(answer.changes):
+                self.found = None
+            self.status = answer
+        if self.problem:  # what the repository's files say is known without git
+            return CodeState(checkout.commit, checkout.branch, checkout.repository)
+        if self.found is None or self.status is None:
+            return CodeState()
+        commit, branch, changes = self.status
+        return CodeState(commit, branch, checkout.repository, dirty=bool(changes))
+
+    def _belongs(self, changes: tuple[status.Change, ...]) -> bool:
+        """A project in a folder that the repository ignores is not of it."""
+        if self._tracked is None:
+            return True
+        tracked, self._tracked = self._tracked.finish().code == 0, None
+        prefix = self.checkout.subdirectory + "/"
+        return tracked or any(f"{change.path}/".startswith(prefix) for change in changes)
+
+
+class Capture:
+    """A snapshot: what the command may change is safe, the rest is copied by `finish()`, beside the command.
+
+    Only after finish() is the snapshot marked as complete: until then it needs the user's repository.
+    """
+
+    def __init__(self, vault: Vault, state: CodeState, part: Part | None = None, key: str = "") -> None:
+        self.state = state
+        self._vault = vault
+        self._part = part
+        self._key = key  # of the folder: what its last snapshot had is not copied again
+
+    def finish(self) -> CodeState:
+        """Copies the objects of commits and marks the snapshot as complete. StoreError when that fails."""
+        part, self._part = self._part, None
+        if part is None:
+            return self.state
+        if part.copied_from:
+            trees = dict.fromkeys([part.tree, *(tree for _, tree in part.commits)])
+            self._vault.copy(list(trees), [self._vault.ref(f"last/{self._key}")], part.copied_from)
+        self._vault.keep(f"trees/{part.tree}", part.tree)
+        for commit, tree in part.commits:
+            self._vault.keep(f"trees/{tree}", tree)
+            self._vault.keep(f"commits/{commit}", tree)
+        self._vault.keep(f"last/{self._key}", part.tree)
+        from runner.snapshots.upkeep import tidy
+
+        tidy(self._vault)
+        return self.state
+
+
+def begin(checkout: Checkout) -> Pending:
+    """Starts to ask git; do something else, and call finish() just before the command starts."""
+    return Pending(checkout)
+
+
+def take(pending: Pending, state: CodeState, store: str, options: Mapping[str, Any] | None = None) -> Capture:
+    """Captures the code as it is now; `state` is what `pending.finish()` returned. StoreError when it cannot.
+
+    Options: `file` and `total`, limits in bytes for files that git does not have (leftout.Limits).
+    """
+    checkout, found = pending.checkout, pending.found
+    vault = open_vault(store)
+    if found and state.dirty is False and not leftout.ignore_files(found.root, checkout.subdirectory):
+        tree = vault.ref(f"commits/{state.commit}")
+        if tree:
+            return Capture(vault, state._replace(tree=tree))
+    from runner.snapshots import capture
+
+    limits = leftout.Limits.of(options or {})
+    if found:
+        part = capture.of_repository(vault, found, pending.status, checkout.subdirectory, limits)
+    else:
+        top, inside = checkout.directory, ""
+        if checkout.kind == "archive":
+            top, inside = checkout.root, checkout.subdirectory
+        part = capture.of_folder(vault, os.path.realpath(top), inside, limits)
+    key = f"{crc32(os.fsencode(found.common if found else checkout.directory)):08x}"
+    captured = state._replace(tree=part.tree, left_out=part.left_out, submodules=part.submodules)
+    return Capture(vault, captured, part, key)
+
+
+def capture(
+    checkout: Checkout, state: CodeState, store: str, options: Mapping[str, Any] | None = None
+) -> CodeState:
+    """All in one go: for callers that have no command to start meanwhile."""
+    pending = begin(checkout)
+    pending.finish()
+    return take(pending, state, store, options).finish()
+
+
+def restore(store: str, tree: str, target: str, subdirectory: str = "") -> str:
+    """Writes a snapshot to a new or empty folder; returns the project's folder in it. See runner/sources/restore.py."""
+    from runner.snapshots import restore as reading
+
+    return reading.restore(store, tree, target, subdirectory)
+
+
+def files(store: str, tree: str) -> list[File]:
+    """All files of a snapshot with mode, size and blob id."""
+    from runner.snapshots import restore as reading
+
+    return reading.files(store, tree)
+
+
+def diff(store: str, tree_a: str, tree_b: str) -> str:
+    """A unified patch from one snapshot to the other; binary files are only named."""
+    from runner.snapshots import restore as reading
+
+    return reading.diff(store, tree_a, tree_b)

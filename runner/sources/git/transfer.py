@@ -1,0 +1,42 @@
+"""`git fetch` with its progress shown as a step's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from git import RemoteProgress
+
+from runner.host import process
+from runner.values import Step
+
+__all__ = ["transfer"]
+
+STAGES = {
+    RemoteProgress.COUNTING: "counting",
+    RemoteProgress.COMPRESSING: "compressing",
+    RemoteProgress.RECEIVING: "receiving",
+    RemoteProgress.RESOLVING: "resolving",
+}
+
+
+class Shown(RemoteProgress):
+    """Progress lines, understood by GitPython, as updates of a step."""
+
+    def __init__(self, step: Step) -> None:
+        super().__init__()
+        self._step = step
+
+    def update(
+        self, op_code: int, cur_count: str | float, max_count: str | float | None = None, message: str = ""
+    ) -> None:
+        stage = STAGES.get(op_code & self.OP_MASK)
+        if stage:
+            self._step.update(f"{stage} {message}".rstrip(" ,"), float(cur_count), float(max_count or 0))
+
+
+def transfer(
+    argv: Sequence[str], variables: Mapping[str, str | None], step: Step, lock: int
+) -> process.Completed:
+    """Runs a `git fetch --progress`. Git inherits the open file `lock`: an orphan of it keeps others out."""
+    handle = Shown(step).new_message_handler()
+    return process.run(argv, variables=variables, on_line=handle, pass_fds=(lock,))

@@ -1,0 +1,106 @@
+"""The index: a projection of the logs, for searching. It can be deleted; the logs are the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import RLock
+from typing import Any, Protocol, TypeVar
+
+from runner.tracking.fold import Run
+from runner.tracking.index import query, rows
+from runner.tracking.index.dialect import Database
+from runner.values import Report
+
+__all__ = ["Index"]
+
+T = TypeVar("T")
+
+
+class Home(Protocol):
+    """Where an index is kept."""
+
+    path: str  # for people
+    connection: Any
+
+    def ask(self, question: Callable[[Database], T], refresh: bool = True) -> T:
+        """Puts it to an index that was brought up to the logs. StoreError when there can be none."""
+
+    def current(self, everything: bool = False) -> Database: ...
+
+    def close(self) -> None: ...
+
+
+def _home(root: str, report: Report | None, where: str) -> Home:
+    if where:
+        from runner.tracking.index.postgresql import Server
+
+        return Server(root, where, report)
+    from runner.tracking.index.sqlite import Files
+
+    return Files(root, report)
+
+
+class Index:
+    """Of a store. Safe to use from threads. `where`: postgresql://..., or "" for SQLite."""
+
+    def __init__(self, root: str, report: Report | None = None, where: str = "") -> None:
+        self.home = _home(root, report, where)
+        self._lock = RLock()
+
+    @property
+    def path(self) -> str:
+        return self.home.path
+
+    def close(self) -> None:
+        with self._lock:
+            self.home.close()
+
+    def refresh(self, everything: bool = False) -> None:
+        """Brings it up to the logs; with `everything`, each log is looked at."""
+        with self._lock:
+            self.home.current(everything)
+
+    def page(
+        self, wanted: query.Query, limit: int, start: tuple[int, int] = (0, 0), refresh: bool = True
+    ) -> tuple[tuple[Run, ...], tuple[int, int] | None]:
+        """At most `limit` runs from `start` on (phase, offset), and where the next page starts."""
+
+        def ask(connection: Database) -> tuple[tuple[Run, ...], tuple[int, int] | None]:
+            numbers, after = query.page(connection, wanted, limit, start)
+            return rows.load_many(connection, numbers), after
+
+        return self.ask(ask, refresh)
+
+    def supervised(self, host: str) -> tuple[Run, ...]:
+        """Those that are RUNNING or SCHEDULED, and supervised on that host."""
+        where = "status IN ('RUNNING', 'SCHEDULED') AND host = ?"
+        return self.ask(lambda connection: _runs(connection, where, host))
+
+    def find(self, ref: str) -> tuple[Run, ...]:
+        """Runs that are called so, or else whose id starts with `ref`; newest first, 20 at most."""
+
+        def ask(connection: Database) -> tuple[Run, ...]:
+            newest = " ORDER BY start_time DESC, run_id LIMIT 20"
+            found = _runs(connection, "name = ?" + newest, ref)
+            if not found and len(ref) >= 4 and not ref.strip("0123456789abcdef"):
+                found = _runs(connection, "run_id >= ? AND run_id < ?" + newest, ref, ref + "g")
+            return found
+
+        return self.ask(ask)
+
+    def problems(self) -> list[tuple[str, int, str]]:
+        """Run id, byte and message of what was skipped in the logs."""
+        sql = "SELECT run_id, position, message FROM problems ORDER BY run_id, position"
+        return self.ask(lambda connection: list(connection.execute(sql)))
+
+    def count(self) -> int:
+        return self.ask(lambda connection: int(connection.execute("SELECT count(*) FROM runs").fetchone()[0]))
+
+    def ask(self, question: Callable[[Database], T], refresh: bool = True) -> T:
+        with self._lock:
+            return self.home.ask(question, refresh)
+
+
+def _runs(connection: Database, where: str, *bound: str) -> tuple[Run, ...]:
+    found = connection.execute(f"SELECT run FROM runs WHERE {where}", bound)  # noqa: S608
+    return rows.load_many(connection, [number for (number,) in found])

@@ -1,0 +1,144 @@
+"""A run as rows of the index, and back. Only what changed since the last time is written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from runner.tracking.fold import Run, from_json, to_json
+from runner.tracking.index.dialect import Database
+from runner.tracking.index.migrations import PREFIX
+
+__all__ = ["delete", "load", "load_many", "save", "short", "storable"]
+
+encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+LONG = 400  # characters of a key
+CONTEXT = "mlflow.data.context"
+COLUMNS = (
+    *("run_id", "experiment_id", "name", "status", "lifecycle", "start_time", "end_time"),
+    *("user_id", "kind", "parent", "project", "entry_point", "host", "inode", "position", "tail"),
+)
+UPSERT = (
+    f"INSERT INTO runs ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))}) "  # noqa: S608
+    f"ON CONFLICT (run_id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in COLUMNS[1:])}"
+)
+TABLES = ("metrics", "params", "tags")
+INSERT = {
+    "metrics": "INSERT INTO metrics VALUES (?, ?, ?) "
+    "ON CONFLICT (run, key) DO UPDATE SET value = excluded.value",
+    **{
+        table: f"INSERT INTO {table} VALUES (?, ?, ?, ?) "  # noqa: S608
+        "ON CONFLICT (run, key) DO UPDATE SET value = excluded.value, whole = excluded.whole"
+        for table in ("params", "tags")
+    },
+}
+
+
+def save(
+    connection: Database, number: int | None, old: Run | None, new: Run, read: tuple[int, int, str]
+) -> None:
+    """`number`: of the run in the index, None for a new one; `read`: inode, position and tail of its log."""
+    values = (
+        *(new.run_id, short(new.experiment_id), new.name, new.status, new.lifecycle),
+        *(new.start_time, new.end_time),
+        *(new.user, new.kind, new.parent, new.project, new.entry_point, short(_host(new)), *read),
+    )
+    connection.execute(UPSERT, tuple(map(storable, values)))
+    if number is None:
+        (number,) = connection.execute("SELECT run FROM runs WHERE run_id = ?", (new.run_id,)).fetchone()
+    if old == new:
+        return
+    record = encode(to_json(new))
+    connection.execute(
+        "INSERT INTO records VALUES (?, ?) ON CONFLICT (run) DO UPDATE SET record = excluded.record",
+        (number, record),
+    )
+    was = {table: {} for table in TABLES} if old is None else _values(old)
+    for table, now in _values(new).items():
+        before = was[table]
+        gone = [(number, short(key)) for key in before.keys() - now.keys()]
+        if gone:
+            connection.executemany(f"DELETE FROM {table} WHERE run = ? AND key = ?", gone)  # noqa: S608
+        changed = [
+            (number, key, value) for key, value in now.items() if key not in before or before[key] != value
+        ]
+        if changed:
+            connection.executemany(INSERT[table], map(_metric if table == "metrics" else _text, changed))
+    if old is not None and old.datasets != new.datasets:
+        connection.execute("DELETE FROM datasets WHERE run = ?", (number,))
+    if new.datasets and (old is None or old.datasets != new.datasets):
+        connection.executemany("INSERT INTO datasets VALUES (?, ?, ?, ?)", _datasets(number, new))
+
+
+def _host(run: Run) -> str:
+    """Of the supervisor."""
+    host = run.sections.get("supervisor", {}).get("host")
+    return host if isinstance(host, str) else ""
+
+
+def _metric(row: tuple[Any, str, Any]) -> tuple[Any, ...]:
+    return row[0], short(row[1]), row[2]
+
+
+def _text(row: tuple[Any, str, str]) -> tuple[Any, ...]:
+    value = storable(row[2])
+    return row[0], short(row[1]), value[:PREFIX], value if len(value) > PREFIX else None
+
+
+def _values(run: Run) -> dict[str, Mapping[str, Any]]:
+    # NaN is NULL: it is not equal to anything, and has its own place in an order
+    metrics = {key: point.value if point.value == point.value else None for key, point in run.metrics.items()}
+    return {"metrics": metrics, "params": run.param_texts, "tags": run.tags}
+
+
+def _datasets(number: int | None, run: Run) -> Iterable[tuple[Any, ...]]:
+    for dataset in run.datasets:
+        tags = dataset.get("tags") or {}
+        if isinstance(tags, list):  # as MLflow writes them: [{"key": ..., "value": ...}]
+            tags = {tag.get("key"): tag.get("value") for tag in tags if isinstance(tag, dict)}
+        context = tags.get(CONTEXT) if isinstance(tags, dict) else None
+        name, digest = str(dataset.get("name") or ""), str(dataset.get("digest") or "")
+        yield number, storable(name), storable(digest), None if context is None else storable(str(context))
+
+
+def short(text: str) -> str:
+    """A key as it is stored: an index of PostgreSQL takes 2.7 kB."""
+    if len(text) <= LONG:
+        return str(storable(text))
+    from hashlib import sha256
+
+    return f"{storable(text[:LONG])}…{sha256(text.encode('utf-8', 'replace')).hexdigest()}"
+
+
+def storable(value: Any) -> Any:
+    """The database takes no lone surrogates (undecodable bytes) and no integers beyond 64 bits."""
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return value.encode("utf-8", "replace").decode()
+    elif isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+        return (1 << 63) - 1 if value > 0 else -(1 << 63)
+    return value
+
+
+def delete(connection: Database, number: int) -> None:
+    for table in ("runs", "records", "datasets", *TABLES):
+        connection.execute(f"DELETE FROM {table} WHERE run = ?", (number,))  # noqa: S608
+
+
+def load(connection: Database, number: int) -> Run:
+    row = connection.execute("SELECT record FROM records WHERE run = ?", (number,)).fetchone()
+    return from_json(json.loads(row[0]))
+
+
+def load_many(connection: Database, numbers: list[int]) -> tuple[Run, ...]:
+    """In the order of `numbers`."""
+    found = {}
+    for first in range(0, len(numbers), 500):
+        part = numbers[first : first + 500]
+        marks = ", ".join("?" * len(part))
+        rows = connection.execute(f"SELECT run, record FROM records WHERE run IN ({marks})", part)  # noqa: S608
+        found.update({number: from_json(json.loads(record)) for number, record in rows})
+    return tuple(found[number] for number in numbers if number in found)

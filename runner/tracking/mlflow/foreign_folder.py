@@ -1,0 +1,118 @@
+"""The runs of an `mlruns` folder, as MLflow's file store wrote it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from runner.errors import InputError
+from runner.tracking.mlflow.reader import File, ForeignExperiment, ForeignRun, Point, local_files
+
+__all__ = ["FolderReader"]
+
+STATUSES = {1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLED"}
+
+
+class FolderReader:
+    def __init__(self, path: str) -> None:
+        self._root = path
+        if not any(os.path.isfile(os.path.join(folder, "meta.yaml")) for folder in self._folders()):
+            raise InputError(f"{path} is not an mlruns folder: no folder in it has a meta.yaml")
+
+    def close(self) -> None:
+        pass
+
+    def _folders(self) -> Iterator[str]:
+        for base in (self._root, os.path.join(self._root, ".trash")):
+            if os.path.isdir(base):
+                for name in sorted(os.listdir(base)):
+                    if os.path.isdir(os.path.join(base, name)) and not name.startswith("."):
+                        yield os.path.join(base, name)
+
+    def experiments(self) -> Iterator[ForeignExperiment]:
+        for folder in self._folders():
+            meta = _meta(folder)
+            if meta is not None and meta.get("name") is not None:
+                lifecycle = str(meta.get("lifecycle_stage") or "active")
+                yield ForeignExperiment(
+                    folder, str(meta["name"]), lifecycle, _texts(os.path.join(folder, "tags"))
+                )
+
+    def runs(self, experiment: ForeignExperiment) -> Iterator[ForeignRun]:
+        folder = experiment.experiment_id
+        for name in sorted(os.listdir(folder)):
+            meta = _meta(os.path.join(folder, name))
+            if meta is None or not (meta.get("run_id") or meta.get("run_uuid")):
+                continue
+            place = os.path.join(folder, name)
+            tags = _texts(os.path.join(place, "tags"))
+            status = meta.get("status", 3)
+            yield ForeignRun(
+                str(meta.get("run_id") or meta["run_uuid"]),
+                str(meta.get("run_name") or meta.get("name") or tags.get("mlflow.runName", "")),
+                STATUSES.get(status, str(status)) if isinstance(status, int) else str(status),
+                int(meta.get("start_time") or 0),
+                int(meta["end_time"]) if meta.get("end_time") else None,
+                str(meta.get("user_id") or ""),
+                str(meta.get("lifecycle_stage") or "active"),
+                os.path.join(place, "artifacts"),  # where it is now, whatever was written then
+                _texts(os.path.join(place, "params")),
+                tags,
+                tuple(_names(os.path.join(place, "metrics"))),
+                tuple(_datasets(folder, place)),
+            )
+
+    def history(self, run: ForeignRun, key: str) -> Iterator[Point]:
+        place = os.path.dirname(run.artifact_uri)
+        with open(os.path.join(place, "metrics", *key.split("/")), encoding="utf-8") as file:
+            for line in file:
+                words = line.split()
+                if len(words) in (2, 3, 5):  # timestamp value [step [dataset name and digest]]
+                    yield float(words[1]), int(words[0]), int(words[2]) if len(words) > 2 else 0
+
+    def files(self, run: ForeignRun) -> Iterator[File]:
+        return local_files(run.artifact_uri)
+
+
+def _meta(folder: str) -> dict[str, Any] | None:
+    import yaml
+
+    try:
+        with open(os.path.join(folder, "meta.yaml"), encoding="utf-8") as file:
+            found = yaml.safe_load(file)
+    except (OSError, yaml.YAMLError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _names(folder: str) -> list[str]:
+    """Files below; a key with slashes is in folders."""
+    return sorted(
+        os.path.relpath(os.path.join(place, name), folder).replace(os.sep, "/")
+        for place, _, names in os.walk(folder)
+        for name in names
+    )
+
+
+def _texts(folder: str) -> dict[str, str]:
+    found = {}
+    for name in _names(folder):
+        with open(os.path.join(folder, name), encoding="utf-8") as file:
+            found[name] = file.read()
+    return found
+
+
+def _datasets(experiment: str, run: str) -> Iterator[dict[str, Any]]:
+    inputs = os.path.join(run, "inputs")
+    if not os.path.isdir(inputs):
+        return
+    for name in sorted(os.listdir(inputs)):
+        link = _meta(os.path.join(inputs, name)) or {}
+        dataset = _meta(os.path.join(experiment, "datasets", str(link.get("source_id", "")))) or {}
+        if dataset:
+            keys = ("name", "digest", "source_type", "source", "schema", "profile")
+            found: dict[str, Any] = {key: dataset[key] for key in keys if dataset.get(key) is not None}
+            if link.get("tags"):
+                found["tags"] = {str(key): str(value) for key, value in link["tags"].items()}
+            yield found

@@ -1,0 +1,100 @@
+"""The runs of an MLflow server (or a `proj server`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from runner.errors import InputError
+from runner.tracking.mlflow.reader import File, ForeignExperiment, ForeignRun, Point
+from runner.tracking.mlflow.rest import Refused, Rest
+
+__all__ = ["ServerReader"]
+
+PAGE = 1000
+
+
+class ServerReader:
+    def __init__(self, uri: str) -> None:
+        self._rest = Rest(uri)
+
+    def close(self) -> None:
+        self._rest.close()
+
+    def experiments(self) -> Iterator[ForeignExperiment]:
+        body = {"view_type": "ALL", "max_results": PAGE}
+        for each in self._pages("experiments/search", body, "experiments"):
+            tags = _pairs(each.get("tags", ()))
+            yield ForeignExperiment(each["experiment_id"], each["name"], each["lifecycle_stage"], tags)
+
+    def runs(self, experiment: ForeignExperiment) -> Iterator[ForeignRun]:
+        body = {"experiment_ids": [experiment.experiment_id], "run_view_type": "ALL", "max_results": PAGE}
+        for each in self._pages("runs/search", body, "runs"):
+            info, data = each["info"], each.get("data", {})
+            yield ForeignRun(
+                info["run_id"],
+                info.get("run_name", ""),
+                info["status"],
+                int(info.get("start_time", 0)),
+                int(info["end_time"]) if info.get("end_time") else None,
+                info.get("user_id", ""),
+                info["lifecycle_stage"],
+                info.get("artifact_uri", ""),
+                _pairs(data.get("params", ())),
+                _pairs(data.get("tags", ())),
+                tuple(point["key"] for point in data.get("metrics", ())),
+                tuple(
+                    {**one["dataset"], **({"tags": _pairs(one["tags"])} if one.get("tags") else {})}
+                    for one in each.get("inputs", {}).get("dataset_inputs", ())
+                ),
+            )
+
+    def history(self, run: ForeignRun, key: str) -> Iterator[Point]:
+        token = ""
+        while True:
+            page = self._rest.get(
+                "metrics/get-history", run_id=run.run_id, metric_key=key, max_results=25_000, page_token=token
+            )
+            for point in page.get("metrics", ()):
+                yield float(point["value"]), int(point["timestamp"]), int(point.get("step", 0))
+            token = page.get("next_page_token", "")
+            if not token:
+                return
+
+    def files(self, run: ForeignRun) -> Iterator[File]:
+        if not run.artifact_uri.startswith("mlflow-artifacts:"):
+            from runner.tracking.mlflow.reader import local_files
+
+            yield from local_files(run.artifact_uri)
+            return
+        rest = run.artifact_uri.partition(":")[2]
+        root = rest[2:].partition("/")[2] if rest.startswith("//") else rest.lstrip("/")
+        yield from self._below(root, "")
+
+    def _below(self, root: str, path: str) -> Iterator[File]:
+        try:
+            found = self._rest.list_files(f"{root}/{path}".rstrip("/"))
+        except Refused as refused:
+            raise InputError(refused.message) from None
+        for each in found:
+            inner = f"{path}/{each['path']}".lstrip("/")
+            if each.get("is_dir"):
+                yield from self._below(root, inner)
+            else:
+                yield File(inner, self._reading(f"{root}/{inner}"))
+
+    def _reading(self, path: str) -> Callable[[], Iterator[bytes]]:
+        return lambda: self._rest.get_file(path)
+
+    def _pages(self, path: str, body: Mapping[str, Any], name: str) -> Iterator[Any]:
+        token = ""
+        while True:
+            page = self._rest.post(path, {**body, **({"page_token": token} if token else {})})
+            yield from page.get(name, ())
+            token = page.get("next_page_token", "")
+            if not token:
+                return
+
+
+def _pairs(entries: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    return {each["key"]: each.get("value", "") for each in entries}

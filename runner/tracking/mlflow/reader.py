@@ -1,0 +1,92 @@
+"""Runs as MLflow keeps them, read from a server, its database or its folder; what all three readers return."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple, Protocol
+from urllib.parse import unquote, urlsplit
+
+from runner.errors import InputError
+
+__all__ = ["File", "ForeignExperiment", "ForeignRun", "Reader", "local_files", "local_path"]
+
+Point = tuple[float, int, int]  # value, timestamp in ms, step
+
+
+class ForeignExperiment(NamedTuple):
+    experiment_id: str  # over there
+    name: str
+    lifecycle: str = "active"
+    tags: Mapping[str, str] = {}
+
+
+class ForeignRun(NamedTuple):
+    run_id: str
+    name: str
+    status: str
+    start_time: int
+    end_time: int | None
+    user: str
+    lifecycle: str
+    artifact_uri: str
+    params: Mapping[str, str] = {}
+    tags: Mapping[str, str] = {}
+    metric_keys: tuple[str, ...] = ()
+    datasets: tuple[Mapping[str, Any], ...] = ()  # as in the dataset event
+
+
+class File(NamedTuple):
+    path: str
+    read: Callable[[], Iterator[bytes]]
+
+
+class Reader(Protocol):
+    def experiments(self) -> Iterator[ForeignExperiment]: ...
+
+    def runs(self, experiment: ForeignExperiment) -> Iterator[ForeignRun]: ...
+
+    def history(self, run: ForeignRun, key: str) -> Iterator[Point]: ...
+
+    def files(self, run: ForeignRun) -> Iterator[File]:
+        """InputError when the artifacts cannot be reached from here."""
+
+    def close(self) -> None: ...
+
+
+def local_path(uri: str) -> str:
+    """The path of a local URI; "" when it is not local."""
+    parts = urlsplit(uri)
+    if parts.scheme == "file":
+        return unquote(parts.path)
+    return uri if not parts.scheme else ""
+
+
+def local_files(uri: str, artifacts: str = "") -> Iterator[File]:
+    """The files below an artifact URI that is a folder of this machine."""
+    if uri.startswith("mlflow-artifacts:"):
+        if not artifacts:
+            raise InputError(f"{uri} is kept by a server", "--artifacts FOLDER  says where it kept them")
+        rest = uri.partition(":")[2]
+        rest = rest[2:].partition("/")[2] if rest.startswith("//") else rest.lstrip("/")
+        root = os.path.join(artifacts, *rest.split("/"))
+    else:
+        root = local_path(uri)
+        if not root:
+            raise InputError(
+                f"artifacts at {uri} cannot be read here", "import them from the MLflow server instead"
+            )
+    for folder, _, names in sorted(os.walk(root)):
+        for name in sorted(names):
+            path = os.path.join(folder, name)
+            if os.path.isfile(path):
+                yield File(os.path.relpath(path, root).replace(os.sep, "/"), _reading(path))
+
+
+def _reading(path: str) -> Callable[[], Iterator[bytes]]:
+    def read() -> Iterator[bytes]:
+        with open(path, "rb") as file:
+            while piece := file.read(1 << 20):
+                yield piece
+
+    return read

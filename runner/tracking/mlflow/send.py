@@ -1,0 +1,387 @@
+"""Sends runs on to an MLflow server (or a `proj server`): in order, in batches, again after failures, nothing twice.
+
+The log of a run is read from where it was left. Where that is, and how the run is called over there, is kept in
+`<store>/mirrors/<run id>.json` after every acknowledged request. A request that was sent and not acknowledged is
+sent again: the protocol counts a point, a parameter, a tag once however often it comes; a run is found again by
+its tag `proj.run_id`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from runner.errors import ProjError, StoreError
+from runner.tracking.fold import PARENT_TAG
+from runner.tracking.log import read
+from runner.tracking.mlflow.outbox import ID_TAG, Request, identity, requests
+from runner.tracking.mlflow.rest import Refused, Rest, Unreachable, without_credentials
+
+if TYPE_CHECKING:
+    from runner.tracking.store import Store
+
+__all__ = ["Sent", "follow", "pending", "plan", "send", "state_of"]
+
+PAUSES = (0.2, 0.5, 1, 2, 5, 10, 20, 30)  # s between attempts
+LOOK = 0.5  # s between looks at a log that grows
+CHILDREN = 5  # s between looks for runs below
+
+
+class Sent(NamedTuple):
+    """How far a run has been sent."""
+
+    run_id: str
+    uri: str
+    remote_id: str = ""
+    experiment_id: str = ""  # over there
+    artifact_uri: str = ""
+    offset: int = 0  # bytes of the log
+    refused: tuple[str, ...] = ()  # what the server did not want, in its words
+    unsent: int = 0  # events that wait
+    above: str = ""  # id over there of the run that it says it is below of
+
+    @property
+    def whole(self) -> bool:
+        return bool(self.remote_id) and not self.unsent
+
+
+def _path(root: str, run_id: str) -> str:
+    return os.path.join(root, "mirrors", f"{run_id}.json")
+
+
+def _log(root: str, run_id: str) -> str:
+    return os.path.join(root, "runs", run_id, "events.jsonl")
+
+
+def plan(store: Store, run_id: str, uri: str) -> None:
+    """Notes that the run is to be sent there, so that `proj sync` knows of it whatever happens next."""
+    if not os.path.exists(_path(store.root, run_id)):
+        _keep(store.root, Sent(run_id, without_credentials(uri)))
+
+
+def state_of(store: Store, run_id: str) -> Sent | None:
+    """None when the run was never to be sent anywhere."""
+    try:
+        with open(_path(store.root, run_id), encoding="utf-8") as file:
+            kept = json.load(file)
+        sent = Sent(**{**kept, "refused": tuple(kept["refused"])})
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        return None
+    return sent._replace(unsent=sum(1 for _ in read(_log(store.root, run_id), sent.offset)))
+
+
+def pending(store: Store) -> list[Sent]:
+    """Runs that are not wholly sent."""
+    try:
+        names = sorted(os.listdir(os.path.join(store.root, "mirrors")))
+    except FileNotFoundError:
+        return []
+    states = [state_of(store, name.removesuffix(".json")) for name in names if name.endswith(".json")]
+    return [state for state in states if state is not None and not state.whole]
+
+
+def _keep(root: str, sent: Sent) -> None:
+    path = _path(root, sent.run_id)
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        draft = f"{path}.{os.getpid()}"
+        with open(draft, "w", encoding="utf-8") as file:
+            json.dump(sent._replace(unsent=0)._asdict(), file)
+        os.replace(draft, path)
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror or error}") from error
+
+
+def send(store: Store, run_id: str, rest: Rest, attempts: int = 4, children: bool = True) -> Sent:
+    """Sends what is there now, with the runs below this one. Unreachable when the server stays away.
+
+    `attempts` count for each request.
+    """
+    with _alone(store.root, run_id):
+        sent = _send(store, run_id, rest, attempts)
+    if children:
+        below = _children(store, run_id)
+        for child in below:
+            plan(store, child, rest.uri)  # so that they are known to be unsent, should the server go away now
+        for child in below:
+            _put_below(store, send(store, child, rest, attempts), sent, rest, attempts)
+    return sent
+
+
+def _put_below(store: Store, child: Sent, parent: Sent, rest: Rest, attempts: int) -> None:
+    """A run that was sent before the one above it could not say so."""
+    if child.above != parent.remote_id:
+        tag = {"key": PARENT_TAG, "value": parent.remote_id}
+        _patiently(attempts, lambda: rest.post("runs/set-tag", {"run_id": child.remote_id, **tag}))
+        _keep(store.root, child._replace(above=parent.remote_id))
+
+
+def follow(store: Store, run_id: str, rest: Rest) -> Sent:
+    """Sends what comes until the run has ended, and then what is left. Unreachable when that fails at the end."""
+    log, offset, attempt, ended = _log(store.root, run_id), 0, 0, False
+    looked = float("-inf")  # for runs below this one, which takes an index
+    while True:
+        for event, after in read(log, offset):
+            ended, offset = ended or event["type"] == "end", after
+        below = ended or time.monotonic() > looked + CHILDREN
+        try:
+            sent = send(store, run_id, rest, attempts=4 if ended else 1, children=below)
+            if ended:
+                return sent
+            attempt = 0
+        except Unreachable:
+            if ended:
+                raise
+            attempt += 1
+        looked = time.monotonic() if below else looked
+        until = time.monotonic() + (PAUSES[min(attempt, len(PAUSES)) - 1] if attempt else LOOK)
+        size = os.path.getsize(log)
+        while time.monotonic() < until and not (
+            attempt and os.path.getsize(log) != size and _ended(log, offset)
+        ):
+            time.sleep(0.1)
+
+
+def _ended(log: str, offset: int) -> bool:
+    return any(event["type"] == "end" for event, _ in read(log, offset))
+
+
+def _children(store: Store, run_id: str) -> list[str]:
+    page = store.search(f"tags.`{PARENT_TAG}` = '{run_id}'", limit=10_000, view="all")
+    return sorted(run.run_id for run in page.runs)
+
+
+class _alone:  # noqa: N801
+    """One process sends a run at a time."""
+
+    def __init__(self, root: str, run_id: str) -> None:
+        self._path = os.path.join(root, "mirrors", f"{run_id}.lock")
+        self._file = -1
+
+    def __enter__(self) -> None:
+        import fcntl
+
+        os.makedirs(os.path.dirname(self._path), exist_ok=True)
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+
+    def __exit__(self, *error: object) -> None:
+        os.close(self._file)
+
+
+# ---- one run ------------------------------------------------------------------------------------------------
+
+
+def _send(store: Store, run_id: str, rest: Rest, attempts: int) -> Sent:
+    sent = state_of(store, run_id) or Sent(run_id, rest.uri)
+    if sent.uri != rest.uri:
+        sent = Sent(run_id, rest.uri)  # another server: from the beginning
+    if not sent.remote_id:
+        sent = _patiently(attempts, lambda: _introduce(store, sent, rest))
+        _keep(store.root, sent)
+    log = _log(store.root, run_id)
+    for request in requests(read(log, sent.offset), supervised=_start(log).get("kind") == "project"):
+        refused = _patiently(attempts, lambda: _deliver(store, sent, rest, request))  # noqa: B023
+        if request.offset > sent.offset or refused:
+            sent = sent._replace(
+                offset=max(request.offset, sent.offset), refused=(*sent.refused, *refused)[-50:]
+            )
+            _keep(store.root, sent)
+    return sent._replace(unsent=0)
+
+
+def _patiently(attempts: int, work: Callable[[], Any]) -> Any:
+    for attempt in range(attempts):
+        try:
+            return work()
+        except Unreachable:
+            if attempt == attempts - 1:
+                raise
+            time.sleep(PAUSES[min(attempt, len(PAUSES) - 1)])
+    raise AssertionError("attempts are at least one")
+
+
+def _start(log: str) -> Mapping[str, Any]:
+    for event, _ in read(log):
+        if event["type"] == "start":
+            return event
+    raise StoreError(f"{log} has no start", "proj doctor  checks the store")
+
+
+def _introduce(store: Store, sent: Sent, rest: Rest) -> Sent:
+    """Finds the run over there, or makes it."""
+    start = _start(_log(store.root, sent.run_id))
+    experiment = _experiment(store, str(start.get("experiment_id", "0")), rest)
+    found = rest.post(
+        "runs/search",
+        {
+            "experiment_ids": [experiment],
+            "filter": f"tags.`{ID_TAG}` = '{sent.run_id}'",
+            "run_view_type": "ALL",
+            "max_results": 1,
+        },
+    ).get("runs")
+    over = ""
+    if found:
+        info = found[0]["info"]
+    else:
+        body = {"experiment_id": experiment, **identity(start)}
+        parent = _parent_of(store, sent.run_id)
+        above = state_of(store, parent) if parent else None
+        if above is not None and above.remote_id and above.uri == rest.uri:
+            over = above.remote_id
+            body["tags"] = [*body["tags"], {"key": PARENT_TAG, "value": over}]
+        info = rest.post("runs/create", body)["run"]["info"]
+    return sent._replace(
+        remote_id=info["run_id"],
+        experiment_id=experiment,
+        artifact_uri=info.get("artifact_uri", ""),
+        above=over,
+    )
+
+
+def _parent_of(store: Store, run_id: str) -> str:
+    return store.read(run_id).parent
+
+
+def _experiment(store: Store, experiment_id: str, rest: Rest) -> str:
+    """The experiment of the same name over there, made if need be."""
+    try:
+        experiment = store.experiment(experiment_id)
+        name, tags = experiment.name, experiment.tags
+    except ProjError:
+        name, tags = f"experiment {experiment_id}", {}
+    for _ in range(2):
+        try:
+            found = rest.get("experiments/get-by-name", experiment_name=name)["experiment"]
+            if found.get("lifecycle_stage") == "deleted":
+                raise Refused("", f"{rest.uri}: the experiment {name!r} is deleted there", 400)
+            return str(found["experiment_id"])
+        except Refused as refused:
+            if refused.status != 404:
+                raise
+        body = {"name": name, "tags": [{"key": key, "value": value} for key, value in tags.items()]}
+        try:
+            return str(rest.post("experiments/create", body)["experiment_id"])
+        except Refused as refused:
+            if refused.code != "RESOURCE_ALREADY_EXISTS":
+                raise
+    raise Unreachable(f"{rest.uri}: the experiment {name!r} cannot be found nor made")
+
+
+def _deliver(store: Store, sent: Sent, rest: Rest, request: Request) -> tuple[str, ...]:
+    """What of it was refused, in words. Unreachable: to be sent again."""
+    try:
+        if request.kind == "batch":
+            return _batch(sent, rest, request.body)
+        if request.kind == "update":
+            rest.post("runs/update", {"run_id": sent.remote_id, **request.body})
+        elif request.kind == "tag-off":
+            rest.post("runs/delete-tag", {"run_id": sent.remote_id, **request.body})
+        elif request.kind == "inputs":
+            rest.post("runs/log-inputs", {"run_id": sent.remote_id, **request.body})
+        elif request.kind == "lifecycle":
+            name = "delete" if request.body["kind"] == "deleted" else "restore"
+            rest.post(f"runs/{name}", {"run_id": sent.remote_id})
+        elif request.kind == "file":
+            _file(store, sent, rest, request.body)
+        elif request.kind == "model":
+            _model(store, sent, rest, request.body)
+    except Refused as refused:
+        if refused.status in (401, 403):
+            raise
+        if request.kind == "tag-off" and refused.status == 404:
+            return ()  # it is off already: this was sent before
+        return (refused.message,)
+    return ()
+
+
+def _batch(sent: Sent, rest: Rest, body: Mapping[str, Any]) -> tuple[str, ...]:
+    """As a whole; when that is refused, one by one, so that one bad entry does not take the others with it."""
+    try:
+        rest.post("runs/log-batch", {"run_id": sent.remote_id, **body})
+        return ()
+    except Refused as refused:
+        if refused.status in (401, 403):
+            raise
+        entries = [(kind, entry) for kind in ("metrics", "params", "tags") for entry in body.get(kind, ())]
+        if len(entries) == 1:
+            return (refused.message,)
+    found: list[str] = []
+    for kind, entry in entries:
+        found += _batch(sent, rest, {kind: [entry]})
+    return tuple(found)
+
+
+def _file(store: Store, sent: Sent, rest: Rest, body: Mapping[str, Any]) -> None:
+    place = _proxied(sent.artifact_uri)
+    if body["deleted"]:
+        try:
+            rest.delete_file(f"{place}/{body['path']}")
+        except Refused as refused:
+            if refused.status != 404:
+                raise
+        return
+    path = os.path.join(store.run_directory(sent.run_id), "artifacts", *body["path"].split("/"))
+    _upload(rest, path, f"{place}/{body['path']}")
+
+
+def _upload(rest: Rest, path: str, place: str) -> None:
+    try:
+        file = open(path, "rb")  # noqa: SIM115
+    except FileNotFoundError:
+        return  # deleted since; its event follows
+    with file:
+        rest.put_file(place, file, os.fstat(file.fileno()).st_size)
+
+
+def _proxied(uri: str) -> str:
+    """The path of an artifact root below the server's proxy."""
+    scheme, _, rest = uri.partition(":")
+    if scheme != "mlflow-artifacts":
+        raise Refused("", f"artifacts at {uri} are not kept through the server; they are not sent", 400)
+    return rest.lstrip("/") if not rest.startswith("//") else rest[2:].partition("/")[2]
+
+
+def _model(store: Store, sent: Sent, rest: Rest, body: Mapping[str, Any]) -> None:
+    """A logged model with its files. It has another id there, found again by its tag."""
+    from runner.tracking import models
+
+    model = models.get(store.root, body["model_id"])
+    query = {
+        "experiment_ids": [sent.experiment_id], "filter": f"tags.`proj.model_id` = '{model.model_id}'"
+    }  # fmt: skip
+    found = rest.post("logged-models/search", query).get("models")
+    if found:
+        info = found[0]["info"]
+    else:
+        tags = {**model.tags, "proj.model_id": model.model_id}
+        info = rest.post(
+            "logged-models",
+            {
+                "experiment_id": sent.experiment_id,
+                "name": model.name,
+                "model_type": model.model_type,
+                "source_run_id": sent.remote_id,
+                "params": [{"key": key, "value": value} for key, value in model.params.items()],
+                "tags": [{"key": key, "value": value} for key, value in tags.items()],
+            },
+        )["model"]["info"]
+    if info.get("status") == "LOGGED_MODEL_READY":
+        return
+    root, place = (
+        os.path.join(models.directory(store.root, model.model_id), "artifacts"),
+        _proxied(info["artifact_uri"]),
+    )
+    for folder, _, names in os.walk(root):
+        for name in sorted(names):
+            path = os.path.join(folder, name)
+            _upload(rest, path, f"{place}/{os.path.relpath(path, root)}")
+    output = {"model_id": info["model_id"], "step": body["step"]}
+    rest.post("runs/outputs", {"run_id": sent.remote_id, "models": [output]})
+    rest.post(
+        f"logged-models/{info['model_id']}", {"model_id": info["model_id"], "status": model.status}, "PATCH"
+    )

@@ -1,0 +1,104 @@
+"""Files through the server: every way in, every way out, and no way around."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+
+import pytest
+
+from tests.servers import World
+
+
+def root(world: World) -> str:
+    return f"0/{world.run_id}/artifacts"
+
+
+def test_files_come_back_as_they_were(world: World) -> None:
+    client = world.client
+    data = os.urandom(3_000_001)
+    assert client.put(f"{root(world)}/folder/ä b%20.bin", data).status == 200
+    answer = client.file(f"{root(world)}/folder/ä b%20.bin")
+    assert answer.body == data
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["content-disposition"].startswith("attachment; filename*=UTF-8''")
+    part = client.file(f"{root(world)}/folder/ä b%20.bin", Range="bytes=10-19")
+    assert (part.status, part.body) == (206, data[10:20])
+    assert part.headers["content-range"] == f"bytes 10-19/{len(data)}"
+    assert client.file(f"{root(world)}/folder/ä b%20.bin", Range="bytes=-5").body == data[-5:]
+    assert client.file(f"{root(world)}/folder/ä b%20.bin", Range="bytes=9999999-").status == 416
+    kept = world.store.read(world.run_id).artifacts["folder/ä b%20.bin"]
+    assert kept == {"digest": "sha256:" + hashlib.sha256(data).hexdigest(), "size": len(data)}
+
+
+def test_listing(world: World) -> None:
+    client = world.client
+    client.put(f"{root(world)}/a.txt", b"abc")
+    client.put(f"{root(world)}/d/empty", iter([b""]))  # chunked, as the client sends an empty file
+    path = "/api/2.0/mlflow-artifacts/artifacts?path="
+    assert client.call("GET", path + root(world)).json["files"] == [
+        {"path": "a.txt", "is_dir": False, "file_size": 3},
+        {"path": "d", "is_dir": True},
+    ]
+    assert client.call("GET", path + root(world) + "/d").json["files"] == [{"path": "empty", "is_dir": False}]
+    assert client.call("GET", path + root(world) + "/a.txt").json == {}
+    assert client.call("GET", path + root(world) + "/none").json == {}
+    listed = client.get("artifacts/list", run_id=world.run_id, path="d").json
+    assert listed["files"][0]["path"] == "d/empty"
+    assert listed["root_uri"].endswith(root(world))
+    shown = client.call("GET", f"/get-artifact?run_uuid={world.run_id}&path=a.txt")
+    assert shown.body == b"abc"
+    assert client.call("DELETE", f"/api/2.0/mlflow-artifacts/artifacts/{root(world)}/a.txt").status == 200
+    assert client.file(f"{root(world)}/a.txt").status == 404
+    assert "a.txt" not in world.store.read(world.run_id).artifacts
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../x",
+        "..%2f..%2fx",
+        "%2e%2e/%2e%2e/events.jsonl",
+        "%252e%252e%252fevents.jsonl",
+        "a/../../events.jsonl",
+        "..%5c..%5cevents.jsonl",
+        "a%00b",
+        "a%23b",
+        "",
+        "x" * 300,
+    ],
+)
+def test_no_way_out(world: World, path: str) -> None:
+    before = world.store.read(world.run_id)
+    base = f"/api/2.0/mlflow-artifacts/artifacts/{root(world)}/"
+    for method in ("PUT", "GET", "DELETE"):
+        answer = world.client.call(method, base + path, b"x" if method == "PUT" else None)
+        assert answer.status in (400, 404), (method, answer)
+        if method == "PUT":
+            assert answer.status == 400
+    assert world.store.read(world.run_id) == before
+
+
+def test_a_link_is_not_followed_out_of_the_run(world: World) -> None:
+    folder = os.path.join(world.store.run_directory(world.run_id), "artifacts")
+    os.makedirs(folder, exist_ok=True)
+    os.symlink("/etc", os.path.join(folder, "link"))
+    assert world.client.file(f"{root(world)}/link/passwd").status == 400
+    assert world.client.put(f"{root(world)}/link/x", b"x").status == 400
+
+
+def test_an_upload_that_is_cut_leaves_nothing(world: World) -> None:
+    head = (
+        f"PUT /api/2.0/mlflow-artifacts/artifacts/{root(world)}/cut.bin HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        f"Authorization: Bearer {world.endpoint.token}\r\nContent-Length: 1000000\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", world.endpoint.port)) as link:
+        link.sendall(head.encode() + b"x" * 5000)
+    assert world.client.call("GET", "/health").status == 200
+    folder = os.path.join(world.store.run_directory(world.run_id), "artifacts")
+    for _ in range(100):
+        if os.listdir(folder) == []:
+            break
+        world.client.call("GET", "/health")
+    assert os.listdir(folder) == []

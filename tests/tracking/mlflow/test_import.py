@@ -1,0 +1,175 @@
+"""Runs taken over from MLflow, and the way back."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from runner.errors import InputError
+from runner.tracking.mlflow import send
+from runner.tracking.mlflow.readers import open_reader
+from runner.tracking.mlflow.rest import Rest
+from runner.tracking.mlflow.takeover import take_over
+from runner.tracking.store import Store
+from runner.values import Silent
+from tests.helpers import make_tree, proj
+from tests.servers import Start, run_flow
+from tests.tracking.mlflow.test_mirror import compare_runs, quick, rich_run
+
+__all__ = ["quick"]
+
+
+def imported(source: str, target: Store, artifacts: str = "") -> None:
+    reader = open_reader(source, artifacts)
+    try:
+        for expected in (3, 0):  # a second time finds all there
+            done = take_over(target, reader, Silent(), ["from mlflow"])
+            assert done.without_files == ()
+            assert (done.runs, done.there) == (expected, 3 - expected)
+    finally:
+        reader.close()
+
+
+def check(store: Store, run_id: str) -> None:
+    run = store.read(run_id)
+    assert (run.name, run.status, run.kind) == ("main", "FINISHED", "client")
+    assert run.end_time is not None
+    experiment = store.experiment(run.experiment_id)
+    assert (experiment.name, experiment.tags) == ("from mlflow", {"team": "a"})
+    assert run.params == {"lr": "0.1", "text": "a b", "deep/key": "1"}
+    assert [run.tags[key] for key in ("t", "unicode", "mlflow.runName")] == ["v", "ß😀", "main"]
+    points = store.history(run_id, "loss").points
+    assert [tuple(point) for point in points] == [(1 / (step + 1), 1000 + step, step) for step in range(900)]
+    metric = run.metrics["deep/metric"]
+    assert metric.value != metric.value
+    assert metric.step == 3
+    assert {path: file["size"] for path, file in run.artifacts.items()} == {"folder/ü.txt": 5, "empty.txt": 0}
+    with open(os.path.join(store.run_directory(run_id), "artifacts", "folder", "ü.txt")) as file:
+        assert file.read() == "hello"
+    assert [(each["name"], each["digest"], each["tags"]) for each in run.datasets] == [
+        ("d", "123", {"mlflow.data.context": "train"})
+    ]
+    others = {each.name: each for each in store.search(limit=10, view="all").runs}
+    assert others["child"].parent == run_id
+    assert (others["failed"].status, others["failed"].lifecycle) == ("FAILED", "deleted")
+
+
+@pytest.mark.mlflow
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["folder", "database", "server"])
+def test_import(client_python: str, tmp_path: object, kind: str, start: Start) -> None:
+    folder = str(tmp_path)
+    here = Store(os.path.join(folder, "here"))
+    if kind == "folder":
+        variables = {"MLFLOW_TRACKING_URI": f"file://{folder}/mlruns", "MLFLOW_ALLOW_FILE_STORE": "true"}
+        run_id = run_flow(client_python, "fill", variables).split()[-1]
+        imported(f"{folder}/mlruns", here)
+    elif kind == "database":
+        os.chdir(folder)
+        run_id = run_flow(client_python, "fill", {"MLFLOW_TRACKING_URI": f"sqlite:///{folder}/m.db"}).split()[
+            -1
+        ]
+        imported(f"sqlite:///{folder}/m.db", here)
+    else:
+        server = start()
+        run_id = run_flow(client_python, "fill", {"MLFLOW_TRACKING_URI": server.url}).split()[-1]
+        imported(server.url, here)
+    check(here, run_id)
+
+
+def test_there_and_back(start: Start, tmp_path: object) -> None:
+    """Sent to a server and imported from it: equal, but for the ids there."""
+    here, back = (Store(os.path.join(str(tmp_path), name)) for name in ("here", "back"))
+    server = start()
+    run_id = rich_run(here)
+    with Rest(server.url, {}) as rest:
+        sent = send.send(here, run_id, rest)
+    done = proj("import", server.url, "--store", back.root, "--json")
+    assert done.code == 0, done.err
+    assert json.loads(done.out) == {"runs": 2, "there": 0, "without_files": []}
+    ours, theirs = here.read(run_id), back.read(sent.remote_id)
+    assert theirs.param_texts == ours.param_texts
+    assert (theirs.status, theirs.start_time, theirs.end_time) == (
+        ours.status,
+        ours.start_time,
+        ours.end_time,
+    )
+    assert set(ours.tags.items()) <= set(theirs.tags.items())
+    for key in ours.metrics:
+        mine = [str(point) for point in here.history(run_id, key).points]
+        assert [str(point) for point in back.history(sent.remote_id, key).points] == mine
+    assert {path: file["size"] for path, file in theirs.artifacts.items()} == {
+        path: file["size"] for path, file in ours.artifacts.items()
+    }
+
+
+@pytest.mark.parametrize("way", ["export --to-mlflow", "export last --to-mlflow"])
+def test_imported_and_given_back(start: Start, tmp_path: object, way: str) -> None:
+    """From one server into a store, and from there to another: equal, each run once."""
+    first = start()
+    with Rest(first.url, {}) as rest:
+        store = Store(os.path.join(str(tmp_path), "origin"))
+        origin = rich_run(store)
+        send.send(store, origin, rest)
+    here, back = (os.path.join(str(tmp_path), name) for name in ("here", "back"))
+    assert proj("import", first.url, "--store", here).code == 0
+    middle = Store(here)
+    main = next(run for run in middle.search(view="all").runs if run.name == "main")
+    arguments = [word.replace("last", main.run_id) for word in way.split()]
+    second = start("--store", back)  # the last one counts
+    for _ in range(2):
+        done = proj(*arguments, second.url, "--store", here, "--json")
+        assert done.code == 0, done.err
+        assert {each["unsent"] for each in json.loads(done.out)} == {0}
+    compare_runs(middle, main.run_id, Store(back))
+
+
+def test_export_says_what_it_cannot_do(tmp_path: object) -> None:
+    store = Store(str(tmp_path))
+    store.create_run("0", name="a").close()
+    done = proj("export", "--to-mlflow", "http://127.0.0.1:9", "-o", "x.csv", "--store", store.root)
+    assert done.code == 2
+    assert "--output" in done.err
+    done = proj("export", "--to-mlflow", "http://127.0.0.1:9", "--store", store.root)
+    assert done.code == 125
+    assert "cannot be reached" in done.err
+
+
+def test_an_old_folder(tmp_path: object) -> None:
+    """Metrics without a step, a status as a number, an experiment in the trash."""
+    run_id = "a" * 32
+    root = make_tree(
+        os.path.join(str(tmp_path), "mlruns"),
+        {
+            "0/meta.yaml": "name: Default\nexperiment_id: '0'\nlifecycle_stage: active\n",
+            f"0/{run_id}/meta.yaml": f"run_uuid: {run_id}\nstatus: 4\nstart_time: 5\nend_time: 9\nuser_id: me\n",
+            f"0/{run_id}/metrics/a/b": "1000 0.5\n1001 0.25 1\n",
+            f"0/{run_id}/params/p": "x",
+            f"0/{run_id}/artifacts/f.bin": b"\0\1",
+            ".trash/7/meta.yaml": "name: gone\nexperiment_id: '7'\nlifecycle_stage: deleted\n",
+        },
+    )
+    store = Store(os.path.join(str(tmp_path), "store"))
+    take_over(store, open_reader(root), Silent())
+    run = store.read(run_id)
+    assert (run.status, run.start_time, run.end_time, run.user) == ("FAILED", 5, 9, "me")
+    assert [tuple(point) for point in store.history(run_id, "a/b").points] == [
+        (0.5, 1000, 0),
+        (0.25, 1001, 1),
+    ]
+    assert run.params == {"p": "x"}
+    assert run.artifacts["f.bin"]["size"] == 2
+    gone = store.experiment_by_name("gone")
+    assert gone is not None
+    assert gone.lifecycle == "deleted"
+
+
+def test_what_cannot_be_imported(tmp_path: object) -> None:
+    folder = make_tree(str(tmp_path), {"text.db": "no database", "empty/x": ""})
+    for source in ("nothing", f"{folder}/text.db", f"{folder}/empty"):
+        with pytest.raises(InputError):
+            open_reader(source)
+    assert proj("import", f"{folder}/empty").code == 2
+    assert proj("import").code == 2
