@@ -51,7 +51,7 @@ def open_store(given: str = "", quiet: bool = False) -> Store:
 def project_here() -> str:
     """Name of the project in the working folder; of a folder without one the name that a run there would have."""
     from runner.cli.terminal import Terminal
-    from runner.running.run import load_project
+    from runner.running.planning import load_project
     from runner.sources import fetch
 
     try:

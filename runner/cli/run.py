@@ -7,8 +7,9 @@ import sys
 from typing import Any
 
 from runner.cli.options import Option
+from runner.host.interrupts import Interrupts
 from runner.running.plan import Outcome, Plan, Request
-from runner.running.run import Instead, run
+from runner.running.run import run
 
 __all__ = ["OPTIONS", "command", "say"]
 
@@ -81,7 +82,8 @@ def command(values: dict[str, Any]) -> int:
         real_stdout = os.dup(1)
         os.dup2(2, 1)  # the command writes to our fd 1
     try:
-        outcome = run(request, report, _instead(request))
+        with Interrupts():
+            outcome = run(request, report)
     finally:
         if real_stdout >= 0:
             os.dup2(real_stdout, 1)
@@ -95,14 +97,6 @@ def command(values: dict[str, Any]) -> int:
     report.phases(outcome.phases)
     say(outcome, report)
     return outcome.exit_code
-
-
-def _instead(request: Request) -> Instead | None:
-    if not (request.cached or request.explain):
-        return None
-    from runner.running.cached import take_over
-
-    return take_over
 
 
 def say(outcome: Outcome, report: Any) -> None:

@@ -14,10 +14,11 @@ from runner.project import reading
 from runner.project.entry_point import entry_point
 from runner.reproduction.bundle.supplies import NONE, Supplies
 from runner.reproduction.clean_room import Room
-from runner.running.origin import REPLAY
 from runner.running.plan import Origin, Outcome, Plan, Request
+from runner.running.planning import backend_options
 from runner.running.recorded import CannotRunError, Recorded
-from runner.running.run import Phases, backend_options, execute
+from runner.running.replay import REPLAY
+from runner.running.run import run
 from runner.running.variables import ALLOWED, HIDDEN
 from runner.tracking.store import Store
 from runner.values import Checkout, EntryPoint, Json, Report
@@ -42,7 +43,10 @@ class Changes(NamedTuple):
 
 def make(recorded: Recorded, room: Room, changes: Changes, report: Report) -> Outcome:
     """Makes the run again, as a run of its own."""
-    return execute(plan(recorded, room, changes), None, Phases(), report)
+    planned = plan(recorded, room, changes)
+    outcome = run(planned.request, report, planned)
+    assert isinstance(outcome, Outcome)  # noqa: S101 - it is no dry run
+    return outcome
 
 
 def plan(recorded: Recorded, room: Room, changes: Changes) -> Plan:

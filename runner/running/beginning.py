@@ -9,11 +9,29 @@ from runner.errors import InputError, ProjError
 from runner.host import machine
 
 if TYPE_CHECKING:
-    from runner.running.plan import Plan
+    from runner.running.plan import Plan, Request
     from runner.tracking.fold import Run
     from runner.tracking.store import Store
 
-__all__ = ["begun", "continued", "experiment_of"]
+__all__ = ["begun", "continued", "experiment_of", "options_of"]
+
+# Fields of a Request that decide how the command runs, and are not told by another part of the record.
+OPTIONS = (
+    "env_manager",
+    "env",
+    "python",
+    "strict_python",
+    "groups",
+    "extras",
+    "isolated",
+    "docker_args",
+    "build_image",
+    "backend",
+    "timeout",
+    "grace",
+    "extra",
+    "seed",
+)
 
 
 def begun(plan: Plan, parent: str) -> dict[str, Any]:
@@ -134,3 +152,19 @@ def user_tags(given: tuple[str, ...]) -> dict[str, str]:
             raise InputError(f"--tag {text!r} is not NAME=VALUE")
         tags[name] = value
     return tags
+
+
+def options_of(request: Request) -> dict[str, Any]:
+    """For the record: the OPTIONS that are not as by default."""
+    defaults = request._field_defaults
+    given = {name: getattr(request, name) for name in OPTIONS}
+    found = {name: value for name, value in given.items() if value != defaults[name]}
+    if "docker_args" in found:
+        found["docker_args"] = [_without_value(text) for text in found["docker_args"]]
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
+
+
+def _without_value(text: str) -> str:
+    """`e=TOKEN=abc` -> `e=TOKEN`: docker takes the value from the caller, and the record has no secret."""
+    name, sign, value = text.partition("=")
+    return f"{name}={value.partition('=')[0]}" if sign and name in ("e", "env") else text

@@ -49,6 +49,7 @@ class Request(NamedTuple):
     cached: bool = False
     explain: bool = False
     extra: tuple[str, ...] = ()
+    parent: str = ""  # run id of the run that starts this one; "": by PROJ_RUN_ID
 
 
 class Origin(NamedTuple):
