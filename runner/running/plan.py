@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from runner.errors import InputError
 from runner.parameters.resolve import Resolved
 from runner.values import Checkout, CodeState, EntryPoint, EnvironmentSpec, Json, Project
 
@@ -94,6 +95,48 @@ class Plan(NamedTuple):
             "backend": self.request.backend,
             "command": self.parameters.shown,
         }
+
+    @property
+    def source(self) -> dict[str, str]:
+        """Section `source` of the record."""
+        checkout = self.checkout
+        section = {
+            "uri": checkout.uri,
+            "kind": checkout.kind,
+            "repository": checkout.repository,
+            "version": checkout.version,
+            "commit": checkout.commit,
+            "branch": checkout.branch,
+            "subdirectory": checkout.subdirectory,
+            "directory": "" if checkout.temporary else checkout.directory,
+        }
+        return {key: value for key, value in section.items() if value}
+
+    def tags(self, parent: str) -> dict[str, str]:
+        """Those that `mlflow run` sets, so that its clients and pages know the run, and the user's. InputError."""
+        checkout = self.checkout
+        tags = {
+            "mlflow.source.name": checkout.uri,
+            "mlflow.source.type": "PROJECT",
+            "mlflow.project.entryPoint": self.entry_point.name,
+            "mlflow.project.backend": self.request.backend,
+            "mlflow.source.git.commit": checkout.commit,
+            "mlflow.source.git.repoURL": checkout.repository,
+            "mlflow.source.git.branch": checkout.branch if checkout.version else "",
+            "mlflow.project.env": "" if self.specification.kind == "system" else self.specification.kind,
+            "mlflow.parentRunId": parent,
+        }
+        return {key: value for key, value in tags.items() if value} | user_tags(self.request.tags)
+
+
+def user_tags(given: tuple[str, ...]) -> dict[str, str]:
+    tags = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            raise InputError(f"--tag {text!r} is not NAME=VALUE")
+        tags[name] = value
+    return tags
 
 
 class Outcome(NamedTuple):
