@@ -11,6 +11,7 @@ from runner.backends.base import CANCEL
 from runner.errors import ProjError, StoreError
 from runner.host import machine
 from runner.host.interrupts import Shield
+from runner.host.namespace import outside
 from runner.running import beginning
 from runner.running.plan import Outcome, Plan
 from runner.running.variables import chosen
@@ -139,7 +140,8 @@ class Record:
             {
                 "type": "command",
                 "command": plan.parameters.shown,
-                "directory": plan.checkout.directory,
+                "directory": plan.directory,
+                "stdin": plan.origin.stdin or machine.standard_input(),
                 "variables": chosen(variables, plan.parameters.variables.values()),
                 **({"options": options} if options else {}),
             }
@@ -152,9 +154,10 @@ class Record:
             return
         from runner.data.outputs import collect, filled
 
-        texts, directory = self._plan.parameters.texts, self._plan.checkout.directory
+        plan, binds = self._plan, self._plan.origin.binds
+        found = [outside(each, binds) for each in filled(patterns, plan.parameters.texts)]
         try:
-            for pattern in collect(self.writer, filled(patterns, texts), directory):
+            for pattern in collect(self.writer, found, plan.checkout.directory):
                 self._report.warn(f"the command wrote no output {pattern}")
         except (ProjError, OSError) as error:  # the command has run, however its files are
             self._report.warn(f"the outputs cannot be kept: {error}")
