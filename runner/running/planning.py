@@ -8,6 +8,7 @@ from typing import Any
 from runner import backends, environments, paths
 from runner.errors import InputError
 from runner.host import memo
+from runner.host.files import now
 from runner.parameters.resolve import assignments, load_file, resolve
 from runner.project.entry_point import entry_point
 from runner.project.plain import from_plain, to_plain
@@ -52,9 +53,10 @@ def load_project(checkout: Checkout) -> Project:
         return from_plain(kept)._replace(directory=checkout.directory)
     from runner.project import files, reading
 
+    began = now()
     loaded = reading.load(checkout.directory)
     watched = [] if subject else files.files(checkout.directory)
-    memo.keep("project", subject or checkout.directory, watched, to_plain(loaded))
+    memo.keep("project", subject or checkout.directory, watched, to_plain(loaded), began)
     return loaded
 
 
