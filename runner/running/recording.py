@@ -22,6 +22,7 @@ from runner.tracking.store import Store
 from runner.values import Activation, CodeState, Ended, Environment, Job, Report
 
 if TYPE_CHECKING:
+    from runner.text.secrets import Secrets
     from runner.tracking.mlflow.follower import Follower
     from runner.tracking.writer import RunWriter
 
@@ -39,9 +40,6 @@ class Recorder:
         self._writer = writer
         self.name = name
         self._experiment_id = experiment_id
-        self._secrets: tuple[bytes, ...] = tuple(
-            value.encode("utf-8", "surrogateescape") for value in plan.parameters.variables.values()
-        )
         self._capture: snapshot.Capture | None = None
         self._keeping, self._noting = allocate_lock(), allocate_lock()
         self.run_id = writer.run_id
@@ -57,19 +55,21 @@ class Recorder:
     def start(cls, plan: Plan, store: Store) -> Recorder:
         """Writes the first events: from here on the run exists, and is RUNNING."""
         request = plan.request
+        secrets = secrets_of(plan)
         if request.run_id:
             from runner.running.reconcile import current
 
             run = current(store, store.resolve(request.run_id))
             events = facts.continued(plan, run)
-            writer = store.open_run(run.run_id)
+            writer = store.open_run(run.run_id, secrets)
             forget_cancel(writer.directory)
             writer.append(*events)
             return cls(plan, store, writer, request.run_name or run.name, run.experiment_id)
         experiment = facts.experiment_of(request.experiment_id, request.experiment_name, store)
         parent = os.environ.get("PROJ_RUN_ID", "")
         name = request.run_name or random_name()
-        writer = store.create_run(experiment, name=name, parent=parent, **facts.begun(plan, parent))
+        begun = facts.begun(plan, parent)
+        writer = store.create_run(experiment, name=name, parent=parent, secrets=secrets, **begun)
         if plan.origin.relation:
             writer.append({"type": "link", "relation": plan.origin.relation, "run_id": plan.origin.run_id})
         return cls(plan, store, writer, name, experiment)
@@ -224,10 +224,11 @@ class Recorder:
 
     def connect(self) -> None:
         if self._endpoint is not None:
-            self._endpoint.accept(self._store.root, self.run_id)
+            self._endpoint.accept(self._store.root, self.run_id, self._writer.log.secrets)
 
     def masked(self) -> tuple[bytes, ...]:
-        return self._secrets
+        secrets = self._writer.log.secrets
+        return secrets.as_bytes() if secrets else ()
 
     # ---- the end -------------------------------------------------------------------------------------------
 
@@ -310,6 +311,16 @@ class Recorder:
             duration=round(duration, 4),
             phases={name: round(value, 5) for name, value in phases.items()},
         )
+
+
+def secrets_of(plan: Plan) -> Secrets | None:
+    """The secret parameters of a run, and of one around it."""
+    names = (*plan.parameters.variables, *os.environ)
+    if not any(name.startswith("PROJ_SECRET_") for name in names):
+        return None
+    from runner.text.secrets import around
+
+    return around(os.environ, plan.parameters.variables.values())
 
 
 def short(run_id: str) -> str:

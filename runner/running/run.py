@@ -223,8 +223,10 @@ def inherited_manager(request: Request) -> str:
 
 
 def backend_options(request: Request) -> dict[str, Any]:
-    """`--backend-config` (JSON file or text) with --timeout and --grace."""
+    """`--backend-config` (JSON file or text) with --timeout and --grace, these in seconds."""
     import json
+
+    from runner.text.units import seconds
 
     options: dict[str, Any] = {}
     text = request.backend_config
@@ -241,20 +243,9 @@ def backend_options(request: Request) -> dict[str, Any]:
         if not isinstance(options, dict):
             raise InputError("--backend-config is not a JSON object", 'such as \'{"timeout": "2h"}\'')
     for name in ("timeout", "grace"):
-        given = getattr(request, name)
+        given, where = getattr(request, name), f"--{name}"
+        if not given and name in options:
+            given, where = str(options[name]), f"--backend-config: {name}"
         if given:
-            options[name] = seconds(given, f"--{name}")
+            options[name] = seconds(given, where)
     return options
-
-
-def seconds(text: str, what: str) -> float:
-    """90, 90s, 30m, 2h, 1d -> seconds."""
-    unit = {"s": 1, "m": 60, "h": 3600, "d": 86400}.get(text[-1:])
-    number = text[:-1] if unit else text
-    try:
-        value = float(number) * (unit or 1)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
-        raise InputError(f"{what} {text!r} is not a time", "such as 90, 30m, 2h or 1d")
-    return value
