@@ -30,7 +30,7 @@ ON = ("RUNNING", "SCHEDULED")
 
 def command(values: dict[str, Any]) -> int:
     """End runs: each command is asked first, and killed after the grace that its run was started with."""
-    from runner.running.planning import seconds
+    from runner.text.units import seconds
 
     given = reference.take(values)
     if not given["runs"]:

@@ -104,7 +104,7 @@ def lock(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], repo
 def _without_credentials(known: Mapping[str, Any]) -> Any:
     import json
 
-    from runner.environments.python.indexes import redact
+    from runner.text.credentials import redact
 
     return json.loads(redact(json.dumps(known)))
 

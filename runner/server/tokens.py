@@ -10,15 +10,13 @@ import hashlib
 import hmac
 import json
 import os
-import re
 from typing import Any, NamedTuple
 
 from runner.errors import InputError, StoreError
 from runner.host import files
+from runner.text.units import seconds
 
 __all__ = ["Token", "Tokens", "create", "expiry", "listing", "revoke"]
-
-UNITS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000, "y": 365 * 86_400_000}
 
 
 class Token(NamedTuple):
@@ -120,10 +118,7 @@ def expiry(text: str, now: int) -> int:
     """Milliseconds since the epoch of `30d`, `12h`, ... from now; 0 for `never`."""
     if text in ("", "never"):
         return 0
-    match = re.fullmatch(r"(\d{1,5})([mhdwy])", text)
-    if match is None:
-        raise InputError(f"--expires {text!r} is not understood", "30d, 12h, 1y, or never")
-    return now + int(match[1]) * UNITS[match[2]]
+    return now + int(seconds(text, "--expires") * 1000)
 
 
 class Tokens:

@@ -15,8 +15,8 @@ from typing import Any
 from runner import __version__, paths
 from runner.errors import SourceError
 from runner.host import files
-from runner.sources.credentials import Credentials, split
 from runner.sources.unpack import MOST_BYTES
+from runner.text.credentials import Credentials, split
 from runner.values import Report, Step
 
 __all__ = ["download"]

@@ -6,10 +6,10 @@ import os
 from collections.abc import Sequence
 from urllib.parse import quote, unquote
 
-from runner.environments.conda.channels import redact
 from runner.environments.conda.lock import Package
 from runner.errors import EnvironmentFailure
 from runner.host.files import digest
+from runner.text.credentials import redact
 from runner.values import Report
 
 __all__ = ["LOCK", "at_hand", "fetch"]

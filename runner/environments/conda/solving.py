@@ -8,10 +8,11 @@ from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
 from runner import paths
-from runner.environments.conda.channels import Settings, redact
+from runner.environments.conda.channels import Settings
 from runner.environments.conda.lock import Package
 from runner.errors import EnvironmentFailure
 from runner.host.files import digest
+from runner.text.credentials import redact
 from runner.values import Report, Step
 
 __all__ = ["download", "install", "solve"]

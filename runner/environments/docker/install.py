@@ -17,6 +17,7 @@ from runner.environments.python.virtualenv import BINARY
 from runner.errors import EnvironmentFailure
 from runner.host import process
 from runner.host.files import exclusive
+from runner.text.credentials import redact
 from runner.values import Json, Report, Step
 
 __all__ = ["clear", "ensure"]
@@ -251,7 +252,7 @@ def _followed(chunks: Any, step: Step) -> Sequence[str]:
     for chunk in chunks:
         *lines, rest = (rest + chunk.decode("utf-8", "replace")).split("\n")
         for line in filter(str.strip, lines):
-            text = indexes.redact(line.rstrip())
+            text = redact(line.rstrip())
             last = [*last[-29:], text]
             step.update(text)
     return last

@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from runner.environments.python.indexes import redact
 from runner.environments.python.wanted import text_of
 from runner.errors import InputError
 from runner.host.files import Hash, digest
+from runner.text.credentials import redact
 from runner.values import Json
 
 __all__ = ["Flat", "Local", "expanded", "flatten", "tree_files"]
