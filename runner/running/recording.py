@@ -180,7 +180,7 @@ class Recorder:
                 result[name] = value
         result.update(self._plan.parameters.variables)
         self._endpoint = self._bind(activation)
-        result.update(self._endpoint.variables(self.run_id, self._experiment_id))
+        result.update(self._endpoint.variables(self.run_id, self._experiment_id, store_root=self._store.root))
         return result
 
     def _bind(self, activation: Activation) -> endpoint.Endpoint:

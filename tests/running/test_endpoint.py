@@ -121,8 +121,8 @@ def raw(world: World, data: bytes, wait: float = 5) -> bytes:
     ("data", "status"),
     [
         (b"nonsense\r\n\r\n", b"400"),
-        (b"GET / HTTP/9.9\r\n\r\n", b"505"),
-        (b"BREW / HTTP/1.1\r\n\r\n", b"501"),
+        (b"GET / HTTP/9.9\r\n\r\n", b"400"),
+        (b"BREW / HTTP/1.1\r\n\r\n", b"400"),
         (b"GET /health HTTP/1.1\r\nbad header\r\n\r\n", b"400"),
         (b"GET /health HTTP/1.1\r\nA : b\r\n\r\n", b"400"),
         (b"GET /health HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", b"400"),
@@ -135,7 +135,10 @@ def raw(world: World, data: bytes, wait: float = 5) -> bytes:
             ),
             b"400",
         ),
-        (b"POST /api/2.0/mlflow/runs/search HTTP/1.1\r\nContent-Length: 999999999999\r\n\r\n", b"413"),
+        (
+            b"POST /api/2.0/mlflow/runs/search HTTP/1.1\r\nHost: a\r\nContent-Length: 999999999999\r\n\r\n",
+            b"413",
+        ),
         (b"GET /health HTTP/1.1\r\nX: " + b"x" * 40_000 + b"\r\n\r\n", b"431"),
     ],
 )
@@ -143,7 +146,7 @@ def test_requests_that_are_none(world: World, data: bytes, status: bytes) -> Non
     answer = raw(world, data.replace(b"TOKEN", world.endpoint.token.encode()))
     assert answer.split(b" ", 2)[1] == status, answer
     assert b'"error_code"' in answer
-    assert b"Connection: close" in answer
+    assert b"connection: close" in answer.lower()
     assert world.client.call("GET", "/health").status == 200
 
 
@@ -162,9 +165,9 @@ def test_requests_in_one_piece_are_answered_in_order(world: World) -> None:
 
 def test_a_request_that_comes_byte_by_byte(world: World) -> None:
     with socket.create_connection(("127.0.0.1", world.endpoint.port), timeout=5) as link:
-        for byte in b"GET /health HTTP/1.1\r\nConnection: close\r\n\r\n":
+        for byte in b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n":
             link.sendall(bytes([byte]))
-        assert link.recv(4096).endswith(b"OK")
+        assert link.makefile("rb").read().endswith(b"OK")
 
 
 def test_many_idle_connections(world: World) -> None:
