@@ -125,7 +125,7 @@ class Entrance:
         self._gate = gate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] not in OPEN:
+        if scope["type"] == "http" and not (scope["path"] in OPEN and scope["method"] in ("GET", "HEAD")):
             state = scope["state"]
             exchange: Exchange = state["exchange"]
             exchange.entry = state["entry"] = self._gate.enter(exchange.head)

@@ -28,6 +28,7 @@ SLOWEST = 256  # bytes a second of a body
 LINGER = 1.0  # s, for a client to read why it was refused
 PIPELINED = 64  # requests that may wait on one connection
 FRAMING = 16  # bytes around one byte of a body: chunks may be small, but not all frame
+SLICE = 16 * 1024  # bytes that are parsed before we look what they were
 SINGLE = frozenset((b"host", b"content-length", b"transfer-encoding", b"content-type", b"authorization"))
 HOST = re.compile(rb"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*")
 TARGET = re.compile(rb"(?:/|https?://)[!\"$-~]*")
@@ -54,6 +55,9 @@ class Wire(HttpToolsProtocol):
         self._taken = 0  # bytes of the current body
         self._heading = 0  # bytes of the current head
         self._frame = 0  # bytes of the current message that are not its body
+        self._length = 0  # of the current body, if it was told
+        self._first = b""  # line of the current head
+        self._by_line = self._seen = True
         self._unsent = 0
         self._refusal = b""  # nothing more is read; this is sent when its turn comes
         self._dropped_at = 0.0
@@ -101,17 +105,20 @@ class Wire(HttpToolsProtocol):
     # ---- reading
 
     def data_received(self, data: bytes) -> None:
-        if self._refusal:
-            return
-        self._unset_keepalive_if_required()
         self._last = self.loop.time()
+        self._unset_keepalive_if_required()
+        for start in range(0, len(data), SLICE):
+            if not self._refusal:
+                self._feed(data[start : start + SLICE])
+
+    def _feed(self, data: bytes) -> None:
         self._frame += len(data)
         while data:
+            piece, data = self._part(data)
             try:
-                self.parser.feed_data(data)
-                data = b""
+                self.parser.feed_data(piece)
             except httptools.HttpParserUpgrade as upgrade:
-                data = self._without_upgrade() + data[upgrade.args[0] :]
+                data = self._without_upgrade() + piece[upgrade.args[0] :] + data
             except httptools.HttpParserError as problem:
                 cause = problem.__context__
                 if not isinstance(cause, RefusedError):
@@ -124,11 +131,23 @@ class Wire(HttpToolsProtocol):
             else:
                 self._refuse(400, "There is too much around the body of the request.")
 
+    def _part(self, data: bytes) -> tuple[bytes, bytes]:
+        """A head is parsed by line, a body of known length by itself: so that each first line is seen as it came."""
+        self._by_line = self._reading != BODY
+        if self._by_line:
+            size = data.find(b"\n") + 1 or len(data)
+            if self._reading == IDLE or not self._first.endswith(b"\n"):
+                self._first += data[:size]
+        else:
+            size = self._length - self._taken if self._length else len(data)
+        return data[:size], data[size:]
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._reading = HEAD
         self._since = self._last
         self._taken = self._heading = 0
+        self._seen = self._by_line  # not behind a chunked body in the same piece
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
@@ -146,7 +165,7 @@ class Wire(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._check_head()
-        if self.parser.should_upgrade():  # comes again without it
+        if self.parser.should_upgrade():
             return
         self.scope["state"]["closed"] = self.transport.is_closing
         super().on_headers_complete()
@@ -159,10 +178,11 @@ class Wire(HttpToolsProtocol):
                 if name in found:
                     raise RefusedError(400, f"The header {name.decode()} is there twice.")
                 found[name] = value
+        first = b"%s %s HTTP/%s\r\n" % (self.parser.get_method(), self.url, version.encode())
         if version not in ("1.1", "1.0") or self.parser.get_method() == b"CONNECT":
             raise RefusedError(400, "Only HTTP/1.1 is spoken here.")
-        if not TARGET.fullmatch(self.url):
-            raise RefusedError(400, "The request target is malformed.")
+        if not TARGET.fullmatch(self.url) or (self._seen and self._first.removeprefix(b"\r\n") != first):
+            raise RefusedError(400, "The request line is malformed.")
         host, encoding = found.get(b"host", b""), found.get(b"transfer-encoding")
         if not HOST.fullmatch(host) or not (host or version == "1.0"):
             raise RefusedError(400, "A request needs one Host.")
@@ -170,6 +190,7 @@ class Wire(HttpToolsProtocol):
             raise RefusedError(400, "The transfer encoding is not known.")
         if len(self.pipeline) >= PIPELINED:
             raise RefusedError(400, "Too many requests wait on this connection.")
+        self._length = int(found.get(b"content-length", 0))
 
     def on_body(self, body: bytes) -> None:
         self._taken += len(body)
@@ -177,14 +198,14 @@ class Wire(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        if self.parser.should_upgrade():
-            return
-        super().on_message_complete()
         self._reading = IDLE
-        self._frame = 0
+        self._first = b""
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
+            self._frame = 0
 
     def _without_upgrade(self) -> bytes:
-        """The head again. We upgrade to nothing, which is allowed; the parser would take no body with it."""
+        """The head once more. We upgrade to nothing, which is allowed; the parser takes no body with it."""
         lines = [b"%s %s HTTP/1.1" % (self.parser.get_method(), self.url)]
         lines += [b"%s: %s" % each for each in self.headers if each[0] != b"upgrade"]
         return b"\r\n".join(lines) + b"\r\n\r\n"
