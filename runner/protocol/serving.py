@@ -71,12 +71,18 @@ class Server(uvicorn.Server):
         self._call(lambda: asyncio.ensure_future(self._listen()))
 
     def unlisten(self, listener: socket.socket) -> None:
-        self._call(lambda: self._unlisten(listener.fileno()))
+        """Nobody is connected by this socket any more."""
+        done = threading.Event()
+        if self._call(lambda: self._unlisten(listener, done)):
+            done.wait(LOOK)
 
-    def _call(self, work: Callable[[], object]) -> None:
-        if self._loop is not None:
-            with contextlib.suppress(RuntimeError):  # it has ended
+    def _call(self, work: Callable[[], object]) -> bool:
+        try:
+            if self._loop is not None:
                 self._loop.call_soon_threadsafe(work)
+        except RuntimeError:  # it has ended
+            return False
+        return self._loop is not None
 
     # ---- in the thread
 
@@ -115,10 +121,11 @@ class Server(uvicorn.Server):
             listener.listen(WAITING)
             self.servers.append(server)
 
-    def _unlisten(self, number: int) -> None:
+    def _unlisten(self, listener: socket.socket, done: threading.Event) -> None:
         for server in self.servers:
-            if number in (each.fileno() for each in server.sockets):
+            if listener.fileno() in (each.fileno() for each in server.sockets):
                 server.close()
+        done.set()
 
     async def main_loop(self) -> None:
         while not self.should_exit:

@@ -94,8 +94,7 @@ class _Process:
         return self.service
 
     def leave(self, endpoint: Endpoint) -> None:
-        listener = endpoint.listener
-        service = self.loaded() if listener.served else None
+        listener, service = endpoint.listener, self.loaded()
         with self.lock:
             if self.runs.pop(endpoint.token, None) is None:
                 return  # closed before
