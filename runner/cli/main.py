@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from runner import __version__
-from runner.cli.commands import COMMANDS
+from runner.cli.commands import COMMANDS, load
 from runner.errors import InputError, ProjError
 
 __all__ = ["entry", "main"]
@@ -111,39 +111,32 @@ def _run(words: list[str]) -> int:
 
         show_here()
         return 0
+    at = words.index("--") if "--" in words else len(words)
+    words, extra = words[:at], words[at + 1 :]
     if words and words[0] in COMMANDS:
         from runner.cli.options import find, quick
 
-        found = find(_module(words[0]), words[1:])
-        values = quick(found.options, found.words) if found else None
+        found = find(load(words[0]), words[1:])
+        values = quick(found[0].options, found[1]) if found else None
         if found and values is not None:
-            return found.function(values)
-    return _through_typer(words)
+            return found[0].call(values, extra)
+    elif words and not words[0].startswith("-"):
+        import difflib
+
+        near = difflib.get_close_matches(words[0], COMMANDS, 1)
+        meant = f" Did you mean {near[0]!r}?" if near else ""
+        raise InputError(f"there is no command {words[0]!r}.{meant}", "proj -h  shows the usage")
+    return _through_typer(words, extra)
 
 
-def _module(name: str) -> Any:
-    import importlib
-
-    return importlib.import_module(COMMANDS[name][0])
-
-
-def _through_typer(words: list[str]) -> int:
-    """Everything but the plain line of a warm command: help, other commands, mistakes."""
-    import gc
-
+def _through_typer(words: list[str], extra: list[str]) -> int:
+    """Everything but a plain line: help, completion, mistakes."""
     import typer
-
-    gc.enable()
 
     from runner.cli.application import application
 
-    extra: list[str] = []
-    if words and words[0] in COMMANDS and "--" in words and not hasattr(_module(words[0]), "app"):
-        at = words.index("--")
-        words, extra = words[:at], words[at + 1 :]
-    group = typer.main.get_command(application())
     try:
-        code = group.main(args=words, prog_name="proj", standalone_mode=False, obj={"extra": extra})
+        code = application(extra).main(args=words, prog_name="proj", standalone_mode=False)
     except SystemExit as stop:
         code = stop.code
     except typer.Abort as abort:  # made of a KeyboardInterrupt

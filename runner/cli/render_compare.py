@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from runner.cli import columns, render_values
+from runner.cli import columns, output, render_values
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
@@ -45,13 +45,9 @@ class Difference(NamedTuple):
         texts = [_text(self.key, value) for value in self.values]
         if self.group not in ("metrics", "resources", "run"):
             return tuple(texts)
-        first = self.values[0]
-        return (
-            texts[0],
-            *(
-                f"{text}{_delta(self.key, first, value)}"
-                for text, value in zip(texts[1:], self.values[1:], strict=True)
-            ),
+        first = self.values[0]  # which is at no distance from itself
+        return tuple(
+            text + _delta(self.key, first, value) for text, value in zip(texts, self.values, strict=True)
         )
 
 
@@ -135,10 +131,10 @@ def packages(root: str, run: Run) -> dict[str, str]:
             text = file.read()
     except OSError:
         return {}
-    found = {}
+    found: dict[str, str] = {}
     for pattern in (REQUIREMENT, PYLOCK, CONDA):
         found.update(
-            {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in pattern.findall(text)}
+            (re.sub(r"[-_.]+", "-", name).lower(), version) for name, version in pattern.findall(text)
         )
     return dict(sorted(found.items()))
 
@@ -173,9 +169,7 @@ def _state(before: str | None, now: str | None) -> str | None:
 def as_json(runs: Sequence[Run], found: Iterable[Difference]) -> dict[str, Any]:
     groups: dict[str, dict[str, list[Any]]] = {}
     for each in found:
-        values = [
-            render_values.json_number(value) if isinstance(value, float) else value for value in each.values
-        ]
+        values = [render_values.json_number(it) if isinstance(it, float) else it for it in each.values]
         groups.setdefault(each.group, {})[each.key] = values
     return {"runs": [{"run_id": run.run_id, "name": run.name} for run in runs], "differences": groups}
 
@@ -184,7 +178,6 @@ def lines(runs: Sequence[Run], found: Sequence[Difference], colour: bool, width:
     """Columns under the runs' names; long values are cut."""
     if not found:
         return ["nothing that is recorded differs"]
-    bold, off = ("\033[1m", "\033[0m") if colour else ("", "")
     left = min(max(len(each.key) for each in found) + 2, 34)
     names = [run.name for run in runs]
     most = max(12, min(WIDTH, (width - left) // len(names) - 2))
@@ -192,12 +185,12 @@ def lines(runs: Sequence[Run], found: Sequence[Difference], colour: bool, width:
         min(max(len(name), *(len(each.shown[place]) for each in found)), most)
         for place, name in enumerate(names)
     ]
-    out = [bold + " " * left + "  " + _columns(names, widths) + off]
+    out = [output.paint(f"{'':<{left}}  {_columns(names, widths)}", "1", colour)]
     group = ""
     for each in found:
         if each.group != group:
             group = each.group
-            out += ["", f"{bold}{group}{off}"]
+            out += ["", output.paint(group, "1", colour)]
         out.append(f"{'  ' + _cut(each.key, left - 2):<{left}}  {_columns(each.shown, widths)}".rstrip())
     return out
 
@@ -209,5 +202,4 @@ def _columns(values: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _cut(text: str, width: int) -> str:
-    text = render_values.safe(text)
-    return text if len(text) <= width else text[: width - 1] + "…"
+    return render_values.cut(render_values.safe(text), width)
