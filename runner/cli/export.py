@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -36,6 +37,7 @@ def command(
     from runner.cli import sync
     from runner.cli.runs import Wanted, experiment_names, select
 
+    gc.enable()
     if to_mlflow and (names or form or path != "-"):
         raise InputError("--to-mlflow sends runs as they are: it takes no --columns, --format or --output")
     if refs and (where or experiments):

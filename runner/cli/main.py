@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -16,8 +17,6 @@ __all__ = ["entry", "main"]
 
 def entry() -> None:
     """The console script. Collecting garbage and taking the interpreter apart cost a fifth of a warm run."""
-    import gc
-
     gc.disable()  # enabled again by whatever takes long
     prepare_standard_streams()
     code = main()
@@ -131,6 +130,7 @@ def _run(words: list[str]) -> int:
 
 def _through_typer(words: list[str], extra: list[str]) -> int:
     """Everything but a plain line: help, completion, mistakes."""
+    gc.enable()
     import typer
 
     from runner.cli.application import application

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runner.cli import output
 from runner.cli.options import Command, Option
 from runner.cli.terminal import Terminal
-from runner.running.plan import Outcome, Plan, Request
-from runner.running.run import Instead, run
+
+if TYPE_CHECKING:
+    from runner.running.plan import Outcome, Plan, Request
+    from runner.running.run import Instead
 
 __all__ = ["COMMAND", "say"]
 
@@ -20,6 +22,9 @@ def command(as_json: bool, quiet: bool, verbose: bool, help_params: bool, **requ
     The command's output is shown as it comes and kept in the record; `proj run` exits with the command's own code.
     What follows `--` is passed on to the command as it is.
     """
+    from runner.running.plan import Plan, Request  # help does not need them
+    from runner.running.run import run
+
     request = Request(**request_fields)
     report = Terminal(quiet, verbose)
     if help_params:
