@@ -122,14 +122,9 @@ def _containers(given: str) -> list[str]:
 
 
 def lock(
-    directory: str,
-    env_manager: str,
-    python: str,
-    groups: tuple[str, ...],
-    extras: tuple[str, ...],
-    refresh: bool,
-    offline: bool,
-) -> int:
+    directory: str, env_manager: str, python: str, groups: tuple[str, ...], extras: tuple[str, ...],
+    refresh: bool, offline: bool,
+) -> int:  # fmt: skip
     """Print the lock of a project's environment: resolved now, or kept from an earlier time."""
     from runner.cli.terminal import Terminal
     from runner.project import reading

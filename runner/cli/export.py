@@ -21,18 +21,9 @@ FORMATS = ("csv", "json", "jsonl", "parquet")
 
 
 def command(
-    refs: tuple[str, ...],
-    path: str,
-    form: str,
-    to_mlflow: str,
-    where: str,
-    order_by: tuple[str, ...],
-    experiments: tuple[str, ...],
-    names: tuple[str, ...],
-    everything: bool,
-    location: str,
-    as_json: bool,
-) -> int:
+    refs: tuple[str, ...], path: str, form: str, to_mlflow: str, where: str, order_by: tuple[str, ...],
+    experiments: tuple[str, ...], names: tuple[str, ...], everything: bool, location: str, as_json: bool,
+) -> int:  # fmt: skip
     """Write runs (all, or RUNS, or what --filter finds) with every metric, parameter and tag to a file."""
     from runner.cli import sync
     from runner.cli.runs import Wanted, experiment_names, select

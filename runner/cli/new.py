@@ -15,14 +15,9 @@ __all__ = ["COMMAND"]
 
 
 def command(
-    words: tuple[str, ...],
-    answers: tuple[str, ...],
-    defaults: bool,
-    trust: bool,
-    catalogue: bool,
-    as_json: bool,
-    quiet: bool,
-) -> int:
+    words: tuple[str, ...], answers: tuple[str, ...], defaults: bool, trust: bool, catalogue: bool,
+    as_json: bool, quiet: bool,
+) -> int:  # fmt: skip
     """Make a new project from a template."""
     if catalogue:
         found = scaffold.templates()

@@ -75,13 +75,9 @@ def _verified(each: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def lines(
-    run: Run,
-    experiment: str,
-    children: Sequence[Run],
-    curves: Mapping[str, Sequence[Metric]],
-    width: int,
+    run: Run, experiment: str, children: Sequence[Run], curves: Mapping[str, Sequence[Metric]], width: int,
     colour: bool,
-) -> list[str]:
+) -> list[str]:  # fmt: skip
     """Groups with a heading; what is empty is left out. `curves`: points of each metric, to be drawn."""
     head = f"{output.paint(safe(run.name), '1', colour)}  {output.status(run.status, colour)}"
     seconds = columns.duration(run)

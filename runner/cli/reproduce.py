@@ -17,18 +17,9 @@ __all__ = ["COMMAND"]
 
 
 def command(
-    ref: str,
-    repeat: int,
-    tolerance: tuple[str, ...],
-    ignore: tuple[str, ...],
-    parameters: tuple[str, ...],
-    refresh: bool,
-    offline: bool,
-    anyway: bool,
-    quiet: bool,
-    location: str,
-    as_json: bool,
-) -> int:
+    ref: str, repeat: int, tolerance: tuple[str, ...], ignore: tuple[str, ...], parameters: tuple[str, ...],
+    refresh: bool, offline: bool, anyway: bool, quiet: bool, location: str, as_json: bool,
+) -> int:  # fmt: skip
     """Make a recorded run again in a clean room, and compare every metric, output and artifact.
 
     Exits with 0 when the result is identical or within the tolerance, 1 when it differs, 125 when the run cannot be

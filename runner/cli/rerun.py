@@ -11,17 +11,9 @@ __all__ = ["COMMAND"]
 
 
 def command(
-    ref: str,
-    parameters: tuple[str, ...],
-    run_name: str,
-    experiment_name: str,
-    tags: tuple[str, ...],
-    refresh: bool,
-    offline: bool,
-    quiet: bool,
-    location: str,
-    as_json: bool,
-) -> int:
+    ref: str, parameters: tuple[str, ...], run_name: str, experiment_name: str, tags: tuple[str, ...],
+    refresh: bool, offline: bool, quiet: bool, location: str, as_json: bool,
+) -> int:  # fmt: skip
     """Run a recorded run's code again, with its packages and parameters but for the changes given.
 
     The new run is linked to the old one; `proj rerun` exits with the command's own code.

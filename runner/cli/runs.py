@@ -35,19 +35,10 @@ class Wanted(NamedTuple):
 
 
 def command(
-    where: str,
-    order_by: tuple[str, ...],
-    names: tuple[str, ...],
-    limit: int,
-    since: str,
-    experiments: tuple[str, ...],
-    status: tuple[str, ...],
-    everything: bool,
-    deleted: bool,
-    location: str,
-    as_json: bool,
-    csv: bool,
-) -> int:
+    where: str, order_by: tuple[str, ...], names: tuple[str, ...], limit: int, since: str,
+    experiments: tuple[str, ...], status: tuple[str, ...], everything: bool, deleted: bool, location: str,
+    as_json: bool, csv: bool,
+) -> int:  # fmt: skip
     """List runs: those of the project in this folder first, then the others.
 
     FILTER is MLflow's search grammar: metrics.rmse < 0.8 and params.model = 'ridge' and tags.team = 'x' and

@@ -25,18 +25,9 @@ def _folder(given: str) -> str:
 
 
 def serve(
-    host: str,
-    port: int,
-    location: str,
-    workers: int,
-    certificate: str,
-    key: str,
-    allowed_host: tuple[str, ...],
-    access_log: str,
-    rate: float,
-    index: str,
-    max_upload: int,
-) -> int:
+    host: str, port: int, location: str, workers: int, certificate: str, key: str,
+    allowed_host: tuple[str, ...], access_log: str, rate: float, index: str, max_upload: int,
+) -> int:  # fmt: skip
     """Serve a store to MLflow clients, until it is interrupted."""
     from runner.server import team
 

@@ -13,13 +13,9 @@ __all__ = ["COMMAND"]
 
 
 def command(
-    source: str,
-    experiments: tuple[str, ...],
-    artifacts: str,
-    no_artifacts: bool,
-    location: str,
+    source: str, experiments: tuple[str, ...], artifacts: str, no_artifacts: bool, location: str,
     as_json: bool,
-) -> int:
+) -> int:  # fmt: skip
     """Take runs over from MLflow: parameters, metrics with their histories, tags, datasets, artifacts."""
     from runner.tracking.mlflow.readers import open_reader
     from runner.tracking.mlflow.takeover import take_over
