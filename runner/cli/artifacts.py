@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 
-from runner.cli import output, reference, render_values
+from runner.cli import output, reference
 from runner.cli.options import Command, Group, Option
 from runner.errors import InputError
+from runner.text import units
 from runner.tracking import artifacts
 
 __all__ = ["COMMAND"]
@@ -20,7 +21,7 @@ def ls(ref: str, path: str, location: str, as_json: bool) -> int:
         place = artifacts.where(store, run.run_id)
     digests = {path: str(facts.get("digest", "")) for path, facts in run.artifacts.items()}
     files = [{"path": each.path, "size": each.size, "digest": digests.get(each.path, "")} for each in found]
-    size = render_values.size if output.is_terminal() else str
+    size = units.size if output.is_terminal() else str
     rows = [(each.path, size(each.size), digests.get(each.path, "")[:19]) for each in found]
     table = output.table(("path", "size", "digest"), rows, right=("size",))
     return output.result(as_json, {"location": place, "files": files}, table)

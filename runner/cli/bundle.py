@@ -5,10 +5,9 @@ from __future__ import annotations
 from runner.cli import output, reference
 from runner.cli.options import Command, Option
 from runner.errors import InputError
+from runner.text.units import byte_count, size
 
 __all__ = ["COMMAND"]
-
-UNITS = {"k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 
 
 def command(
@@ -20,9 +19,9 @@ def command(
     Run RO-Crate, which archives understand.
     """
     from runner.cli.terminal import Terminal
-    from runner.reproduction.bundle.pack import make, readable
+    from runner.reproduction.bundle.pack import make
 
-    limit = _size(max_input)
+    limit = byte_count(max_input, "--max-input")
     with reference.open_store(location, quiet=True) as store:
         run = reference.find(store, ref)
         path = file or f"{run.name}.zip"
@@ -30,16 +29,7 @@ def command(
             raise InputError(f"-o {path}: the name of a bundle ends in .zip")
         found = make(store, run.run_id, path, limit, not no_packages, Terminal(quiet=quiet))
     lines = [f"not in it: {each}" for each in found.lacking]
-    return output.result(as_json, found, [*lines, f"{path}: {found.members} files, {readable(found.size)}"])
-
-
-def _size(text: str) -> int:
-    unit = UNITS.get(text.rstrip("B")[-1:], 1)
-    number = text.rstrip("B").rstrip("kMG")
-    try:
-        return int(float(number) * unit)
-    except (ValueError, OverflowError):
-        raise InputError(f"--max-input {text} is not a size", "such as 500M or 2G") from None
+    return output.result(as_json, found, [*lines, f"{path}: {found.members} files, {size(found.size)}"])
 
 
 COMMAND = Command(command, (

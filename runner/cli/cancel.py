@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from runner.cli import output, reference
 from runner.cli.options import Command, Option
 from runner.errors import InputError, ProjError
+from runner.host import files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +25,7 @@ ON = ("RUNNING", "SCHEDULED")
 def command(refs: tuple[str, ...], wait: str, location: str, as_json: bool) -> int:
     """End runs: each command is asked first, and killed after the grace that its run was started with."""
     from runner.cli.render_run import as_json as plain
-    from runner.running.run import seconds
+    from runner.text.units import seconds
 
     if not refs:
         raise InputError("which run?", "proj cancel RUN")
@@ -60,11 +61,8 @@ def ask(store: Store, run: Run) -> None:
     from runner.tracking.store import user_name
 
     path = os.path.join(store.run_directory(run.run_id), CANCEL)
-    draft = f"{path}.{os.getpid()}"
     try:
-        with open(draft, "w", encoding="utf-8") as file:
-            file.write(f"{user_name()}@{os.uname().nodename}")
-        os.replace(draft, path)
+        files.write(path, f"{user_name()}@{os.uname().nodename}")
     except OSError as error:
         raise ProjError(f"the run {run.name} cannot be told to end: {error.strerror}") from None
     supervisor = run.sections.get("supervisor", {})

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from runner.cli import render_values as show
+from runner.cli.render_values import plain, safe
 from runner.errors import InputError
+from runner.text import units
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
@@ -37,7 +38,7 @@ ATTRIBUTES: dict[str, Callable[[Run], Any]] = {
     "cpu_time": lambda run: run.sections.get("resources", {}).get("cpu_time"),
 }
 EYES: dict[str, Callable[[Any], str]] = {
-    "started": show.ago, "ended": show.ago, "duration": show.took, "cpu_time": show.took, "peak_memory": show.size,
+    "started": units.ago, "ended": units.ago, "duration": units.duration, "cpu_time": units.duration, "peak_memory": units.size,
     "commit": lambda commit: commit[:10],
 }  # fmt: skip
 NUMERIC = ("duration", "exit_code", "peak_memory", "cpu_time")
@@ -80,7 +81,7 @@ def shown(run: Run, name: str, experiments: Mapping[str, str]) -> str:
         return experiments.get(found, found)
     if name in EYES:
         return "" if found is None else EYES[name](found)
-    return show.safe(show.plain(found)).replace("\n", " ")
+    return safe(plain(found)).replace("\n", " ")
 
 
 def flat(run: Run, name: str, experiments: Mapping[str, str]) -> str:
@@ -89,8 +90,8 @@ def flat(run: Run, name: str, experiments: Mapping[str, str]) -> str:
     if name == "experiment":
         return experiments.get(found, found)
     if name in ("started", "ended"):
-        return show.iso(found)
-    return repr(found) if isinstance(found, float) else show.plain(found)
+        return units.iso(found)
+    return repr(found) if isinstance(found, float) else plain(found)
 
 
 def usual(runs: Sequence[Run]) -> list[str]:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
 from itertools import chain
 
 from runner import environments
 from runner.cli import output, reference
 from runner.cli.options import Command, Group, Option
-from runner.cli.render_values import ago, size
 from runner.environments import cache, maintenance
 from runner.environments.python.packages import changes, difference, packages
 from runner.errors import InputError
+from runner.text.units import ago, byte_count, seconds, size
 
 __all__ = ["COMMAND"]
-
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 def ls(as_json: bool) -> int:
@@ -88,8 +85,10 @@ def rm(keys: tuple[str, ...], everything: bool) -> int:
 
 def gc(older_than: str, max_size: str, location: str, as_json: bool) -> int:
     """Remove environments that were not used for long (30 days, unless told), and what killed builds and runs left."""
-    age = _seconds(older_than or ("" if max_size else "30d"))
-    removed = maintenance.collect(older_than=age, max_size=_size(max_size) if max_size else None)
+    text = older_than or ("" if max_size else "30d")
+    age = seconds(text, "--older-than") if text else None
+    most = byte_count(max_size, "--max-size") if max_size else None
+    removed = maintenance.collect(older_than=age, max_size=most)
     containers = _containers(location)
     lines = [f"removed {key[:12]}" for key in removed]
     lines += [f"removed the container of run {run_id[:12]}" for run_id in containers]
@@ -161,22 +160,6 @@ def _state(row: maintenance.Row) -> str:
 
 def _used(moment: int) -> str:
     return ago(moment) if moment else ""
-
-
-def _seconds(text: str) -> float | None:
-    if not text:
-        return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhdw])", text.strip())
-    if not found:
-        raise InputError(f"--older-than {text}: not a length of time", "such as 12h, 30d, 8w")
-    return float(found[1]) * UNITS[found[2]]
-
-
-def _size(text: str) -> int:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", text.strip().lower())
-    if not found:
-        raise InputError(f"--max-size {text}: not a size", "such as 500MB, 20GB")
-    return int(float(found[1]) * 1000 ** " kmgt".index(found[2] or " "))
 
 
 KEYS = Option("keys", (), "Keys of environments; they may be shortened.", "many", metavar="KEY...")

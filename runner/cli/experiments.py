@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from runner.cli import output, reference
 from runner.cli.options import Command, Group, Option, pairs
-from runner.cli.render_values import ago, iso
 from runner.errors import InputError
+from runner.text.units import ago, iso
 
 if TYPE_CHECKING:
     from runner.tracking.experiments import Experiment

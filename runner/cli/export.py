@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 from runner.cli import columns, reference
 from runner.cli.options import Command, Option
 from runner.errors import InputError, ProjError
+from runner.host.files import Draft
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
@@ -57,19 +58,18 @@ def write_file(
             raise InputError("Parquet is not written to a terminal or a pipe", "proj export -o runs.parquet")
         write(sys.stdout, kind, runs, names, known)
         return
-    draft = f"{path}.{os.getpid()}.part"
+    folder = os.path.dirname(path)
+    if folder and not os.path.isdir(folder):  # misspelt, rather than to be made
+        raise ProjError(f"{path} cannot be written: there is no folder {folder}")
     try:
-        if kind == "parquet":
-            write_parquet(draft, runs, names, known)
-        else:
-            with open(draft, "w", encoding="utf-8", newline="") as file:
-                write(file, kind, runs, names, known)
-        os.replace(draft, path)
+        with Draft(path) as draft:
+            if kind == "parquet":
+                write_parquet(draft, runs, names, known)
+            else:
+                with open(draft, "w", encoding="utf-8", newline="") as file:
+                    write(file, kind, runs, names, known)
     except OSError as error:
         raise ProjError(f"{path} cannot be written: {error.strerror or error}") from None
-    finally:
-        if os.path.exists(draft):
-            os.unlink(draft)
     sys.stderr.write(f"{len(runs)} runs written to {path}\n")
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from runner.cli import output, reference
 from runner.cli.options import Command, Option
-from runner.cli.render_values import size
 from runner.cli.runs import Wanted, select
 from runner.cli.terminal import agreed
+from runner.text.units import seconds, size
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
@@ -22,8 +22,6 @@ __all__ = ["COMMAND"]
 
 def command(older_than: str, dry_run: bool, yes: bool, location: str, as_json: bool) -> int:
     """Remove deleted runs, and runs of deleted experiments, for good, with all their files."""
-    from runner.running.run import seconds
-
     age = seconds(older_than, "--older-than") if older_than else 0.0
     with reference.open_store(location) as store:
         runs = removable(store, (time.time() - age) * 1000)

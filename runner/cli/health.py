@@ -204,7 +204,7 @@ def tracking_server(store: Store) -> Iterator[Finding]:  # noqa: ARG001
     from urllib.error import HTTPError
     from urllib.request import Request, urlopen
 
-    from runner.sources.credentials import without
+    from runner.text.credentials import without
 
     shown = without(address)
     try:

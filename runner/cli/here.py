@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from runner import paths
 from runner.cli import columns, output, reference
-from runner.cli.render_values import ago, cut, safe, took
+from runner.cli.render_values import cut, safe
 from runner.cli.terminal import Terminal
 from runner.errors import ProjError
+from runner.text.units import ago
+from runner.text.units import duration as took
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
@@ -44,7 +46,7 @@ def show_here() -> None:
 
 def _project() -> tuple[Project | None, str]:
     """The project, or None and what is wrong with it; None and "" when there is none."""
-    from runner.running.run import load_project
+    from runner.running.planning import load_project
     from runner.sources import fetch
 
     try:

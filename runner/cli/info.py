@@ -14,7 +14,7 @@ from runner.parameters.types import number
 from runner.project import reading
 from runner.project.describe import entry_point_facts, project_facts
 from runner.project.entry_point import entry_point as find_entry_point
-from runner.sources.credentials import without
+from runner.text.credentials import without
 from runner.values import Report
 
 __all__ = ["COMMAND", "show_parameters"]

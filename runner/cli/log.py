@@ -8,6 +8,7 @@ from runner import paths
 from runner.cli.options import Command, Group, Option, pairs
 from runner.cli.reference import RUN, STORE
 from runner.errors import InputError
+from runner.text.secrets import around
 from runner.tracking.writer import RunWriter
 
 __all__ = ["COMMAND"]
@@ -96,7 +97,7 @@ def _writer(ref: str, location: str) -> RunWriter:
         raise InputError("this is not inside a run", "proj log ... --run RUN  writes to one from outside")
     if not os.path.exists(os.path.join(root, "runs", run_id, "events.jsonl")):
         raise InputError(f"the run {run_id} is not in the store {root}", "PROJ_STORE  says where it is")
-    return RunWriter(root, run_id)
+    return RunWriter(root, run_id, around(os.environ))
 
 
 RECORD = (

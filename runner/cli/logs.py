@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from runner.cli import reference
 from runner.cli.options import Command, Option
-from runner.cli.render_values import iso
 from runner.errors import InputError
+from runner.text.units import iso
 
 if TYPE_CHECKING:
     from runner.tracking.output import Line, Piece, Reader

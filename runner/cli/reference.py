@@ -32,7 +32,10 @@ QUIET = Option("quiet", ("-q", "--quiet"), "Show no progress.", "flag")
 
 def open_store(given: str = "", quiet: bool = False) -> Store:
     """With PROJ_STORE set to a server's address: the user's own, where runs are recorded before they are sent."""
+    import os
+
     from runner.cli.terminal import Terminal
+    from runner.text.secrets import around
     from runner.tracking.store import Store
 
     if "://" in given:
@@ -46,13 +49,13 @@ def open_store(given: str = "", quiet: bool = False) -> Store:
     terminal = Terminal(quiet=quiet)
     if not given and "://" in paths.store():
         terminal.note("PROJ_STORE is a server; these are the runs that were recorded here")
-    return Store(paths.store_here(given), terminal)
+    return Store(paths.store_here(given), terminal, secrets=around(os.environ))
 
 
 def project_here() -> str:
     """Name of the project in the working folder; of a folder without one the name that a run there would have."""
     from runner.cli.terminal import Terminal
-    from runner.running.run import load_project
+    from runner.running.planning import load_project
     from runner.sources import fetch
 
     try:

@@ -7,7 +7,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from runner.cli import columns, output, render_values
+from runner.cli import columns, output
+from runner.cli.render_values import cut, json_number, plain, safe
+from runner.text import units
+from runner.text.names import canonical
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
@@ -24,9 +27,9 @@ LEFT_OUT = {
 }
 TAGS = ("mlflow.runName", "mlflow.source.git.commit", "mlflow.parentRunId", "mlflow.source.name")
 UNITS: dict[str, Callable[[float], str]] = {
-    "duration": render_values.took,
-    "cpu_time": render_values.took,
-    "peak_memory": render_values.size,
+    "duration": units.duration,
+    "cpu_time": units.duration,
+    "peak_memory": units.size,
 }
 WIDTH = 40  # characters of a value in a table
 REQUIREMENT = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?\s*==\s*([^\s;\\]+)", re.MULTILINE)
@@ -54,7 +57,7 @@ class Difference(NamedTuple):
 def _text(key: str, value: Any) -> str:
     if isinstance(value, int | float) and key in UNITS:
         return UNITS[key](value)
-    return render_values.plain(value).replace("\n", " ")
+    return plain(value).replace("\n", " ")
 
 
 def _delta(key: str, first: Any, value: Any) -> str:
@@ -133,9 +136,7 @@ def packages(root: str, run: Run) -> dict[str, str]:
         return {}
     found: dict[str, str] = {}
     for pattern in (REQUIREMENT, PYLOCK, CONDA):
-        found.update(
-            (re.sub(r"[-_.]+", "-", name).lower(), version) for name, version in pattern.findall(text)
-        )
+        found.update((canonical(name), version) for name, version in pattern.findall(text))
     return dict(sorted(found.items()))
 
 
@@ -169,7 +170,7 @@ def _state(before: str | None, now: str | None) -> str | None:
 def as_json(runs: Sequence[Run], found: Iterable[Difference]) -> dict[str, Any]:
     groups: dict[str, dict[str, list[Any]]] = {}
     for each in found:
-        values = [render_values.json_number(it) if isinstance(it, float) else it for it in each.values]
+        values = [json_number(it) if isinstance(it, float) else it for it in each.values]
         groups.setdefault(each.group, {})[each.key] = values
     return {"runs": [{"run_id": run.run_id, "name": run.name} for run in runs], "differences": groups}
 
@@ -202,4 +203,4 @@ def _columns(values: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _cut(text: str, width: int) -> str:
-    return render_values.cut(render_values.safe(text), width)
+    return cut(safe(text), width)

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from runner.cli import columns, output
 from runner.cli.render_plot import sparkline
-from runner.cli.render_values import ago, cut, iso, json_number, local_time, number, plain, safe, size, took
+from runner.cli.render_values import cut, json_number, number, plain, safe
+from runner.text.units import ago, iso, local_time, size
+from runner.text.units import duration as took
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Metric, Run

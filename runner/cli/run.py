@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from runner.cli import output
 from runner.cli.options import Command, Option
 from runner.cli.terminal import Terminal
+from runner.host.interrupts import Interrupts
 
 if TYPE_CHECKING:
     from runner.running.plan import Outcome, Plan, Request
-    from runner.running.run import Instead
 
 __all__ = ["COMMAND", "say"]
 
@@ -27,12 +27,14 @@ def command(as_json: bool, quiet: bool, verbose: bool, help_params: bool, **requ
 
     request = Request(**request_fields)
     report = Terminal(quiet, verbose)
+    if request.run_id:
+        request = request._replace(run_id=_continued(request))
     if help_params:
         from runner.cli.info import show_parameters
 
         return show_parameters(request.uri, request.version, request.entry_point, as_json, report)
-    with output.own_stdout(as_json and not request.dry_run):  # the command writes to our file descriptor 1
-        outcome = run(request, report, _instead(request))
+    with output.own_stdout(as_json and not request.dry_run), Interrupts():
+        outcome = run(request, report)  # the command writes to our file descriptor 1
     if isinstance(outcome, Plan):
         return _show_plan(outcome, as_json)
     output.result(as_json, outcome, ())
@@ -41,12 +43,14 @@ def command(as_json: bool, quiet: bool, verbose: bool, help_params: bool, **requ
     return outcome.exit_code
 
 
-def _instead(request: Request) -> Instead | None:
-    if not (request.cached or request.explain):
-        return None
-    from runner.running.cached import take_over
+def _continued(request: Request) -> str:
+    """The id of the run that --run-id means; one whose supervisor is gone is over."""
+    from runner import paths
+    from runner.running.reconcile import current
+    from runner.tracking.store import Store
 
-    return take_over
+    with Store(paths.store_here(request.store)) as store:
+        return current(store, store.resolve(request.run_id)).run_id
 
 
 def say(outcome: Outcome, report: Terminal) -> None:

@@ -10,8 +10,8 @@ from runner import paths
 from runner.cli import output
 from runner.cli.options import Command, Group, Option
 from runner.cli.reference import JSON, STORE
-from runner.cli.render_values import iso
 from runner.errors import InputError
+from runner.text.units import iso
 
 __all__ = ["COMMAND"]
 

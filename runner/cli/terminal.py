@@ -128,7 +128,7 @@ class _Step:
         took = time.monotonic() - self._began
         bar = ""
         if self._total:
-            from runner.cli.render_values import size
+            from runner.text.units import size
 
             filled = int(20 * min(self._done / self._total, 1))
             bar = f" [{'█' * filled}{'·' * (20 - filled)}] {size(self._done)}/{size(self._total)}"

@@ -14,19 +14,22 @@ from runner.data.outputs import filled
 from runner.environments.system import packages as installed
 from runner.errors import ProjError
 from runner.host import machine
+from runner.host.files import Draft
 from runner.host.hashing import digest
+from runner.running.beginning import options_of
+from runner.running.code import Code
+from runner.running.command import seed_variables
 from runner.running.observation import PACKAGES
-from runner.running.origin import options_of, seed_variables
 from runner.running.plan import Plan
+from runner.running.record import Record
 from runner.running.recorded import Recorded, changed_packages, of, without_root
-from runner.running.recording import Recorder
 from runner.running.variables import chosen
 from runner.snapshots import snapshot
 from runner.tracking import artifacts
 from runner.tracking.fold import Run
 from runner.tracking.log import read
 from runner.tracking.store import Store
-from runner.values import Ended, Report
+from runner.values import Activation, Ended, Report
 
 __all__ = ["take_over"]
 
@@ -59,14 +62,14 @@ class Wanted(NamedTuple):
         return {**kept, **seed_variables(self.plan.request.seed, kept, machine.cores())}
 
 
-def take_over(plan: Plan, recorder: Recorder, report: Report) -> Ended | None:
+def take_over(plan: Plan, record: Record, code: Code, activation: Activation, report: Report) -> Ended | None:
     """Ends the run with the outputs of another one; None when there is none, and the command has to run."""
-    recorder.keep_code()
-    store = Store(os.path.dirname(os.path.dirname(recorder.directory)))
-    run = store.read(recorder.run_id)
+    code.keep()
+    store = record.store
+    run = store.read(record.run_id)
     recorded = of(store, run)
     if not recorded.lock:  # found, not made: what is in it is recorded while the command runs
-        found = installed(recorder.activation)
+        found = installed(activation)
         recorded = recorded._replace(installed="".join(f"{each}\n" for each in found))
     wanted = Wanted(recorded, plan, plan.checkout.directory)
     nearest: tuple[Run, list[Factor]] | None = None
@@ -78,7 +81,7 @@ def take_over(plan: Plan, recorder: Recorder, report: Report) -> Ended | None:
                     f"the outputs of {candidate.name} ({candidate.run_id[:12]}) could be taken: --cached"
                 )
                 return None
-            return _take(wanted, of(store, candidate), recorder, report)
+            return _take(wanted, of(store, candidate), record, report)
         if nearest is None or len(factors) < len(nearest[1]):
             nearest = candidate, factors
     if plan.request.explain:
@@ -223,7 +226,7 @@ def _not_kept(old: Recorded) -> str:
 # ---- taking over ---------------------------------------------------------------------------------------------
 
 
-def _take(wanted: Wanted, old: Recorded, recorder: Recorder, report: Report) -> Ended:
+def _take(wanted: Wanted, old: Recorded, record: Record, report: Report) -> Ended:
     """Its outputs are written into the project, its metrics and other files go into the new record."""
     plan = wanted.plan
     with TemporaryDirectory(dir=paths.temporary()) as folder:
@@ -234,7 +237,7 @@ def _take(wanted: Wanted, old: Recorded, recorder: Recorder, report: Report) -> 
             if target := _target(old.run, name, wanted.directory):
                 _restore(source, target)
             else:
-                recorder.keep_artifact(source, os.path.dirname(name))
+                artifacts.put(record.writer, source, os.path.dirname(name))
     metrics = [
         {key: value for key, value in event.items() if key != "time"}
         for event, _ in read(os.path.join(old.directory, "events.jsonl"))
@@ -242,11 +245,11 @@ def _take(wanted: Wanted, old: Recorded, recorder: Recorder, report: Report) -> 
     ]
     options = options_of(plan.request)
     if wanted.recorded.installed:
-        with open(os.path.join(recorder.directory, PACKAGES), "w", encoding="utf-8") as file:
+        with open(os.path.join(record.directory, PACKAGES), "w", encoding="utf-8") as file:
             file.write(wanted.recorded.installed)
         python = {"python": version} if (version := old.section("environment").get("python")) else {}
-        recorder.append({"type": "environment", "packages": PACKAGES, **python})
-    recorder.append(
+        record.append({"type": "environment", "packages": PACKAGES, **python})
+    record.append(
         *metrics,
         {"type": "link", "relation": "cached-from", "run_id": old.run.run_id},
         {"type": "machine", **machine.describe()},
@@ -276,10 +279,8 @@ def _target(run: Run, name: str, directory: str) -> str:
 
 
 def _restore(source: str, target: str) -> None:
-    draft = f"{target}.{os.urandom(4).hex()}.part"
     try:
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        shutil.copyfile(source, draft)
-        os.replace(draft, target)
+        with Draft(target) as draft:
+            shutil.copyfile(source, draft)
     except OSError as error:
         raise ProjError(f"the output {target} cannot be written: {error.strerror}") from error
