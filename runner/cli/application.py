@@ -31,16 +31,18 @@ def application(extra: Sequence[str] = ()) -> TyperGroup:
     version = TyperOption(
         param_decls=["--version"], is_flag=True, is_eager=True, callback=_version, help="Show the version."
     )
-    return _Program(
+    program = _Program(
         name="proj",
         help=HELP,
         params=[version, *get_install_completion_arguments()],
         rich_markup_mode=None,
-        context_settings={"help_option_names": ["-h", "--help"], "obj": tuple(extra)},
+        context_settings={"help_option_names": ["-h", "--help"]},
     )
+    program.extra = extra
+    return program
 
 
-def _version(ctx: Any, parameter: Any, value: bool) -> None:  # noqa: ARG001
+def _version(ctx: object, parameter: object, value: bool) -> None:  # noqa: ARG001
     if value:
         sys.stdout.write(f"proj {__version__}\n")
         raise typer.Exit
@@ -49,13 +51,15 @@ def _version(ctx: Any, parameter: Any, value: bool) -> None:  # noqa: ARG001
 class _Program(TyperGroup):
     """Imports a command when it is called: the help of the others is their line in COMMANDS."""
 
-    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+    extra: Sequence[str] = ()
+
+    def list_commands(self, ctx: object) -> list[str]:  # noqa: ARG002
         return list(COMMANDS)
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        return typer_command(cmd_name, load(cmd_name), ctx.obj or ()) if cmd_name in COMMANDS else None
+    def get_command(self, ctx: object, cmd_name: str) -> TyperCommand | TyperGroup | None:  # noqa: ARG002
+        return typer_command(cmd_name, load(cmd_name), self.extra) if cmd_name in COMMANDS else None
 
-    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+    def format_commands(self, ctx: object, formatter: Any) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
@@ -64,8 +68,9 @@ class _Alone(TyperGroup):
     """A group whose name alone is a command, too."""
 
     def invoke(self, ctx: Any) -> Any:
-        function: Any = self.callback
-        self.callback = lambda **values: None if ctx.invoked_subcommand else function(**values)
+        function = self.callback
+        if function is not None:
+            self.callback = lambda **values: None if ctx.invoked_subcommand else function(**values)
         return super().invoke(ctx)
 
 

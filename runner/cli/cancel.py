@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runner.cli import output, reference
 from runner.cli.options import Command, Option
@@ -75,7 +75,7 @@ def ask(store: Store, run: Run) -> None:
             pass  # somebody else's: it finds the note within a second
 
 
-def lives_here(supervisor: Mapping[str, Any]) -> bool:
+def lives_here(supervisor: Mapping[str, object]) -> bool:
     """Whether its pid means the same process to us."""
     from runner.host.machine import identity
     from runner.running.reconcile import gone

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from runner.cli import columns, output
 from runner.cli.render_values import cut, json_number, plain, safe
@@ -40,7 +40,7 @@ CONDA = re.compile(r"/([^/\s]+)-([^-/\s]+)-[^-/\s]+\.(?:conda|tar\.bz2)(?:#\S*)?
 class Difference(NamedTuple):
     group: str
     key: str
-    values: tuple[Any, ...]  # one of each run; None where it has none
+    values: tuple[object, ...]  # one of each run; None where it has none
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -54,14 +54,16 @@ class Difference(NamedTuple):
         )
 
 
-def _text(key: str, value: Any) -> str:
+def _text(key: str, value: object) -> str:
     if isinstance(value, int | float) and key in UNITS:
         return UNITS[key](value)
     return plain(value).replace("\n", " ")
 
 
-def _delta(key: str, first: Any, value: Any) -> str:
-    if not all(isinstance(each, int | float) and not isinstance(each, bool) for each in (first, value)):
+def _delta(key: str, first: object, value: object) -> str:
+    if isinstance(first, bool) or isinstance(value, bool):
+        return ""
+    if not isinstance(first, int | float) or not isinstance(value, int | float):
         return ""
     distance = value - first
     if distance == 0 or distance != distance:
@@ -91,18 +93,18 @@ def differences(root: str, runs: Sequence[Run], everything: bool = False) -> lis
     return [each for each in found if everything or len({_same(value) for value in each.values}) > 1]
 
 
-def _same(value: Any) -> str:
+def _same(value: object) -> str:
     """What is absent and what is empty say the same."""
     return "nan" if value != value else "" if value in (None, "", [], {}) else repr(value)
 
 
-def _group(name: str, runs: Sequence[Run], of: Callable[[Run], Mapping[str, Any]]) -> list[Difference]:
+def _group(name: str, runs: Sequence[Run], of: Callable[[Run], Mapping[str, object]]) -> list[Difference]:
     mappings = [of(run) for run in runs]
     keys = dict.fromkeys(key for mapping in mappings for key in mapping)
     return [Difference(name, key, tuple(mapping.get(key) for mapping in mappings)) for key in keys]
 
 
-def _run(run: Run) -> dict[str, Any]:
+def _run(run: Run) -> dict[str, object]:
     return {
         "status": run.status,
         "reason": run.end.get("reason"),
@@ -114,12 +116,12 @@ def _run(run: Run) -> dict[str, Any]:
     }
 
 
-def _section(run: Run, name: str) -> dict[str, Any]:
+def _section(run: Run, name: str) -> dict[str, object]:
     section = run.sections.get(name, {})
     return {key: value for key, value in section.items() if key not in LEFT_OUT.get(name, ())}
 
 
-def _inputs(run: Run) -> dict[str, Any]:
+def _inputs(run: Run) -> dict[str, object]:
     found = {str(each.get("path") or each.get("uri", "")): each.get("digest") for each in run.inputs}
     return {**found, **{str(each.get("name", "")): each.get("digest") for each in run.datasets}}
 
@@ -167,8 +169,8 @@ def _state(before: str | None, now: str | None) -> str | None:
     return "there" if now == before else "changed" if before else "added"
 
 
-def as_json(runs: Sequence[Run], found: Iterable[Difference]) -> dict[str, Any]:
-    groups: dict[str, dict[str, list[Any]]] = {}
+def as_json(runs: Sequence[Run], found: Iterable[Difference]) -> dict[str, object]:
+    groups: dict[str, dict[str, list[object]]] = {}
     for each in found:
         values = [json_number(it) if isinstance(it, float) else it for it in each.values]
         groups.setdefault(each.group, {})[each.key] = values

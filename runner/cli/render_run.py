@@ -20,7 +20,7 @@ Rows = list[tuple[str, str]]
 HIDDEN = "mlflow.runName mlflow.parentRunId mlflow.note.content mlflow.source.name mlflow.source.type".split()
 
 
-def as_json(run: Run, experiments: Mapping[str, str]) -> dict[str, Any]:
+def as_json(run: Run, experiments: Mapping[str, str]) -> dict[str, object]:
     """What a program wants to know of a run; `details` adds the rest of the record."""
     return {
         "run_id": run.run_id,
@@ -47,7 +47,7 @@ def as_json(run: Run, experiments: Mapping[str, str]) -> dict[str, Any]:
 
 def details(
     run: Run, experiments: Mapping[str, str], directory: str, children: Sequence[Run]
-) -> dict[str, Any]:
+) -> dict[str, object]:
     points = {
         key: {"value": json_number(point.value), "step": point.step, "timestamp": point.timestamp}
         for key, point in run.metrics.items()
@@ -201,7 +201,7 @@ def _resources(run: Run) -> Rows:
     return rows + [(key, plain(value)) for key, value in section.items()]
 
 
-def _file(facts: Mapping[str, Any]) -> tuple[str, str]:
+def _file(facts: Mapping[str, object]) -> tuple[str, str]:
     count = facts.get("size")
     parts = [size(count) if isinstance(count, int | float) else "", str(facts.get("digest", ""))[:19]]
     parts.append(str(facts.get("origin", "")))

@@ -71,7 +71,7 @@ def _show_plan(plan: Plan, as_json: bool) -> int:
     return output.result(as_json, facts, (f"{name:<{width}}  {value}" for name, value in _flat(facts)))
 
 
-def _flat(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _flat(facts: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     for name, value in facts.items():
         if isinstance(value, dict):
             for place, (key, item) in enumerate(value.items()):

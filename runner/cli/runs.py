@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from runner.cli import columns, output, reference
 from runner.cli.options import Command, Option
@@ -147,7 +147,7 @@ def _table(runs: Sequence[Run], chosen: list[str], experiments: dict[str, str]) 
     return output.table([safe(name) for name in names], rows, right)
 
 
-def _typed(run: Run, name: str, experiments: dict[str, str]) -> Any:
+def _typed(run: Run, name: str, experiments: dict[str, str]) -> object:
     found = columns.value(run, name)
     if name in ("started", "ended", "experiment"):
         return columns.flat(run, name, experiments) or None
