@@ -48,6 +48,7 @@ def command(refs: tuple[str, ...], wait: str, location: str, as_json: bool) -> i
 
 
 def check(run: Run) -> None:
+    """InputError for a run that has ended or has no supervisor."""
     if run.kind == "client":
         hint = "proj rm RUN  deletes it"
         raise InputError(f"the run {run.name} was made by a client: nobody supervises it", hint)

@@ -10,6 +10,7 @@ __all__ = ["annotate"]
 
 
 def annotate(error: ProjError) -> None:
+    """Writes `::error file=...,line=...,col=...::message` to stderr, for each fault of a project its own."""
     if isinstance(error, ProjectError):
         for fault in error.faults:
             line = f",line={fault.line},col={fault.column}" if fault.line else ""

@@ -93,6 +93,7 @@ def statuses(ctx: Context, incomplete: str) -> Found:  # noqa: ARG001
 
 @_quiet
 def experiments(ctx: Context, incomplete: str) -> Found:
+    """By name, deleted ones too."""
     with _store(ctx) as store:
         return _starting(((each.name, each.experiment_id) for each in store.experiments("all")), incomplete)
 

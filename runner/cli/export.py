@@ -83,6 +83,7 @@ def format_of(kind: str, path: str) -> str:
 
 
 def write(file: TextIO, kind: str, runs: Sequence[Run], names: Sequence[str], known: dict[str, str]) -> None:
+    """csv has the columns `names`; json and jsonl have whole runs."""
     if kind == "csv":
         from runner.cli.runs import write_csv
 

@@ -84,6 +84,7 @@ def whole_lines(pieces: Iterator[Piece], last: int) -> Iterable[Line]:
 
 
 def as_bytes(line: Line, stamped: bool, as_json: bool) -> bytes:
+    """As it was written, after its time if `stamped` (- where that is not known); or as a JSON object."""
     if as_json:
         import json
 

@@ -51,6 +51,8 @@ class Command(NamedTuple):
 
 
 class Group(NamedTuple):
+    """Commands that are named after it on the line: `proj env ls`."""
+
     help: str
     commands: Mapping[str, Command | Group]
     alone: Command | None = None  # what the name of the group means without that of a command

@@ -17,6 +17,7 @@ STATUS = {"RUNNING": 36, "SCHEDULED": 36, "FINISHED": 32, "FAILED": 31, "KILLED"
 
 
 def is_terminal(stream: TextIO | None = None) -> bool:
+    """Whether the stream (stdout) is one that draws; TERM=dumb, as in an editor, is none."""
     return (stream or sys.stdout).isatty() and os.environ.get("TERM") != "dumb"
 
 

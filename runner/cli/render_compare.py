@@ -38,6 +38,8 @@ CONDA = re.compile(r"/([^/\s]+)-([^-/\s]+)-[^-/\s]+\.(?:conda|tar\.bz2)(?:#\S*)?
 
 
 class Difference(NamedTuple):
+    """One fact of several runs; the first of them is what the others are compared with."""
+
     group: str
     key: str
     values: tuple[object, ...]  # one of each run; None where it has none

@@ -43,6 +43,7 @@ def find_deleted(store: Store, ref: str) -> Run:
 
 
 def write_code(root: str, run: Run, directory: str) -> str:
+    """Returns the folder of the project in it. StoreError when the run has no snapshot."""
     from runner.snapshots import snapshot
 
     tree = run.sections.get("code", {}).get("tree", "")

@@ -54,6 +54,7 @@ def _continued(request: Request) -> str:
 
 
 def say(outcome: Outcome, report: Terminal) -> None:
+    """The last line of a run: how it ended, after how long, and how it is looked at."""
     ends = {"FINISHED": ("finished", "32"), "FAILED": ("failed", "31"), "KILLED": ("was ended", "33")}
     how = report.paint(*ends[outcome.status])
     if outcome.status != "FINISHED":

@@ -155,6 +155,7 @@ def _typed(run: Run, name: str, experiments: dict[str, str]) -> object:
 
 
 def write_csv(file: TextIO, runs: Sequence[Run], names: Sequence[str], experiments: dict[str, str]) -> None:
+    """RFC 4180 but for line ends, which are \\n."""
     import csv
 
     writer = csv.writer(file, lineterminator="\n")

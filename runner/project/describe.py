@@ -24,6 +24,7 @@ def entry_points(project: Project) -> Sequence[EntryPoint]:
 
 
 def project_facts(project: Project, uri: str, version: str = "") -> dict[str, Json]:
+    """`uri`, `version`: where the project came from, as the lines to type name it."""
     return {
         "name": project.name,
         "file": project.file,

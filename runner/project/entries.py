@@ -13,6 +13,10 @@ __all__ = ["entry_points"]
 
 
 def entry_points(entry: Entry | None, findings: Findings) -> tuple[EntryPoint, ...]:
+    """As far as they can be read: what is wrong goes to `findings`.
+
+    The format: https://mlflow.org/docs/latest/ml/projects/#mlproject-file
+    """
     if entry is None or entry.value is None:
         return ()
     children = _named(entry, findings)
@@ -76,6 +80,7 @@ def _command(entry: Entry, command: Entry | None, findings: Findings) -> str:
 
 
 def text(entry: Entry | None, findings: Findings) -> str:
+    """A scalar as it is written; "" for nothing, and for what is no scalar."""
     if entry is None or entry.value is None:
         return ""
     if entry.children is not None or entry.items is not None:
