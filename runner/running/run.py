@@ -9,7 +9,7 @@ import time
 from contextlib import ExitStack
 
 from runner import backends, environments, paths, sources
-from runner.running import command, endpoint, planning
+from runner.running import command, endpoint, planning, surroundings
 from runner.running.code import Code
 from runner.running.plan import Outcome, Plan, Request
 from runner.running.record import Record
@@ -58,17 +58,20 @@ def run(request: Request, report: Report, plan: Plan | None = None) -> Outcome |
         record.environment(environment)
         phases.end("environment")
 
+        variables = command.variables(plan, record, environment.activation)
+        seen = surroundings.look(plan, record, code, environment.activation, variables)
         if request.cached or request.explain:
             from runner.running.cached import take_over
 
-            record.ended = take_over(plan, record, code, environment.activation, report)
+            record.ended = take_over(plan, record, code, seen, environment.activation, variables, report)
         if record.ended is None:
             reached = leaving.enter_context(endpoint.of_run(environment.activation))
-            variables = command.variables(plan, record, environment.activation)
             variables.update(reached.variables(record.run_id, record.experiment_id))
             job = command.job(plan, record, environment.activation, variables, report)
             record.command(variables)
-            supervision = leaving.enter_context(Supervision(plan, record, code, reached, job.activation))
+            supervision = leaving.enter_context(
+                Supervision(plan, record, code, seen, reached, job.activation)
+            )
             backend = backends.get(request.backend)
             handle = backend.submit(job, report)
             phases.end("start")
