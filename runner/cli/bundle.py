@@ -27,7 +27,8 @@ def command(
         path = file or f"{run.name}.zip"
         if not path.endswith(".zip"):
             raise InputError(f"-o {path}: the name of a bundle ends in .zip")
-        found = make(store, run.run_id, path, limit, not no_packages, Terminal(quiet=quiet))
+        run_id = reference.original(store, run, ref)
+        found = make(store, run_id, path, limit, not no_packages, Terminal(quiet=quiet))
     lines = [f"not in it: {each}" for each in found.lacking]
     return output.result(as_json, found, [*lines, f"{path}: {found.members} files, {size(found.size)}"])
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from runner import paths
 from runner.cli.options import Option
-from runner.errors import InputError, ProjError
+from runner.errors import InputError, ProjError, StoreError
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "JSON", "LAST", "PROJECT", "QUIET", "RUN", "RUNS", "RUNS_BY", "STORE", "VERSION",
-    "experiment_id", "find", "open_store", "project_here",
+    "experiment_id", "find", "open_store", "original", "project_here",
 ]  # fmt: skip
 
 RUNS_BY = "A run: id or its beginning, name, last, last~2, best:metrics.rmse."
@@ -76,6 +76,21 @@ def find(store: Store, ref: str) -> Run:
             except InputError:
                 pass  # not one of this project's: of all
     return current(store, store.resolve(ref))
+
+
+def original(store: Store, run: Run, ref: str) -> str:
+    """`last` is not the reproduction that was made a moment ago, or the second one would compare it with itself."""
+    from runner.running.reconcile import current
+
+    while ref.startswith("last"):
+        link = next((each for each in run.links if each.get("relation") == "reproduces"), None)
+        if link is None:
+            break
+        try:
+            run = current(store, str(link["run_id"]))
+        except StoreError:
+            break
+    return run.run_id
 
 
 def experiment_id(store: Store, given: str) -> str:

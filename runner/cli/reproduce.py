@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from runner.cli import output, reference
 from runner.cli.options import Command, Option
 from runner.cli.terminal import Terminal
-from runner.errors import StoreError
-
-if TYPE_CHECKING:
-    from runner.tracking.fold import Run
-    from runner.tracking.store import Store
 
 __all__ = ["COMMAND"]
 
@@ -31,7 +24,7 @@ def command(
 
     if not is_bundle(ref):
         with reference.open_store(location, quiet=True) as store:
-            ref = _original(store, reference.find(store, ref), ref)
+            ref = reference.original(store, reference.find(store, ref), ref)
     given = assignments(parameters)
     wish = Wish(repeat, tolerance, ignore, given, refresh, offline, anyway, location)
     with output.own_stdout(True):
@@ -42,21 +35,6 @@ def command(
     hint = [f"hint: {found.hint}"] if found.hint else []
     output.result(as_json, found.facts(), [f"{word}{colon}{what}", *rest, *hint])
     return found.exit_code
-
-
-def _original(store: Store, run: Run, ref: str) -> str:
-    """`last` is not the reproduction that was made a moment ago, or the second one would compare it with itself."""
-    from runner.running.reconcile import current
-
-    while ref.startswith("last"):
-        link = next((each for each in run.links if each.get("relation") == "reproduces"), None)
-        if link is None:
-            break
-        try:
-            run = current(store, str(link["run_id"]))
-        except StoreError:
-            break
-    return run.run_id
 
 
 COMMAND = Command(command, (

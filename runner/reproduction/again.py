@@ -70,6 +70,7 @@ def plan(recorded: Recorded, room: Room, changes: Changes) -> Plan:
             **recorded.options,
         }
     )
+    _check_docker(request)
     environment = recorded.section("environment")
     if environment.get("kind") == "virtualenv" and not request.python and not changes.refresh:
         request = request._replace(python=str(environment.get("python", "")))
@@ -108,6 +109,18 @@ def plan(recorded: Recorded, room: Room, changes: Changes) -> Plan:
     parameters = _parameters(recorded, room, entry, changes.parameters, request)
     options = backend_options(request)
     return Plan(request, checkout, loaded, entry, parameters, specification, options, origin)
+
+
+def _check_docker(request: Request) -> None:
+    """Values of `-A e=NAME=value` are not recorded: docker takes them from our own variables now."""
+    named = [text.partition("=")[2] for text in request.docker_args if text.partition("=")[0] in ("e", "env")]
+    missing = [name for name in named if "=" not in name and name not in os.environ]
+    if missing:
+        raise CannotRunError(
+            "parameters",
+            f"the record keeps no values of docker's variables: {', '.join(missing)} must be given again",
+            " ".join(f"{name}=..." for name in missing) + " proj reproduce ...  gives them",
+        )
 
 
 def _stdin(recorded: Recorded) -> str:

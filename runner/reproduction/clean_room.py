@@ -109,11 +109,11 @@ def _inputs(recorded: Recorded, room: Room, terms: Terms, report: Report) -> lis
         if (problem := _bring(each, recorded.root, room.root, terms.supplies))
     ]
     faults = []
-    for each in recorded.run.inputs:
+    for run, each in _of_all(recorded):
         if each.get("uri") and each.get("digest"):
-            problem = _downloaded(each, recorded, terms, report)
+            problem = _downloaded(each, run, terms, report)
         else:
-            problem = _check(each, recorded, room, terms.supplies)
+            problem = _check(each, run, room, terms.supplies)
         if problem and terms.anyway and not problem.endswith("is not there"):
             doubts.append(("inputs", problem))
         elif problem:
@@ -123,6 +123,17 @@ def _inputs(recorded: Recorded, room: Room, terms: Terms, report: Report) -> lis
         hint = GONE if gone else "--anyway  runs with the changed ones"
         raise CannotRunError("inputs", "\n".join(faults), hint)
     return doubts
+
+
+def _of_all(recorded: Recorded) -> Iterator[tuple[Recorded, Mapping[str, Any]]]:
+    """Inputs of the run and of its steps, but for what a step has made for another one."""
+    runs = [recorded, *recorded.descendants()]
+    made = [os.path.join(run.project, str(each["path"])) for run in runs for each in run.run.outputs]
+    for run in runs:
+        for each in run.run.inputs:
+            path = os.path.join(run.project, str(each.get("path", "")))
+            if not any(f"{path}/".startswith(f"{one}/") or f"{one}/".startswith(f"{path}/") for one in made):
+                yield run, each
 
 
 def _check(each: Mapping[str, Any], recorded: Recorded, room: Room, supplies: str) -> str:
@@ -137,7 +148,10 @@ def _check(each: Mapping[str, Any], recorded: Recorded, room: Room, supplies: st
             {**each, "path": os.path.relpath(name, recorded.root)}, recorded.root, room.root, supplies
         )
     else:
-        problem = _bring(each, recorded.project, room.directory, supplies)
+        inside = os.path.relpath(recorded.project, room.recorded)
+        if inside.startswith(".."):
+            return ""  # of a step that ran in another folder, such as a checkout of its own
+        problem = _bring(each, recorded.project, os.path.normpath(os.path.join(room.root, inside)), supplies)
     return f"the input {name} {problem}" if problem else ""
 
 

@@ -24,10 +24,9 @@ __all__ = ["run"]
 def run(request: Request, report: Report, plan: Plan | None = None) -> Outcome | Plan:
     """Runs a project and returns how it went; with `dry_run`, what would be done.
 
-    `plan`: made already, as by a reproduction, for code that is in its place. Several runs may go on in one process:
-    nothing here changes the signals, the working folder or the open files of the process. An interrupt
-    (KeyboardInterrupt) ends the run as KILLED and goes on its way. A ProjError before the record begins leaves
-    nothing behind; a later one ends the run as FAILED first.
+    `plan`: made already, as by a reproduction, for code that is in its place. Several runs may go on in one process: its
+    signals, folder and open files are left alone. An interrupt ends the run as KILLED and goes on its way. A ProjError
+    before the record begins leaves nothing behind; a later one ends the run as FAILED first.
     """
     phases = Phases()
     with ExitStack() as leaving:
@@ -52,8 +51,7 @@ def run(request: Request, report: Report, plan: Plan | None = None) -> Outcome |
         record.inputs()
         phases.end("snapshot")
 
-        directory = plan.checkout.directory
-        options = planning.options(plan)
+        options, directory = planning.options(plan), plan.checkout.directory
         environment = environments.prepare(plan.specification, directory, options, report)
         record.environment(environment)
         phases.end("environment")
