@@ -24,7 +24,7 @@ __all__ = ["run"]
 def run(request: Request, report: Report, plan: Plan | None = None) -> Outcome | Plan:
     """Runs a project and returns how it went; with `dry_run`, what would be done.
 
-    `plan`: made already, as by a reproduction, for code that is in its place. Several runs may go on in one process: its
+    `plan`: made already, as by a reproduction, for code that is in its place. Many runs may go on in one process: its
     signals, folder and open files are left alone. An interrupt ends the run as KILLED and goes on its way. A ProjError
     before the record begins leaves nothing behind; a later one ends the run as FAILED first.
     """
