@@ -197,11 +197,11 @@ def lock(
 
     from runner import environments
     from runner.project import reading
-    from runner.values import EntryPoint
+    from runner.values import EntryPoint, EnvironmentOptions
 
     loaded = reading.load(os.path.abspath(directory))
     spec = environments.choose(loaded, EntryPoint("", ""), env_manager)
-    options = {"python": python, "groups": group, "extras": extra, "refresh": refresh, "offline": offline}
+    options = EnvironmentOptions(python, tuple(group), tuple(extra), refresh=refresh, offline=offline)
     text = environments.lock(spec, loaded.directory, options, Terminal())
     emit_lines(text.splitlines())
 

@@ -10,7 +10,7 @@ from runner.environments import cache
 from runner.environments.choice import choose
 from runner.errors import EnvironmentFailure
 from runner.host import memo
-from runner.values import Activation, Environment, EnvironmentSpec, Json, Report
+from runner.values import Activation, Environment, EnvironmentOptions, EnvironmentSpec, Json, Report
 
 __all__ = ["KINDS", "choose", "lock", "prepare"]
 
@@ -33,26 +33,18 @@ def load(kind: str) -> Any:
     return import_module(KINDS[kind])
 
 
-def prepare(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], report: Report) -> Environment:
-    """The environment, ready and held in use by this process.
-
-    Options: python (instead of the specification's), groups, extras, strict_python, allow_python_download,
-    refresh (resolve anew), offline, isolated, kept_lock (text: build exactly this), wheels (folder: the lock's
-    packages are taken from there and nowhere else), env_path (an existing
-    virtualenv or conda prefix), checkout (what names the code, when `directory` is a folder for this run only).
-    """
-    if spec.kind == "system" or options.get("env_path"):
+def prepare(
+    spec: EnvironmentSpec, directory: str, options: EnvironmentOptions, report: Report
+) -> Environment:
+    """The environment, ready and held in use by this process."""
+    if spec.kind == "system" or options.env_path:
         from runner.environments import system
 
         prepared = system.prepare(spec, directory, options, report)
-        return (
-            prepared._replace(activation=isolated(prepared.activation))
-            if options.get("isolated")
-            else prepared
-        )
+        return prepared._replace(activation=isolated(prepared.activation)) if options.isolated else prepared
     kind = load(spec.kind)
     subject = _subject(spec, directory, options)
-    if not options.get("refresh") and not options.get("kept_lock"):
+    if not options.refresh and not options.kept_lock:
         known = memo.recall("environment", subject)
         found = known and cache.look(known["key"])
         if found:
@@ -69,7 +61,12 @@ def prepare(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], r
 
 
 def _made(
-    spec: EnvironmentSpec, kind: Any, subject: str, directory: str, options: Mapping[str, Any], report: Report
+    spec: EnvironmentSpec,
+    kind: Any,
+    subject: str,
+    directory: str,
+    options: EnvironmentOptions,
+    report: Report,
 ) -> Environment:
     from runner.environments import building
     from runner.environments.resolving import resolve
@@ -83,15 +80,15 @@ def _made(
         "warnings": specified.warnings,
     }
     # what variables mean in a specification is looked up each time
-    if not options.get("kept_lock") and not specified.plan.get("varying"):
+    if not options.kept_lock and not specified.plan.get("varying"):
         files = specified.files
-        if options.get("checkout"):  # what is in the folder is named by the checkout
+        if options.checkout:  # what is in the folder is named by the checkout
             files = tuple(path for path in files if not path.startswith(os.path.join(directory, "")))
         memo.keep("environment", subject, files, _without_credentials(known))
     return _environment(kind, found, known, options, report)
 
 
-def lock(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], report: Report) -> str:
+def lock(spec: EnvironmentSpec, directory: str, options: EnvironmentOptions, report: Report) -> str:
     """Only the text of the lock, nothing is built; "" for the system's environment."""
     if spec.kind == "system":
         return ""
@@ -109,7 +106,7 @@ def _without_credentials(known: Mapping[str, Any]) -> Any:
 
 
 def _environment(
-    kind: Any, found: cache.Found, known: Mapping[str, Any], options: Mapping[str, Any], report: Report
+    kind: Any, found: cache.Found, known: Mapping[str, Any], options: EnvironmentOptions, report: Report
 ) -> Environment:
     for warning in known["warnings"]:
         report.warn(warning)
@@ -117,7 +114,7 @@ def _environment(
     if warnings := [*known["warnings"], *([found.problem] if found.problem else [])]:
         details["warnings"] = warnings
     activation = kind.activate(found.prefix, found.facts, known["plan"])
-    if options.get("isolated"):
+    if options.isolated:
         activation = isolated(activation)
     return Environment(activation, found.key, cache.lock_text(found.key), kind.LOCK_NAME, details)
 
@@ -128,11 +125,11 @@ def isolated(activation: Activation) -> Activation:
     return activation._replace(variables={**cleared, "PYTHONNOUSERSITE": "1", **activation.variables})
 
 
-def _subject(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any]) -> str:
+def _subject(spec: EnvironmentSpec, directory: str, options: EnvironmentOptions) -> str:
     import json
 
     from runner.environments.python.indexes import stated
 
-    chosen = {name: options[name] for name in DECIDING if options.get(name)}
-    code = options.get("checkout") or directory
+    chosen = {name: value for name in DECIDING if (value := getattr(options, name))}
+    code = options.checkout or directory
     return json.dumps([spec, code, chosen, stated(), os.environ.get("PATH", "")], default=dict)

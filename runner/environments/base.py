@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
-from runner.values import Activation, EnvironmentSpec, Json, Report
+from runner.values import Activation, EnvironmentOptions, EnvironmentSpec, Json, Report
 
 
 class Specified(NamedTuple):
@@ -29,11 +29,11 @@ class Kind(Protocol):
     LOCK_NAME: str  # how the lock is called in the record
 
     def specify(
-        self, spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], report: Report
+        self, spec: EnvironmentSpec, directory: str, options: EnvironmentOptions, report: Report
     ) -> Specified:
         """Reads the specification; nothing slow, no network. A fault in it is an InputError."""
 
-    def lock(self, specified: Specified, options: Mapping[str, Any], report: Report) -> str:
+    def lock(self, specified: Specified, options: EnvironmentOptions, report: Report) -> str:
         """Resolves it to the text of a lock. Called only when none is kept for the same content."""
 
     def build(

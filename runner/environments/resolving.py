@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
-from typing import Any
 
 from runner import paths
 from runner.environments import building
 from runner.environments.base import Kind, Specified
-from runner.values import EnvironmentSpec, Report
+from runner.values import EnvironmentOptions, EnvironmentSpec, Report
 
 __all__ = ["resolve"]
 
@@ -18,15 +16,15 @@ FORMAT = 1
 
 
 def resolve(
-    spec: EnvironmentSpec, kind: Kind, directory: str, options: Mapping[str, Any], report: Report
+    spec: EnvironmentSpec, kind: Kind, directory: str, options: EnvironmentOptions, report: Report
 ) -> tuple[Specified, str]:
     specified = kind.specify(spec, directory, options, report)
-    if kept := options.get("kept_lock"):
+    if kept := options.kept_lock:
         return specified, str(kept)
     path = _path(spec.kind, specified)
     known = _read(path)
     outdated = getattr(kind, "outdated", None)  # only of kinds whose lock can stop to be usable
-    if known is not None and not options.get("refresh") and not (outdated and outdated(known)):
+    if known is not None and not options.refresh and not (outdated and outdated(known)):
         return specified, known
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with building.exclusive(f"{path}ing", report, "waiting: another proj resolves the same packages"):

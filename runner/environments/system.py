@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
-from typing import Any
 
 from runner.errors import InputError
 from runner.host import process
-from runner.values import Activation, Environment, EnvironmentSpec, Json, Report
+from runner.values import Activation, Environment, EnvironmentOptions, EnvironmentSpec, Json, Report
 
 __all__ = ["packages", "prepare"]
 
@@ -17,10 +15,10 @@ __all__ = ["packages", "prepare"]
 def prepare(
     spec: EnvironmentSpec,  # noqa: ARG001
     directory: str,
-    options: Mapping[str, Any],
+    options: EnvironmentOptions,
     report: Report,  # noqa: ARG001
 ) -> Environment:
-    if path := options.get("env_path"):
+    if path := options.env_path:
         return _existing(os.path.abspath(os.path.expanduser(str(path))))
     python = _python(directory)
     activation = Activation("system", prefix=_prefix(python), python=python)

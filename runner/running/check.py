@@ -13,7 +13,7 @@ from runner.parameters import shell, template
 from runner.parameters.types import scheme
 from runner.project.files import NAMES
 from runner.project.reading import read
-from runner.values import EntryPoint, Parameter, Project
+from runner.values import EntryPoint, EnvironmentOptions, Parameter, Project
 
 __all__ = ["check"]
 
@@ -62,7 +62,7 @@ def _environment(project: Project) -> Iterator[Fault]:
         ):
             continue
         try:
-            specification.read(spec.file, project.directory, spec.options)
+            specification.read(spec.file, project.directory, EnvironmentOptions())
         except InputError as error:
             yield Fault(spec.file, 0, 0, error.message.removeprefix(f"{spec.file}: "), error.hint)
 

@@ -184,11 +184,11 @@ class Recorder:
         return result
 
     def _bind(self, activation: Activation) -> endpoint.Endpoint:
-        if "container" in activation.options:
+        if activation.container:
             from runner.containers import command as container
 
             try:
-                return endpoint.bind(container.reachable(activation.options["container"]))
+                return endpoint.bind(container.reachable(activation.container))
             except OSError:
                 pass  # such as a bridge that is going away; most commands log nothing
         return endpoint.bind()

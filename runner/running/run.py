@@ -26,6 +26,7 @@ from runner.values import (
     Checkout,
     Ended,
     Environment,
+    EnvironmentOptions,
     Job,
     Json,
     Project,
@@ -172,23 +173,23 @@ def prepare(plan: Plan, report: Report) -> Environment:
     request, code, origin, stated = plan.request, plan.checkout, plan.origin, plan.specification
     step = {} if origin.lock else replayed(plan.entry_point.name, stated.kind, stated.file)
     named = f"{code.repository}@{code.commit}#{code.subdirectory}"
-    options = {
-        "checkout": named if code.temporary and code.commit else "",
-        "refresh": request.refresh,
-        "offline": request.offline or step.get("offline", False),
-        "strict_python": request.strict_python,
-        "allow_python_download": request.allow_python_download,
-        "python": request.python,
-        "groups": request.groups,
-        "extras": request.extras,
-        "isolated": request.isolated,
-        "env_path": request.env,
-        "docker_args": request.docker_args,
-        "project_name": plan.project.name,
-        "build_image": request.build_image,
-        "kept_lock": origin.lock or step.get("lock", ""),
-        "wheels": origin.wheels or step.get("wheels", ""),
-    }
+    options = EnvironmentOptions(
+        checkout=named if code.temporary and code.commit else "",
+        refresh=request.refresh,
+        offline=request.offline or step.get("offline", False),
+        strict_python=request.strict_python,
+        allow_python_download=request.allow_python_download,
+        python=request.python,
+        groups=request.groups,
+        extras=request.extras,
+        isolated=request.isolated,
+        env_path=request.env,
+        docker_args=request.docker_args,
+        project_name=plan.project.name,
+        build_image=request.build_image,
+        kept_lock=origin.lock or step.get("lock", ""),
+        wheels=origin.wheels or step.get("wheels", ""),
+    )
     return environments.prepare(plan.specification, plan.checkout.directory, options, report)
 
 

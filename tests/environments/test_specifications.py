@@ -13,6 +13,7 @@ from runner.environments.python import uv as resolver
 from runner.environments.python.requirements import flatten
 from runner.environments.python.specification import read
 from runner.errors import EnvironmentFailure, InputError
+from runner.values import EnvironmentOptions
 from tests.environments.conftest import Recorder
 from tests.environments.packages import make_source, make_wheel
 from tests.environments.test_virtualenv import VERSION, output, prepare, project_with
@@ -60,7 +61,7 @@ def test_the_pip_part_of_conda_yaml(tmp_path: object, report: Recorder) -> None:
 )
 def test_the_python_of_conda_yaml(tmp_path: object, stated: str, asked: str) -> None:
     project = make_tree(f"{tmp_path}/p", {"conda.yaml": f"dependencies:\n  - {stated}\n"})
-    assert read("conda.yaml", project, {}).python == asked
+    assert read("conda.yaml", project, EnvironmentOptions()).python == asked
 
 
 def test_a_script_with_a_pep_723_header(tmp_path: object) -> None:

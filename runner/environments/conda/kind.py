@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from runner.environments.base import Specified
-from runner.values import Activation, EnvironmentSpec, Json, Report
+from runner.values import Activation, EnvironmentOptions, EnvironmentSpec, Json, Report
 
 __all__ = ["LOCK_NAME", "activate", "build", "lock", "problem", "remove", "specify"]
 
 LOCK_NAME = "conda.lock"
 
 
-def specify(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], report: Report) -> Specified:  # noqa: ARG001
+def specify(spec: EnvironmentSpec, directory: str, options: EnvironmentOptions, report: Report) -> Specified:  # noqa: ARG001
     from runner.environments.conda import channels as conda_channels
     from runner.environments.conda import spec as conda_spec
     from runner.environments.python import indexes, requirements
@@ -26,7 +26,7 @@ def specify(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], r
         (f"-c {path}" for path in indexes.settings().constraints if wanted.pip), wanted.base, wanted.shown
     )
     specs = list(wanted.specs)
-    if asked := options.get("python"):
+    if asked := options.python:
         specs = [each for each in specs if not _is_python(each)] + [f"python={str(asked).lstrip('=')}"]
     content: Json = {
         "channels": [conda_channels.redact(each) for each in conda_channels.addresses(wanted, settings)],
@@ -51,8 +51,8 @@ def specify(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], r
         "constraints": [*pip.constraints, *limits.constraints],
         "local": [list(each) for each in pip.local],
         "shown": wanted.shown,
-        "offline": bool(options.get("offline")),
-        "wheels": str(options.get("wheels") or ""),
+        "offline": options.offline,
+        "wheels": options.wheels,
         "varying": pip.varying or limits.varying,
     }
     watched = (wanted.path, *conda_channels.files(), *pip.files, *(indexes.files() if wanted.pip else ()))
@@ -80,7 +80,7 @@ def _read(plan: Mapping[str, Any]) -> tuple[Any, Any]:
     return conda_spec.read(plan["file"], plan["directory"]), conda_channels.settings()
 
 
-def lock(specified: Specified, options: Mapping[str, Any], report: Report) -> str:
+def lock(specified: Specified, options: EnvironmentOptions, report: Report) -> str:
     from runner.environments.conda import channels as conda_channels
     from runner.environments.conda import lock as conda_lock
     from runner.environments.conda import pip as conda_pip

@@ -12,7 +12,7 @@ from runner import paths
 from runner.environments.conda.lock import Package
 from runner.environments.python import indexes, uv
 from runner.errors import EnvironmentFailure
-from runner.values import Report
+from runner.values import EnvironmentOptions, Report
 
 __all__ = ["fill", "resolve"]
 
@@ -32,7 +32,7 @@ NOT_PYTHON = ("python", "python_abi", "tzdata", "setuptools", "wheel", "pip")
 
 
 def resolve(
-    plan: Mapping[str, Any], packages: Sequence[Package], options: Mapping[str, Any], report: Report
+    plan: Mapping[str, Any], packages: Sequence[Package], options: EnvironmentOptions, report: Report
 ) -> str:
     """Lines with hashes. What conda installs stays as it is, unless the section itself wants another version."""
     from runner.environments.python.locking import resolve as compile_lines

@@ -12,7 +12,7 @@ from runner.containers import command
 from runner.containers import engine as container_engine
 from runner.environments.base import Specified
 from runner.errors import EnvironmentFailure, InputError
-from runner.values import Activation, EnvironmentSpec, Json, Report
+from runner.values import Activation, Container, EnvironmentOptions, EnvironmentSpec, Json, Report
 
 __all__ = ["LOCK_NAME", "activate", "build", "lock", "outdated", "problem", "remove", "specify"]
 
@@ -20,15 +20,15 @@ LOCK_NAME = "docker.lock"
 HIDDEN = ("e", "env", "env-file", "l", "label")  # arguments whose values are not for the record
 
 
-def specify(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], report: Report) -> Specified:  # noqa: ARG001
+def specify(spec: EnvironmentSpec, directory: str, options: EnvironmentOptions, report: Report) -> Specified:  # noqa: ARG001
     from runner.environments.docker import spec as docker_spec
 
-    stated = docker_spec.read(spec.options, tuple(options.get("docker_args") or ()), directory)
+    stated = docker_spec.read(spec.options, options.docker_args, directory)
     if trouble := container_engine.problem():
         raise EnvironmentFailure(trouble, "start Docker, or run it without: --env-manager virtualenv")
-    copied = bool(options.get("build_image"))
-    pinned = bool(options.get("kept_lock"))
-    name = str(options.get("project_name") or os.path.basename(directory))
+    copied = options.build_image
+    pinned = bool(options.kept_lock)
+    name = options.project_name or os.path.basename(directory)
     content: dict[str, Json] = {"image": stated.image, "platform": stated.platform}
     watched: tuple[str, ...] = ()
     tag = ""
@@ -60,10 +60,10 @@ def specify(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], r
         "context": content.get("context"),
         "code": content.get("code"),
         "pinned": pinned,
-        "offline": bool(options.get("offline")),
+        "offline": options.offline,
         "packages": packages and {"content": packages.content, "plan": packages.plan},
         # what may be a password is not kept on disk
-        "varying": bool(packages and packages.varying) or any(map(_sets, options.get("docker_args") or ())),
+        "varying": bool(packages and packages.varying) or any(map(_sets, options.docker_args)),
         "name": f"proj/{docker_spec.slug(name)}",
     }
     details: dict[str, Json] = (
@@ -85,7 +85,7 @@ def _sets(argument: str) -> bool:
     return name in ("e", "env") and "=" in value
 
 
-def _packages(stated: Any, directory: str, options: Mapping[str, Any]) -> Any:
+def _packages(stated: Any, directory: str, options: EnvironmentOptions) -> Any:
     if not stated.python_env:
         return None
     from runner.environments.docker import packages as docker_packages
@@ -118,9 +118,9 @@ def _made_here(wanted: Mapping[str, Any]) -> bool:
     return "base" in wanted or "context" in wanted
 
 
-def lock(specified: Specified, options: Mapping[str, Any], report: Report) -> str:
+def lock(specified: Specified, options: EnvironmentOptions, report: Report) -> str:
     plan, stated = specified.plan, _stated(specified.plan)
-    refresh = bool(options.get("refresh"))
+    refresh = options.refresh
     text: dict[str, Json] = {"image": stated.image} if stated.image else {}
     if stated.build:
         made = None if refresh else container_engine.inspect("image", plan["tag"])
@@ -314,39 +314,29 @@ def activate(prefix: str, facts: Mapping[str, Any], plan: Mapping[str, Any]) -> 
     for source, target, _ in mounts:
         if target and source.startswith("/") and not os.path.lexists(source):
             os.makedirs(source, exist_ok=True)  # the engine would make it, for root
-    options = {
-        "image": facts["id"],
-        "directory": "" if plan["copied"] or own else directory,
-        "place": place,
-        "workdir": place,
-        "init": facts.get("init", True),
-        "volumes": [":".join(filter(None, each)) for each in mounts],
-        "constants": {**_account(), **stated.constants},
-        "copied": list(stated.copied),
-        "given": sorted({name for name, _ in stated.flags}),
-        "flags": [word for name, value in stated.flags for word in _flag(name, value)],
-        **_user(facts),
-    }
-    return Activation("docker", python="python", options={"container": options})
-
-
-def _user(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Outputs belong to the caller. In an engine without root, the container's root is the caller already."""
-    if facts["rootless"] or not hasattr(os, "getuid"):
-        return {"user": ""}
-    groups = [str(each) for each in os.getgroups() if each != os.getgid()]
-    return {"user": f"{os.getuid()}:{os.getgid()}", "groups": groups, "remapped": facts["remapped"]}
+    container = Container(
+        image=facts["id"],
+        directory="" if plan["copied"] or own else directory,
+        place=place,
+        init=facts.get("init", True),
+        volumes=tuple(":".join(filter(None, each)) for each in mounts),
+        constants={**_account(), **stated.constants},
+        copied=tuple(stated.copied),
+        flags=tuple((name, value) for name, value in stated.flags),
+    )
+    if not facts[
+        "rootless"
+    ]:  # outputs belong to the caller; without root, the container's root is that already
+        groups = tuple(str(each) for each in os.getgroups() if each != os.getgid())
+        user = f"{os.getuid()}:{os.getgid()}"
+        container = container._replace(user=user, groups=groups, remapped=facts["remapped"])
+    return Activation("docker", python="python", container=container)
 
 
 def _account() -> dict[str, str]:
     """A home where every user may write, and a name: the image does not know the user."""
     name = os.environ.get("USER") or os.environ.get("LOGNAME") or "user"
     return {"HOME": "/tmp", "USER": name, "LOGNAME": name}  # noqa: S108 inside the container
-
-
-def _flag(name: str, value: str | None) -> list[str]:
-    flag = f"-{name}" if len(name) == 1 else f"--{name}"
-    return [flag] if value is None else [flag, value]
 
 
 def _check_gpus(gpus: str, facts: Mapping[str, Any]) -> None:

@@ -13,7 +13,7 @@ from runner import paths
 from runner.containers import engine
 from runner.errors import EnvironmentFailure, InputError
 from runner.host import memo, process
-from runner.values import Json, Report
+from runner.values import EnvironmentOptions, Json, Report
 
 __all__ = ["Packages", "check", "python_of", "read", "resolve"]
 
@@ -39,7 +39,7 @@ class Packages(NamedTuple):
     varying: bool  # see requirements.Flat
 
 
-def read(file: str, directory: str, options: Mapping[str, Any]) -> Packages:
+def read(file: str, directory: str, options: EnvironmentOptions) -> Packages:
     """`file` is what python_env of an MLproject may name, relative to the project."""
     from runner.environments.python import indexes, requirements, specification
     from runner.environments.python.wanted import text_of
@@ -64,9 +64,9 @@ def read(file: str, directory: str, options: Mapping[str, Any]) -> Packages:
         "constraints": [path for part in parts for path in part.constraints],
         "local": [list(each) for each in local],
         "shown": file,
-        "strict": bool(options.get("strict_python")),
-        "offline": bool(options.get("offline")),
-        "wheels": str(options.get("wheels") or ""),
+        "strict": options.strict_python,
+        "offline": options.offline,
+        "wheels": options.wheels,
     }
     texts = [text_of(path) for path in wanted.content_files]
     content: list[Json] = [wanted.form, wanted.python, list[Json](wanted.arguments)]
@@ -113,7 +113,7 @@ def check(plan: Mapping[str, Any], python: Mapping[str, str], shown: str) -> str
 
 
 def resolve(
-    plan: Mapping[str, Any], python: Mapping[str, str], options: Mapping[str, Any], report: Report
+    plan: Mapping[str, Any], python: Mapping[str, str], options: EnvironmentOptions, report: Report
 ) -> str:
     """The lock: pinned, with hashes, for the Python and the platform of the image."""
     from runner.environments.python import locking
@@ -136,7 +136,7 @@ def _platform(python: Mapping[str, str]) -> list[str]:
 
 
 def lock(
-    packages: Mapping[str, Any], base: str, shown: str, options: Mapping[str, Any], report: Report
+    packages: Mapping[str, Any], base: str, shown: str, options: EnvironmentOptions, report: Report
 ) -> dict[str, str]:
     """For the image `base` (an id): `requirements` (kept, or resolved), `python` (version), perhaps a `warning`."""
     python = python_of(base, shown)
@@ -145,7 +145,7 @@ def lock(
         report.warn(warning)
         found["warning"] = warning
     path = _kept(packages["content"], python)
-    if not options.get("refresh"):
+    if not options.refresh:
         try:
             with open(path, encoding="utf-8") as file:
                 return {**found, "requirements": file.read()}

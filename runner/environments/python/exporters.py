@@ -9,11 +9,12 @@ from typing import Any
 
 from runner.environments.python.wanted import Wanted, parse_toml, python_version, text_of
 from runner.errors import InputError
+from runner.values import EnvironmentOptions
 
 __all__ = ["export"]
 
 
-def export(path: str, directory: str, options: Mapping[str, Any]) -> Wanted:
+def export(path: str, directory: str, options: EnvironmentOptions) -> Wanted:
     """`path` is a poetry.lock or a Pipfile.lock (a Pipfile stands for the lock beside it)."""
     folder, name = os.path.split(path)
     if name == "Pipfile":
@@ -27,10 +28,10 @@ def export(path: str, directory: str, options: Mapping[str, Any]) -> Wanted:
     return Wanted(**asked, lines=tuple(lines), base=directory, arguments=("--no-deps",), files=(path,))
 
 
-def _pipenv(path: str, options: Mapping[str, Any]) -> tuple[str, list[str]]:
+def _pipenv(path: str, options: EnvironmentOptions) -> tuple[str, list[str]]:
     try:
         lock = json.loads(text_of(path))
-        sections = ["default", *(options.get("groups") or ())]
+        sections = ["default", *options.groups]
         lines = [_pipenv_line(name, item) for section in sections for name, item in lock[section].items()]
         return str(lock.get("_meta", {}).get("requires", {}).get("python_version", "")), lines
     except (ValueError, KeyError, AttributeError) as error:
@@ -51,7 +52,7 @@ def _pipenv_line(name: str, item: Mapping[str, Any]) -> str:
     return line + marker + "".join(f" --hash={each}" for each in item.get("hashes", ()))
 
 
-def _poetry(path: str, options: Mapping[str, Any]) -> tuple[str, list[str]]:
+def _poetry(path: str, options: EnvironmentOptions) -> tuple[str, list[str]]:
     lock = parse_toml(text_of(path), "poetry.lock")
     packages = {str(each["name"]).lower(): each for each in lock.get("package", ())}
     wanted = _poetry_names(path, packages, options)
@@ -59,9 +60,9 @@ def _poetry(path: str, options: Mapping[str, Any]) -> tuple[str, list[str]]:
     return str(lock.get("metadata", {}).get("python-versions", "")), lines
 
 
-def _poetry_names(path: str, packages: Mapping[str, Any], options: Mapping[str, Any]) -> set[str]:
+def _poetry_names(path: str, packages: Mapping[str, Any], options: EnvironmentOptions) -> set[str]:
     """Packages of the wanted groups: newer locks say it, in older ones it follows from the roots."""
-    groups = {"main", *(options.get("groups") or ())}
+    groups = {"main", *options.groups}
     if all("groups" in each for each in packages.values()):
         return {name for name, each in packages.items() if groups & set(each["groups"])}
     roots = list(_poetry_roots(os.path.join(os.path.dirname(path), "pyproject.toml"), groups))

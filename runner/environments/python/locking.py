@@ -11,14 +11,14 @@ from runner.environments.python import indexes, uv
 from runner.environments.python.copies import Copies
 from runner.environments.python.wanted import text_of
 from runner.errors import EnvironmentFailure
-from runner.values import Report, Step
+from runner.values import EnvironmentOptions, Report, Step
 
 __all__ = ["entries", "resolve"]
 
 NO_PACKAGES = "# no packages\n"  # a lock all the same: the run can be compared and made again
 
 
-def resolve(plan: Mapping[str, Any], options: Mapping[str, Any], report: Report) -> str:
+def resolve(plan: Mapping[str, Any], options: EnvironmentOptions, report: Report) -> str:
     if plan["form"] == "pylock":
         return text_of(plan["file"])
     if not plan["build"] and not plan["lines"] and plan["form"] == "requirements":
@@ -35,7 +35,7 @@ def resolve(plan: Mapping[str, Any], options: Mapping[str, Any], report: Report)
 
 
 def _one_after_the_other(
-    plan: Mapping[str, Any], options: Mapping[str, Any], report: Report, step: Step
+    plan: Mapping[str, Any], options: EnvironmentOptions, report: Report, step: Step
 ) -> str:
     """As MLflow does it: build dependencies first, and what the dependencies want instead replaces them."""
     main = _compile(plan, plan["lines"], options, report, step)
@@ -60,7 +60,7 @@ def _name(entry: str) -> str:
 
 
 def _compile(
-    plan: Mapping[str, Any], lines: Sequence[str], options: Mapping[str, Any], report: Report, step: Step
+    plan: Mapping[str, Any], lines: Sequence[str], options: EnvironmentOptions, report: Report, step: Step
 ) -> str:
     settings = indexes.settings(lines)
     arguments = _arguments(plan, lines, settings, options)
@@ -88,7 +88,7 @@ def _compile(
 
 
 def _arguments(
-    plan: Mapping[str, Any], lines: Sequence[str], settings: indexes.Settings, options: Mapping[str, Any]
+    plan: Mapping[str, Any], lines: Sequence[str], settings: indexes.Settings, options: EnvironmentOptions
 ) -> list[str]:
     arguments = [
         *("pip", "compile", "--generate-hashes", "--no-header", "--no-annotate"),
@@ -98,7 +98,7 @@ def _arguments(
     ]
     for path in plan["constraints"]:
         arguments += ["--constraint", path]
-    if options.get("refresh"):
+    if options.refresh:
         arguments += ["--refresh", "--upgrade"]
     if "--pre" in lines:
         arguments += ["--prerelease", "allow"]
@@ -130,11 +130,11 @@ def _kept(out: str) -> list[str]:
     ]
 
 
-def common(settings: indexes.Settings, options: Mapping[str, Any]) -> list[str]:
-    return [*settings.arguments, *(["--offline"] if options.get("offline") else [])]
+def common(settings: indexes.Settings, options: EnvironmentOptions) -> list[str]:
+    return [*settings.arguments, *(["--offline"] if options.offline else [])]
 
 
-def _export(plan: Mapping[str, Any], options: Mapping[str, Any]) -> str:
+def _export(plan: Mapping[str, Any], options: EnvironmentOptions) -> str:
     settings = indexes.settings()
     arguments = [
         "export",

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
-from typing import Any
 
 from runner.environments.python.exporters import export
 from runner.environments.python.pyproject import project
 from runner.environments.python.wanted import Wanted, parse_toml, python_version, text_of
 from runner.errors import InputError
-from runner.values import Json
+from runner.values import EnvironmentOptions, Json
 
 __all__ = ["read"]
 
@@ -19,7 +17,7 @@ __all__ = ["read"]
 CONDA_PYTHON = r"python(?![\w.-])\s*([<>=!~]*\s*[\d.*]+(?:\s*,\s*[<>=!~]+\s*[\d.*]+)*)?"
 
 
-def read(file: str, directory: str, options: Mapping[str, Any]) -> Wanted:
+def read(file: str, directory: str, options: EnvironmentOptions) -> Wanted:
     """`file` is relative to the project; "" is an environment without packages."""
     if not file:
         return Wanted(base=directory, **python_version(directory))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from runner.environments.base import Specified
-from runner.values import Activation, EnvironmentSpec, Json, Report
+from runner.values import Activation, EnvironmentOptions, EnvironmentSpec, Json, Report
 
 __all__ = ["LOCK_NAME", "activate", "build", "lock", "problem", "remove", "specify"]
 
@@ -15,7 +15,7 @@ LOCK_NAME = "environment.lock"
 BINARY = ("--no-binary", "--only-binary")  # whether a wheel or a build of our own is installed
 
 
-def specify(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], report: Report) -> Specified:
+def specify(spec: EnvironmentSpec, directory: str, options: EnvironmentOptions, report: Report) -> Specified:
     from runner.environments.python import indexes, requirements, seed, specification
     from runner.environments.python.wanted import text_of
 
@@ -23,7 +23,7 @@ def specify(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], r
     interpreter, warning = _interpreter(wanted, options, report)
     where, settings = spec.file or "environment", indexes.settings()
     stated = (wanted.build, wanted.lines, [f"-c {path}" for path in settings.constraints])
-    lasting = not options.get("checkout")
+    lasting = not options.checkout
     parts = [requirements.flatten(lines, wanted.base, where, editable=lasting) for lines in stated]
     local = [each for part in parts for each in part.local]
     plan = {
@@ -39,8 +39,8 @@ def specify(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], r
         "local": [list(each) for each in local],
         "shown": where,
         "varying": any(part.varying for part in parts),
-        "offline": bool(options.get("offline")),
-        "wheels": str(options.get("wheels") or ""),
+        "offline": options.offline,
+        "wheels": options.wheels,
     }
     texts = [text_of(path) for path in wanted.content_files]
     content: list[Json] = [wanted.form, list[Json](wanted.arguments), [part.content for part in parts]]
@@ -71,18 +71,18 @@ def _platform() -> list[Json]:
     return [os.uname().sysname, os.uname().machine, libc]
 
 
-def _interpreter(wanted: Any, options: Mapping[str, Any], report: Report) -> Any:
+def _interpreter(wanted: Any, options: EnvironmentOptions, report: Report) -> Any:
     from runner.environments.python import interpreters
     from runner.errors import EnvironmentFailure
 
-    asked, where = str(options.get("python") or ""), "--python"
+    asked, where = options.python, "--python"
     if not asked:
         asked, where = wanted.python, wanted.where
-    strict = bool(options.get("strict_python"))
+    strict = options.strict_python
     try:
         return interpreters.choose(asked, where, strict=strict)
     except EnvironmentFailure:
-        if not options.get("allow_python_download") or options.get("offline"):
+        if not options.allow_python_download or options.offline:
             raise
     from runner.environments.python.filling import download_python
 
@@ -90,7 +90,7 @@ def _interpreter(wanted: Any, options: Mapping[str, Any], report: Report) -> Any
     return interpreters.choose(asked, where, strict=strict)
 
 
-def lock(specified: Specified, options: Mapping[str, Any], report: Report) -> str:
+def lock(specified: Specified, options: EnvironmentOptions, report: Report) -> str:
     from runner.environments.python.locking import resolve
 
     return resolve(specified.plan, options, report)

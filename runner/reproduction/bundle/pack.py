@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from runner import environments, paths
 from runner.data.inputs import digest_of
@@ -18,7 +17,7 @@ from runner.running.recorded import CannotRunError, Recorded, load
 from runner.snapshots import snapshot
 from runner.tracking.log import encode, read
 from runner.tracking.store import Store
-from runner.values import Activation, EnvironmentSpec, Report
+from runner.values import Activation, EnvironmentOptions, EnvironmentSpec, Report
 
 __all__ = ["Bundle", "make", "readable"]
 
@@ -171,12 +170,12 @@ def _prepared(recorded: Recorded, kind: str, project: str, report: Report) -> Ac
     environment = recorded.section("environment")
     spec = EnvironmentSpec(kind, str(environment.get("file", "")))
     python = environment.get("python", "") if kind == "virtualenv" else ""
-    options: Mapping[str, Any] = {
-        "kept_lock": recorded.lock,
-        "python": recorded.options.get("python") or python,
-        "groups": recorded.options.get("groups", ()),
-        "extras": recorded.options.get("extras", ()),
-    }
+    options = EnvironmentOptions(
+        kept_lock=recorded.lock,
+        python=recorded.options.get("python") or python,
+        groups=recorded.options.get("groups", ()),
+        extras=recorded.options.get("extras", ()),
+    )
     try:
         return environments.prepare(spec, project, options, report).activation
     except ProjError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -12,16 +13,14 @@ from runner.containers import command as container
 from runner.containers import engine
 from runner.environments.docker import spec
 from runner.errors import InputError
-from runner.values import Activation, Job
+from runner.values import Activation, Container, Job
 from tests.helpers import make_tree
 
 
-def words(job: Job, **options: object) -> list[str]:
-    """The command line of a container, without the program."""
-    base = {"image": "sha256:1", "directory": "/p", "place": "/c", "workdir": "/c", "user": "7:8"}
-    return container.argv(
-        job._replace(activation=Activation("docker", options={"container": {**base, **options}}))
-    )
+def words(job: Job, **more: Any) -> list[str]:
+    """The command line of a container."""
+    made = Container("sha256:1", "/p", "/c", "7:8", **more)
+    return container.argv(job._replace(activation=Activation("docker", container=made)))
 
 
 def pairs(line: list[str], flag: str) -> list[str]:
@@ -185,7 +184,7 @@ def test_the_command_is_one_word(job: Callable[..., Job]) -> None:
 
 def test_complaint_3562_arguments_are_kept_without_parameters(job: Callable[..., Job]) -> None:
     """One function makes the command line of every run, waiting or detached, with parameters or without."""
-    line = words(job("true"), flags=["--memory", "1g", "-t"], given=["memory", "t"])
+    line = words(job("true"), flags=(("memory", "1g"), ("t", None)))
     assert line[-8:-4] == ["--memory", "1g", "-t", "sha256:1"]
 
 
@@ -194,8 +193,8 @@ def test_what_the_user_gives_replaces_ours(job: Callable[..., Job]) -> None:
     assert pairs(plain, "--user") == ["7:8"]
     assert pairs(plain, "--network") == ["host"]
     assert pairs(plain, "--workdir") == ["/c"]
-    given = ["user", "w", "net", "init"]
-    line = words(job("true"), given=given, flags=["--user", "0", "-w", "/x", "--net", "none", "--init"])
+    given = (("user", "0"), ("w", "/x"), ("net", "none"), ("init", None))
+    line = words(job("true"), flags=given)
     assert pairs(line, "--user") == ["0"]
     assert not pairs(line, "--network")
     assert not pairs(line, "--workdir")
@@ -206,7 +205,7 @@ def test_complaint_2697_a_network_of_its_own_reaches_the_endpoint_by_another_nam
     job: Callable[..., Job],
 ) -> None:
     made = job("true", MLFLOW_TRACKING_URI="http://127.0.0.1:4711", MLFLOW_RUN_ID="1")
-    line = words(made, given=["network"], flags=["--network", "mine"])
+    line = words(made, flags=(("network", "mine"),))
     assert "MLFLOW_TRACKING_URI=http://host.docker.internal:4711" in pairs(line, "-e")
     assert pairs(line, "--add-host") == ["host.docker.internal:host-gateway"]
     assert "MLFLOW_TRACKING_URI" in pairs(words(made), "-e")  # the host's network: as it is
@@ -215,21 +214,23 @@ def test_complaint_2697_a_network_of_its_own_reaches_the_endpoint_by_another_nam
 @pytest.mark.parametrize(
     ("flags", "own"),
     [
-        ([], False),
-        (["--network", "host"], False),
-        (["--net=host"], False),
-        (["--network", "mine"], True),
-        (["--network=bridge", "-t"], True),
-        (["--memory", "1g"], False),
+        ((), False),
+        ((("network", "host"),), False),
+        ((("net", "host"),), False),
+        ((("network", "mine"),), True),
+        ((("t", None), ("net", "bridge")), True),
+        ((("memory", "1g"),), False),
     ],
 )
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere containers are in a machine of their own")
-def test_whose_loopback_it_is(job: Callable[..., Job], flags: list[str], own: bool) -> None:
-    assert container.has_own_network({"flags": flags}) is own
-    line = words(job("true", MLFLOW_TRACKING_URI="http://127.0.0.1:1"), given=["network"], flags=flags)
+def test_whose_loopback_it_is(
+    job: Callable[..., Job], flags: tuple[tuple[str, str | None], ...], own: bool
+) -> None:
+    assert container.has_own_network(Container("", flags=flags)) is own
+    line = words(job("true", MLFLOW_TRACKING_URI="http://127.0.0.1:1"), flags=flags)
     assert bool(pairs(line, "--add-host")) is own
     if not own:
-        assert container.reachable({"flags": flags}) == "127.0.0.1"
+        assert container.reachable(Container("", flags=flags)) == "127.0.0.1"
 
 
 def test_folders_of_this_machine_are_not_told_inside(job: Callable[..., Job]) -> None:
