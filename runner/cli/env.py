@@ -70,7 +70,7 @@ def du(as_json: bool = AS_JSON) -> None:
 def show(key: str = typer.Argument(..., metavar="KEY"), as_json: bool = AS_JSON) -> None:
     """Show one environment and its packages."""
     from runner.environments import cache, maintenance
-    from runner.environments.python.packages import packages
+    from runner.environments.packages import packages
 
     full = maintenance.pick([key])[0]
     row = next(each for each in maintenance.listing(sizes=True) if each.key == full)
@@ -215,7 +215,7 @@ def diff(
 ) -> None:
     """Show which packages two runs had differently."""
     from runner.cli.reference import find, open_store
-    from runner.environments.python.packages import changes, difference
+    from runner.environments.packages import changes, difference
 
     with open_store(store) as opened:
         locks = [_lock_of(opened.run_directory(find(opened, ref).run_id), ref) for ref in (first, second)]

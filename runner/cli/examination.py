@@ -93,7 +93,7 @@ def docker(store: Store) -> Iterator[Finding]:  # noqa: ARG001
         yield Finding(
             "docker",
             "ok",
-            f"{engine.info().get('ServerVersion', '')} {engine.address()}".strip(),
+            f"{engine.info().version} {engine.address()}".strip(),
         )
 
 

@@ -176,18 +176,11 @@ def _mount(source: str, target: str) -> str:
 def finish(run_id: str) -> Finished:
     """Asks how the container ended, ends it if it has not, and removes it, when its client has ended."""
     name = name_of(run_id)
-    found = engine.inspect("container", name)
+    found = engine.container(name)
     if found is None:
         return Finished(started=False)
-    state = found.get("State") or {}
     engine.remove(name)
-    return Finished(
-        int(state.get("ExitCode") or 0),
-        not str(state.get("StartedAt") or "0001").startswith("0001"),
-        bool(state.get("OOMKilled")),
-        bool(state.get("Running")),
-        str(state.get("Error") or ""),
-    )
+    return Finished(found.exit_code, found.started, found.out_of_memory, found.running, found.message)
 
 
 def farewell(run_id: str) -> list[str]:

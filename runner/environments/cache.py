@@ -13,18 +13,30 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from runner import paths
-from runner.values import Environment
+from runner.values import Environment, Json
 
 try:
     import fcntl
 except ImportError:  # Windows: no locks between processes
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["FORMAT", "Found", "folder", "hold", "lock_text", "look", "read", "ready", "release", "take"]
+__all__ = [
+    "FORMAT",
+    "Found",
+    "changed",
+    "folder",
+    "hold",
+    "lock_text",
+    "look",
+    "read",
+    "ready",
+    "release",
+    "take",
+]
 
 FORMAT = 1
 
@@ -35,8 +47,8 @@ class Found(NamedTuple):
     key: str
     prefix: str
     kind: str
-    facts: Mapping[str, Any]  # what build() returned
-    details: Mapping[str, Any]
+    facts: Any  # the kind's own: what build() returned
+    details: Mapping[str, Json]
     created: int  # ms
     problem: str = ""  # what is wrong with it although it has to be used
 
@@ -124,3 +136,12 @@ def take(handle: int, *, shared: bool, wait: bool = False) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def changed(now: Sequence[str], then: Sequence[str]) -> str:
+    """What somebody did to the packages of an environment by hand, as its problem; or ""."""
+    if now == then:
+        return ""
+    differing = sorted(set(now) ^ set(then))
+    more = ", ..." if len(differing) > 5 else ""
+    return f"its packages were changed by hand ({', '.join(differing[:5])}{more})"

@@ -214,7 +214,7 @@ def test_a_lock_with_local_packages_fits_another_folder(tmp_path: object) -> Non
         ({"e.yaml": "- a\n"}, "expected a mapping"),
         ({"e.yaml": "python: [3]\n"}, "`python` is a version"),
         ({"e.yaml": "python: three\n"}, "not a version of Python"),
-        ({"e.yaml": "dependencies:\n  a: b\n"}, "list of requirements"),
+        ({"e.yaml": "dependencies:\n  a: b\n"}, "list of texts"),
         ({"e.yaml": "dependencies: [-r none.txt]\n"}, "none.txt that it refers to is not there"),
         ({"e.yaml": "dependencies: [-r a.txt]\n", "a.txt": "-r a.txt\n"}, "refers to itself"),
         ({"e.yaml": "dependencies: [./none]\n"}, "local package ./none is not there"),

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import Any
 
-from runner.environments.python.wanted import Wanted, parse_toml, python_version, text_of
+from runner.environments.python.wanted import Table, Wanted, parse_toml, python_version, text_of
 from runner.errors import InputError
 from runner.values import EnvironmentOptions
 
@@ -27,7 +25,7 @@ def project(folder: str, options: EnvironmentOptions) -> Wanted:
     if ("build-system" in text and _managed(text, "package", True)) or _managed(text, "package", False):
         lines = ("-e .",)
     return Wanted(
-        **(pinned or {"python": needs, "where": "pyproject.toml"}),
+        *(pinned if pinned[0] else (needs, "pyproject.toml")),
         lines=lines,
         form="uv.lock" if has_lock else "pyproject",
         file=locked if has_lock else path,
@@ -38,11 +36,11 @@ def project(folder: str, options: EnvironmentOptions) -> Wanted:
     )
 
 
-def _managed(text: Mapping[str, Any], key: str, otherwise: bool) -> bool:
+def _managed(text: Table, key: str, otherwise: bool) -> bool:
     return bool(text.get("tool", {}).get("uv", {}).get(key, otherwise))
 
 
-def _arguments(text: Mapping[str, Any], options: EnvironmentOptions, has_lock: bool) -> tuple[str, ...]:
+def _arguments(text: Table, options: EnvironmentOptions, has_lock: bool) -> tuple[str, ...]:
     """Groups and extras that were asked for; without a word, only what the project needs to run."""
     groups = [*text.get("dependency-groups", {})]
     extras = [*text.get("project", {}).get("optional-dependencies", {})]

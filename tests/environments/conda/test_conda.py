@@ -198,7 +198,7 @@ def test_complaint_2455_a_failing_pip_section_leaves_nothing_that_is_reused(
         file.write(b"changed")
     assert len(kept()) == 1
     shutil.rmtree(paths.cache("environments", kept()[0]))
-    with pytest.raises(EnvironmentFailure, match=r"pip packages of conda\.yaml cannot be installed"):
+    with pytest.raises(EnvironmentFailure, match=r"pip section of conda\.yaml cannot be installed"):
         prepare(text)
     assert kept() == []
     make_wheel(index, "later", "1.0")

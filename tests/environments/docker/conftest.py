@@ -47,7 +47,7 @@ def image() -> str:
     trouble = engine.problem()
     if trouble:
         pytest.skip(f"no container engine: {trouble}")
-    if engine.inspect("image", IMAGE) is None:
+    if engine.image(IMAGE) is None:
         script = os.path.join(SERVICES, "docker-image.sh")
         done = subprocess.run([script, IMAGE], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr

@@ -11,7 +11,7 @@ import pytest
 
 from runner.containers import command as container
 from runner.containers import engine
-from runner.environments.docker import spec
+from runner.environments.docker import spec, volumes
 from runner.errors import InputError
 from runner.values import Activation, Container, Job
 from tests.helpers import make_tree
@@ -45,7 +45,7 @@ def test_volumes_mean_the_project() -> None:
         "${PWD}/y:/h",
         "/anonymous",
     ]
-    assert spec.mounts(given, "/home/ada/p") == [
+    assert volumes.mounts(given, "/home/ada/p") == [
         ("/home/ada/p", "/a", ""),
         ("/home/ada/p/x", "/b", "ro"),
         ("/home/ada/p/data", "/c", ""),
@@ -60,30 +60,30 @@ def test_volumes_mean_the_project() -> None:
 
 def test_volumes_know_the_callers_home_and_variables(monkeypatch: pytest.MonkeyPatch, home: str) -> None:
     monkeypatch.setenv("DATA", "/mnt/data")
-    assert spec.mounts(["~/.aws:/aws:ro", "$DATA/a:/a", "${DATA}:/b"], "/p") == [
+    assert volumes.mounts(["~/.aws:/aws:ro", "$DATA/a:/a", "${DATA}:/b"], "/p") == [
         (f"{home}/.aws", "/aws", "ro"),
         ("/mnt/data/a", "/a", ""),
         ("/mnt/data", "/b", ""),
     ]
     with pytest.raises(InputError, match="NOT_THERE is not set"):
-        spec.mounts(["$NOT_THERE:/a"], "/p")
+        volumes.mounts(["$NOT_THERE:/a"], "/p")
 
 
 def test_volumes_run_no_commands() -> None:
     with pytest.raises(InputError, match="commands are not run"):
-        spec.mounts(["$(touch /tmp/x):/a"], "/p")
+        volumes.mounts(["$(touch /tmp/x):/a"], "/p")
 
 
 def test_complaint_2501_windows_paths_in_volumes() -> None:
-    assert spec.mounts(["C:\\data:/data:ro", "d:/x:/y"], "/p") == [
+    assert volumes.mounts(["C:\\data:/data:ro", "d:/x:/y"], "/p") == [
         ("C:\\data", "/data", "ro"),
         ("d:/x", "/y", ""),
     ]
-    assert spec.mounts(["%CD%:/app"], "C:\\My Project") == [("C:\\My Project", "/app", "")]
+    assert volumes.mounts(["%CD%:/app"], "C:\\My Project") == [("C:\\My Project", "/app", "")]
 
 
 def test_a_project_in_a_folder_with_a_colon() -> None:
-    assert spec.mounts(["$(pwd)/a:/b:ro"], "/x:y") == [("/x:y/a", "/b", "ro")]
+    assert volumes.mounts(["$(pwd)/a:/b:ro"], "/x:y") == [("/x:y/a", "/b", "ro")]
 
 
 def test_flags_of_the_command_line_win_over_those_of_the_project() -> None:
