@@ -167,10 +167,8 @@ def _containers(given: str) -> list[str]:
 
     if not engine.program() or not engine.is_there():
         return []
-    from runner.environments.docker import install
     from runner.running.reconcile import current
 
-    install.clear()
     with open_store(given, quiet=True) as opened:
 
         def over(run_id: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
+from runner.environments.keys import EnvironmentKey
 from runner.values import Activation, EnvironmentOptions, EnvironmentSpec, Json, Report
 
 __all__ = ["Facts", "Kind", "Maker", "Plan", "Specified", "Use"]
@@ -44,6 +45,9 @@ class Kind(Protocol):
     HINT: str  # what to add to a project that has none; "": it can be made from nothing
     LOCK_NAME: str  # how the lock is called in the record
     LOCKS_PYTHON: bool  # whether the lock says which Python it is for
+
+    def key(self) -> EnvironmentKey | None:
+        """The key of MLproject that states it, if there is one."""
 
     def has(self, directory: str, file: str) -> bool:
         """Whether this one of FILES, which is there, really states such an environment."""

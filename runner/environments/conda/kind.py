@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from runner.environments import cache
 from runner.values import Activation
+
+if TYPE_CHECKING:
+    from runner.environments.keys import EnvironmentKey
 
 NAMES: tuple[str, ...] = ("conda",)
 ABOUT = "a conda environment"
@@ -22,6 +25,12 @@ class Facts(TypedDict):
     variables: dict[str, str]
     folders: list[str]  # put before PATH by the activation of packages
     installed: list[str]
+
+
+def key() -> EnvironmentKey:
+    from runner.environments.keys import of_file
+
+    return of_file("conda_env", "conda", "File with a conda environment.", "conda.yaml")
 
 
 def has(directory: str, file: str) -> bool:  # noqa: ARG001

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from runner.containers import command, engine
 from runner.environments.docker.volumes import mounts
 from runner.errors import EnvironmentFailure, InputError
 from runner.values import Activation, Container
+
+if TYPE_CHECKING:
+    from runner.environments.keys import EnvironmentKey
 
 NAMES: tuple[str, ...] = ("docker",)
 ABOUT = "a container"
@@ -45,6 +48,12 @@ class Use(TypedDict):
     copied: list[str]
     flags: list[list[str | None]]  # pairs
     gpus: str
+
+
+def key() -> EnvironmentKey:
+    from runner.environments.docker import keys
+
+    return keys.KEY
 
 
 def has(directory: str, file: str) -> bool:  # noqa: ARG001

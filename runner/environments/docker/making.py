@@ -19,7 +19,7 @@ from runner.environments.docker.kind import Facts, Use
 from runner.environments.docker.packages import Packages
 from runner.environments.docker.spec import Build, Stated, read, slug
 from runner.environments.docker.volumes import mounts
-from runner.environments.python import lockfile
+from runner.environments.python import lockfile, specification
 from runner.errors import EnvironmentFailure
 from runner.host import process
 from runner.values import Activation, EnvironmentOptions, EnvironmentSpec, Json, Report
@@ -69,7 +69,9 @@ def _parse(text: str) -> Lock:
 
 
 def check(spec: EnvironmentSpec, directory: str) -> None:
-    read(spec.options, (), directory)
+    packages = read(spec.options, (), directory).python_env
+    if packages:
+        specification.read(packages, directory, EnvironmentOptions())
 
 
 def specify(spec: EnvironmentSpec, directory: str, options: EnvironmentOptions, report: Report) -> Specified:  # noqa: ARG001

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from runner.environments import cache
 from runner.values import Activation
+
+if TYPE_CHECKING:
+    from runner.environments.keys import EnvironmentKey
 
 NAMES: tuple[str, ...] = ("virtualenv", "uv")
 ABOUT = "a virtualenv of its own"
@@ -25,6 +28,13 @@ class Facts(TypedDict):
     interpreter: str  # absolute
     site: str  # site-packages, relative
     installed: list[str]
+
+
+def key() -> EnvironmentKey:
+    from runner.environments.keys import of_file
+
+    text = "Python and its packages: a python_env.yaml, requirements.txt, pyproject.toml or pylock.toml."
+    return of_file("python_env", "virtualenv", text, "python_env.yaml", "requirements.txt")
 
 
 def has(directory: str, file: str) -> bool:

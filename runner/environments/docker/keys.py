@@ -1,78 +1,76 @@
-"""Which environments a project states: by the keys of its MLproject, or by files that tools know by name."""
+"""docker_env of an MLproject: its keys, and how it is read."""
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
+from runner.environments.keys import EnvironmentKey, read_file
+from runner.host.findings import Findings, kind, texts
+from runner.host.keytable import TEXT, TEXT_OR_NOTHING, TEXTS, Key, mapping, names
 from runner.host.yamltext import Entry
-from runner.project import keys
-from runner.project.entries import texts
-from runner.project.files import CONVENTIONS
-from runner.project.findings import Findings, kind
 from runner.values import EnvironmentSpec, Json
 
-__all__ = ["conventional", "declared"]
+__all__ = ["DOCKER", "DOCKER_BUILD", "KEY"]
 
+DOCKER = (
+    Key(
+        "image",
+        "Name of the image.",
+        {**TEXT_OR_NOTHING, "examples": ["python:3.11-slim", "registry/name:tag"]},
+    ),
+    Key(
+        "volumes",
+        "Folders of the host in the container.",
+        {**TEXTS, "examples": [["/data:/data:ro"]]},
+    ),
+    Key(
+        "environment",
+        "Variables of the container: a name is copied from the host, a pair sets a value.",
+        {
+            "anyOf": [
+                {"type": "array", "items": {"anyOf": [{"type": "string"}, {"type": "array"}]}},
+                {"type": ["object", "null"]},
+            ],
+            "examples": [["AWS_PROFILE", ["MODE", "fast"]]],
+        },
+    ),
+    Key(
+        "build",
+        "Build the image from the project: a folder, a Dockerfile, or a mapping.",
+        {
+            "anyOf": [{"type": ["string", "null"]}, {"$ref": "#/definitions/docker_build"}],
+            "examples": [".", {"context": ".", "dockerfile": "Dockerfile"}],
+        },
+        ours=True,
+    ),
+    Key(
+        "python_env",
+        "Packages to install into the image: a python_env.yaml, requirements.txt, pyproject.toml or pylock.toml.",
+        {**TEXT_OR_NOTHING, "examples": ["python_env.yaml", "requirements.txt"]},
+        ours=True,
+    ),
+    Key("gpus", "GPUs: all, or a number of them.", {"type": ["string", "integer", "null"]}, ours=True),
+    Key(
+        "shm_size",
+        "Size of /dev/shm.",
+        {"type": ["string", "integer", "null"], "examples": ["2g"]},
+        ours=True,
+    ),
+    Key(
+        "args",
+        "Further options of `docker run`, as with -A: a list of name=value, or a mapping.",
+        {"anyOf": [{"type": "array"}, {"type": ["object", "null"]}], "examples": [{"network": "host"}]},
+        ours=True,
+    ),
+)
 
-def declared(children: dict[str, Entry], directory: str, findings: Findings) -> tuple[EnvironmentSpec, ...]:
-    """In the order of the file: the first is used when none is asked for."""
-    specs = []
-    stated = [child for child in children.values() if child.key in keys.ENVIRONMENT_KEYS and child.value]
-    for entry in stated:
-        spec = (
-            _docker(entry, directory, findings)
-            if entry.key == "docker_env"
-            else _file(entry, directory, findings)
-        )
-        if spec is not None:
-            specs.append(spec)
-    if len(stated) > 1:
-        others = ", ".join(entry.key for entry in stated[1:])
-        text = f"{stated[0].key} is used; {others} when asked for (--env-manager)"
-        findings.warn(stated[1], text, "MLflow takes a project with one environment only", value=False)
-    return tuple(specs)
-
-
-def conventional(directory: str) -> tuple[EnvironmentSpec, ...]:
-    """python_env.yaml and conda.yaml as MLflow has it, then what other tools write."""
-    found = []
-    for kind_name, file in CONVENTIONS:
-        path = os.path.join(directory, file)
-        if not os.path.isfile(path):
-            continue
-        if file == "uv.lock" and not os.path.isfile(os.path.join(directory, "pyproject.toml")):
-            continue
-        if file == "pyproject.toml" and not _has_project_table(path):
-            continue
-        found.append(EnvironmentSpec(kind_name, file))
-    return tuple(found)
-
-
-def _has_project_table(path: str) -> bool:
-    """Many a pyproject.toml only configures tools."""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return any(line.split("#")[0].strip() in ("[project]", "[tool.poetry]") for line in file)
-    except OSError:
-        return False
-
-
-def _file(entry: Entry, directory: str, findings: Findings) -> EnvironmentSpec | None:
-    if not isinstance(entry.value, str):
-        hint = "write it into a file python_env.yaml" if entry.children else f"{entry.key}: python_env.yaml"
-        findings.error(entry, f"{entry.key} is the name of a file, not {kind(entry)}", hint)
-        return None
-    if not os.path.isfile(os.path.join(directory, entry.value)):
-        from difflib import get_close_matches
-
-        try:
-            close = get_close_matches(entry.value, os.listdir(directory), 1, 0.6)
-        except OSError:
-            close = []
-        hint = f"did you mean {close[0]}?" if close else ""
-        findings.doubt(entry, f"the environment file {entry.value} is not in the project", hint)
-    return EnvironmentSpec(keys.ENVIRONMENT_KEYS[entry.key], entry.value)
+DOCKER_BUILD = (
+    Key("context", "Folder that is sent to the builder.", TEXT, ours=True),
+    Key("dockerfile", "The Dockerfile, relative to the context.", TEXT, ours=True),
+    Key("target", "Stage of the Dockerfile to stop at.", TEXT, ours=True),
+    Key("network", "Network of the build.", TEXT, ours=True),
+    Key("args", "Build arguments.", {"type": ["object", "array"]}, ours=True),
+)
 
 
 def _docker(entry: Entry, directory: str, findings: Findings) -> EnvironmentSpec | None:
@@ -91,11 +89,11 @@ def _docker(entry: Entry, directory: str, findings: Findings) -> EnvironmentSpec
             entry, f"docker_env is a mapping, not {kind(entry)}", "docker_env: {image: python:3.11-slim}"
         )
         return None
-    findings.unknown(entry, "docker_env", keys.names(keys.DOCKER))
+    findings.unknown(entry, "docker_env", names(DOCKER))
     children = {child.key: child for child in entry.children if child.value is not None}
     options: dict[str, Any] = {}
-    if "python_env" in children and (packages := _file(children["python_env"], directory, findings)):
-        options["python_env"] = packages.file
+    if "python_env" in children and (packages := read_file(children["python_env"], directory, findings)):
+        options["python_env"] = packages
     for name in ("image", "gpus", "shm_size"):
         if name in children:
             child = children[name]
@@ -154,14 +152,14 @@ def _build(entry: Entry, findings: Findings) -> dict[str, Json]:
     if entry.children is None:
         findings.doubt(entry, f"build is a folder or a mapping, not {kind(entry)}", "build: .")
         return {}
-    findings.unknown(entry, "build", keys.names(keys.DOCKER_BUILD))
+    findings.unknown(entry, "build", names(DOCKER_BUILD))
     built: dict[str, Json] = {"context": "."}
     for child in entry.children:
         if child.key == "args" and child.children is not None:
             built["args"] = {each.key: each.text for each in child.children}
         elif child.key == "args" and child.items is not None:  # [NAME=value], as in a compose file
             built["args"] = dict(each.text.partition("=")[::2] for each in child.items)
-        elif child.key in keys.names(keys.DOCKER_BUILD) and child.value is not None:
+        elif child.key in names(DOCKER_BUILD) and child.value is not None:
             if not isinstance(child.value, str):
                 findings.doubt(child, f"{child.key} is a text, not {kind(child)}")
             built[child.key] = child.text
@@ -182,3 +180,13 @@ def _arguments(entry: Entry, findings: Findings) -> list[Json]:
             )
         ]
     return list(texts(entry, findings))
+
+
+KEY = EnvironmentKey(
+    Key("docker_env", "Image that the command runs in.", {"$ref": "#/definitions/docker"}),
+    _docker,
+    {
+        "docker": {**mapping(DOCKER), "type": ["object", "string", "null"], "title": "Docker environment"},
+        "docker_build": {**mapping(DOCKER_BUILD), "title": "How the image is built"},
+    },
+)
