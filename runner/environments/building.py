@@ -63,13 +63,7 @@ def _usable(key: str, kind: Kind) -> cache.Found | None:
 
 
 def _build(
-    key: str,
-    kind: Kind,
-    maker: Maker,
-    specified: Specified,
-    lock: str,
-    handle: int,
-    report: Report,
+    key: str, kind: Kind, maker: Maker, specified: Specified, lock: str, handle: int, report: Report
 ) -> cache.Found:
     prefix, began = cache.folder(key), time.time()
     try:

@@ -79,8 +79,5 @@ def fill(plan: Plan, lines: Sequence[str], prefix: str, handle: int, report: Rep
     wheels = plan.wheels and os.path.join(plan.wheels, "pip")
     plan = plan._replace(wheels=wheels, shown=f"the pip section of {plan.shown}")
     verb = ["install", "--quiet", "--no-deps", "--break-system-packages", "-r", "-"]
-    with (
-        report.step(text) as step,
-        Copies(plan.local) as copies,
-    ):
+    with report.step(text) as step, Copies(plan.local) as copies:
         filling.install(verb, plan, filling.requirements(plan, lines, copies), prefix, handle, step)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from runner.environments.keys import EnvironmentKey, read_file
@@ -18,11 +19,7 @@ DOCKER = (
         "Name of the image.",
         {**TEXT_OR_NOTHING, "examples": ["python:3.11-slim", "registry/name:tag"]},
     ),
-    Key(
-        "volumes",
-        "Folders of the host in the container.",
-        {**TEXTS, "examples": [["/data:/data:ro"]]},
-    ),
+    Key("volumes", "Folders of the host in the container.", {**TEXTS, "examples": [["/data:/data:ro"]]}),
     Key(
         "environment",
         "Variables of the container: a name is copied from the host, a pair sets a value.",
@@ -77,56 +74,44 @@ def _docker(entry: Entry, directory: str, findings: Findings) -> EnvironmentSpec
     """Its options, where given: image, gpus and shm_size (texts), volumes (texts), environment (names, pairs
     of name and value), python_env (file), build (context, dockerfile, target, network, args), args (texts:
     name or name=value)."""
+    example = "docker_env: {image: python:3.11-slim}"
     if isinstance(entry.value, str):
-        findings.warn(
-            entry,
-            f"docker_env is a mapping; {entry.value!r} is taken for the image",
-            "docker_env: {image: ...}",
-        )
+        findings.warn(entry, f"docker_env is a mapping; {entry.value!r} is taken for the image", example)
         return EnvironmentSpec("docker", "", {"image": entry.value})
     if entry.children is None:
-        findings.error(
-            entry, f"docker_env is a mapping, not {kind(entry)}", "docker_env: {image: python:3.11-slim}"
-        )
+        findings.error(entry, f"docker_env is a mapping, not {kind(entry)}", example)
         return None
     findings.unknown(entry, "docker_env", names(DOCKER))
-    children = {child.key: child for child in entry.children if child.value is not None}
     options: dict[str, Any] = {}
-    if "python_env" in children and (packages := read_file(children["python_env"], directory, findings)):
-        options["python_env"] = packages
-    for name in ("image", "gpus", "shm_size"):
-        if name in children:
-            child = children[name]
-            if child.children is not None or child.items is not None or not child.text:
-                (findings.error if name == "image" else findings.doubt)(
-                    child, f"{name} is a text, not {kind(child)}"
-                )
-            else:
-                options[name] = "all" if name == "gpus" and child.value is True else child.text
-    if "volumes" in children:
-        options["volumes"] = list(texts(_strings_only(children["volumes"], findings), findings))
-    if "environment" in children:
-        options["environment"] = _variables(children["environment"], findings)
-    if "build" in children:
-        options["build"] = _build(children["build"], findings)
-    if "args" in children:
-        options["args"] = _arguments(children["args"], findings)
-    if not options.get("image") and not options.get("build"):
-        findings.error(entry, "docker_env has no image", "docker_env: {image: python:3.11-slim}", value=False)
-    return EnvironmentSpec(
-        "docker", "", {name: value for name, value in options.items() if value not in (None, [], {})}
-    )
+    for child in entry.children:
+        if child.key == "python_env" and child.value is not None:
+            options[child.key] = read_file(child, directory, findings)
+        elif child.key in READERS and child.value is not None:
+            options[child.key] = READERS[child.key](child, findings)
+    options = {name: value for name, value in options.items() if value}
+    if "image" not in options and "build" not in options:
+        findings.error(entry, "docker_env has no image", example, value=False)
+    return EnvironmentSpec("docker", "", options)
 
 
-def _strings_only(entry: Entry, findings: Findings) -> Entry:
+def _text(entry: Entry, findings: Findings) -> str:
+    if entry.children is not None or entry.items is not None or not entry.text:
+        tell = findings.error if entry.key == "image" else findings.doubt
+        tell(entry, f"{entry.key} is a text, not {kind(entry)}")
+        return ""
+    return entry.text
+
+
+def _gpus(entry: Entry, findings: Findings) -> str:
+    return "all" if entry.value is True else _text(entry, findings)
+
+
+def _volumes(entry: Entry, findings: Findings) -> list[str]:
     wrong = [item for item in entry.items or () if not isinstance(item.value, str)]
     for item in wrong:
         findings.error(item, f"{entry.key} is a list of texts; this is {kind(item)}", '["/host:/container"]')
-    return (
-        entry._replace(items=tuple(item for item in entry.items if item not in wrong))
-        if entry.items
-        else entry
-    )
+    right = entry.items and tuple(item for item in entry.items if item not in wrong)
+    return list(texts(entry._replace(items=right), findings))
 
 
 def _variables(entry: Entry, findings: Findings) -> list[Json]:
@@ -136,7 +121,7 @@ def _variables(entry: Entry, findings: Findings) -> list[Json]:
     for item in entry.items if entry.items is not None else (entry,):
         if isinstance(item.value, str):
             found.append(item.value)
-        elif item.items is not None and len(item.items) == 2 and all(each.text for each in item.items[:1]):
+        elif item.items is not None and len(item.items) == 2 and item.items[0].text:
             found.append([each.text for each in item.items])
         else:
             text = f"environment holds names and pairs of name and value, not {kind(item)}"
@@ -166,22 +151,28 @@ def _build(entry: Entry, findings: Findings) -> dict[str, Json]:
     return built
 
 
-def _arguments(entry: Entry, findings: Findings) -> list[Json]:
+def _arguments(entry: Entry, findings: Findings) -> list[str]:
     """`docker run` options as -A takes them: name=value, or a name alone."""
-    if entry.children is not None:
-        return [
-            argument
-            for child in entry.children
-            if child.value is not False
-            for argument in (
-                [f"{child.key}={item.text}" for item in child.items]
-                if child.items is not None
-                else [child.key if child.value in (None, True) else f"{child.key}={child.text}"]
-            )
-        ]
-    return list(texts(entry, findings))
+    if entry.children is None:
+        return list(texts(entry, findings))
+    found = []
+    for child in entry.children:
+        if child.items is not None:
+            found += [f"{child.key}={item.text}" for item in child.items]
+        elif child.value is not False:
+            found.append(child.key if child.value in (None, True) else f"{child.key}={child.text}")
+    return found
 
 
+READERS: Mapping[str, Callable[[Entry, Findings], Json | list[str]]] = {
+    "image": _text,
+    "volumes": _volumes,
+    "environment": _variables,
+    "build": _build,
+    "gpus": _gpus,
+    "shm_size": _text,
+    "args": _arguments,
+}
 KEY = EnvironmentKey(
     Key("docker_env", "Image that the command runs in.", {"$ref": "#/definitions/docker"}),
     _docker,

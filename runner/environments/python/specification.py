@@ -7,14 +7,7 @@ import re
 
 from runner.environments.python.exporters import export
 from runner.environments.python.pyproject import project
-from runner.environments.python.wanted import (
-    Wanted,
-    parse_toml,
-    parse_yaml,
-    python_version,
-    strings,
-    text_of,
-)
+from runner.environments.python.wanted import Wanted, parse_toml, parse_yaml, python_version, strings, text_of
 from runner.errors import InputError
 from runner.values import EnvironmentOptions, Json
 
