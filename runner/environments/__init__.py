@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from runner.environments import cache
 from runner.environments.choice import choose
 from runner.errors import EnvironmentFailure
-from runner.host import memo
+from runner.host import files, memo
 from runner.values import Activation, Environment, EnvironmentOptions, EnvironmentSpec, Json, Report
 
 if TYPE_CHECKING:
@@ -71,15 +71,16 @@ def _made(
     from runner.environments import building, kinds
     from runner.environments.resolving import resolve
 
+    began = files.now()
     maker = kinds.maker(spec.kind)
     specified, text = resolve(spec, maker, directory, options, report)
     found = building.ensure(kind, maker, specified, text, report)
     if not options.kept_lock and not specified.varying:
-        files = specified.files
+        watched = specified.files
         if options.checkout:  # what is in the folder is named by the checkout
-            files = tuple(path for path in files if not path.startswith(os.path.join(directory, "")))
+            watched = tuple(path for path in watched if not path.startswith(os.path.join(directory, "")))
         known = (found.key, specified.use, specified.details, specified.warnings)
-        memo.keep("prepared", subject, files, _without_credentials(known))
+        memo.keep("prepared", subject, watched, _without_credentials(known), began)
     return _environment(kind, found, specified.use, specified.details, specified.warnings, report)
 
 
@@ -96,7 +97,7 @@ def lock(spec: EnvironmentSpec, directory: str, options: EnvironmentOptions, rep
 def _without_credentials(known: object) -> Json:
     import json
 
-    from runner.environments.python.indexes import redact
+    from runner.text.credentials import redact
 
     plain: Json = json.loads(redact(json.dumps(known)))
     return plain

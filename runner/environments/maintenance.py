@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from runner.environments import building, cache, kinds
 from runner.errors import InputError
+from runner.host import files
 from runner.values import Json
 
 __all__ = ["Row", "collect", "disk_use", "listing", "pick", "remove"]
@@ -122,7 +123,7 @@ def _sweep() -> None:
         path = cache.folder(name)
         if os.path.isdir(path) and name not in ready:
             building.remove(name)
-        elif name.rpartition(".")[2].isdigit() and os.stat(path).st_mtime < time.time() - 3600:
+        elif files.is_draft(name) and os.stat(path).st_mtime < time.time() - 3600:
             os.unlink(path)
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 
 from runner import paths
-from runner.environments import building
 from runner.environments.base import Maker, Specified
+from runner.host import files
 from runner.values import EnvironmentOptions, EnvironmentSpec, Report
 
 __all__ = ["resolve"]
@@ -25,18 +24,14 @@ def resolve(
     known = _read(path)
     if known is not None and not options.refresh and not maker.outdated(known):
         return specified, known
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with building.exclusive(f"{path}ing", report, "waiting: another proj resolves the same packages"):
+    with files.exclusive(f"{path}ing", report, "waiting: another proj resolves the same packages"):
         other = _read(path)
         if other is not None and other != known:  # meanwhile resolved by somebody else
             return specified, other
         lock = maker.lock(specified.plan, report)
         if known is not None and known != lock:
             _show(known, lock, report)
-        draft = f"{path}.{os.getpid()}"
-        with open(draft, "w", encoding="utf-8") as file:
-            file.write(lock)
-        os.replace(draft, path)
+        files.write(path, lock)
     return specified, lock
 
 

@@ -11,12 +11,13 @@ from collections.abc import Callable, Sequence
 from glob import glob
 
 from runner.environments.conda import files
-from runner.environments.conda.channels import Settings, redact
+from runner.environments.conda.channels import Settings
 from runner.environments.conda.lock import Package, parse, with_credentials, write
 from runner.environments.conda.plan import Plan
 from runner.environments.conda.prefix import python_version
 from runner.environments.python import seed, wheels
 from runner.errors import EnvironmentFailure
+from runner.text.credentials import redact
 from runner.values import Activation, Report
 
 __all__ = ["collect"]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from runner.environments.python.wanted import Table, parse_yaml, strings, text_of
 
-__all__ = ["Settings", "files", "redact", "settings"]
+__all__ = ["Settings", "files", "settings"]
 
 ALIAS = "https://conda.anaconda.org"
 DEFAULTS = ("https://repo.anaconda.com/pkgs/main", "https://repo.anaconda.com/pkgs/r")
@@ -61,14 +60,6 @@ class Settings(NamedTuple):
         if not names and nodefaults:
             return []
         return self.addresses(names or WITHOUT_ANY, base)
-
-
-def redact(text: str) -> str:
-    """Takes user:password@ and /t/TOKEN out of the URLs in a text."""
-    if "://" not in text:
-        return text
-    text = re.sub(r"(?<=://)[^/@\s'\"]+(?::[^/@\s'\"]*)?@", "", text)
-    return re.sub(r"(://[^/\s]+)/t/[^/\s]+", r"\1", text)
 
 
 def files() -> list[str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Sequence
 from urllib.parse import quote, unquote
 
 from runner.environments.conda.lock import Package
 from runner.errors import EnvironmentFailure
+from runner.host.files import digest
 
 __all__ = ["at_hand", "local", "matches", "place"]
 
@@ -39,12 +39,8 @@ def local(url: str) -> str:
     return path if os.path.exists(path) else unquote(path)
 
 
-def matches(path: str, digest: str) -> bool:
-    """`digest`: SHA-256 or MD5, told apart by their lengths; "" matches everything."""
-    if not digest:
+def matches(path: str, expected: str) -> bool:
+    """`expected`: SHA-256 or MD5, told apart by their lengths; "" matches everything."""
+    if not expected:
         return True
-    total = hashlib.sha256() if len(digest) == 64 else hashlib.md5(usedforsecurity=False)
-    with open(path, "rb") as file:
-        while data := file.read(1 << 20):
-            total.update(data)
-    return total.hexdigest() == digest
+    return digest(path, algorithm="sha256" if len(expected) == 64 else "md5").hex == expected

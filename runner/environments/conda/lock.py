@@ -14,9 +14,9 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from runner.environments.conda.channels import redact
 from runner.environments.python import lockfile
 from runner.errors import EnvironmentFailure
+from runner.text.credentials import redact
 
 __all__ = ["Locked", "Package", "named", "parse", "with_credentials", "write"]
 

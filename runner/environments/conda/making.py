@@ -18,6 +18,7 @@ from runner.environments.python import specification
 from runner.environments.python.plan import read_plan
 from runner.environments.python.wanted import Wanted
 from runner.errors import EnvironmentFailure
+from runner.text.credentials import redact
 from runner.values import Activation, EnvironmentOptions, EnvironmentSpec, Json, Report
 
 __all__ = ["build", "check", "collect", "lock", "outdated", "packages", "remove", "specify", "sweep"]
@@ -40,7 +41,7 @@ def specify(spec: EnvironmentSpec, directory: str, options: EnvironmentOptions, 
         specs = (*others, f"python={options.python.lstrip('=')}")
     plan = Plan(file, settings, specs, lines.plan)
     content: Json = {
-        "channels": [channels.redact(each) for each in plan.addresses],
+        "channels": [redact(each) for each in plan.addresses],
         "priority": settings.priority,
         "specs": list[Json](specs),
         "pip": [*lines.parts[1:], lines.indexes] if file.pip else None,

@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from tempfile import NamedTemporaryFile
 
 from runner import paths
-from runner.environments.conda.channels import redact
 from runner.environments.conda.lock import Package
 from runner.environments.conda.plan import Plan
 from runner.environments.conda.spec import CondaFile
 from runner.errors import EnvironmentFailure
 from runner.host import process
+from runner.text.credentials import redact
 from runner.values import Report
 
 __all__ = ["find", "install", "solve"]

@@ -13,10 +13,11 @@ from typing import Any, TypeVar
 
 from runner import paths
 from runner.environments.conda import files
-from runner.environments.conda.channels import Settings, redact
+from runner.environments.conda.channels import Settings
 from runner.environments.conda.lock import Package
 from runner.environments.conda.plan import Plan
 from runner.errors import EnvironmentFailure
+from runner.text.credentials import redact
 from runner.values import Report, Step
 
 try:

@@ -26,6 +26,8 @@ from runner.environments.python.copies import Copies
 from runner.environments.python.plan import Plan
 from runner.errors import EnvironmentFailure
 from runner.host import process
+from runner.host.files import exclusive
+from runner.text.credentials import redact
 from runner.values import Report, Step
 
 __all__ = ["clear", "ensure"]
@@ -75,8 +77,7 @@ def ensure(plan: Plan, lock: str, base: str, report: Report) -> tuple[str, str]:
     parts = json.dumps([base, lock, plan.binary, local])
     name = f"proj/packages:{sha256(parts.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
     path = paths.cache("locks", f"{name.rpartition(':')[2]}.installing")
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with building.exclusive(path, report, "waiting: another proj installs the same packages into this image"):
+    with exclusive(path, report, "waiting: another proj installs the same packages into this image"):
         made = engine.image(name)
         return name, made.id if made else _install(plan, lock, base, name, report)
 
@@ -226,7 +227,7 @@ def _followed(chunks: Iterable[bytes], step: Step) -> Sequence[str]:
     for chunk in chunks:
         *lines, rest = (rest + chunk.decode("utf-8", "replace")).split("\n")
         for line in filter(str.strip, lines):
-            text = indexes.redact(line.rstrip())
+            text = redact(line.rstrip())
             last = [*last[-29:], text]
             step.update(text)
     return last

@@ -14,7 +14,7 @@ from runner.environments.python import locking, specification
 from runner.environments.python.interpreters import matches, normalized
 from runner.environments.python.plan import Plan, read_plan
 from runner.errors import EnvironmentFailure, InputError
-from runner.host import memo, process
+from runner.host import files, memo, process
 from runner.values import EnvironmentOptions, Json, Report
 
 __all__ = ["Locked", "Packages", "Python", "lock", "python_of", "read"]
@@ -89,7 +89,7 @@ def python_of(image: str, shown: str) -> Python:
                 "docker_env: {image: python:3.12-slim, python_env: ...}",
             )
         known = json.loads(done.out.strip().splitlines()[-1])
-        memo.keep("image-python", image, [], known)
+        memo.keep("image-python", image, [], known, files.now())
     return Python(**{name: str(value) for name, value in known.items()})
 
 
@@ -136,11 +136,7 @@ def lock(packages: Packages, base: str, shown: str, report: Report) -> Locked:
         with open(path, encoding="utf-8") as file:
             return Locked(file.read(), python.version, warning)
     text = _resolve(packages.plan, python, report)
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    draft = f"{path}.{os.getpid()}"
-    with open(draft, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(draft, path)
+    files.write(path, text)
     return Locked(text, python.version, warning)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from runner.text.names import canonical
+
 __all__ = ["packages"]
 
 
@@ -18,7 +20,7 @@ def packages(lock: str) -> dict[str, str]:
             continue
         line = line.partition(" ;")[0].partition(" --hash")[0].strip()
         if pinned := re.match(r"([A-Za-z0-9._-]+)(?:\[[^]]*\])?\s*(?:===?|@)\s*(.+)$", line):
-            found[_plain(pinned[1])] = pinned[2].strip()
+            found[canonical(pinned[1])] = pinned[2].strip()
         else:
             found[line] = "local"
     return found
@@ -36,7 +38,3 @@ def _from_pylock(text: str) -> dict[str, str]:
         elif (match := re.match(r'version = "([^"]+)"', line)) and name:
             found[name] = match[1]
     return found
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
