@@ -20,9 +20,9 @@ from tests.environments.test_virtualenv import VERSION, output, prepare, project
 PREPARE = """
 import sys, os
 from runner import environments
-from runner.values import EnvironmentSpec, Silent
+from runner.values import EnvironmentOptions, EnvironmentSpec, Silent
 spec = EnvironmentSpec("virtualenv", "python_env.yaml")
-environment = environments.prepare(spec, sys.argv[1], {}, Silent())
+environment = environments.prepare(spec, sys.argv[1], EnvironmentOptions(), Silent())
 print(environment.activation.python)
 """
 

@@ -12,7 +12,7 @@ from runner import environments, paths
 from runner.environments import building, cache
 from runner.errors import EnvironmentFailure, InputError
 from runner.host import process
-from runner.values import Environment, EnvironmentSpec, Silent
+from runner.values import Environment, EnvironmentOptions, EnvironmentSpec, Silent
 from tests.environments.conftest import Recorder
 from tests.environments.packages import make_source, make_wheel
 from tests.helpers import make_tree
@@ -22,7 +22,7 @@ def prepare(project: str, file: str, report: object = None, **options: object) -
     return environments.prepare(
         EnvironmentSpec("virtualenv", file),
         project,
-        options,
+        EnvironmentOptions(**options),  # type: ignore[arg-type]
         report or Silent(),  # type: ignore[arg-type]
     )
 
