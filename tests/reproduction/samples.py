@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import bz2
 import csv
+import gzip
 import io
 import json
+import lzma
 import pickle
 import struct
+import tarfile
+import zipfile
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable
@@ -25,6 +30,22 @@ def written(write: Callable[[io.BytesIO], Any]) -> bytes:
     file = io.BytesIO()
     write(file)
     return file.getvalue()
+
+
+def archive(
+    kind: str, date: tuple[int, ...] = (2020, 1, 1, 0, 0, 0), method: int = zipfile.ZIP_DEFLATED
+) -> bytes:
+    if kind == "zip":
+        with zipfile.ZipFile(file := io.BytesIO(), "w", method) as packed:
+            for name, content in (("a.csv", TABLE), ("b.txt", b"text\n")):
+                packed.writestr(zipfile.ZipInfo(name, date), content, method)
+        return file.getvalue()
+    with tarfile.open(fileobj=(file := io.BytesIO()), mode="w") as tar:
+        for name, content in (("a.csv", TABLE), ("b.txt", b"text\n")):
+            info = tarfile.TarInfo(name)
+            info.size, info.mtime, info.uid = len(content), date[0], date[1]
+            tar.addfile(info, io.BytesIO(content))
+    return file.getvalue()[:3072]  # without most of the padding
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:
@@ -70,6 +91,7 @@ SAMPLES: dict[str, bytes] = {
     "a.tsv": b'a\tb\n1.0\t"x y"\n',
     "a.ipynb": notebook(),
     "a.npy": written(lambda file: numpy.save(file, ARRAY)),
+    "a.npz": written(lambda file: numpy.savez(file, weights=ARRAY, bias=numpy.arange(3))),
     "a.parquet": table(id=[1, 2**53 + 1], zip=["01234", None], loss=[0.5, float("nan")]),
     "a.png": png([b"\1\1\2\3\4", b"\2\0\1\0\1"], (2, 16, 0), chunk(b"gAMA", b"\0\0\1\2")),
     "a.tiff": b"II*\0" + bytes(range(60)),
@@ -81,6 +103,12 @@ SAMPLES: dict[str, bytes] = {
     "b.pkl": pickle.dumps({"header": 1}) + pickle.dumps({"accuracy": 0.5}, protocol=2),
     "c.pkl": pickle.dumps(OrderedDict(a=[1, True, -2.5], b=("x", None)), protocol=0),
     "a.joblib": written(lambda file: joblib.dump(MODEL, file)),
+    "b.joblib": written(lambda file: joblib.dump(MODEL, file, compress=("zlib", 3))),
+    "a.csv.gz": gzip.compress(TABLE, mtime=1),
+    "a.csv.bz2": bz2.compress(TABLE),
+    "a.csv.xz": lzma.compress(TABLE),
+    "a.zip": archive("zip"),
+    "a.tar": archive("tar"),
 }  # fmt: skip
 
 
@@ -119,6 +147,23 @@ def shown(value: Any) -> str:
         inner = map(shown, sorted(value) if isinstance(value, set) else value)
         return f"{type(value).__name__}({','.join(inner)})"
     return repr(value)
+
+
+def unzipped(data: bytes) -> Any:
+    with zipfile.ZipFile(io.BytesIO(data)) as packed:
+        infos = packed.infolist()
+        return packed.comment, sorted(
+            (each.filename, packed.read(each), each.external_attr, each.comment) for each in infos
+        )
+
+
+def untarred(data: bytes) -> Any:
+    with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as packed:
+        files = ((each, packed.extractfile(each)) for each in packed.getmembers())
+        return sorted(
+            (each.name, each.type, each.mode, each.linkname, file.read() if file else b"")
+            for each, file in files
+        )
 
 
 def columns(data: bytes) -> Any:
@@ -170,6 +215,7 @@ READERS: dict[str, Callable[[bytes], Any]] = {
     "a.tsv": rows("\t"),
     "a.ipynb": outputs,
     "a.npy": lambda data: shown(numpy.load(io.BytesIO(data))),
+    "a.npz": unzipped,
     "a.parquet": columns,
     "a.pdf": without("a.pdf", b"D:2020"),
     "a.svg": without("a.svg", b"2020-01-01"),
@@ -178,4 +224,10 @@ READERS: dict[str, Callable[[bytes], Any]] = {
     "b.pkl": unpickled,
     "c.pkl": unpickled,
     "a.joblib": lambda data: shown(joblib.load(io.BytesIO(data))),
+    "b.joblib": lambda data: shown(joblib.load(io.BytesIO(data))),
+    "a.csv.gz": gzip.decompress,
+    "a.csv.bz2": bz2.decompress,
+    "a.csv.xz": lzma.decompress,
+    "a.zip": unzipped,
+    "a.tar": untarred,
 }  # fmt: skip

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import io
 import itertools
 import json
 import os
@@ -12,13 +15,14 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
+import h5py
 import joblib
 import numpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.reproduction.verdict import formats, images, leaves, pickles, wording
+from runner.reproduction.verdict import formats, hdf5, images, leaves, pickles, wording
 from runner.reproduction.verdict.closeness import SPREAD, Finding
 from runner.reproduction.verdict.tolerance import EXACT, Tolerance
 from runner.reproduction.verdict.wording import NOWHERE, Place
@@ -27,6 +31,8 @@ from tests.reproduction.samples import (
     ARRAY,
     READERS,
     SAMPLES,
+    TABLE,
+    archive,
     chunk,
     notebook,
     png,
@@ -70,6 +76,16 @@ def test_a_file_cut_off_or_continued_is_different(tmp_path: object, name: str) -
     assert not compared(tmp_path, name, sample, sample + b"more").same
 
 
+def h5(track: bool = False, **datasets: Any) -> bytes:
+    def write(file: io.BytesIO) -> None:
+        with h5py.File(file, "w") as made:
+            for name, value in datasets.items():
+                made.create_dataset(f"group/{name}", data=value, track_times=track).attrs["unit"] = "m"
+            made["link"] = h5py.SoftLink("/group")
+
+    return written(write)
+
+
 def dumped(value: Any, protocol: int = 4) -> bytes:
     return pickle.dumps(value, protocol)
 
@@ -88,7 +104,14 @@ PERMITTED = [
     ("a.png", png([b"\0abcd" * 9] * 9, (45, 8, 0)), png([b"\0abcd" * 9] * 9, (45, 8, 0), level=1), "packed"),
     ("a.pkl", dumped({"a": 1}, 4), dumped({"a": 1}, 2), pickles.PROTOCOL),
     ("a.pkl", dumped(["ab" * 2, "abab"]), dumped(["abab"] * 2), "one object"),
+    ("a.csv.gz", gzip.compress(TABLE, mtime=1), gzip.compress(TABLE, mtime=2), formats.HEADER),
+    ("a.csv.gz", gzip.compress(TABLE, 9, mtime=1), gzip.compress(TABLE.replace(b"\n", b"\r\n"), 9, mtime=1), "compressed"),
+    ("a.csv.bz2", bz2.compress(TABLE), bz2.compress(TABLE, 1), "compressed"),
+    ("a.zip", archive("zip"), archive("zip", (2021, 5, 5, 5, 5, 5)), formats.ARCHIVE),
+    ("a.zip", archive("zip"), archive("zip", method=0), formats.ARCHIVE),
+    ("a.tar", archive("tar"), archive("tar", (99, 5)), formats.ARCHIVE),
     ("a.joblib", SAMPLES["a.joblib"], SAMPLES["a.joblib"].replace(b"\xff" + ARRAY.tobytes(), b"\0" + ARRAY.tobytes()), "padding"),
+    ("a.h5", h5(a=[1.0, 2.0]), h5(True, a=[1.0, 2.0]), "packed"),
     ("a.txt", "in /home/ada/demo/a.csv", "in /cache/checkouts/x1/demo/a.csv", wording.FOLDER),
     ("a.txt", "to /tmp/tmpk3_9xz1a/m", "to /tmp/tmpq0w8ert_/m", wording.TEMPORARY),
     ("a.txt", "to /tmp/tmp.Ab3dE9xYz0", "to /tmp/tmp.000AAAbbb1", wording.TEMPORARY),
@@ -147,6 +170,11 @@ DIFFERENT = [
     ("a.npy", SAMPLES["a.npy"], written(lambda file: numpy.save(file, ARRAY.T.copy()))),
     ("a.npy", SAMPLES["a.npy"], written(lambda file: numpy.save(file, numpy.asfortranarray(ARRAY)))),
     ("a.npy", written(lambda file: numpy.save(file, [0.0])), written(lambda file: numpy.save(file, [-0.0]))),
+    ("a.h5", h5(a=[1.0]), h5(a=numpy.float32([1.0]))),
+    ("a.h5", h5(a=[2**53]), h5(a=[2**53 + 1])),
+    ("a.h5", h5(a=["x"]), h5(a=["y"])),
+    ("a.h5", h5(a=1), h5(b=1)),
+    ("a.h5", h5(a=WITHIN), h5(a=numpy.array([(1, 3.0)], WITHIN.dtype))),
     ("a.png", png([b"\0\1\0\1\1"], (2, 16, 0)), png([b"\0\1\0\1\2"], (2, 16, 0))),  # 16 bits a pixel
     ("a.png", png([b"\0ab"], (2, 8, 0)), png([b"\0ab"], (2, 8, 3), chunk(b"PLTE", bytes(range(99, 105))))),
     ("a.png", png([b"\0ab"], (2, 8, 0), chunk(b"gAMA", b"1234")), png([b"\0ab"], (2, 8, 0))),
@@ -167,6 +195,8 @@ DIFFERENT = [
     ("a.joblib", SAMPLES["a.joblib"], written(lambda file: joblib.dump([ARRAY], file))),
     ("a.ipynb", notebook(output="0.5"), notebook(output="0.6")),
     ("MLmodel", "run_id: a\nflavor: x\n", "run_id: a\nflavor: y\n"),
+    ("a.csv.gz", gzip.compress(TABLE, mtime=1), gzip.compress(TABLE.replace(b"01234", b"1234"), mtime=1)),
+    ("a.zip", archive("zip"), b"#!/bin/sh\n" + archive("zip")),
     ("a.bin", b"\0\1", b"\0\2"),
 ]  # fmt: skip
 
@@ -188,14 +218,19 @@ WRITERS: dict[str, Callable[[Any], bytes]] = {
     "a.npy": lambda value: written(lambda file: numpy.save(file, [1, value])),
     "b.npy": lambda value: written(lambda file: numpy.save(file, numpy.array([(1, value)], WITHIN.dtype))),
     "c.npy": lambda value: written(lambda file: numpy.save(file, numpy.array([value], ">f4"))),
+    "a.npz": lambda value: written(lambda file: numpy.savez(file, w=[1, value])),
     "a.pkl": lambda value: dumped({"w": [value], "n": 1}),
     "b.pkl": lambda value: dumped({"w": numpy.array([[value, 1]])}),
     "c.pkl": lambda value: dumped(numpy.float64(value), 5),
     "d.pkl": lambda value: dumped(numpy.array([(1, value)], WITHIN.dtype)),
     "e.pkl": lambda value: dumped({"w": numpy.array([[value, 1]])}, 5),
     "a.joblib": lambda value: written(lambda file: joblib.dump({"w": numpy.array([value, 1])}, file)),
+    "b.joblib": lambda value: written(lambda file: joblib.dump([numpy.array([value])], file, compress=3)),
+    "c.joblib": lambda value: written(lambda file: joblib.dump([numpy.array([value])], file, compress=("xz", 1))),
     "d.joblib": lambda value: written(lambda file: joblib.dump([numpy.array([value, "x"], object)], file)),
     "a.parquet": lambda value: table(n=["x"], w=[value]),
+    "a.h5": lambda value: h5(w=[value, 1.0]),
+    "a.csv.gz": lambda value: gzip.compress(f"a\n{value}\n".encode()),
     "a.png": lambda value: png([b"\1%c\0" % int(value * 100), b"\4\1\1"], (2, 8, 0)),
     "b.png": lambda value: png([b"\3\2\1%c\0" % int(value * 100)], (2, 16, 0)),
 }  # fmt: skip
@@ -291,7 +326,7 @@ def test_one_other_cell_is_a_difference(cells: list[list[str]], data: st.DataObj
 @given(st.binary(max_size=200))
 def test_bytes_that_are_no_text_are_kept(content: bytes) -> None:
     other = content.replace(b"\xfc", b"\xf6") + b"\xe9"
-    for name in ("a.txt", "a.json", "a.csv", "a.pkl"):
+    for name in ("a.txt", "a.json", "a.csv", "a.pkl", "a.zip"):
         trees = [formats.read(each, name) for each in (content, other)]
         assert list(leaves.Walk([NOWHERE] * 2).differences(trees))
 
@@ -326,8 +361,17 @@ def test_a_damaged_pickle_is_none(tmp_path: object) -> None:
     assert not compared(tmp_path, "a.pkl", deep, deep.replace(b"]", b"}", 1)).same
 
 
+# ---- archives --------------------------------------------------------------------------------------------------
+
+
+def test_an_archive_that_unpacks_to_too_much(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formats, "LARGE", 10_000)
+    one, two = (gzip.compress(bytes(50_000) + end) for end in (b"a", b"b"))
+    assert "too large" in compared(tmp_path, "a.gz", one, two).detail
+
+
 def test_without_a_library_it_says_so(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module, name, content in (("pyarrow", "a.parquet", table(n=[1])),):
+    for module, name, content in (("pyarrow", "a.parquet", table(n=[1])), ("h5py", "a.h5", h5(a=1))):
         monkeypatch.setitem(sys.modules, module, None)
         found = compared(tmp_path, name, content, content + b"\0")
         assert not found.same
@@ -341,12 +385,15 @@ VARYING = {
     "a.csv": lambda label, noise, mark: f"label,loss,time\n{label},{noise},{mark}\n".encode(),
     "a.txt": lambda label, noise, mark: f"{label} with loss {noise}, id {mark}\n".encode(),
     "a.pkl": lambda label, noise, mark: dumped({"label": label, "loss": noise, "time": mark}),
+    "a.npz": lambda label, noise, mark: written(lambda file: numpy.savez(file, a=[noise], b=[label, mark])),
     "a.parquet": lambda label, noise, mark: table(label=[label], loss=[noise], time=[mark]),
+    "a.h5": lambda label, noise, mark: h5(label=label, loss=noise, time=mark),
+    "a.zip": lambda label, noise, mark: archive("zip").replace(b"a.csv", f"{label}.csv".encode()[-5:]) + b"",
     "a.bin": lambda label, noise, mark: b"\0" * 60 + label.encode() + bytes(60) + mark.encode() + struct.pack("d", noise),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", [name for name in VARYING if name != "a.bin"])
+@pytest.mark.parametrize("name", [name for name in VARYING if name not in ("a.zip", "a.bin")])
 def test_what_does_not_vary_must_be_as_recorded(tmp_path: object, name: str) -> None:
     """A mark that is never twice the same, and noise, excuse themselves and nothing else."""
     write = VARYING[name]
@@ -369,7 +416,7 @@ def test_bytes_of_no_known_format_that_do_not_vary(tmp_path: object) -> None:
 def test_every_name_is_in_the_documentation() -> None:
     with open(os.path.join(os.path.dirname(__file__), "../../docs/reproduce.md"), encoding="utf-8") as file:
         text = " ".join(file.read().split())
-    names = {formats.NOTEBOOK, formats.MODEL, formats.DOCUMENT, formats.LAYOUT}
+    names = {formats.HEADER, formats.ARCHIVE, formats.NOTEBOOK, formats.MODEL, formats.DOCUMENT, hdf5.LAYOUT}
     names |= {images.NOTES, pickles.PROTOCOL, leaves.PADDING, *wording.ANYWHERE}
     names |= {each.spelling for each in formats.FORMATS} - {""}
     assert [name for name in names if name not in text] == []

@@ -6,17 +6,21 @@ docs/reproduce.md. A file that is not what its name says is compared as text, or
 
 from __future__ import annotations
 
+import bz2
 import csv
 import json
+import lzma
 import os
 import re
 import struct
+import tarfile
+import zipfile
 import zlib
 from collections.abc import Callable, Sequence
-from io import StringIO
+from io import BytesIO, StringIO
 from typing import Any, NamedTuple
 
-from runner.reproduction.verdict import arrays, closeness, images, pickles
+from runner.reproduction.verdict import arrays, closeness, hdf5, images, pickles
 from runner.reproduction.verdict.closeness import Finding
 from runner.reproduction.verdict.leaves import Cells, Ignored, Number, Rows, Text
 from runner.reproduction.verdict.tolerance import Tolerance
@@ -28,10 +32,11 @@ LARGE = 200_000_000  # bytes, also unpacked; larger files are compared bit by bi
 DEPTH = 4  # archives in archives
 FAULTS = (
     ValueError, OSError, EOFError, LookupError, ArithmeticError, TypeError, AttributeError, RuntimeError, SyntaxError,
-    csv.Error, struct.error, zlib.error,
+    csv.Error, struct.error, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError,
 )  # fmt: skip
 VOLATILE = b"run_id|utc_time_created|model_uuid|model_id|artifact_path|mlflow_version"
-LAYOUT = "how a file is laid out, and by which program"
+HEADER = "the header of a compressed file"
+ARCHIVE = "times, owners, order and packing in an archive"
 NOTEBOOK = "metadata, ids and execution counts of a notebook"
 MODEL = "ids, times, paths and versions in an MLmodel"
 DOCUMENT = "dates and programs in a document"
@@ -147,6 +152,79 @@ def _masked(name: str, *patterns: bytes) -> Callable[[bytes, str, int], Any]:
     return read_masked
 
 
+# ---- packed ------------------------------------------------------------------------------------------------------
+
+
+def _unpacked(data: bytes, unpacker: Callable[[], Any]) -> bytes:
+    """All streams of a compressed file. Its library's error, or ValueError, for what follows them."""
+    found = b""
+    while data:
+        stream = unpacker()
+        found += stream.decompress(data, LARGE - len(found) + 1)
+        if len(found) > LARGE:
+            raise ValueError("too large when it is unpacked")
+        if not stream.eof:
+            raise ValueError("it is cut off")
+        data = stream.unused_data
+    return found
+
+
+def _inside(name: str) -> str:
+    """What a compressed file is called without its last suffix."""
+    stem, suffix = os.path.splitext(name)
+    return stem + ".tar" if suffix.lower() == ".tgz" else name if suffix.lower() in PICKLES else stem
+
+
+def _gzip(data: bytes, name: str, depth: int) -> Any:
+    content = _unpacked(data, lambda: zlib.decompressobj(16 + zlib.MAX_WBITS))
+    return {"": read(content, _inside(name), depth + 1), "header": Ignored(HEADER, data[:10])}
+
+
+def _compressed(unpacker: Callable[[], Any]) -> Callable[[bytes, str, int], Any]:
+    return lambda data, name, depth: read(_unpacked(data, unpacker), _inside(name), depth + 1)
+
+
+def _zip(data: bytes, _: str, depth: int) -> Any:
+    found: dict[str, Any] = {}
+    with zipfile.ZipFile(BytesIO(data)) as archive:
+        infos = archive.infolist()
+        if sum(info.file_size for info in infos) > LARGE:
+            raise ValueError("too large when it is unpacked")
+        for info in infos:
+            content = read(archive.read(info), info.filename, depth + 1)
+            member = {"": content, "mode": info.external_attr, "comment": info.comment}
+            _add(found, info.filename, member, (info.date_time, info.compress_type, info.extra))
+        if data[-22 - len(archive.comment) :][:4] != b"PK\5\6":
+            raise ValueError("something follows its end")
+        comment, before = archive.comment, data[: min((info.header_offset for info in infos), default=0)]
+    order = Ignored(ARCHIVE, [info.filename for info in infos])
+    return {"": found, "order": order, "comment": comment, "before": before}
+
+
+def _tar(data: bytes, _: str, depth: int) -> Any:
+    found: dict[str, Any] = {}
+    with tarfile.open(fileobj=BytesIO(data), mode="r:") as archive:
+        infos = archive.getmembers()
+        for info in infos:
+            file = archive.extractfile(info) if info.isreg() else None
+            content = read(file.read(), info.name, depth + 1) if file else None
+            more = {key: text for key, text in info.pax_headers.items() if not key.endswith(("time", "name"))}
+            member = {"": content, "kind": info.type, "mode": info.mode, "link": info.linkname, "more": more}
+            _add(found, info.name, member, (info.mtime, info.uid, info.gid, info.uname, info.gname))
+        if data[archive.offset :].strip(b"\0"):
+            raise ValueError("something follows its end")
+    return {"": found, "order": Ignored(ARCHIVE, [info.name for info in infos])}
+
+
+def _add(found: dict[str, Any], name: str, member: dict[str, Any], header: Any) -> None:
+    """An archive may have several files of one name."""
+    key, number = name, 1
+    while key in found:
+        number += 1
+        key = f"{name} #{number}"
+    found[key] = {**member, "header": Ignored(ARCHIVE, header)}
+
+
 # ---- tables and objects ------------------------------------------------------------------------------------------
 
 
@@ -168,10 +246,11 @@ def _parquet(data: bytes, *_: Any) -> Any:
         "columns": [kind for kind, _, _ in columns],
         "metadata": dict(table.schema.metadata or {}),
         **{f"column {number}": column[1:] for number, column in enumerate(columns, 1)},
-        "layout": Ignored(LAYOUT, layout),
+        "layout": Ignored(hdf5.LAYOUT, layout),
     }
 
 
+PACKED = "how it is compressed"
 FRAMES = "its frames and padding, and which equal texts and numbers are one object"
 PICKLES = (".pkl", ".pickle", ".joblib", ".sav")
 FORMATS = (
@@ -180,6 +259,13 @@ FORMATS = (
     Format("PDF", _masked(DOCUMENT, rb"/(?:CreationDate|ModDate|Producer|Creator) ?\([^)]*\)", rb"/ID ?\[[^\]]*\]"),
            magic=(b"%PDF-",)),
     Format("Parquet", _parquet, magic=(b"PAR1",), spelling="how values are packed"),
+    Format("HDF5", hdf5.read, magic=(b"\x89HDF\r\n\x1a\n",), spelling="how values are packed"),
+    Format("gzip", _gzip, magic=(b"\x1f\x8b",), spelling=PACKED),
+    Format("bzip2", _compressed(bz2.BZ2Decompressor), magic=(b"BZh",), spelling=PACKED),
+    Format("xz", _compressed(lzma.LZMADecompressor), magic=(b"\xfd7zXZ\0", b"\x5d\0\0"), spelling=PACKED),
+    Format("zlib", _compressed(zlib.decompressobj), PICKLES, (b"x\1", b"x^", b"x\x9c", b"x\xda"), spelling=PACKED),
+    Format("zip", _zip, magic=(b"PK\3\4", b"PK\5\6"), spelling=PACKED),
+    Format("tar", _tar, magic=(b"ustar",), at=257, spelling="how it is padded"),
     Format("pickle", pickles.read, magic=tuple(b"\x80%c" % number for number in range(2, 6)),
            spelling=FRAMES),
     Format("pickle", pickles.read, PICKLES, spelling=FRAMES),
@@ -189,4 +275,5 @@ FORMATS = (
     Format("CSV", _csv, (".csv", ".tsv"), spelling="quotes that are not needed, ends of lines"),
     Format("MLmodel", _masked(MODEL, rb"^[ \t]*(?:%s):.*$" % VOLATILE), ("/mlmodel",)),
     Format("SVG", _masked(DOCUMENT, rb"<dc:date>[^<]*</dc:date>"), (".svg",)),
+    Format("office document", _masked(DOCUMENT, rb"<dcterms:(created|modified)[^>]*>[^<]*<"), ("/docprops/core.xml",)),
 )  # fmt: skip
