@@ -28,8 +28,7 @@ OPTIONS = (
 def command(values: dict[str, Any]) -> int:
     """Remove deleted runs, and runs of deleted experiments, for good, with all their files."""
     from runner.cli.output import emit_json
-    from runner.cli.render_values import size
-    from runner.running.run import seconds
+    from runner.text.units import seconds, size
 
     given = reference.take(values)
     age = seconds(given["older_than"], "--older-than") if given["older_than"] else 0.0

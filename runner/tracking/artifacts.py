@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 from runner.errors import InputError, StoreError
 from runner.host import hashing
-from runner.host.hashing import Digest
+from runner.host.files import Digest, Draft
 from runner.tracking.store import Store
 from runner.tracking.writer import RunWriter
 from runner.values import Report, Silent
@@ -149,21 +149,16 @@ def fetch(store: Store, run_id: str, path: str, target: str, report: Report | No
                 step.update(name, done, total)
 
             file = os.path.join(target, os.path.relpath(normal(name), top or "."))
-            draft = f"{file}.proj-draft-{os.getpid()}"
             try:
-                os.makedirs(os.path.dirname(file), exist_ok=True)
-                digest = place.get(name, draft, progress)
-                wanted = run.artifacts.get(name, {}).get("digest")
-                if wanted and wanted != digest.digest:
-                    raise StoreError(
-                        f"the artifact {name!r} has the hash {digest.digest}; the record says {wanted}"
-                    )
-                os.replace(draft, file)
+                with Draft(file) as draft:
+                    digest = place.get(name, draft, progress)
+                    wanted = run.artifacts.get(name, {}).get("digest")
+                    if wanted and wanted != digest.digest:
+                        raise StoreError(
+                            f"the artifact {name!r} has the hash {digest.digest}; the record says {wanted}"
+                        )
             except OSError as error:
                 raise StoreError(f"{file} cannot be written: {error.strerror or error}") from error
-            finally:
-                if os.path.exists(draft):
-                    os.unlink(draft)
             made.append(file)
     return made
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runner.errors import StoreError
-from runner.text import refuse_password
+from runner.text.credentials import refuse_password
 from runner.tracking.fold import ODD
 from runner.tracking.journal import hint
-from runner.tracking.log import EventLog, encode, now, read
+from runner.tracking.log import EventLog, encode, kept, now, read
+
+if TYPE_CHECKING:
+    from runner.text.secrets import Secrets
 
 __all__ = [
     "DEFAULT",
@@ -107,6 +110,7 @@ def listing(root: str) -> Iterator[Experiment]:
 
 def by_name(root: str, name: str) -> Experiment | None:
     """The experiment of that name, deleted or not."""
+    name = kept(name)
     first = _find(root, "0" if name == DEFAULT.name else id_of(name))
     if first is not None and first.name == name:
         return first
@@ -119,10 +123,17 @@ def id_of(name: str) -> str:
     return str(int(hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest(), 16))[:18]
 
 
-def create(root: str, name: str, artifact_location: str = "", tags: Mapping[str, str] | None = None) -> str:
+def create(
+    root: str,
+    name: str,
+    artifact_location: str = "",
+    tags: Mapping[str, str] | None = None,
+    secrets: Secrets | None = None,
+) -> str:
     """The id of the new experiment. StoreError when the name is taken (names of deleted ones are kept)."""
     if not name.strip():
         raise StoreError("an experiment needs a name")
+    name = kept(name, secrets)
     if artifact_location:
         refuse_password(artifact_location)
     old = by_name(root, name)
@@ -147,7 +158,7 @@ def create(root: str, name: str, artifact_location: str = "", tags: Mapping[str,
     try:
         os.makedirs(draft)
         with open(os.path.join(draft, "events.jsonl"), "wb") as file:
-            file.write(b"".join(map(encode, events)))
+            file.write(b"".join(encode(event, secrets) for event in events))
         os.rename(
             draft, os.path.join(place, experiment_id)
         )  # whole or not at all; fails if somebody was quicker
@@ -171,7 +182,7 @@ def _clear(draft: str) -> None:
         pass
 
 
-def append(root: str, experiment_id: str, *events: Mapping[str, Any]) -> None:
+def append(root: str, experiment_id: str, *events: Mapping[str, Any], secrets: Secrets | None = None) -> None:
     get(root, experiment_id)
     try:
         os.makedirs(
@@ -179,7 +190,7 @@ def append(root: str, experiment_id: str, *events: Mapping[str, Any]) -> None:
         )  # Default has none at first
     except OSError as error:
         raise StoreError(f"{root} cannot be written: {error.strerror or error}") from error
-    log = EventLog(_path(root, experiment_id))
+    log = EventLog(_path(root, experiment_id), secrets)
     try:
         log.append(*events)
     finally:
@@ -187,8 +198,9 @@ def append(root: str, experiment_id: str, *events: Mapping[str, Any]) -> None:
     hint(root, f"e:{experiment_id}")
 
 
-def rename(root: str, experiment_id: str, name: str) -> None:
+def rename(root: str, experiment_id: str, name: str, secrets: Secrets | None = None) -> None:
+    name = kept(name, secrets)
     other = by_name(root, name)
     if other is not None and other.experiment_id != experiment_id:
         raise StoreError(f"the experiment {name!r} is already there")
-    append(root, experiment_id, {"type": "update", "name": name})
+    append(root, experiment_id, {"type": "update", "name": name}, secrets=secrets)

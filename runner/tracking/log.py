@@ -11,11 +11,14 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from runner.errors import StoreError
 
-__all__ = ["Event", "EventLog", "encode", "new_run_id", "now", "read", "read_all"]
+if TYPE_CHECKING:
+    from runner.text.secrets import Secrets
+
+__all__ = ["Event", "EventLog", "encode", "kept", "new_run_id", "now", "read", "read_all"]
 
 Event: TypeAlias = "dict[str, Any]"
 Corrupt: TypeAlias = "Callable[[int, bytes], None]"
@@ -38,20 +41,42 @@ def new_run_id(at: int | None = None) -> str:
     return f"{value:032x}"
 
 
-def encode(event: Mapping[str, Any]) -> bytes:
-    """One line. A lone surrogate (an undecodable byte of a file name) is kept by JSON's own escape."""
+def encode(event: Mapping[str, Any], secrets: Secrets | None = None) -> bytes:
+    """One line, without the credentials in its addresses and without `secrets`.
+
+    A lone surrogate (an undecodable byte of a file name) is kept by JSON's own escape.
+    """
     text = _encode(event)
+    if secrets and secrets.within(text):
+        text = _encode(event := secrets.event(event))
+    if "://" in text:  # whoever writes an event: none forgets it
+        from runner.text.credentials import cleaned, suspected
+
+        if suspected(text):
+            text = _encode(event := cleaned(event))
     try:
         return text.encode() + b"\n"
     except UnicodeEncodeError:
         return json.dumps(event, separators=(",", ":")).encode() + b"\n"
 
 
+def kept(text: str, secrets: Secrets | None = None) -> str:
+    """A text as a log keeps it: to be compared with what is there."""
+    text = secrets.masked(text) if secrets else text
+    if "://" in text:
+        from runner.text.credentials import redact
+
+        text = redact(text)
+    return text
+
+
 class EventLog:
     """The writing side. Opened lazily, kept open; safe to use from several processes at once."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, secrets: Secrets | None = None) -> None:
+        """`secrets` are masked in what is written."""
         self.path = path
+        self.secrets = secrets
         self._file = -1
 
     def append(self, *events: Mapping[str, Any]) -> None:
@@ -59,9 +84,14 @@ class EventLog:
 
         StoreError when the disk is full or the store cannot be written: then the last of them do not count.
         """
+        self.append_lines(self.encoded(*events))
+
+    def encoded(self, *events: Mapping[str, Any]) -> list[bytes]:
+        """The lines of these events, for `append_lines`."""
         moment = now()
-        lines = [encode(event if "time" in event else {**event, "time": moment}) for event in events]
-        self.append_lines(lines)
+        return [
+            encode(event if "time" in event else {**event, "time": moment}, self.secrets) for event in events
+        ]
 
     def append_lines(self, lines: Iterable[bytes]) -> None:
         """Appends lines that are already encoded."""

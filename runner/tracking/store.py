@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runner.errors import InputError, StoreError
 from runner.tracking.journal import hint
-from runner.tracking.log import new_run_id, now
+from runner.tracking.log import kept, new_run_id, now
 from runner.tracking.writer import RunWriter
 
 if TYPE_CHECKING:
+    from runner.text.secrets import Secrets
     from runner.tracking.experiments import Experiment
     from runner.tracking.fold import Metric, Run
     from runner.tracking.index.projection import Index
@@ -34,9 +35,12 @@ class Points(NamedTuple):
 
 
 class Store:
-    def __init__(self, root: str, report: Report | None = None, index: str = "") -> None:
-        """`index`: postgresql://... (default: PROJ_INDEX, else a SQLite file)."""
+    def __init__(
+        self, root: str, report: Report | None = None, index: str = "", secrets: Secrets | None = None
+    ) -> None:
+        """`index`: postgresql://... (default: PROJ_INDEX, else a SQLite file). What is written is without `secrets`."""
         self.root = root
+        self.secrets = secrets
         self.where = index
         self.report = report  # is told when a big index is made
         self._index: Index | None = None
@@ -61,12 +65,14 @@ class Store:
         texts: Mapping[str, str] | None = None,
         tags: Mapping[str, str] | None = None,
         sections: Mapping[str, Mapping[str, Any]] | None = None,
+        secrets: Secrets | None = None,
         **start: Any,
     ) -> RunWriter:
         """A new run, RUNNING: its folder is made and its first events are written in one write.
 
         `params` typed, `texts` of those whose text is not str(value); `sections` by type (source, ...);
-        `start`: more keys of the start event (project, uri, ...). The experiment is not looked up.
+        `secrets`: of this run, instead of the store's; `start`: more keys of the start event (project, uri, ...).
+        The experiment is not looked up.
         """
         from runner.tracking.names import random_name
 
@@ -92,6 +98,12 @@ class Store:
             *param_events(params or {}, texts or {}),
             *({"type": "tag", "key": key, "value": value} for key, value in (tags or {}).items()),
         ]
+        self._make_directory(run_id)
+        writer = RunWriter(self.root, run_id, secrets or self.secrets)
+        writer.append(*events)
+        return writer
+
+    def _make_directory(self, run_id: str) -> None:
         try:
             try:
                 os.mkdir(self.run_directory(run_id))
@@ -105,17 +117,14 @@ class Store:
                 f"the store {self.root} cannot be written: {error.strerror or error}",
                 "proj run --store FOLDER  uses another one",
             ) from error
-        writer = RunWriter(self.root, run_id)
-        writer.append(*events)
-        return writer
 
-    def open_run(self, run_id: str) -> RunWriter:
+    def open_run(self, run_id: str, secrets: Secrets | None = None) -> RunWriter:
         """To write more to a run that is there. StoreError if it is not."""
         if not is_run_id(run_id) or not os.path.exists(
             os.path.join(self.run_directory(run_id), "events.jsonl")
         ):
             raise unknown(run_id)
-        return RunWriter(self.root, run_id)
+        return RunWriter(self.root, run_id, secrets or self.secrets)
 
     def delete_run(self, run_id: str) -> None:
         """Softly: restore_run brings it back; purge is for good."""
@@ -254,7 +263,7 @@ class Store:
         """None when there is none; deleted ones are found too."""
         from runner.tracking import experiments
 
-        return experiments.by_name(self.root, name)
+        return experiments.by_name(self.root, kept(name, self.secrets))
 
     def create_experiment(
         self, name: str, artifact_location: str = "", tags: Mapping[str, str] | None = None
@@ -262,7 +271,7 @@ class Store:
         """Its id. StoreError when the name is taken."""
         from runner.tracking import experiments
 
-        return experiments.create(self.root, name, artifact_location, tags)
+        return experiments.create(self.root, name, artifact_location, tags, self.secrets)
 
     def ensure_experiment(self, name: str) -> str:
         """The id of the experiment of that name, made if it is not there: safe when many do it at once."""
@@ -285,7 +294,7 @@ class Store:
     def rename_experiment(self, experiment_id: str, name: str) -> None:
         from runner.tracking import experiments
 
-        experiments.rename(self.root, experiment_id, name)
+        experiments.rename(self.root, experiment_id, name, self.secrets)
 
     def tag_experiment(self, experiment_id: str, key: str, value: str | None) -> None:
         """None removes the tag."""
@@ -304,7 +313,7 @@ class Store:
     def _append_experiment(self, experiment_id: str, event: Mapping[str, Any]) -> None:
         from runner.tracking import experiments
 
-        experiments.append(self.root, experiment_id, event)
+        experiments.append(self.root, experiment_id, event, secrets=self.secrets)
 
 
 def param_events(params: Mapping[str, Any], texts: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -6,11 +6,14 @@ import os
 import time
 from _thread import allocate_lock
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runner.errors import StoreError
 from runner.tracking.journal import hint
-from runner.tracking.log import EventLog, encode, now
+from runner.tracking.log import EventLog, now
+
+if TYPE_CHECKING:
+    from runner.text.secrets import Secrets
 
 __all__ = ["RunWriter"]
 
@@ -23,19 +26,19 @@ POINTS_A_LINE = 5000
 class RunWriter:
     """Appends to the log of a run. Safe to use from several threads; every method raises StoreError."""
 
-    def __init__(self, root: str, run_id: str) -> None:
+    def __init__(self, root: str, run_id: str, secrets: Secrets | None = None) -> None:
+        """`secrets` of the run are masked in all that is written."""
         self.run_id = run_id
         self.root = root
         self.directory = os.path.join(root, "runs", run_id)
-        self.log = EventLog(os.path.join(self.directory, "events.jsonl"))
+        self.log = EventLog(os.path.join(self.directory, "events.jsonl"), secrets)
         self._lock = allocate_lock()
         self._hinted = float("-inf")
 
     def append(self, *events: Mapping[str, Any]) -> None:
         """All events in one write; each gets its `time` unless it has one."""
-        moment = now()
         try:
-            lines = [encode(event if "time" in event else {**event, "time": moment}) for event in events]
+            lines = self.log.encoded(*events)
         except (TypeError, ValueError) as error:
             raise StoreError(f"run {self.run_id}: this cannot be written as JSON: {error}") from None
         with self._lock:
