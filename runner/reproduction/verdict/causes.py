@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from runner.reproduction.verdict import children
+from runner.reproduction.verdict import around, children
 from runner.running.recorded import Recorded, changed_packages, machine_facts, without_root
 
 __all__ = ["Cause", "find"]
@@ -41,7 +41,10 @@ def find(
     causes += _missing_files(old, new)
     causes += _untouched(new, {name for _, name in differing})
     causes += _everywhere(_environment, old, new)
+    seen = [Cause(*each) for each in around.differences(old, new)] if rest else []
+    causes += [each for each in seen if each.kind == "inputs" and each not in causes]
     causes += _hardware(old, new)
+    causes += [each for each in seen if each.kind != "inputs"]  # a variable need not be read
     if rest and not causes:
         causes.append(Cause("unknown", f"{_names(rest)}: {UNKNOWN}" if chance else UNKNOWN))
     kinds = dict.fromkeys(rest, causes[0].kind) if rest else {}
@@ -103,11 +106,10 @@ def _environment(old: Recorded, new: Recorded) -> list[Cause]:
 
 def _hardware(old: Recorded, new: Recorded) -> list[Cause]:
     before, after = machine_facts(old), machine_facts(new)
-    gone = {"gpus": "none is found"} if after else {}
     changed = [
-        f"{name}: {before[name]} -> {after.get(name) or gone[name]}"
+        f"{name}: {before[name]} -> {after[name]}"
         for name in before
-        if (name in after or name in gone) and before[name] != after.get(name)
+        if name in after and before[name] != after[name]
     ]
     return [Cause("hardware", "; ".join(changed))] if changed else []
 
