@@ -19,6 +19,7 @@ from runner.tracking.names import random_name
 from runner.values import Ended, Environment, Report
 
 if TYPE_CHECKING:
+    from runner.running.endpoint import Endpoint
     from runner.text.secrets import Secrets
     from runner.tracking.mlflow.follower import Follower
     from runner.tracking.store import Store
@@ -100,6 +101,11 @@ class Record:
                     self.writer.append(*waiting)
             except StoreError:
                 self._unwritten = waiting
+
+    def reached_by(self, endpoint: Endpoint) -> dict[str, str]:
+        """Variables by which the command logs into this record."""
+        root, secrets = self.store.root, self.writer.log.secrets
+        return endpoint.variables(self.run_id, self.experiment_id, store_root=root, secrets=secrets)
 
     def inputs(self) -> None:
         """What the command will read, with hashes."""
