@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from runner import paths
 from runner.errors import ProjError
-from runner.host import process
+from runner.host import git, process
 from runner.tracking.store import Store
 
 __all__ = ["CHECKS", "Finding", "examine"]
@@ -64,7 +64,7 @@ def programs(store: Store) -> Iterator[Finding]:  # noqa: ARG001
         yield Finding("bash", "ok", process.find("bash"))
     else:
         yield Finding("bash", "broken", "not on PATH: commands of projects run under it", "install bash")
-    yield _version("git", [process.find("git"), "--version"], "install git (2.25 or newer)", (2, 25))
+    yield _version("git", [git.program(), "--version"], "install git (2.25 or newer)", (2, 25))
     yield _version("uv", [process.find(executable()), "--version"], "pip install uv")
 
 

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 from runner import paths, sources
 from runner.errors import InputError, ProjError
-from runner.host import process
+from runner.host import git
+from runner.host.process import Completed
 from runner.scaffold.builtin import BUILTIN, Template, assembled, templates
 from runner.values import Report
 
@@ -81,10 +82,7 @@ def update(
         raise InputError(f"{path} does not say which version of the template the project has")
     _check_committed(target)
     source, newest, release = _located(template, report)
-    if (
-        template.startswith(BUILTIN)
-        and process.run(["git", "-C", source, "rev-parse", "-q", "--verify", base]).code
-    ):
+    if template.startswith(BUILTIN) and git.run("rev-parse", "-q", "--verify", base, folder=source).code:
         raise InputError(
             f"the project has {template} of version {base}, which this machine has never seen",
             f"run `proj new --list` once with proj-runner {base.removeprefix('v')}, then proj update",
@@ -94,7 +92,7 @@ def update(
         _name_builtin(target, template)
     finally:
         release()
-    changed = process.run(["git", "-C", target, "status", "--porcelain", "-z"]).out.split("\0")
+    changed = _status(target).out.split("\0")
     files = tuple(sorted(line[3:] for line in changed if line))
     conflicts = tuple(sorted(line[3:] for line in changed if line[:2] in ("UU", "AA", "DU", "UD")))
     return Made(target, template, version or newest, files, conflicts)
@@ -146,7 +144,7 @@ def _render(
             quiet=True,
         )
 
-    _explained(work)
+    _explained(work, source)
 
 
 def _merge(
@@ -179,7 +177,7 @@ def _merge(
         )
 
     try:
-        _explained(work)
+        _explained(work, target)
         if os.path.exists(draft):
             with open(draft, encoding="utf-8") as file:
                 updated = yaml.safe_load(file)
@@ -191,16 +189,21 @@ def _merge(
             os.unlink(draft)
 
 
-def _explained(work: Any) -> None:
-    """Copier's errors in our words."""
+def _variables(repository: str) -> dict[str, str]:
+    return git.looking(repository) if os.path.isdir(repository) else git.looking("")
+
+
+def _explained(work: Any, repository: str) -> None:
+    """Copier's errors in our words. The git that it starts executes nothing that `repository` names."""
     import warnings
 
     import copier.errors
     import jinja2
+    import plumbum
     import yaml
 
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), plumbum.local.env(**_variables(repository)):
             warnings.simplefilter("ignore")
             work()
     except copier.errors.UnsafeTemplateError:
@@ -242,14 +245,18 @@ def _name_builtin(directory: str, template: str) -> None:
         file.write("\n".join(lines) + "\n")
 
 
+def _status(target: str) -> Completed:
+    return git.run("status", "--porcelain", "-z", folder=target, variables=git.looking(target))
+
+
 def _check_committed(target: str) -> None:
-    done = process.run(["git", "-C", target, "status", "--porcelain"])
+    done = _status(target)
     if done.code:
         raise InputError(
             f"{target} is not in a git repository, which the merge needs",
             "git init && git add -A && git commit",
         )
-    if done.out.strip():
+    if done.out:
         raise InputError(
             f"{target} has uncommitted changes", "commit them first: then the update can be undone"
         )

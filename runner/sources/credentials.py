@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from runner.host import git
+
 __all__ = ["Credentials", "redact", "split", "without"]
 
 
@@ -72,10 +74,7 @@ def for_git(url: str, credentials: Credentials) -> Mapping[str, str]:
             "PROJ_GIT_USER": unquote(credentials.user),
             "PROJ_GIT_PASSWORD": unquote(credentials.password),
         }
-    for index, (key, value) in enumerate(settings):
-        variables[f"GIT_CONFIG_KEY_{index}"] = key
-        variables[f"GIT_CONFIG_VALUE_{index}"] = value
-    return {**variables, "GIT_CONFIG_COUNT": str(len(settings))}
+    return {**variables, **git.configured(settings)}
 
 
 def _host(url: str) -> str:
