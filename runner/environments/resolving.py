@@ -27,7 +27,7 @@ def resolve(
     outdated = getattr(kind, "outdated", None)  # only of kinds whose lock can stop to be usable
     if known is not None and not options.get("refresh") and not (outdated and outdated(known)):
         return specified, known
-    with files.exclusive(f"{path}ing", report, "waiting: another proj resolves the same packages"):
+    with files.Exclusive(f"{path}ing", report, "waiting: another proj resolves the same packages"):
         other = _read(path)
         if other is not None and other != known:  # meanwhile resolved by somebody else
             return specified, other

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from runner.host.files import open_text
 from runner.host.yamltext import Entry
 from runner.project import keys
 from runner.project.entries import texts
@@ -52,7 +53,7 @@ def conventional(directory: str) -> tuple[EnvironmentSpec, ...]:
 def _has_project_table(path: str) -> bool:
     """Many a pyproject.toml only configures tools."""
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
+        with open_text(path, "replace") as file:
             return any(line.split("#")[0].strip() in ("[project]", "[tool.poetry]") for line in file)
     except OSError:
         return False

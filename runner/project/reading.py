@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from runner.errors import Fault, ProjectError
+from runner.host.files import read as read_file
 from runner.host.yamltext import Entry
 from runner.host.yamltext import read as read_yaml
 from runner.project import keys
@@ -39,8 +40,7 @@ def read(directory: str, strict: bool = False) -> tuple[Project, list[Fault]]:
     file = found[0]
     path = os.path.join(directory, file)
     try:
-        with open(path, "rb") as stream:
-            document = read_yaml(file, stream.read())
+        document = read_yaml(file, read_file(path))
     except OSError as error:
         raise ProjectError([Fault(file, 0, 0, f"cannot be read: {error.strerror}")]) from None
     findings = Findings(file, strict)

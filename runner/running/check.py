@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from runner.errors import Fault, InputError, ProjectError
 from runner.host import git, process
+from runner.host.files import open_text
 from runner.parameters import shell, template
 from runner.parameters.types import scheme
 from runner.project.files import NAMES
@@ -29,7 +30,7 @@ def check(directory: str) -> list[Fault]:
         return error.faults
     if not project.file:
         return _without_file(project)
-    with open(os.path.join(directory, project.file), encoding="utf-8", errors="replace") as file:
+    with open_text(os.path.join(directory, project.file), "replace") as file:
         lines = file.read().splitlines()
     if project.file.lower() != NAMES[0]:
         text = f"MLflow only finds a file that is called MLproject, not {project.file}"

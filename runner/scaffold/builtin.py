@@ -13,7 +13,7 @@ from typing import NamedTuple
 from runner import __version__, paths
 from runner.errors import ProjError
 from runner.host import git
-from runner.host.files import exclusive
+from runner.host.files import Exclusive
 
 __all__ = ["BUILTIN", "Template", "assembled", "templates"]
 
@@ -42,7 +42,7 @@ def templates() -> list[Template]:
 def assembled(name: str) -> tuple[str, str]:
     """(repository in the cache, tag of the version that was just put there)."""
     folder = paths.cache("templates", name)
-    with exclusive(f"{folder}.lock"):
+    with Exclusive(f"{folder}.lock"):
         if not os.path.isdir(os.path.join(folder, ".git")):
             shutil.rmtree(folder, ignore_errors=True)
             os.makedirs(folder)

@@ -16,7 +16,7 @@ from runner.environments.python.copies import Copies
 from runner.environments.python.virtualenv import BINARY
 from runner.errors import EnvironmentFailure
 from runner.host import process
-from runner.host.files import exclusive
+from runner.host.files import Exclusive
 from runner.values import Json, Report, Step
 
 __all__ = ["clear", "ensure"]
@@ -73,7 +73,7 @@ def ensure(packages: Mapping[str, Any], lock: str, base: str, report: Report) ->
     parts = json.dumps([base, lock, built, local])
     name = f"proj/packages:{sha256(parts.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
     path = paths.cache("locks", f"{name.rpartition(':')[2]}.installing")
-    with exclusive(path, report, "waiting: another proj installs the same packages into this image"):
+    with Exclusive(path, report, "waiting: another proj installs the same packages into this image"):
         made = container_engine.inspect("image", name)
         image = str(made["Id"]) if made else _install(plan, lock, python_of(base, base), base, name, report)
     return {"image": name, "id": image}

@@ -173,7 +173,7 @@ def update(
     Does nothing if another process has just brought the commit `wanted`.
     """
     waiting = f"waiting for another process that fetches {mirror.url}"
-    with files.exclusive(mirror.folder + ".lock", report, waiting) as lock:
+    with files.Exclusive(mirror.folder + ".lock", report, waiting) as lock:
         if wanted and has(mirror, wanted):
             return
         fresh = not mirror.exists

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from runner.host import git, process
+from runner.host import files, git, process
 
 __all__ = ["Head", "Repository", "at_bare", "find", "head", "origin", "ref", "start"]
 
@@ -141,7 +141,6 @@ def _is_id(text: str) -> bool:
 
 def _read(path: str) -> str:
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            return file.read().strip()
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError):
+        return files.read(path).decode("utf-8", "surrogateescape").strip()
+    except OSError:
         return ""

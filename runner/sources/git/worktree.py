@@ -143,10 +143,9 @@ def _host(url: str) -> str:
 def _missing_lfs(path: str) -> tuple[str, ...]:
     """Files that are only pointers, because git-lfs is missing or not set up."""
     try:
-        with open(os.path.join(path, ".gitattributes"), "rb") as file:
-            if b"filter=lfs" not in file.read():
-                return ()
-    except FileNotFoundError:
+        if b"filter=lfs" not in files.read(os.path.join(path, ".gitattributes")):
+            return ()
+    except OSError:
         return ()
     names = git.start("ls-files", "-z", "--", ":(attr:filter=lfs)", folder=path).finish().out
     pointers = [name for name in names.split("\0") if name and _is_pointer(os.path.join(path, name))]
@@ -159,8 +158,7 @@ def _missing_lfs(path: str) -> tuple[str, ...]:
 
 def _is_pointer(path: str) -> bool:
     try:
-        with open(path, "rb") as file:
-            return file.read(42).startswith(b"version https://git-lfs.github.com/spec/")
+        return files.read(path, 42).startswith(b"version https://git-lfs.github.com/spec/")
     except OSError:
         return False
 
