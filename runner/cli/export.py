@@ -74,7 +74,7 @@ def command(values: dict[str, Any]) -> int:
         write(sys.stdout, kind, runs, names, known)
         return 0
     try:
-        with Draft(path) as draft:
+        with Draft(path, parents=False) as draft:
             if kind == "parquet":
                 write_parquet(draft, runs, names, known)
             else:

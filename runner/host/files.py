@@ -118,16 +118,19 @@ class Draft:
 
     When the block is left by an exception, the draft is removed and `path` stays as it was. The draft lies
     beside `path`, or in `folder` (of the same file system). `durable`: a power failure leaves one or the other.
+    `parents`: the folder is made if there is none.
     """
 
-    def __init__(self, path: str, *, folder: str = "", durable: bool = False) -> None:
+    def __init__(self, path: str, *, folder: str = "", durable: bool = False, parents: bool = True) -> None:
         self._target = path
         self._folder = folder or os.path.dirname(path) or "."
         self._durable = durable
+        self._parents = parents
         self.path = os.path.join(self._folder, f"{DRAFT}{os.getpid()}-{os.urandom(4).hex()}")
 
     def __enter__(self) -> str:
-        os.makedirs(self._folder, exist_ok=True)
+        if self._parents:
+            os.makedirs(self._folder, exist_ok=True)
         return self.path
 
     def __exit__(self, *error: object) -> None:
