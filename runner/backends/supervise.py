@@ -15,7 +15,6 @@ from runner.backends import contained, evidence, guard, terminal
 from runner.backends.base import CANCEL, Supervision
 from runner.backends.capture import Capture, Mask, limit
 from runner.backends.handle import Handle
-from runner.backends.title import Title
 from runner.host import process_tree
 from runner.values import Ended, Job, Json
 
@@ -57,7 +56,6 @@ class Supervisor:
         self._copied = 0.0  # when output was last copied, and whether that was a small piece
         self._small = False
         self._started = time.monotonic()
-        self._title = Title(self._outlets.get(1, -1), str(job.options.get("title", "")))
 
     def run(self) -> Ended:
         before = self._catch_signals()
@@ -76,7 +74,6 @@ class Supervisor:
             if finished is None:
                 contained.finish(self._job)  # in any case: a container outlives its client
             guard.dismiss(self._handle.guard)
-            self._title.restore()
             if self._foreground:
                 terminal.take_foreground()
             self._finish_outputs()
@@ -202,8 +199,6 @@ class Supervisor:
             self._kill_at = 0.0
             process_tree.signal_group(self._handle.pid, signal.SIGKILL)
         self._look_for_cancel()
-        if self._foreground:
-            self._title.tick(now, self._copied)
 
     def _copy(self, fd: int) -> bool:
         """Moves what is there to the terminal and the record; False at the end of the stream."""
