@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Record"]
 
+NAMED = 10  # outputs that could not be kept, in the message of the end
 RESERVE = 8192  # bytes kept free, so that the end of a run can be written on a full disk
 
 
@@ -168,10 +169,15 @@ class Record:
         from runner.data.outputs import collect
 
         try:
-            for pattern in collect(self.writer, patterns, self._plan.checkout.directory, self._standing):
-                self._report.warn(f"the command wrote no output {pattern}")
+            missing, problems = collect(self.writer, patterns, self._plan.checkout.directory, self._standing)
         except (ProjError, OSError) as error:  # the command has run, however its files are
-            self._report.warn(f"the outputs cannot be kept: {error}")
+            missing, problems = [], [str(error)]
+        for pattern in missing:
+            self._report.warn(f"the command wrote no output {pattern}")
+        if problems and self.ended is not None:
+            rest = f" and {len(problems) - NAMED} more" if len(problems) > NAMED else ""
+            text = f"outputs that could not be kept: {', '.join(problems[:NAMED])}{rest}"
+            self.ended = self.ended._replace(message=", ".join(filter(None, (self.ended.message, text))))
 
     def _outputs(self) -> list[str]:
         """The patterns of the declared outputs, by where they lie for us."""
