@@ -17,13 +17,6 @@ __all__ = ["entry_points", "environment_kinds", "experiments", "parameters", "ru
 
 Found = list[tuple[str, str]]  # (word, what it is)
 MOST = 50
-KINDS = (
-    ("local", "the Python that is on PATH"),
-    ("virtualenv", "a virtualenv of its own"),
-    ("uv", "as virtualenv"),
-    ("conda", "a conda environment"),
-    ("docker", "a container"),
-)
 
 
 def _quiet(function: Callable[[Context, str], Found]) -> Callable[[Context, str], Found]:
@@ -81,7 +74,14 @@ def parameters(ctx: Context, incomplete: str) -> Found:
 
 
 def environment_kinds(ctx: Context, incomplete: str) -> Found:  # noqa: ARG001
-    return _starting(KINDS, incomplete)
+    from runner.environments import kinds
+
+    words = [("local", "the Python that is on PATH")]
+    for kind in kinds.every():
+        words += [
+            (name, kind.ABOUT if name == kind.NAMES[0] else f"as {kind.NAMES[0]}") for name in kind.NAMES
+        ]
+    return _starting(words, incomplete)
 
 
 def statuses(ctx: Context, incomplete: str) -> Found:  # noqa: ARG001

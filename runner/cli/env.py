@@ -9,7 +9,7 @@ from runner import environments
 from runner.cli import output, reference
 from runner.cli.options import Command, Group, Option
 from runner.environments import cache, maintenance
-from runner.environments.python.packages import changes, difference, packages
+from runner.environments.packages import changes, difference, packages
 from runner.errors import InputError
 from runner.text.units import ago, byte_count, seconds, size
 
@@ -105,10 +105,8 @@ def _containers(given: str) -> list[str]:
 
     if not engine.program() or not engine.is_there():
         return []
-    from runner.environments.docker import install
     from runner.running.reconcile import current
 
-    install.clear()
     with open_store(given, quiet=True) as opened:
 
         def over(run_id: str) -> bool:
@@ -127,11 +125,11 @@ def lock(
     """Print the lock of a project's environment: resolved now, or kept from an earlier time."""
     from runner.cli.terminal import Terminal
     from runner.project import reading
-    from runner.values import EntryPoint
+    from runner.values import EntryPoint, EnvironmentOptions
 
     loaded = reading.load(os.path.abspath(directory))
     spec = environments.choose(loaded, EntryPoint("", ""), env_manager)
-    options = {"python": python, "groups": groups, "extras": extras, "refresh": refresh, "offline": offline}
+    options = EnvironmentOptions(python, groups, extras, refresh=refresh, offline=offline)
     text = environments.lock(spec, loaded.directory, options, Terminal())
     output.emit_lines(text.splitlines())
     return 0

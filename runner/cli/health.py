@@ -80,8 +80,7 @@ def docker(store: Store) -> Iterator[Finding]:  # noqa: ARG001
         hint = "only projects with a docker_env need it; install Docker or Podman"
         yield Finding("docker", "note", problem, hint)
     else:
-        version = engine.info().get("ServerVersion", "")
-        yield Finding("docker", "ok", f"{version} {engine.address()}".strip())
+        yield Finding("docker", "ok", f"{engine.info().version} {engine.address()}".strip())
 
 
 def conda(store: Store) -> Iterator[Finding]:  # noqa: ARG001

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping
 
-from runner import __version__
+from runner import __version__, paths
 from runner.environments import cache
-from runner.environments.base import Kind, Specified
+from runner.environments.base import Kind, Maker, Specified
 from runner.errors import EnvironmentFailure
 from runner.host import files
 from runner.values import Json, Report
 
-__all__ = ["ensure", "in_use", "key_of", "remove"]
+__all__ = ["ensure", "in_use", "key_of", "remove", "sweep"]
+
+DAY = 86400  # s
 
 
 def key_of(kind: str, lock: str, identity: Json) -> str:
@@ -24,15 +25,15 @@ def key_of(kind: str, lock: str, identity: Json) -> str:
     return sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 
-def ensure(name: str, kind: Kind, specified: Specified, lock: str, report: Report) -> cache.Found:
+def ensure(kind: Kind, maker: Maker, specified: Specified, lock: str, report: Report) -> cache.Found:
     """Looks, locks, looks again, clears rubble, builds in place, checks, and marks it ready."""
-    key = key_of(name, lock, specified.identity)
+    key = key_of(kind.NAMES[0], lock, specified.identity)
     found = _usable(key, kind)
     if found:
         return found
     os.makedirs(cache.folder(), exist_ok=True)
     waiting = "waiting: another proj builds this environment"
-    with files.exclusive(cache.folder(f"{key}.building"), report, waiting) as handle:
+    with files.Exclusive(cache.folder(f"{key}.building"), report, waiting) as handle:
         found = _usable(key, kind)
         if found:
             return found
@@ -48,7 +49,7 @@ def ensure(name: str, kind: Kind, specified: Specified, lock: str, report: Repor
             return (used or broken)._replace(problem=problem)
         if broken:
             report.note(f"building environment {key[:12]} anew: {problem}")
-        return _build(key, name, kind, specified, lock, handle, report)
+        return _build(key, kind, maker, specified, lock, handle, report)
 
 
 def _usable(key: str, kind: Kind) -> cache.Found | None:
@@ -60,11 +61,11 @@ def _usable(key: str, kind: Kind) -> cache.Found | None:
 
 
 def _build(
-    key: str, name: str, kind: Kind, specified: Specified, lock: str, handle: int, report: Report
+    key: str, kind: Kind, maker: Maker, specified: Specified, lock: str, handle: int, report: Report
 ) -> cache.Found:
     prefix, began = cache.folder(key), time.time()
     try:
-        facts = kind.build(specified, lock, prefix, handle, report)
+        facts, details = maker.build(specified.plan, lock, prefix, handle, report)
         os.makedirs(prefix, exist_ok=True)  # a kind that keeps its things elsewhere
         if problem := kind.problem(prefix, facts):
             raise EnvironmentFailure(f"the environment was built, and is broken: {problem}")
@@ -76,9 +77,9 @@ def _build(
     files.write(cache.folder(f"{key}.lock"), lock, durable=True)
     marker = {
         "format": cache.FORMAT,
-        "kind": name,
-        "facts": dict(facts),
-        "details": {**specified.details, **_mapping(facts.get("details"))},
+        "kind": kind.NAMES[0],
+        "facts": facts,
+        "details": {**specified.details, **details},
         "created": int(began * 1000),
         "seconds": round(time.time() - began, 3),
         "proj": __version__,
@@ -90,12 +91,7 @@ def _build(
     return found
 
 
-def _mapping(value: Json) -> Mapping[str, Json]:
-    """A build may know more for the record than its specification did: `details` among its facts."""
-    return value if isinstance(value, dict) else {}
-
-
-def remove(key: str, kind: Kind | None = None) -> bool:
+def remove(key: str, maker: Maker | None = None) -> bool:
     """Removes an environment; False when it is in use or being built."""
     handle = files.try_lock(cache.folder(f"{key}.building"))
     if handle is None:
@@ -104,8 +100,8 @@ def remove(key: str, kind: Kind | None = None) -> bool:
         found = cache.read(key)
         if not _clear(key):
             return False
-        if found and kind:
-            kind.remove(found.prefix, found.facts)
+        if found and maker:
+            maker.remove(found.prefix, found.facts)
         return True
     finally:
         os.close(handle)
@@ -147,6 +143,16 @@ def _clear(key: str) -> bool:
     finally:
         os.close(alone)
     return True
+
+
+def sweep(*beginnings: str) -> None:
+    """Removes what killed builds left in the folder for temporary files a day ago or earlier, by how it is called."""
+    import shutil
+
+    for name in os.listdir(paths.temporary()):
+        path = os.path.join(paths.temporary(), name)
+        if name.startswith(beginnings) and os.stat(path).st_mtime < time.time() - DAY:
+            shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
 
 
 def _rmtree(path: str) -> None:

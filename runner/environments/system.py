@@ -4,55 +4,40 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
-from typing import Any
 
 from runner.errors import InputError
 from runner.host import process
-from runner.values import Activation, Environment, EnvironmentSpec, Json, Report
+from runner.values import Activation, Environment, Json
 
-__all__ = ["packages", "prepare"]
+__all__ = ["current", "existing", "packages"]
 
 
-def prepare(
-    spec: EnvironmentSpec,  # noqa: ARG001
-    directory: str,
-    options: Mapping[str, Any],
-    report: Report,  # noqa: ARG001
-) -> Environment:
-    if path := options.get("env_path"):
-        return _existing(os.path.abspath(os.path.expanduser(str(path))))
+def current(directory: str) -> Environment:
+    """The one that `proj` was called in."""
     python = _python(directory)
     activation = Activation("system", prefix=_prefix(python), python=python)
     return Environment(activation, details={"interpreter": python} if python else {})
 
 
-def _existing(prefix: str) -> Environment:
+def existing(path: str) -> Environment:
+    """A virtual environment or a conda prefix that somebody else made."""
+    prefix = os.path.abspath(os.path.expanduser(path))
     python = os.path.join(prefix, "bin", "python")
     conda = os.path.isdir(os.path.join(prefix, "conda-meta"))
     if not os.path.exists(python) and not conda:
         raise InputError(f"--env {prefix}: there is neither a virtual environment nor a conda environment")
+    variables: dict[str, str | None] = {"PYTHONHOME": None}
     if conda:
-        variables: dict[str, str | None] = {
-            "CONDA_PREFIX": prefix,
-            "CONDA_DEFAULT_ENV": os.path.basename(prefix),
-        }
+        variables |= {"CONDA_PREFIX": prefix, "CONDA_DEFAULT_ENV": os.path.basename(prefix)}
     else:
-        variables = {"VIRTUAL_ENV": prefix}
-    activation = Activation(
-        "conda" if conda else "virtualenv",
-        (os.path.join(prefix, "bin"),),
-        {**variables, "PYTHONHOME": None},
-        prefix,
-        python,
-    )
-    found = packages(activation)
+        variables["VIRTUAL_ENV"] = prefix
+    kind, folders = "conda" if conda else "virtualenv", (os.path.join(prefix, "bin"),)
+    activation = Activation(kind, folders, variables, prefix, python)
+    lock = "".join(f"{each}\n" for each in packages(activation))
     details: dict[str, Json] = {"existing": prefix, "interpreter": python}
     if version := _version(python):
         details["python"] = version
-    return Environment(
-        activation, lock="".join(f"{each}\n" for each in found), lock_name="packages.txt", details=details
-    )
+    return Environment(activation, lock=lock, lock_name="packages.txt", details=details)
 
 
 def packages(activation: Activation) -> list[str]:

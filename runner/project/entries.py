@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from runner.errors import Fault
+from runner.host.findings import Findings, kind, text, texts
+from runner.host.keytable import names
 from runner.host.yamltext import Entry
 from runner.parameters.types import NAMES, TRUE, canonical, convert
 from runner.project import keys
-from runner.project.findings import Findings, kind
 from runner.values import EntryPoint, Json, Parameter
 
 __all__ = ["entry_points"]
@@ -48,7 +49,7 @@ def _entry_point(entry: Entry, findings: Findings) -> EntryPoint | None:
         what = f"the entry point {name} has no command: a mapping is expected, not {kind(entry)}"
         findings.error(entry, what, hint)
         return None
-    findings.unknown(entry, f"the entry point {name}", keys.names(keys.ENTRY_POINT))
+    findings.unknown(entry, f"the entry point {name}", names(keys.ENTRY_POINT))
     children = {child.key: child for child in entry.children}
     return EntryPoint(
         name,
@@ -77,28 +78,6 @@ def _command(entry: Entry, command: Entry | None, findings: Findings) -> str:
     what = "a NUL character" if isinstance(command.value, str) else kind(command)
     findings.doubt(command, f"the command of {entry.key} is a text, not {what}", hint)
     return ""
-
-
-def text(entry: Entry | None, findings: Findings) -> str:
-    """A scalar as it is written; "" for nothing, and for what is no scalar."""
-    if entry is None or entry.value is None:
-        return ""
-    if entry.children is not None or entry.items is not None:
-        findings.doubt(entry, f"{entry.key} is a text, not {kind(entry)}")
-        return ""
-    return entry.text
-
-
-def texts(entry: Entry | None, findings: Findings) -> tuple[str, ...]:
-    """A list of texts; a single one is taken for a list of one."""
-    if entry is None or entry.value is None:
-        return ()
-    items = entry.items if entry.items is not None else (entry,)
-    nested = any(item.items is not None or item.children is not None for item in items)
-    if entry.children is not None or nested:
-        findings.doubt(entry, f"{entry.key} is a list of texts, not {kind(entry)}")
-        return ()
-    return tuple(item.text for item in items)
 
 
 def _parameters(entry: Entry | None, of: str, findings: Findings) -> tuple[Parameter, ...]:
@@ -144,7 +123,7 @@ def _check_type(entry: Entry, name: str, findings: Findings) -> Fault | None:
 
 def _full_parameter(entry: Entry, findings: Findings) -> Parameter:
     name = entry.key
-    found = findings.unknown(entry, f"the parameter {name}", keys.names(keys.PARAMETER))
+    found = findings.unknown(entry, f"the parameter {name}", names(keys.PARAMETER))
     children = {child.key: child for child in entry.children or ()}
     declared = children.get("type")
     type_name = ""

@@ -16,7 +16,7 @@ from runner.protocol.runs import RUN_ID
 if TYPE_CHECKING:
     from runner.protocol.live import LiveRuns
 
-__all__ = ["FILES", "ROUTES", "Upload", "download"]
+__all__ = ["FILES", "ROUTES", "SHOWN", "Upload"]
 
 # shown as text, as MLflow's pages want them
 TEXTS = frozenset(
@@ -26,7 +26,7 @@ TEXTS = frozenset(
 
 
 class Upload:
-    """A Sink that writes a file beside its place and moves it there when it is whole."""
+    """Writes a file beside its place and moves it there when it is whole."""
 
     def __init__(self, place: Place, runs: LiveRuns) -> None:
         if not place.path:
@@ -170,6 +170,14 @@ def get_file(asked: Asked) -> Response:
     return download(find(asked.store, asked.place["path"]), asked.raw.get("range", ""))
 
 
+def show_file(asked: Asked) -> Response:
+    """For pages: by the run and the path in it."""
+    run_id, path = need(asked.values, "run_uuid", "run_id"), safe(asked.values.get("path", ""))
+    asked.runs.get(run_id).run()
+    return download(in_run(asked.store, run_id, path), asked.raw.get("range", ""))
+
+
+SHOWN = Route("GET", "get-artifact", show_file, {**RUN_ID, "path": "string"}, slow=True)
 FILES = (
     Route("GET", "artifacts", list_files, {"path": "string"}),
     Route("GET", "artifacts/{path*}", get_file),

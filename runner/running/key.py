@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from runner.data.outputs import filled
 from runner.environments.editable import editable
 from runner.environments.system import packages
-from runner.host import hashing, machine, memo
+from runner.host import machine, memo
 from runner.host.files import now
 from runner.running.beginning import options_of
 from runner.running.plan import Plan
 from runner.running.recorded import Recorded, without_root
 from runner.running.recorded import of as recorded_of
-from runner.running.surroundings import MOST, Surroundings, mentioned
+from runner.running.surroundings import MOST, Surroundings, mentioned, short_digest
 from runner.running.variables import ALLOWED, MORE
 from runner.snapshots import snapshot
 from runner.tracking.fold import Run
@@ -135,7 +135,7 @@ def _digest(value: Json) -> str:
     import json
 
     text = json.dumps(value, sort_keys=True, default=str)
-    return hashing.of_bytes(text.encode("utf-8", "surrogateescape"))
+    return short_digest(text.encode("utf-8", "surrogateescape"))
 
 
 # ---- code ----------------------------------------------------------------------------------------------------

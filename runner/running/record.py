@@ -19,6 +19,7 @@ from runner.tracking.names import random_name
 from runner.values import Ended, Environment, Report
 
 if TYPE_CHECKING:
+    from runner.running.endpoint import Endpoint
     from runner.text.secrets import Secrets
     from runner.tracking.mlflow.follower import Follower
     from runner.tracking.store import Store
@@ -46,6 +47,7 @@ class Record:
         self.ended: Ended | None = None
         self.follower: Follower | None = None  # sends the run on to a server of the user's
         self._lock = allocate_lock()
+        self._standing: dict[str, Any] = {}  # what the patterns of outputs find when the command starts
         self._unwritten: list[Mapping[str, Any]] = []  # while the disk is full
         self._reserve = os.path.join(self.directory, ".reserve")
         reserve(self._reserve)
@@ -101,6 +103,11 @@ class Record:
             except StoreError:
                 self._unwritten = waiting
 
+    def reached_by(self, endpoint: Endpoint) -> dict[str, str]:
+        """Variables by which the command logs into this record."""
+        root, secrets = self.store.root, self.writer.log.secrets
+        return endpoint.variables(self.run_id, self.experiment_id, store_root=root, secrets=secrets)
+
     def inputs(self) -> None:
         """What the command will read, with hashes."""
         plan = self._plan
@@ -137,6 +144,10 @@ class Record:
     def command(self, variables: Mapping[str, str]) -> None:
         """What is about to be started, with the variables that are to be kept."""
         plan = self._plan
+        if patterns := self._outputs():
+            from runner.data.outputs import standing
+
+            self._standing = standing(patterns, plan.checkout.directory)
         options = beginning.options_of(plan.request)
         self.append(
             {
@@ -151,18 +162,28 @@ class Record:
 
     def outputs(self) -> None:
         """Declared outputs, also of a command that failed: they may tell why."""
-        patterns = self._plan.entry_point.outputs
+        patterns = self._outputs()
         if not patterns:
             return
-        from runner.data.outputs import collect, filled
+        from runner.data.outputs import collect
 
-        plan, binds = self._plan, self._plan.origin.binds
-        found = [outside(each, binds) for each in filled(patterns, plan.parameters.texts)]
         try:
-            for pattern in collect(self.writer, found, plan.checkout.directory):
+            for pattern in collect(self.writer, patterns, self._plan.checkout.directory, self._standing):
                 self._report.warn(f"the command wrote no output {pattern}")
         except (ProjError, OSError) as error:  # the command has run, however its files are
             self._report.warn(f"the outputs cannot be kept: {error}")
+
+    def _outputs(self) -> list[str]:
+        """The patterns of the declared outputs, by where they lie for us."""
+        plan = self._plan
+        if not plan.entry_point.outputs:
+            return []
+        from runner.data.outputs import filled
+
+        return [
+            outside(each, plan.origin.binds)
+            for each in filled(plan.entry_point.outputs, plan.parameters.texts)
+        ]
 
     # ---- the end -------------------------------------------------------------------------------------------
 

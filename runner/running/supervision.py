@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from runner import paths
 from runner.errors import ProjError
 from runner.host import process
+from runner.running.endpoint import warm
 from runner.running.observation import Observation
-from runner.values import Activation
+from runner.values import Environment
 
 if TYPE_CHECKING:
     from runner.running.code import Code
@@ -32,7 +33,7 @@ class Supervision:
         code: Code,
         seen: Surroundings,
         endpoint: Endpoint,
-        activation: Activation,
+        environment: Environment,
     ) -> None:
         self._plan = plan
         self._record = record
@@ -40,7 +41,8 @@ class Supervision:
         self._seen = seen
         self._keeping = allocate_lock()
         self._endpoint = endpoint
-        self._activation = activation
+        self._activation = environment.activation
+        self._likely_to_log = "mlflow" in environment.lock
         self._observation = Observation(record.writer, record.note)
 
     def __enter__(self) -> Supervision:
@@ -58,6 +60,8 @@ class Supervision:
             from runner.tracking.mlflow import follower
 
             record.follower = follower.begin(record.store, record.run_id, os.environ, server)
+        if self._likely_to_log:
+            warm()
         self._keeping.acquire()
         start_new_thread(self._keep, ())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -12,7 +13,7 @@ from runner import environments, paths
 from runner.environments import building, cache
 from runner.errors import EnvironmentFailure, InputError
 from runner.host import process
-from runner.values import Environment, EnvironmentSpec, Silent
+from runner.values import Environment, EnvironmentOptions, EnvironmentSpec, Silent
 from tests.environments.conftest import Recorder
 from tests.environments.packages import make_source, make_wheel
 from tests.helpers import make_tree
@@ -22,7 +23,7 @@ def prepare(project: str, file: str, report: object = None, **options: object) -
     return environments.prepare(
         EnvironmentSpec("virtualenv", file),
         project,
-        options,
+        EnvironmentOptions(**options),  # type: ignore[arg-type]
         report or Silent(),  # type: ignore[arg-type]
     )
 
@@ -72,7 +73,7 @@ def test_python_env_is_built_locked_and_run(tmp_path: object) -> None:
 
 def test_the_second_time_nothing_is_started(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
     project = project_with(f"{tmp_path}/p", "tiny")
-    os.utime(f"{project}/python_env.yaml", (1, 1))
+    time.sleep(0.1)  # what was written within the same tick of the clock is not remembered
     first = prepare(project, "python_env.yaml")
     monkeypatch.setattr(process, "run", None)
     monkeypatch.setattr("runner.environments.resolving.resolve", None)

@@ -11,7 +11,7 @@ from runner.errors import EnvironmentFailure
 from runner.host import process
 from runner.text.credentials import redact
 
-__all__ = ["activation", "complete", "installed", "python_version"]
+__all__ = ["activation", "complete", "python_version"]
 
 FROM_PACKAGE = (
     *("arch", "build_number", "constrains", "depends", "features", "license", "license_family"),
@@ -31,21 +31,6 @@ NOT_TAKEN = (
     process.MARK,
 )
 END = "\0proj-activated\0"
-
-
-def installed(prefix: str) -> list[str]:
-    """Packages of conda, and what pip put beside them."""
-    names = [name for name in os.listdir(os.path.join(prefix, "conda-meta")) if name.endswith(".json")]
-    for site in _sites(prefix):
-        names += [name for name in os.listdir(site) if name.endswith((".dist-info", ".pth", ".egg-link"))]
-    return sorted(names)
-
-
-def _sites(prefix: str) -> list[str]:
-    library = os.path.join(prefix, "lib")
-    versions = sorted(name for name in _listed(library) if name.startswith("python3"))
-    found = [os.path.join(library, version, "site-packages") for version in versions]
-    return [site for site in found if os.path.isdir(site) and not os.path.islink(os.path.dirname(site))]
 
 
 def _listed(folder: str) -> list[str]:

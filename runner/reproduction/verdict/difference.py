@@ -99,7 +99,7 @@ def _left_out(recorded: Recorded) -> dict[str, Any]:
 
 
 def _environment(old: Recorded, new: Recorded) -> tuple[Change, ...]:
-    from runner.environments.python.packages import changes
+    from runner.environments.packages import changes
 
     facts = _changes(_some(old, "environment", ENVIRONMENT), _some(new, "environment", ENVIRONMENT))
     both = old.packages and new.packages and old.packages != new.packages

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 
 from runner.errors import InputError
+from runner.host.files import open_file
 
 __all__ = ["File", "ForeignExperiment", "ForeignRun", "Reader", "local_files", "local_path"]
 
@@ -85,7 +86,7 @@ def local_files(uri: str, artifacts: str = "") -> Iterator[File]:
 
 def _reading(path: str) -> Callable[[], Iterator[bytes]]:
     def read() -> Iterator[bytes]:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             while piece := file.read(1 << 20):
                 yield piece
 

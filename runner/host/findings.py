@@ -1,4 +1,4 @@
-"""Collects everything that is wrong with a project file, each with its place."""
+"""Collects everything that is wrong with a YAML file, each with its place."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from runner.errors import Fault
 from runner.host.yamltext import Entry
 
-__all__ = ["Findings", "kind"]
+__all__ = ["Findings", "kind", "text", "texts"]
 
 
 class Findings:
@@ -74,3 +74,25 @@ def kind(entry: Entry) -> str:
     if isinstance(entry.value, bool):
         return f"{entry.text!r} (true or false)"
     return f"the {'text' if isinstance(entry.value, str) else 'number'} {entry.text!r}"
+
+
+def text(entry: Entry | None, findings: Findings) -> str:
+    if entry is None or entry.value is None:
+        return ""
+    if entry.children is not None or entry.items is not None:
+        findings.doubt(entry, f"{entry.key} is a text, not {kind(entry)}")
+        return ""
+    return entry.text
+
+
+def texts(entry: Entry | None, findings: Findings) -> tuple[str, ...]:
+    """A list of texts; a single one is taken for a list of one."""
+    if entry is None or entry.value is None:
+        return ()
+    items = entry.items if entry.items is not None else (entry,)
+    if entry.children is not None or any(
+        item.items is not None or item.children is not None for item in items
+    ):
+        findings.doubt(entry, f"{entry.key} is a list of texts, not {kind(entry)}")
+        return ()
+    return tuple(item.text for item in items)

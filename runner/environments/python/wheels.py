@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from runner.environments.python.packages import packages
+from runner.environments.python.lockfile import packages
 from runner.errors import EnvironmentFailure
 from runner.host import process
 from runner.host.hashing import digest
