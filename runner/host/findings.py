@@ -22,6 +22,7 @@ class Findings:
     def error(
         self, entry: Entry, message: str, hint: str = "", severity: str = "error", value: bool = True
     ) -> Fault:
+        """At the place of the entry's value, or without `value` of its key."""
         line, column = (entry.value_line, entry.value_column) if value else (entry.line, entry.column)
         fault = Fault(self.file, line, column, message, hint, severity)
         self.faults.append(fault)

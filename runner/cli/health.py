@@ -34,8 +34,7 @@ def examine(store: Store) -> Iterator[Finding]:
         try:
             yield from check(store)
         except (ProjError, OSError) as error:
-            hint = error.hint if isinstance(error, ProjError) else ""
-            yield Finding(check.__name__.replace("_", " "), "broken", str(error), hint)
+            yield Finding(check.__name__.replace("_", " "), "broken", str(error), getattr(error, "hint", ""))
 
 
 def python(store: Store) -> Iterator[Finding]:  # noqa: ARG001
@@ -45,67 +44,50 @@ def python(store: Store) -> Iterator[Finding]:  # noqa: ARG001
 
     yield Finding("python", "ok", f"proj runs under {platform.python_version()}")
     found = interpreters.found()
-    versions = ", ".join(dict.fromkeys(each.version for each in found))
-    if len(found) > 1:
-        yield Finding("pythons", "ok", versions)
-    else:
-        yield Finding(
-            "pythons",
-            "note",
-            versions,
-            "uv python install 3.12  installs another version for projects that ask",
-        )
+    hint = "uv python install 3.12  installs another version for projects that ask"
+    state = ("ok", "") if len(found) > 1 else ("note", hint)
+    yield Finding("pythons", state[0], ", ".join(dict.fromkeys(each.version for each in found)), state[1])
 
 
 def programs(store: Store) -> Iterator[Finding]:  # noqa: ARG001
     from runner.environments.python.uv import executable
 
-    if process.find("bash"):
-        yield Finding("bash", "ok", process.find("bash"))
+    if bash := process.find("bash"):
+        yield Finding("bash", "ok", bash)
     else:
         yield Finding("bash", "broken", "not on PATH: commands of projects run under it", "install bash")
-    yield _version("git", [process.find("git"), "--version"], "install git (2.25 or newer)", (2, 25))
-    yield _version("uv", [process.find(executable()), "--version"], "pip install uv")
+    yield _version("git", "git", "install git (2.25 or newer)", (2, 25))
+    yield _version("uv", executable(), "pip install uv")
 
 
-def _version(name: str, argv: list[str], hint: str, least: tuple[int, ...] = ()) -> Finding:
-    if not argv[0]:
+def _version(name: str, program: str, hint: str, least: tuple[int, ...] = ()) -> Finding:
+    path = process.find(program)
+    if not path:
         return Finding(name, "broken", "not on PATH", hint)
-    done = process.run(argv, timeout=PATIENCE)
+    done = process.run([path, "--version"], timeout=PATIENCE)
     match = re.search(r"\d+(?:\.\d+)+", done.out)
     if done.code or match is None:
         return Finding(name, "broken", f"does not answer: {done.err.strip() or done.out.strip()}", hint)
-    old = least and tuple(map(int, match[0].split(".")[: len(least)])) < least
-    return Finding(
-        name, "broken" if old else "ok", match[0] + (" is too old" if old else ""), hint if old else ""
-    )
+    if least and tuple(map(int, match[0].split(".")[: len(least)])) < least:
+        return Finding(name, "broken", f"{match[0]} is too old", hint)
+    return Finding(name, "ok", match[0])
 
 
 def docker(store: Store) -> Iterator[Finding]:  # noqa: ARG001
     from runner.containers import engine
 
-    problem = engine.problem()
-    if problem:
-        yield Finding(
-            "docker", "note", problem, "only projects with a docker_env need it; install Docker or Podman"
-        )
+    if problem := engine.problem():
+        hint = "only projects with a docker_env need it; install Docker or Podman"
+        yield Finding("docker", "note", problem, hint)
     else:
-        yield Finding(
-            "docker",
-            "ok",
-            f"{engine.info().version} {engine.address()}".strip(),
-        )
+        yield Finding("docker", "ok", f"{engine.info().version} {engine.address()}".strip())
 
 
 def conda(store: Store) -> Iterator[Finding]:  # noqa: ARG001
     from importlib.util import find_spec
 
-    if find_spec("rattler") is not None:
-        yield Finding("conda", "ok", "py-rattler")
-        return
-    names = ("micromamba", "mamba", "conda")
-    found = next(filter(None, map(process.find, names)), "")
-    if found:
+    programs = map(process.find, ("micromamba", "mamba", "conda"))
+    if found := "py-rattler" if find_spec("rattler") else next(filter(None, programs), ""):
         yield Finding("conda", "ok", found)
     else:
         hint = "only projects with a conda.yaml need it; pip install 'proj-runner[conda]'"
@@ -116,8 +98,7 @@ def gpus(store: Store) -> Iterator[Finding]:  # noqa: ARG001
     from runner.host import gpu
 
     query = gpu.ask()
-    found = query.finish() if query else []
-    if found:
+    if found := query.finish() if query else []:
         yield Finding("gpu", "ok", ", ".join(str(each["name"]) for each in found))
 
 
@@ -125,18 +106,14 @@ def disk(store: Store) -> Iterator[Finding]:
     import shutil
     import tempfile
 
-    places = {
-        "store": store.root,
-        "cache": paths.cache(),
-        "temporary files": tempfile.gettempdir(),
-    }
-    seen: dict[int, str] = {}
+    places = {"store": store.root, "cache": paths.cache(), "temporary files": tempfile.gettempdir()}
+    seen = set()
     for name, place in places.items():
         there = _existing(place)
         device = os.stat(there).st_dev
         if device in seen:
             continue
-        seen[device] = name
+        seen.add(device)
         free = shutil.disk_usage(there).free
         state = "broken" if free < SCARCE else "warning" if free < LITTLE else "ok"
         hint = "" if state == "ok" else "proj env gc  and  proj gc  make room; PROJ_HOME  moves everything"
@@ -150,22 +127,17 @@ def _existing(path: str) -> str:
 
 
 def store_folder(store: Store) -> Iterator[Finding]:
+    from runner.tracking.index.where import network
+
     root = store.root
     if not os.path.isdir(root):
         parent = _existing(root)
-        if not os.access(parent, os.W_OK):
-            yield Finding(
-                "store",
-                "broken",
-                f"{root} cannot be made in {parent}",
-                "PROJ_HOME or PROJ_STORE  choose another place",
-            )
-        else:
+        if os.access(parent, os.W_OK):
             yield Finding("store", "ok", f"{root} (nothing was run yet)")
+        else:
+            hint = "PROJ_HOME or PROJ_STORE  choose another place"
+            yield Finding("store", "broken", f"{root} cannot be made in {parent}", hint)
         return
-    from runner.tracking.index.where import network
-
-    shared = ", on a network file system" if network(root) else ""
     probe = os.path.join(root, f".probe-{os.getpid()}")
     try:
         before = time.time()
@@ -175,14 +147,10 @@ def store_folder(store: Store) -> Iterator[Finding]:
         written = os.stat(probe).st_mtime
         os.unlink(probe)
     except OSError as error:
-        yield Finding(
-            "store",
-            "warning",
-            f"{root} can be read, not written: {error.strerror}",
-            "PROJ_STORE  chooses another place",
-        )
+        text = f"{root} can be read, not written: {error.strerror}"
+        yield Finding("store", "warning", text, "PROJ_STORE  chooses another place")
         return
-    yield Finding("store", "ok", f"{root}{shared}")
+    yield Finding("store", "ok", root + (", on a network file system" if network(root) else ""))
     if abs(written - before) > SKEW:
         text = f"the file system of the store is {written - before:+.0f} s off this machine's clock"
         yield Finding("clock", "warning", text, "synchronize both clocks (NTP)")
@@ -205,8 +173,7 @@ def records(store: Store) -> Iterator[Finding]:
 def snapshots(store: Store) -> Iterator[Finding]:
     from runner.snapshots import upkeep
 
-    wrong = upkeep.damage(store.root)
-    if wrong:
+    if wrong := upkeep.damage(store.root):
         hint = f"the code of some runs cannot be restored; git -C {store.root}/snapshots.git fsck  says more"
         yield Finding("snapshots", "broken", wrong[0], hint)
     else:
@@ -219,22 +186,21 @@ def clock(store: Store) -> Iterator[Finding]:
     if now < 1_700_000_000:
         yield Finding("clock", "broken", f"it is {time.strftime('%Y-%m-%d')}, it says", "set the clock")
         return
-    if os.path.isdir(store.root):
-        latest = store.search(order_by=["start_time DESC"], limit=1, view="all").runs
-        if latest and latest[0].start_time / 1000 > now + SKEW:
-            text = (
-                f"the run {latest[0].name} began in the future, by {latest[0].start_time / 1000 - now:.0f} s"
-            )
-            yield Finding("clock", "warning", text, "synchronize this machine's clock (NTP)")
-            return
-    yield Finding("clock", "ok", time.strftime("%Y-%m-%d %H:%M:%S %Z"))
+    there = os.path.isdir(store.root)
+    latest = store.search(order_by=["start_time DESC"], limit=1, view="all").runs if there else ()
+    ahead = latest[0].start_time / 1000 - now if latest else 0
+    if ahead > SKEW:
+        text = f"the run {latest[0].name} began in the future, by {ahead:.0f} s"
+        yield Finding("clock", "warning", text, "synchronize this machine's clock (NTP)")
+    else:
+        yield Finding("clock", "ok", time.strftime("%Y-%m-%d %H:%M:%S %Z"))
 
 
 def tracking_server(store: Store) -> Iterator[Finding]:  # noqa: ARG001
     address = os.environ.get("MLFLOW_TRACKING_URI", "")
     if not address.startswith(("http://", "https://")):
         return
-    from urllib.error import HTTPError, URLError
+    from urllib.error import HTTPError
     from urllib.request import Request, urlopen
 
     from runner.text.credentials import without
@@ -245,22 +211,12 @@ def tracking_server(store: Store) -> Iterator[Finding]:  # noqa: ARG001
             yield Finding("tracking server", "ok", f"{shown} answers ({answer.status})")
     except HTTPError as error:
         yield Finding("tracking server", "ok", f"{shown} answers ({error.code})")
-    except (URLError, OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
+    except (OSError, ValueError) as error:  # URLError is an OSError
         hint = "runs go on without it; proj sync  sends later what could not be sent"
-        yield Finding("tracking server", "warning", f"{shown} does not answer: {reason}", hint)
+        text = f"{shown} does not answer: {getattr(error, 'reason', error)}"
+        yield Finding("tracking server", "warning", text, hint)
 
 
 CHECKS: tuple[Callable[[Store], Iterator[Finding]], ...] = (
-    python,
-    programs,
-    docker,
-    conda,
-    gpus,
-    disk,
-    store_folder,
-    records,
-    snapshots,
-    clock,
-    tracking_server,
-)
+    python, programs, docker, conda, gpus, disk, store_folder, records, snapshots, clock, tracking_server,
+)  # fmt: skip
