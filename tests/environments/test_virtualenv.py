@@ -72,6 +72,7 @@ def test_python_env_is_built_locked_and_run(tmp_path: object) -> None:
 
 def test_the_second_time_nothing_is_started(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
     project = project_with(f"{tmp_path}/p", "tiny")
+    prepare(project, "python_env.yaml")  # the first build in a new home makes folders there
     settle(project, f"{project}/python_env.yaml", os.path.expanduser("~"))
     first = prepare(project, "python_env.yaml")
     monkeypatch.setattr(process, "run", None)

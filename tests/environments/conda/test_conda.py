@@ -267,7 +267,10 @@ def test_a_warm_environment_imports_nothing_heavy(channel: Channel, project: str
         f"environments.prepare(EnvironmentSpec('conda', 'conda.yaml'), {project!r}, EnvironmentOptions(), Silent())\n"
         "print(*({'rattler', 'yaml', 'asyncio', 'subprocess'} & set(sys.modules)))\n"
     )
-    settle(os.path.join(project, "conda.yaml"))
+    subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True
+    )  # makes folders of the home
+    settle(project, os.path.join(project, "conda.yaml"), os.path.expanduser("~"))
     subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert done.stdout == "\n"
