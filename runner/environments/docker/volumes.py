@@ -27,10 +27,10 @@ def mounts(volumes: Sequence[str], directory: str) -> list[tuple[str, str, str]]
                 f"docker_env.volumes: {volume}: commands are not run here", "only $(pwd) has a meaning"
             )
         text = VARIABLE.sub(lambda match: _variable(match, volume), text)  # noqa: B023
-        source, place, options = _parts(text, directory)
-        if place:
-            source = _source(source, directory)
-        found.append((source, place, options))
+        prefix = directory if text.startswith(directory) else ""  # which may have a colon
+        source, _, rest = text.removeprefix(prefix).partition(":")
+        place, _, options = rest.partition(":")
+        found.append((_source(prefix + source, directory) if place else source, place, options))
     return found
 
 
@@ -43,22 +43,7 @@ def _variable(match: re.Match[str], volume: str) -> str:
     return os.environ[name]
 
 
-def _parts(text: str, directory: str) -> tuple[str, str, str]:
-    prefix = ""
-    if text.startswith(directory):  # a project in a folder with a colon
-        prefix, text = directory, text[len(directory) :]
-    elif re.match(r"[A-Za-z]:[\\/]", text):
-        prefix, text = text[:2], text[2:]
-    source, _, rest = text.partition(":")
-    place, _, options = rest.partition(":")
-    return prefix + source, place, options
-
-
 def _source(source: str, directory: str) -> str:
-    if source.startswith("~"):
-        return os.path.normpath(os.path.expanduser(source))
-    if os.path.isabs(source) or re.match(r"[A-Za-z]:", source):
-        return os.path.normpath(source) if source.startswith("/") else source
-    if "/" in source or source in (".", ".."):
-        return os.path.normpath(os.path.join(directory, source))
+    if "/" in source or source.startswith("~") or source in (".", ".."):
+        return os.path.normpath(os.path.join(directory, os.path.expanduser(source)))
     return source  # a volume that the engine keeps under this name

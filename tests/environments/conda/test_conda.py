@@ -20,7 +20,7 @@ from runner.environments.conda import lock as conda_lock
 from runner.errors import EnvironmentFailure, InputError
 from runner.values import Environment, EnvironmentOptions, EnvironmentSpec
 from tests.environments.conda.conftest import FULL, VERSION, Channel, run
-from tests.environments.conftest import Recorder
+from tests.environments.conftest import Recorder, settle
 from tests.environments.server import serving
 from tests.helpers import make_tree
 
@@ -267,10 +267,10 @@ def test_a_warm_environment_imports_nothing_heavy(channel: Channel, project: str
         f"environments.prepare(EnvironmentSpec('conda', 'conda.yaml'), {project!r}, EnvironmentOptions(), Silent())\n"
         "print(*({'rattler', 'yaml', 'asyncio', 'subprocess'} & set(sys.modules)))\n"
     )
-    import time
-
-    for path in (os.path.join(project, "conda.yaml"),):
-        os.utime(path, ns=(time.time_ns() - 10**9,) * 2)
+    subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True
+    )  # makes folders of the home
+    settle(project, os.path.join(project, "conda.yaml"), os.path.expanduser("~"))
     subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert done.stdout == "\n"

@@ -74,14 +74,6 @@ def test_volumes_run_no_commands() -> None:
         volumes.mounts(["$(touch /tmp/x):/a"], "/p")
 
 
-def test_complaint_2501_windows_paths_in_volumes() -> None:
-    assert volumes.mounts(["C:\\data:/data:ro", "d:/x:/y"], "/p") == [
-        ("C:\\data", "/data", "ro"),
-        ("d:/x", "/y", ""),
-    ]
-    assert volumes.mounts(["%CD%:/app"], "C:\\My Project") == [("C:\\My Project", "/app", "")]
-
-
 def test_a_project_in_a_folder_with_a_colon() -> None:
     assert volumes.mounts(["$(pwd)/a:/b:ro"], "/x:y") == [("/x:y/a", "/b", "ro")]
 
