@@ -31,7 +31,13 @@ ROOMS = (
 INNER = {
     "sources": (("base", "credentials", "folders"), ("git",), ("",)),
     "environments": (("base", "cache", "building"), ("python",), ("conda", "docker"), ("",)),
-    "tracking": (("log", "journal", "fold", "writer", "experiments"), ("index",), ("",), ("mlflow",)),
+    "tracking": (
+        ("events",),
+        ("log", "journal", "fold", "writer", "experiments"),
+        ("index",),
+        ("",),
+        ("mlflow",),
+    ),
     "reproduction": (("verdict",), ("bundle",), ("",)),
 }
 

@@ -8,6 +8,7 @@ from typing import Any
 from runner import paths
 from runner.cli.options import Option
 from runner.errors import InputError
+from runner.tracking import events
 from runner.tracking.writer import RunWriter
 
 __all__ = ["GROUP"]
@@ -45,7 +46,7 @@ def param(values: dict[str, Any]) -> int:
     """Log parameters: proj log param lr=0.1 model=ridge. They are kept as text."""
     found = pairs(values["params"], "a parameter")
     with writer(values) as record:
-        record.append(*({"type": "param", "key": key, "value": value} for key, value in found))
+        record.append(*(events.param(key, value) for key, value in found))
     return 0
 
 
@@ -53,7 +54,7 @@ def tag(values: dict[str, Any]) -> int:
     """Set tags: proj log tag team=x."""
     found = pairs(values["tags"], "a tag")
     with writer(values) as record:
-        record.append(*({"type": "tag", "key": key, "value": value} for key, value in found))
+        record.append(*(events.tag(key, value) for key, value in found))
     return 0
 
 

@@ -35,7 +35,7 @@ def command(values: dict[str, Any]) -> int:
     if given["json"]:
         output.emit_json(render_run.details(run, experiments, directory, children))
         return 0
-    from runner.tracking.curves import curves
+    from runner.tracking.metrics import curves
 
     drawn = curves(directory) if run.metrics else {}
     width = shutil.get_terminal_size().columns if output.is_terminal() else 10_000

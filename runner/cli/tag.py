@@ -24,6 +24,7 @@ def command(values: dict[str, Any]) -> int:
     from runner.cli.log import pairs
     from runner.errors import InputError
     from runner.running.reconcile import current
+    from runner.tracking import events
 
     given = reference.take(values)
     new = pairs(given["tags"], "a tag") if given["tags"] else []
@@ -34,10 +35,7 @@ def command(values: dict[str, Any]) -> int:
             raise InputError(f"the run {run.name} has no tag {absent[0]!r}")
         if new or given["remove"]:
             with store.open_run(run.run_id) as writer:
-                writer.append(
-                    *({"type": "untag", "key": key} for key in given["remove"]),
-                    *({"type": "tag", "key": key, "value": value} for key, value in new),
-                )
+                writer.append(*map(events.untag, given["remove"]), *(events.tag(*pair) for pair in new))
             run = current(store, run.run_id)
     if given["json"]:
         output.emit_json(dict(run.tags))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from runner.data.inputs import expand, relative
 from runner.host import hashing
-from runner.tracking import artifacts
+from runner.tracking import artifacts, events
 
 if TYPE_CHECKING:
     from runner.tracking.writer import RunWriter
@@ -39,7 +39,7 @@ def collect(writer: RunWriter, patterns: Iterable[str], directory: str) -> list[
                 continue
             seen.add(name)
             digest, size = hashing.digest(path)
-            writer.append({"type": "output", "path": name, "digest": digest, "size": size})
+            writer.append(events.output(name, digest, size))
             # one outside the project is kept by its own name
             folder = "" if os.path.isabs(name) else os.path.dirname(name)
             artifacts.put(writer, path, folder)

@@ -13,6 +13,7 @@ from runner.protocol.fields import need
 from runner.protocol.places import Place, find, in_run, safe, writable
 from runner.protocol.route import Asked, Route, checks
 from runner.protocol.runs import RUN_ID
+from runner.tracking import events
 
 if TYPE_CHECKING:
     from runner.protocol.live import LiveRuns
@@ -63,14 +64,9 @@ class Upload:
             self.abort()
             raise
         if self._place.run_id:
-            self._runs.get(self._place.run_id).writer.append(
-                {
-                    "type": "artifact",
-                    "path": self._place.path,
-                    "digest": f"sha256:{self._digest.hexdigest()}",
-                    "size": self._size,
-                }
-            )
+            digest = f"sha256:{self._digest.hexdigest()}"
+            kept = events.artifact(self._place.path, digest, self._size)
+            self._runs.get(self._place.run_id).writer.append(kept)
         return EMPTY
 
     def abort(self) -> None:
@@ -173,7 +169,7 @@ def delete_file(asked: Asked) -> Response:
         except (FileNotFoundError, NotADirectoryError):
             raise ApiError("RESOURCE_DOES_NOT_EXIST", f"No such artifact: '{place.path}'") from None
     if place.run_id:
-        asked.runs.get(place.run_id).writer.append({"type": "artifact", "path": place.path, "deleted": True})
+        asked.runs.get(place.run_id).writer.append(events.artifact_removed(place.path))
     return EMPTY
 
 

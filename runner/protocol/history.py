@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from runner.protocol.answer import invalid
 from runner.protocol.entities import number
+from runner.tracking.events import ODD, points_of
 
 if TYPE_CHECKING:
     from runner.protocol.live import Live
@@ -54,13 +55,10 @@ def points(live: Live, key: str) -> list[Point]:
 def _take(into: list[Point], line: bytes, key: str) -> None:
     try:
         event = json.loads(line)
-        kind = event["type"]
-        if kind == "metric":
-            if event["key"] == key:
-                into.append((int(event["timestamp"]), int(event.get("step", 0)), float(event["value"])))
-        elif kind == "metrics":
-            into += [(int(t), int(s), float(v)) for name, v, t, s in event["points"] if name == key]
-    except (KeyError, TypeError, ValueError):
+        if event["type"] in ("metric", "metrics"):
+            points = [point for name, point in points_of(event) if name == key]
+            into += [(point.timestamp, point.step, point.value) for point in points]
+    except ODD:
         pass  # a corrupt line: `proj doctor` names it
 
 

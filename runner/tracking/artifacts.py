@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from runner.errors import InputError, StoreError
 from runner.host import hashing
 from runner.host.hashing import Digest
+from runner.tracking import events
+from runner.tracking.events import Facts
 from runner.tracking.store import Store
 from runner.tracking.writer import RunWriter
 from runner.values import Report, Silent
@@ -63,7 +65,7 @@ def put(
     except OSError as error:
         raise InputError(f"{path} cannot be kept: {error.strerror or error}") from error
     place = _place(writer.root, writer.run_id)
-    known: Mapping[str, Mapping[str, Any]] | None = None  # read when something is there already
+    known: Mapping[str, Facts] | None = None  # read when something is there already
     done = 0
     with (report or Silent()).step(f"storing {os.path.basename(path)}") as step:
         for name, source in sources.items():
@@ -84,7 +86,7 @@ def put(
                 step.update(name, done, total)
 
             kept = place.put(source, name, progress, immutable)
-            writer.append({"type": "artifact", "path": name, "digest": kept.digest, "size": kept.size})
+            writer.append(events.artifact(name, kept.digest, kept.size))
     return list(sources)
 
 
@@ -181,7 +183,7 @@ def delete(store: Store, run_id: str, path: str) -> list[str]:
                 place.delete(name)
             except OSError as error:
                 raise StoreError(f"the artifact {name!r} cannot be removed: {error}") from error
-            writer.append({"type": "artifact", "path": name, "deleted": True})
+            writer.append(events.artifact_removed(name))
     return names
 
 

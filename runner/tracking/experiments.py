@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from runner.errors import StoreError
 from runner.text import refuse_password
-from runner.tracking.fold import ODD
+from runner.tracking import events
+from runner.tracking.events import ODD, Event
 from runner.tracking.journal import hint
 from runner.tracking.log import EventLog, encode, now, read
 
@@ -38,11 +39,9 @@ class Experiment(NamedTuple):
 DEFAULT = Experiment("0", "Default")
 
 
-def fold_experiment(
-    events: Iterable[Mapping[str, Any]], experiment: Experiment | None = None
-) -> Experiment | None:
+def fold_experiment(found: Iterable[Event], experiment: Experiment | None = None) -> Experiment | None:
     """The experiment after `events`. What lacks what its type needs changes nothing."""
-    for event in events:
+    for event in found:
         try:
             experiment = _apply(experiment, event["type"], event)
         except ODD:
@@ -50,7 +49,7 @@ def fold_experiment(
     return experiment
 
 
-def _apply(old: Experiment | None, kind: str, event: Mapping[str, Any]) -> Experiment | None:
+def _apply(old: Experiment | None, kind: str, event: Event) -> Experiment | None:
     time = int(event["time"])
     if kind == "experiment" and (old is None or old is DEFAULT):
         name, place = str(event["name"]), str(event.get("artifact_location") or "")
@@ -84,8 +83,8 @@ def get(root: str, experiment_id: str) -> Experiment:
 def _find(root: str, experiment_id: str) -> Experiment | None:
     if not experiment_id.isdigit():
         return None
-    events = (event for event, _ in read(_path(root, experiment_id)))
-    found = fold_experiment(events, DEFAULT if experiment_id == "0" else None)
+    read_events = (event for event, _ in read(_path(root, experiment_id)))
+    found = fold_experiment(read_events, DEFAULT if experiment_id == "0" else None)
     return None if found is None else found._replace(experiment_id=experiment_id)
 
 
@@ -133,21 +132,14 @@ def create(root: str, name: str, artifact_location: str = "", tags: Mapping[str,
     while (taken := _find(root, id_of(text))) is not None and taken.name != name:
         text += "\n1"  # that id belongs to an experiment that has another name since
     experiment_id, time = id_of(text), now()
-    first = {
-        "type": "experiment",
-        "format": 1,
-        "time": time,
-        "experiment_id": experiment_id,
-        "name": name,
-        "artifact_location": artifact_location,
-    }
-    events = [first, *({"type": "tag", "time": time, "key": k, "value": v} for k, v in (tags or {}).items())]
+    first = events.experiment(experiment_id, name, artifact_location)
+    lines = [encode({**event, "time": time}) for event in (first, *events.tags(tags or {}))]
     place = os.path.join(root, "experiments")
     draft = os.path.join(place, f".{experiment_id}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
         os.makedirs(draft)
         with open(os.path.join(draft, "events.jsonl"), "wb") as file:
-            file.write(b"".join(map(encode, events)))
+            file.write(b"".join(lines))
         os.rename(
             draft, os.path.join(place, experiment_id)
         )  # whole or not at all; fails if somebody was quicker
@@ -171,7 +163,7 @@ def _clear(draft: str) -> None:
         pass
 
 
-def append(root: str, experiment_id: str, *events: Mapping[str, Any]) -> None:
+def append(root: str, experiment_id: str, *new: Event) -> None:
     get(root, experiment_id)
     try:
         os.makedirs(
@@ -181,7 +173,7 @@ def append(root: str, experiment_id: str, *events: Mapping[str, Any]) -> None:
         raise StoreError(f"{root} cannot be written: {error.strerror or error}") from error
     log = EventLog(_path(root, experiment_id))
     try:
-        log.append(*events)
+        log.append(*new)
     finally:
         log.close()
     hint(root, f"e:{experiment_id}")
@@ -191,4 +183,4 @@ def rename(root: str, experiment_id: str, name: str) -> None:
     other = by_name(root, name)
     if other is not None and other.experiment_id != experiment_id:
         raise StoreError(f"the experiment {name!r} is already there")
-    append(root, experiment_id, {"type": "update", "name": name})
+    append(root, experiment_id, events.update(name=name))

@@ -10,14 +10,14 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeAlias
 
 from runner.errors import StoreError
+from runner.tracking.events import Event
 
-__all__ = ["Event", "EventLog", "encode", "new_run_id", "now", "read", "read_all"]
+__all__ = ["EventLog", "encode", "new_run_id", "now", "read", "read_all"]
 
-Event: TypeAlias = "dict[str, Any]"
 Corrupt: TypeAlias = "Callable[[int, bytes], None]"
 
 CHUNK = 1 << 20  # bytes that are parsed at once
@@ -38,7 +38,7 @@ def new_run_id(at: int | None = None) -> str:
     return f"{value:032x}"
 
 
-def encode(event: Mapping[str, Any]) -> bytes:
+def encode(event: Event) -> bytes:
     """One line. A lone surrogate (an undecodable byte of a file name) is kept by JSON's own escape."""
     text = _encode(event)
     try:
@@ -54,7 +54,7 @@ class EventLog:
         self.path = path
         self._file = -1
 
-    def append(self, *events: Mapping[str, Any]) -> None:
+    def append(self, *events: Event) -> None:
         """Appends the events in one write. Each gets its `time` (ms) unless it has one.
 
         StoreError when the disk is full or the store cannot be written: then the last of them do not count.

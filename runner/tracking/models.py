@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from runner.errors import StoreError
+from runner.tracking import events
+from runner.tracking.events import Event, Facts
 from runner.tracking.log import EventLog, encode, now, read
+from runner.values import Json
 
 __all__ = ["LoggedModel", "append", "create", "directory", "get", "listing"]
 
@@ -27,9 +30,7 @@ class LoggedModel(NamedTuple):
     last_update_time: int = 0
     params: Mapping[str, str] = {}
     tags: Mapping[str, str] = {}
-    metrics: tuple[
-        Mapping[str, Any], ...
-    ] = ()  # key, value, timestamp, step; run_id, dataset, dataset_digest
+    metrics: tuple[Facts, ...] = ()  # key, value, timestamp, step; run_id, dataset, dataset_digest
 
 
 def directory(root: str, model_id: str) -> str:
@@ -55,45 +56,34 @@ def create(
     *,
     model_type: str = "",
     run_id: str = "",
-    params: Mapping[str, str] | None = None,
+    params: Mapping[str, Json] | None = None,
     tags: Mapping[str, str] | None = None,
 ) -> LoggedModel:
     time = now()
     model_id = f"m-{os.urandom(16).hex()}"
     place = directory(root, model_id)
-    events: list[dict[str, Any]] = [
-        {
-            "type": "model",
-            "format": 1,
-            "model_id": model_id,
-            "experiment_id": experiment_id,
-            "name": name,
-            "model_type": model_type,
-            "run_id": run_id,
-        },
-        *({"type": "param", "key": key, "value": value} for key, value in (params or {}).items()),
-        *({"type": "tag", "key": key, "value": value} for key, value in (tags or {}).items()),
-    ]
+    first = events.model(model_id, experiment_id, name, model_type, run_id)
+    begun = [first, *events.params(params or {}), *events.tags(tags or {})]
     try:
         os.makedirs(place)
     except OSError as error:
         raise StoreError(f"{place} cannot be written: {error.strerror or error}") from error
     log = EventLog(os.path.join(place, "events.jsonl"))
     try:
-        log.append_lines([encode({**event, "time": time}) for event in events])
+        log.append_lines([encode({**event, "time": time}) for event in begun])
     finally:
         log.close()
     return get(root, model_id)
 
 
-def append(root: str, model_id: str, *events: Mapping[str, Any]) -> None:
+def append(root: str, model_id: str, *new: Event) -> None:
     """StoreError when the model is not there."""
     path = os.path.join(directory(root, model_id), "events.jsonl")
     if not os.path.exists(path):
         raise _unknown(model_id)
     log = EventLog(path)
     try:
-        log.append(*events)
+        log.append(*new)
     finally:
         log.close()
 
@@ -127,7 +117,7 @@ def _fold(path: str) -> LoggedModel | None:
     return model
 
 
-def _apply(model: LoggedModel | None, event: Mapping[str, Any]) -> LoggedModel | None:
+def _apply(model: LoggedModel | None, event: Event) -> LoggedModel | None:
     kind, time = event["type"], int(event["time"])
     if model is None:
         if kind != "model":

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import time
 from _thread import allocate_lock
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from runner.errors import StoreError
+from runner.tracking import events
+from runner.tracking.events import Event
 from runner.tracking.journal import hint
 from runner.tracking.log import EventLog, encode, now
+from runner.values import Json
 
 __all__ = ["RunWriter"]
 
@@ -31,11 +33,11 @@ class RunWriter:
         self._lock = allocate_lock()
         self._hinted = float("-inf")
 
-    def append(self, *events: Mapping[str, Any]) -> None:
-        """All events in one write; each gets its `time` unless it has one."""
+    def append(self, *new: Event) -> None:
+        """All in one write; each gets its `time` unless it has one."""
         moment = now()
         try:
-            lines = [encode(event if "time" in event else {**event, "time": moment}) for event in events]
+            lines = [encode(each if "time" in each else {**each, "time": moment}) for each in new]
         except (TypeError, ValueError) as error:
             raise StoreError(f"run {self.run_id}: this cannot be written as JSON: {error}") from None
         with self._lock:
@@ -48,45 +50,47 @@ class RunWriter:
         hint(self.root, self.run_id)
 
     def metric(self, key: str, value: float, step: int = 0, timestamp: int | None = None) -> None:
-        moment = now()
-        self.append(
-            {
-                "type": "metric",
-                "key": key,
-                "value": float(value),
-                "timestamp": moment if timestamp is None else int(timestamp),
-                "step": int(step),
-                "time": moment,
-            }
-        )
+        """`timestamp` in ms; now if it is None."""
+        at = now() if timestamp is None else int(timestamp)
+        self.append(events.metric(key, float(value), at, int(step)))
 
     def metrics(self, points: Iterable[tuple[str, float, int, int]]) -> None:
         """Many points (key, value, timestamp in ms, step) in one write."""
         ready = [(key, float(value), int(timestamp), int(step)) for key, value, timestamp, step in points]
-        self.append(
-            *(
-                {"type": "metrics", "points": ready[first : first + POINTS_A_LINE]}
-                for first in range(0, len(ready), POINTS_A_LINE)
-            )
-        )
+        pieces = (ready[first : first + POINTS_A_LINE] for first in range(0, len(ready), POINTS_A_LINE))
+        self.append(*map(events.metrics, pieces))
 
-    def param(self, key: str, value: Any, text: str | None = None) -> None:
+    def param(self, key: str, value: Json, text: str | None = None) -> None:
         """`text` is what reaches the command, when that is not str(value)."""
-        self.append({"type": "param", "key": key, "value": value, **({} if text is None else {"text": text})})
+        self.append(events.param(key, value, text))
 
     def tag(self, key: str, value: str) -> None:
-        self.append({"type": "tag", "key": key, "value": str(value)})
+        self.append(events.tag(key, str(value)))
 
     def untag(self, key: str) -> None:
-        self.append({"type": "untag", "key": key})
+        self.append(events.untag(key))
 
     def rename(self, name: str) -> None:
-        self.append({"type": "update", "name": name})
+        self.append(events.update(name=name))
 
-    def end(self, status: str, *, reason: str = "exit", sync: bool = True, **keys: Any) -> None:
-        """`keys`: exit_code, signal, message, by, end_time. With `sync` the log survives a power failure."""
-        kept = {key: value for key, value in keys.items() if value is not None and value != ""}
-        self.append({"type": "end", "status": status, "reason": reason, **kept})
+    def end(
+        self,
+        status: str,
+        *,
+        reason: str = "exit",
+        exit_code: int | None = None,
+        signal: str = "",
+        message: str = "",
+        by: str = "",
+        end_time: int | None = None,
+        sync: bool = True,
+    ) -> None:
+        """`end_time` in ms. With `sync` the log survives a power failure."""
+        self.append(
+            events.end(
+                status, reason, exit_code=exit_code, signal=signal, message=message, by=by, end_time=end_time
+            )
+        )
         with self._lock:
             if sync:
                 self.log.sync()

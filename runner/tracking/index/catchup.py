@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from runner.errors import StoreError
 from runner.tracking import experiments, journal
+from runner.tracking.events import Event
 from runner.tracking.fold import fold
 from runner.tracking.index import rows
 from runner.tracking.index.dialect import Database
@@ -233,7 +234,7 @@ def _read(connection: Database, run_id: str, row: Any, file: int) -> None:
         connection.execute("DELETE FROM problems WHERE run_id = ?", (run_id,))
     position = start
 
-    def lists() -> Iterator[list[dict[str, Any]]]:
+    def lists() -> Iterator[list[Event]]:
         nonlocal position
         for events, position in read_all(file, start, corrupt):  # noqa: B007
             yield events
@@ -243,7 +244,7 @@ def _read(connection: Database, run_id: str, row: Any, file: int) -> None:
             connection, run_id, place, f"a line that is not an event: {line[:80].decode(errors='replace')}"
         )
 
-    def odd(event: Mapping[str, Any]) -> None:
+    def odd(event: Event) -> None:
         _problem(connection, run_id, position, f"an event that lacks what it needs: {str(event)[:200]}")
 
     new = fold(chain.from_iterable(lists()), old if start else None, odd)
