@@ -163,7 +163,7 @@ def store_folder(store: Store) -> Iterator[Finding]:
         else:
             yield Finding("store", "ok", f"{root} (nothing was run yet)")
         return
-    from runner.tracking.index.where import network
+    from runner.tracking.index.location import network
 
     shared = ", on a network file system" if network(root) else ""
     probe = os.path.join(root, f".probe-{os.getpid()}")

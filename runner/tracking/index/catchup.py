@@ -21,17 +21,19 @@ from runner.tracking import experiments, journal
 from runner.tracking.events import Event
 from runner.tracking.fold import fold
 from runner.tracking.index import rows
-from runner.tracking.index.dialect import Database
-from runner.tracking.index.migrations import BY_VALUE
+from runner.tracking.index.dialect import Busy, Database, transaction
+from runner.tracking.index.schema import BY_VALUE
 from runner.tracking.log import read_all
 from runner.values import Report, Silent
 
-__all__ = ["Work", "catch_up", "look"]
+__all__ = ["PATIENCE", "Work", "look", "refresh"]
 
 WATCH = 1200.0  # s after the last write to a log; twice writer.HINT_EVERY
 RACY = (
     2_000_000_000  # ns; a folder that changed so recently may change again within the same tick of its clock
 )
+PATIENCE = 5.0  # s that other processes are waited for; then what is there is used as it is
+BUILDING = 120.0  # s; while another process makes the index for the first time
 BATCH = 2000  # runs in one transaction
 BULK = 5000
 
@@ -132,18 +134,26 @@ def _path(root: str, run_id: str) -> str:
     return f"{root}/runs/{run_id}/events.jsonl"
 
 
+def refresh(connection: Database, root: str, report: Report | None, everything: bool = False) -> None:
+    """Brings the index up to the logs. Busy when that is left to other processes, and there is nothing yet to use."""
+    work = look(connection, root, everything)
+    if work is None:
+        return
+    complete = connection.execute("SELECT 1 FROM meta WHERE key = 'complete'").fetchone()
+    connection.execute(connection.dialect.patience.format(int((PATIENCE if complete else BUILDING) * 1000)))
+    try:
+        catch_up(connection, root, work, report if len(work.runs) > BATCH else None)
+    except Busy:
+        if not complete:
+            raise
+
+
 def catch_up(connection: Database, root: str, work: Work, report: Report | None = None) -> None:
     """Does `work`. Several processes may do the same at once: each run is read under the database's lock."""
     with (report or Silent()).step("reading the logs") as step:
         for first in range(0, max(1, len(work.runs)), BATCH):
-            connection.execute(connection.dialect.begin)
-            try:
-                with connection.together():
-                    _batch(connection, root, work, first)
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
-            connection.execute("COMMIT")
+            with transaction(connection), connection.together():
+                _batch(connection, root, work, first)
             step.update("runs", min(first + BATCH, len(work.runs)), len(work.runs))
 
 

@@ -32,12 +32,12 @@ class Home(Protocol):
 
 def _home(root: str, report: Report | None, where: str) -> Home:
     if where:
-        from runner.tracking.index.postgresql import Server
+        from runner.tracking.index.postgresql import PostgreSQLHome
 
-        return Server(root, where, report)
-    from runner.tracking.index.sqlite import Files
+        return PostgreSQLHome(root, where, report)
+    from runner.tracking.index.sqlite import SQLiteHome
 
-    return Files(root, report)
+    return SQLiteHome(root, report)
 
 
 class Index:

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from runner.tracking.index.dialect import Database, Dialect
 from runner.tracking.index.grammar import Clause, Order
-from runner.tracking.index.migrations import PREFIX
 from runner.tracking.index.rows import short, storable
+from runner.tracking.index.schema import PREFIX
 
 __all__ = ["Query", "page"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from runner.tracking.fold import Run, from_json, to_json
 from runner.tracking.index.dialect import Database
-from runner.tracking.index.migrations import PREFIX
+from runner.tracking.index.schema import PREFIX
 
 __all__ = ["delete", "load", "load_many", "save", "short", "storable"]
 
