@@ -22,7 +22,7 @@ def ls(values: dict[str, Any]) -> int:
     with reference.open_store(given["store"]) as store:
         run = reference.find(store, given["run"])
         found = sorted(artifacts.listing(store, run.run_id, given["path"], recursive=True))
-        place = artifacts.where(store, run.run_id)
+        place = artifacts.location(store, run.run_id)
     digests = {path: str(facts.get("digest", "")) for path, facts in run.artifacts.items()}
     if given["json"]:
         files = [

@@ -75,7 +75,7 @@ def remove_elsewhere(store: Store, run: Run) -> None:
     """Artifacts that its experiment keeps outside of the record."""
     from runner.tracking import artifacts
 
-    place = artifacts.where(store, run.run_id)
+    place = artifacts.location(store, run.run_id)
     inside = place.startswith(store.run_directory(run.run_id) + os.sep)
     if not inside and artifacts.listing(store, run.run_id):
         artifacts.delete(store, run.run_id, "")

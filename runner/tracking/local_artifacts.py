@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import BinaryIO, TypeAlias
 
 from runner.errors import StoreError
 from runner.host.hashing import Digest
 
-__all__ = ["Folder", "transfer"]
+__all__ = ["LocalRepository", "Progress", "transfer"]
 
 BLOCK = 1 << 20
 FICLONE = 0x40049409  # ioctl of Linux: share the data of another file
 DRAFT = ".proj-draft-"
-Progress = Callable[[int], None]  # bytes done since the last call
+Progress: TypeAlias = "Callable[[int], None]"  # bytes done since the last call
 
 
-class Folder:
+class LocalRepository:
     def __init__(self, root: str) -> None:
         self.root = root
 
@@ -119,7 +119,7 @@ def _hash(path: str, progress: Progress) -> Digest:
         return transfer(file, progress, len)
 
 
-def transfer(file: Any, progress: Progress, write: Callable[[bytes], object]) -> Digest:
+def transfer(file: BinaryIO, progress: Progress, write: Callable[[bytes], object]) -> Digest:
     """Reads a file to its end, each block to `write`: the digest is that of the bytes that were written."""
     import hashlib
 
