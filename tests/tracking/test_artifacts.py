@@ -212,11 +212,11 @@ def test_a_file_that_changed_in_the_store_is_not_given_out(store: Store, experim
 
 
 def test_a_transfer_that_loses_bytes_is_noticed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    from runner.tracking import remote
+    from runner.tracking import remote_artifacts
 
     experiment = store.create_experiment("there", "memory://bucket/lossy")
     make_tree(".", {"a.txt": "twelve bytes"})
-    monkeypatch.setattr(remote.time, "sleep", lambda _: None)
+    monkeypatch.setattr(remote_artifacts.time, "sleep", lambda _: None)
     monkeypatch.setattr(RemoteRepository, "size", lambda self, path: 7)
     writer = store.create_run(experiment)
     with pytest.raises(StoreError, match="12 bytes were sent and 7 arrived"):
@@ -225,11 +225,11 @@ def test_a_transfer_that_loses_bytes_is_noticed(store: Store, monkeypatch: pytes
 
 
 def test_a_connection_that_comes_back_is_tried_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    from runner.tracking import remote
+    from runner.tracking import remote_artifacts
 
     experiment = store.create_experiment("there", "memory://bucket/flaky")
     make_tree(".", {"a.txt": "x"})
-    monkeypatch.setattr(remote.time, "sleep", lambda _: None)
+    monkeypatch.setattr(remote_artifacts.time, "sleep", lambda _: None)
     system = fsspec.filesystem("memory")
     makedirs, failures = type(system).makedirs, [ConnectionError("reset"), TimeoutError("slow")]
 

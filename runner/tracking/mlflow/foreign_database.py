@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from typing import Any
 from urllib.parse import quote
 
 from runner.errors import InputError
@@ -31,7 +30,7 @@ class DatabaseReader:
     def close(self) -> None:
         self._link.close()
 
-    def _all(self, statement: str, *values: Any) -> list[Any]:
+    def _all(self, statement: str, *values: str) -> list[sqlite3.Row]:
         return self._link.execute(statement, values).fetchall()
 
     def experiments(self) -> Iterator[ForeignExperiment]:
@@ -45,7 +44,7 @@ class DatabaseReader:
                 str(row["experiment_id"]), row["name"], row["lifecycle_stage"] or "active", tags
             )
 
-    def _pairs(self, table: str, column: str, value: Any) -> list[tuple[str, str]]:
+    def _pairs(self, table: str, column: str, value: str) -> list[tuple[str, str]]:
         rows = self._all(f"select key, value from {table} where {column} = ?", value)  # noqa: S608
         return [(row["key"], row["value"] or "") for row in rows]
 

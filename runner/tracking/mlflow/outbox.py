@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, TypeAlias
 
-from runner.tracking.events import ODD, Event, Metric, points_of
+from runner.tracking.events import ODD, Event, Facts, Metric, points_of
 from runner.tracking.fold import PARENT_TAG, SECTIONS, TERMINAL, text_of
 
 __all__ = ["METRICS", "OTHERS", "Request", "identity", "requests", "tags_of"]
@@ -16,7 +16,7 @@ OTHERS = 100  # parameters, and tags, of a batch
 ID_TAG = "proj.run_id"  # by which a run is found again on the other side
 DATASET = ("name", "digest", "source_type", "source", "schema", "profile")
 
-Body: TypeAlias = "dict[str, Any]"  # JSON of the protocol
+Body: TypeAlias = "dict[str, Any]"  # JSON of the protocol, while it is made
 
 
 class Request(NamedTuple):
@@ -26,11 +26,11 @@ class Request(NamedTuple):
     """
 
     kind: str
-    body: Body
+    body: Facts
     offset: int
 
 
-def identity(start: Event) -> Body:
+def identity(start: Event) -> Facts:
     """The body of runs/create from the start event, without the experiment."""
     tags = {ID_TAG: str(start["run_id"])}
     if start.get("user"):
@@ -122,11 +122,11 @@ def _pieces(event: Event) -> Iterator[tuple[str, str, Any]]:
         return  # a corrupt event: it is skipped here as everywhere
 
 
-def _point(point: Metric) -> Body:
+def _point(point: Metric) -> Facts:
     return {"value": _number(point.value), "timestamp": point.timestamp, "step": point.step}
 
 
-def _about(event: Event) -> Body:
+def _about(event: Event) -> Facts:
     names = {"dataset": "dataset_name", "dataset_digest": "dataset_digest"}
     return {theirs: event[ours] for ours, theirs in names.items() if event.get(ours)}
 

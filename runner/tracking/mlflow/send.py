@@ -11,10 +11,11 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from runner.errors import ProjError, StoreError
+from runner.tracking.events import Event, Facts
 from runner.tracking.fold import PARENT_TAG
 from runner.tracking.log import read
 from runner.tracking.mlflow.outbox import ID_TAG, Request, identity, requests
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Sent", "follow", "pending", "plan", "send", "state_of"]
 
+T = TypeVar("T")
 PAUSES = (0.2, 0.5, 1, 2, 5, 10, 20, 30)  # s between attempts
 LOOK = 0.5  # s between looks at a log that grows
 CHILDREN = 5  # s between looks for runs below
@@ -193,7 +195,7 @@ def _send(store: Store, run_id: str, rest: Rest, attempts: int) -> Sent:
     return sent._replace(unsent=0)
 
 
-def _patiently(attempts: int, work: Callable[[], Any]) -> Any:
+def _patiently(attempts: int, work: Callable[[], T]) -> T:
     for attempt in range(attempts):
         try:
             return work()
@@ -204,7 +206,7 @@ def _patiently(attempts: int, work: Callable[[], Any]) -> Any:
     raise AssertionError("attempts are at least one")
 
 
-def _start(log: str) -> Mapping[str, Any]:
+def _start(log: str) -> Event:
     for event, _ in read(log):
         if event["type"] == "start":
             return event
@@ -299,7 +301,7 @@ def _deliver(store: Store, sent: Sent, rest: Rest, request: Request) -> tuple[st
     return ()
 
 
-def _batch(sent: Sent, rest: Rest, body: Mapping[str, Any]) -> tuple[str, ...]:
+def _batch(sent: Sent, rest: Rest, body: Facts) -> tuple[str, ...]:
     """As a whole; when that is refused, one by one, so that one bad entry does not take the others with it."""
     try:
         rest.post("runs/log-batch", {"run_id": sent.remote_id, **body})
@@ -316,7 +318,7 @@ def _batch(sent: Sent, rest: Rest, body: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _file(store: Store, sent: Sent, rest: Rest, body: Mapping[str, Any]) -> None:
+def _file(store: Store, sent: Sent, rest: Rest, body: Facts) -> None:
     place = _proxied(sent.artifact_uri)
     if body["deleted"]:
         try:
@@ -346,7 +348,7 @@ def _proxied(uri: str) -> str:
     return rest.lstrip("/") if not rest.startswith("//") else rest[2:].partition("/")[2]
 
 
-def _model(store: Store, sent: Sent, rest: Rest, body: Mapping[str, Any]) -> None:
+def _model(store: Store, sent: Sent, rest: Rest, body: Facts) -> None:
     """A logged model with its files. It has another id there, found again by its tag."""
     from runner.tracking import models
 
