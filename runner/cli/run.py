@@ -72,6 +72,8 @@ def command(values: dict[str, Any]) -> int:
     }
     request = Request(**fields)
     report = Terminal(quiet=shown["quiet"], verbose=shown["verbose"])
+    if request.run_id:
+        request = request._replace(run_id=_continued(request))
     if shown["help_params"]:
         from runner.cli.info import show_parameters
 
@@ -97,6 +99,16 @@ def command(values: dict[str, Any]) -> int:
     report.phases(outcome.phases)
     say(outcome, report)
     return outcome.exit_code
+
+
+def _continued(request: Request) -> str:
+    """The id of the run that --run-id means; one whose supervisor is gone is over."""
+    from runner import paths
+    from runner.running.reconcile import current
+    from runner.tracking.store import Store
+
+    with Store(paths.store_here(request.store)) as store:
+        return current(store, store.resolve(request.run_id)).run_id
 
 
 def say(outcome: Outcome, report: Any) -> None:

@@ -13,7 +13,7 @@ from runner.parameters.resolve import Resolved, resolve
 from runner.project import reading
 from runner.project.entry_point import entry_point
 from runner.reproduction.bundle.supplies import NONE, Supplies
-from runner.reproduction.clean_room import Room
+from runner.reproduction.room import Room
 from runner.running.plan import Origin, Outcome, Plan, Request
 from runner.running.planning import backend_options
 from runner.running.recorded import CannotRunError, Recorded
@@ -46,6 +46,11 @@ def make(recorded: Recorded, room: Room, changes: Changes, report: Report) -> Ou
     planned = plan(recorded, room, changes)
     outcome = run(planned.request, report, planned)
     assert isinstance(outcome, Outcome)  # noqa: S101 - it is no dry run
+    if room.binds and outcome.reason == "exit" and not os.path.exists(room.ready):
+        message = (
+            f"the command was not started: the clean room could not be put in the place of {room.moved[0]}"
+        )
+        raise CannotRunError("environment", message, f"proj logs {outcome.short_id}  says why")
     return outcome
 
 
@@ -95,10 +100,20 @@ def plan(recorded: Recorded, room: Room, changes: Changes) -> Plan:
         "" if changes.refresh else lock or recorded.lock,
         "" if changes.refresh else wheels,
         {**_variables(recorded, room), **_replay(recorded, room, changes)},
+        room.binds,
+        room.ready if room.binds else "",
+        room.seen,
+        _stdin(recorded),
     )
     parameters = _parameters(recorded, room, entry, changes.parameters, request)
     options = backend_options(request)
     return Plan(request, checkout, loaded, entry, parameters, specification, options, origin)
+
+
+def _stdin(recorded: Recorded) -> str:
+    """Only what was typed then can be typed again; a reproduction never waits for input that nobody gives."""
+    typed = recorded.section("command").get("stdin") == "terminal" and os.isatty(0)
+    return "" if typed else "null"
 
 
 def _replay(recorded: Recorded, room: Room, changes: Changes) -> dict[str, str | None]:
@@ -158,7 +173,7 @@ def _parameters(
             {**_as_given(recorded, values), **changed},
             directory=os.getcwd(),
             storage=paths.cache("downloads"),
-            project=room.directory,
+            project=room.seen or room.directory,
             extra=request.extra,
         )
     except InputError as error:
@@ -171,7 +186,9 @@ def _inputs(recorded: Recorded, room: Room) -> tuple[str, ...]:
     for each in recorded.run.inputs:
         if str(each.get("origin", "")).startswith("parameter"):
             path = str(each.get("path", ""))
-            found.append(os.path.join(room.directory, room.here(path)) if path else str(each["uri"]))
+            found.append(
+                room.outside(os.path.join(room.directory, room.here(path))) if path else str(each["uri"])
+            )
     return tuple(found)
 
 

@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 
 from runner.data import inputs as reading
 from runner.errors import ProjError
-from runner.reproduction.shell_paths import exchange
+from runner.reproduction.place import at_its_path
+from runner.reproduction.room import Room
 from runner.running.recorded import CannotRunError, Recorded
 from runner.snapshots import snapshot
 from runner.sources import folders
 from runner.values import CodeState, Report
 
-__all__ = ["Room", "Terms", "enter"]
+__all__ = ["Terms", "enter"]
 
 NO_CODE = "snapshots.git belongs to the store as runs/ does; a bundle of the run has the code too"
 GONE = "put it back to where it was, or reproduce a bundle of the run, which has its inputs"
@@ -32,25 +33,6 @@ class Terms(NamedTuple):
     anyway: bool = False  # changed inputs are used as they are
 
 
-class Room(NamedTuple):
-    root: str  # what the snapshot was restored to
-    directory: str  # the project in it
-    code: CodeState
-    moved: tuple[str, str]  # the folder of the recorded run, and the one that stands for it
-    doubts: tuple[tuple[str, str], ...]  # (cause, what is not as it was)
-
-    def here(self, text: str) -> str:
-        """Paths of the recorded folder in a text -> the same in the room."""
-        old, new = self.moved
-        if len(old) < 2:  # "/": every path would begin with it
-            return text
-        return re.sub(re.escape(old) + r"(?=$|[^\w.-])", lambda _: new, text)
-
-    def command(self, text: str) -> str:
-        """The same in what a shell reads."""
-        return text if len(self.moved[0]) < 2 else exchange(text, *self.moved)
-
-
 @contextmanager
 def enter(recorded: Recorded, terms: Terms, report: Report) -> Iterator[Room]:
     """CannotRunError when the code or an input is not to be had."""
@@ -61,7 +43,7 @@ def enter(recorded: Recorded, terms: Terms, report: Report) -> Iterator[Room]:
         with report.step("restoring the code"):
             code, doubts = _restore(recorded, root, terms.offline, report)
         directory = os.path.join(root, *filter(None, recorded.subdirectory.split("/")))
-        room = Room(root, directory, code, (recorded.root, root), tuple(doubts))
+        room = at_its_path(recorded, Room(root, directory, code, (recorded.root, root)), report)
         with report.step("checking the inputs"):
             more = _inputs(recorded, room, terms, report)
         yield room._replace(doubts=(*doubts, *more))
@@ -149,8 +131,7 @@ def _check(each: Mapping[str, Any], recorded: Recorded, room: Room, supplies: st
         return ""  # it was not there then, or is elsewhere: nothing is known about it
     name = str(each["path"])
     if os.path.isabs(name):
-        moved = room.here(name)
-        if moved == name:
+        if room.outside(room.here(name)) == name:
             return _compare(each, name, name) if os.path.exists(name) else _from(supplies, each, name, name)
         problem = _bring(
             {**each, "path": os.path.relpath(name, recorded.root)}, recorded.root, room.root, supplies

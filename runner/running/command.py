@@ -23,9 +23,14 @@ def job(
     plan: Plan, record: Record, activation: Activation, variables: Mapping[str, str], report: Report
 ) -> Job:
     title = f"proj: {record.name}" if report.live else ""
-    options = {**plan.backend_options, "title": title}
-    directory, text = plan.checkout.directory, plan.parameters.command
-    return Job(record.run_id, text, directory, variables, activation, record.directory, options)
+    origin = plan.origin
+    options = {**plan.backend_options, "title": title, "stdin": origin.stdin}
+    if origin.binds:
+        from runner.host.namespace import launcher
+
+        options["launcher"] = launcher(origin.binds, plan.directory, origin.ready)
+    text = plan.parameters.command
+    return Job(record.run_id, text, plan.directory, variables, activation, record.directory, options)
 
 
 def variables(plan: Plan, record: Record, activation: Activation) -> dict[str, str]:

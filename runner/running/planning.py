@@ -20,6 +20,14 @@ __all__ = ["backend_options", "download", "load_project", "make", "options", "se
 
 def make(request: Request, checkout: Checkout) -> Plan:
     """InputError for whatever can be known to be wrong now."""
+    if not request.env:  # a `proj run` inside a run uses the choice of the outer one (its --env-manager)
+        manager = request.env_manager or os.environ.get("PROJ_ENV_MANAGER", "")
+        request = request._replace(env_manager=manager)
+    if request.seed and not (request.seed.isdecimal() and int(request.seed) < 2**32):
+        raise InputError(f"--seed {request.seed} is not a number from 0 to {2**32 - 1}")
+    options = backend_options(request)
+    if trouble := backends.get(request.backend).problem(options):
+        raise InputError(trouble)
     project = load_project(checkout)
     entry = entry_point(project, request.entry_point)
     given: dict[str, Json] = {}
@@ -31,15 +39,7 @@ def make(request: Request, checkout: Checkout) -> Plan:
     parameters = resolve(
         entry, given, directory=os.getcwd(), storage=storage, project=checkout.directory, extra=request.extra
     )
-    if not request.env:  # a `proj run` inside a run uses the choice of the outer one (its --env-manager)
-        manager = request.env_manager or os.environ.get("PROJ_ENV_MANAGER", "")
-        request = request._replace(env_manager=manager)
     specification = environments.choose(project, entry, request.env_manager)
-    if request.seed and not (request.seed.isdecimal() and int(request.seed) < 2**32):
-        raise InputError(f"--seed {request.seed} is not a number from 0 to {2**32 - 1}")
-    options = backend_options(request)
-    if trouble := backends.get(request.backend).problem(options):
-        raise InputError(trouble)
     return Plan(request, checkout, project, entry, parameters, specification, options)
 
 
@@ -58,12 +58,12 @@ def load_project(checkout: Checkout) -> Project:
     return loaded
 
 
-def download(plan: Plan, report: Report) -> None:
-    """Fetches what parameters of type path name by a URI."""
+def download(plan: Plan, store: str, report: Report) -> None:
+    """Fetches what parameters of type path name by a URI; runs:/ID/... from the folder `store`."""
     if plan.parameters.downloads:
         from runner.data.download import fetch_all
 
-        fetch_all(plan.parameters.downloads, paths.store_here(plan.request.store), report)
+        fetch_all(plan.parameters.downloads, store, report)
 
 
 def options(plan: Plan) -> dict[str, Any]:

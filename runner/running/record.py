@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from runner.backends.base import CANCEL
 from runner.errors import ProjError, StoreError
+from runner.host import machine
 from runner.host.interrupts import Shield
+from runner.host.namespace import outside
 from runner.running import beginning
 from runner.running.plan import Outcome, Plan
 from runner.running.variables import chosen
@@ -52,21 +54,36 @@ class Record:
         """Writes the first events: from here on the run exists, and is RUNNING."""
         request = plan.request
         if request.run_id:
-            from runner.running.reconcile import current
-
-            run = current(store, store.resolve(request.run_id))
-            events = beginning.continued(plan, run)
-            writer = store.open_run(run.run_id)
-            remove(os.path.join(writer.directory, CANCEL))  # asked of an earlier try, not of this one
-            writer.append(*events)
-            return cls(plan, store, writer, request.run_name or run.name, run.experiment_id, report)
-        experiment = beginning.experiment_of(request.experiment_id, request.experiment_name, store)
+            return cls._continue(plan, store, report)
         parent = request.parent or os.environ.get("PROJ_RUN_ID", "")
+        tags = plan.tags(parent)
         name = request.run_name or random_name()
-        writer = store.create_run(experiment, name=name, parent=parent, **beginning.begun(plan, parent))
+        experiment = beginning.experiment_of(request.experiment_id, request.experiment_name, store)
+        writer = store.create_run(
+            experiment,
+            name=name,
+            parent=parent,
+            params=plan.parameters.values,
+            texts=plan.parameters.texts,
+            tags=tags,
+            sections={"source": plan.source, "supervisor": machine.identity()},
+            project=plan.project.name,
+            entry_point=plan.entry_point.name,
+            uri=plan.checkout.uri,
+        )
         if plan.origin.relation:
             writer.append({"type": "link", "relation": plan.origin.relation, "run_id": plan.origin.run_id})
         return cls(plan, store, writer, name, experiment, report)
+
+    @classmethod
+    def _continue(cls, plan: Plan, store: Store, report: Report) -> Record:
+        """A run that is there, by its full id."""
+        run = store.read(plan.request.run_id)
+        events = beginning.continued(plan, run)
+        writer = store.open_run(run.run_id)
+        remove(os.path.join(writer.directory, CANCEL))  # asked of an earlier try, not of this one
+        writer.append(*events)
+        return cls(plan, store, writer, plan.request.run_name or run.name, run.experiment_id, report)
 
     def append(self, *events: Mapping[str, Any]) -> None:
         """StoreError when they cannot be written."""
@@ -123,7 +140,8 @@ class Record:
             {
                 "type": "command",
                 "command": plan.parameters.shown,
-                "directory": plan.checkout.directory,
+                "directory": plan.directory,
+                "stdin": plan.origin.stdin or machine.standard_input(),
                 "variables": chosen(variables, plan.parameters.variables.values()),
                 **({"options": options} if options else {}),
             }
@@ -136,9 +154,10 @@ class Record:
             return
         from runner.data.outputs import collect, filled
 
-        texts, directory = self._plan.parameters.texts, self._plan.checkout.directory
+        plan, binds = self._plan, self._plan.origin.binds
+        found = [outside(each, binds) for each in filled(patterns, plan.parameters.texts)]
         try:
-            for pattern in collect(self.writer, filled(patterns, texts), directory):
+            for pattern in collect(self.writer, found, plan.checkout.directory):
                 self._report.warn(f"the command wrote no output {pattern}")
         except (ProjError, OSError) as error:  # the command has run, however its files are
             self._report.warn(f"the outputs cannot be kept: {error}")

@@ -48,12 +48,13 @@ def run(request: Request, report: Report, plan: Plan | None = None) -> Outcome |
         record = leaving.enter_context(Record.begin(plan, store, report))
         phases.end("record")
         code = leaving.enter_context(Code(plan, record, pending, report))
-        planning.download(plan, report)
+        planning.download(plan, store.root, report)
         record.inputs()
         phases.end("snapshot")
 
         directory = plan.checkout.directory
-        environment = environments.prepare(plan.specification, directory, planning.options(plan), report)
+        options = planning.options(plan)
+        environment = environments.prepare(plan.specification, directory, options, report)
         record.environment(environment)
         phases.end("environment")
 
