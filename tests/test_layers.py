@@ -32,8 +32,7 @@ INNER = {
     "sources": (("base", "credentials", "folders"), ("git",), ("",)),
     "environments": (("base", "cache", "building"), ("python",), ("conda", "docker"), ("",)),
     "tracking": (
-        ("events",),
-        ("log", "journal", "fold", "writer", "experiments"),
+        ("events", "log", "journal", "segments", "entity", "fold", "reading", "writer", "experiments"),
         ("index",),
         ("",),
         ("mlflow",),

@@ -1,29 +1,20 @@
-"""Experiments: named groups of runs, each a log of its own; the id is made from the name."""
+"""Experiments: named groups of runs; the id is made from the name, so that two stores agree on it."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from runner.errors import StoreError
 from runner.text import refuse_password
-from runner.tracking import events
-from runner.tracking.events import ODD, Event
+from runner.tracking import entity, events
+from runner.tracking.events import Event
 from runner.tracking.journal import hint
-from runner.tracking.log import EventLog, encode, now, read
 
-__all__ = [
-    "DEFAULT",
-    "Experiment",
-    "append",
-    "by_name",
-    "create",
-    "fold_experiment",
-    "get",
-    "listing",
-    "rename",
-]
+__all__ = ["DEFAULT", "Experiment", "append", "by_name", "create", "get", "ids", "listing", "rename"]
+
+ROOM = "experiments"
 
 
 class Experiment(NamedTuple):
@@ -39,18 +30,8 @@ class Experiment(NamedTuple):
 DEFAULT = Experiment("0", "Default")
 
 
-def fold_experiment(found: Iterable[Event], experiment: Experiment | None = None) -> Experiment | None:
-    """The experiment after `events`. What lacks what its type needs changes nothing."""
-    for event in found:
-        try:
-            experiment = _apply(experiment, event["type"], event)
-        except ODD:
-            continue
-    return experiment
-
-
-def _apply(old: Experiment | None, kind: str, event: Event) -> Experiment | None:
-    time = int(event["time"])
+def _apply(old: Experiment | None, event: Event) -> Experiment | None:
+    kind, time = event["type"], int(event["time"])
     if kind == "experiment" and (old is None or old is DEFAULT):
         name, place = str(event["name"]), str(event.get("artifact_location") or "")
         return Experiment(str(event["experiment_id"]), name, place, "active", time, time)
@@ -68,8 +49,8 @@ def _apply(old: Experiment | None, kind: str, event: Event) -> Experiment | None
     return old
 
 
-def _path(root: str, experiment_id: str) -> str:
-    return os.path.join(root, "experiments", experiment_id, "events.jsonl")
+def _folder(root: str, experiment_id: str) -> str:
+    return os.path.join(root, ROOM, experiment_id)
 
 
 def get(root: str, experiment_id: str) -> Experiment:
@@ -83,17 +64,12 @@ def get(root: str, experiment_id: str) -> Experiment:
 def _find(root: str, experiment_id: str) -> Experiment | None:
     if not experiment_id.isdigit():
         return None
-    read_events = (event for event, _ in read(_path(root, experiment_id)))
-    found = fold_experiment(read_events, DEFAULT if experiment_id == "0" else None)
+    found = entity.fold(_folder(root, experiment_id), _apply, DEFAULT if experiment_id == "0" else None)
     return None if found is None else found._replace(experiment_id=experiment_id)
 
 
 def ids(root: str) -> list[str]:
-    try:
-        found = {name for name in os.listdir(os.path.join(root, "experiments")) if name.isdigit()}
-    except OSError:
-        found = set()
-    return sorted(found | {"0"})
+    return sorted({"0", *(name for name in entity.listing(root, ROOM) if name.isdigit())})
 
 
 def listing(root: str) -> Iterator[Experiment]:
@@ -131,51 +107,17 @@ def create(root: str, name: str, artifact_location: str = "", tags: Mapping[str,
     text = name
     while (taken := _find(root, id_of(text))) is not None and taken.name != name:
         text += "\n1"  # that id belongs to an experiment that has another name since
-    experiment_id, time = id_of(text), now()
+    experiment_id = id_of(text)
     first = events.experiment(experiment_id, name, artifact_location)
-    lines = [encode({**event, "time": time}) for event in (first, *events.tags(tags or {}))]
-    place = os.path.join(root, "experiments")
-    draft = os.path.join(place, f".{experiment_id}.{os.getpid()}.{os.urandom(4).hex()}")
-    try:
-        os.makedirs(draft)
-        with open(os.path.join(draft, "events.jsonl"), "wb") as file:
-            file.write(b"".join(lines))
-        os.rename(
-            draft, os.path.join(place, experiment_id)
-        )  # whole or not at all; fails if somebody was quicker
-    except OSError as error:
-        _clear(draft)
-        if _find(root, experiment_id) is not None:
-            raise StoreError(f"the experiment {name!r} is already there") from None
-        raise StoreError(f"the experiment {name!r} cannot be written: {error}") from error
+    if not entity.create(root, ROOM, experiment_id, first, *events.tags(tags or {})):  # somebody was quicker
+        raise StoreError(f"the experiment {name!r} is already there")
     hint(root, f"e:{experiment_id}")
     return experiment_id
 
 
-def _clear(draft: str) -> None:
-    try:
-        os.unlink(os.path.join(draft, "events.jsonl"))
-    except OSError:
-        pass
-    try:
-        os.rmdir(draft)
-    except OSError:
-        pass
-
-
 def append(root: str, experiment_id: str, *new: Event) -> None:
     get(root, experiment_id)
-    try:
-        os.makedirs(
-            os.path.join(root, "experiments", experiment_id), exist_ok=True
-        )  # Default has none at first
-    except OSError as error:
-        raise StoreError(f"{root} cannot be written: {error.strerror or error}") from error
-    log = EventLog(_path(root, experiment_id))
-    try:
-        log.append(*new)
-    finally:
-        log.close()
+    entity.append(_folder(root, experiment_id), *new)
     hint(root, f"e:{experiment_id}")
 
 

@@ -16,11 +16,12 @@ from typing import TypeAlias
 from runner.errors import StoreError
 from runner.tracking.events import Event
 
-__all__ = ["EventLog", "encode", "new_run_id", "now", "read", "read_all"]
+__all__ = ["EventLog", "encode", "last", "new_run_id", "now", "read", "read_all", "timed"]
 
 Corrupt: TypeAlias = "Callable[[int, bytes], None]"
 
 CHUNK = 1 << 20  # bytes that are parsed at once
+TAIL = 1024  # bytes at the end of a log in which a writer looks for its closing line
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 
@@ -47,6 +48,12 @@ def encode(event: Event) -> bytes:
         return json.dumps(event, separators=(",", ":")).encode() + b"\n"
 
 
+def timed(events: Iterable[Event]) -> list[bytes]:
+    """Lines of events, each with its `time` (ms): now, unless it has one."""
+    moment = now()
+    return [encode(event if "time" in event else {**event, "time": moment}) for event in events]
+
+
 class EventLog:
     """The writing side. Opened lazily, kept open; safe to use from several processes at once."""
 
@@ -59,29 +66,38 @@ class EventLog:
 
         StoreError when the disk is full or the store cannot be written: then the last of them do not count.
         """
-        moment = now()
-        lines = [encode(event if "time" in event else {**event, "time": moment}) for event in events]
-        self.append_lines(lines)
+        self.append_lines(timed(events))
 
-    def append_lines(self, lines: Iterable[bytes]) -> None:
-        """Appends lines that are already encoded."""
+    def append_lines(self, lines: Iterable[bytes], unless: bytes = b"") -> bool:
+        """Appends lines that are already encoded. False, and nothing is written, when `unless` is near its end."""
         data = b"".join(lines)
         try:
-            if self._file < 0:
-                flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-                self._file = os.open(self.path, flags, 0o644)
+            file = self.open()
             # Looked at each time: another writer of this log may have been killed within its line.
-            size = os.fstat(self._file).st_size
-            if size and os.pread(self._file, 1, size - 1) != b"\n":
-                data = b"\n" + data
-            written = os.write(self._file, data)
+            if size := os.fstat(file).st_size:
+                length = min(size, TAIL) if unless else 1
+                tail = os.pread(file, length, size - length)
+                if unless and unless in tail:
+                    return False
+                if not tail.endswith(b"\n"):
+                    data = b"\n" + data
+            written = os.write(file, data)
             while written < len(data):  # a full disk takes a part: the rest, or ENOSPC
                 data = data[written:]
-                written = os.write(self._file, data)
+                written = os.write(file, data)
         except OSError as error:
             self.close()
             hint = "proj doctor  checks the store"
             raise StoreError(f"{self.path}: {error.strerror or error}", hint) from error
+        return True
+
+    def open(self, flags: int = 0) -> int:
+        """Its file, made if it is not there. OSError."""
+        if self._file < 0:
+            self._file = os.open(
+                self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | flags, 0o644
+            )
+        return self._file
 
     def sync(self) -> None:
         """Survives a power failure from here on."""
@@ -116,6 +132,19 @@ def read(path: str, offset: int = 0, corrupt: Corrupt | None = None) -> Iterator
                     corrupt(here, line)
     except FileNotFoundError:
         return
+
+
+def last(path: str) -> Event | None:
+    """The last event of a log; None when it has none. OSError."""
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        for length in (min(size, 8 * TAIL), size):
+            file.seek(size - length)
+            lines = file.read(length).split(b"\n")
+            for line in reversed(lines[length < size : -1]):  # neither a part of one nor a torn one
+                if (event := _event(line)) is not None:
+                    return event
+    return None
 
 
 def _event(line: bytes) -> Event | None:
