@@ -27,20 +27,25 @@ class Mask:
     def __init__(self, secrets: Sequence[bytes]) -> None:
         self._secrets = sorted((secret for secret in secrets if secret), key=len, reverse=True)
         self._held = b""
+        if self._secrets:
+            import re
+
+            self._any = re.compile(b"|".join(map(re.escape, self._secrets)))  # the longest is tried first
 
     def feed(self, data: bytes) -> bytes:
         if not self._secrets:
             return data
         data = self._held + data
-        for secret in self._secrets:
-            data = data.replace(secret, b"****")
-        keep = max((_overlap(data, secret) for secret in self._secrets), default=0)
-        self._held = data[len(data) - keep :]
-        return data[: len(data) - keep]
+        end = len(data) - max(_overlap(data, secret) for secret in self._secrets)
+        for found in self._any.finditer(data):  # what is whole is not cut in two
+            if found.start() < end < found.end():
+                end = found.end()
+        self._held = data[end:]
+        return self._any.sub(b"****", data[:end])
 
     def rest(self) -> bytes:
         held, self._held = self._held, b""
-        return held
+        return self._any.sub(b"****", held) if held else held
 
 
 def _overlap(data: bytes, secret: bytes) -> int:

@@ -11,7 +11,6 @@ from runner.errors import InputError
 
 __all__ = ["OPTIONS", "command"]
 
-UNITS = {"k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 OPTIONS = (
     reference.RUN,
     Option(
@@ -33,10 +32,11 @@ def command(values: dict[str, Any]) -> int:
     """
     from runner.cli import output
     from runner.cli.terminal import Terminal
-    from runner.reproduction.bundle.pack import make, readable
+    from runner.reproduction.bundle.pack import make
+    from runner.text.units import byte_count, size
 
     given = reference.take(values)
-    limit = _size(given["max_input"])
+    limit = byte_count(given["max_input"], "--max-input")
     with reference.open_store(given["store"], quiet=True) as store:
         run = reference.find(store, given["run"])
         path = given["output"] or f"{run.name}.zip"
@@ -48,14 +48,5 @@ def command(values: dict[str, Any]) -> int:
         return 0
     for each in found.lacking:
         sys.stdout.write(f"not in it: {each}\n")
-    sys.stdout.write(f"{found.path}: {found.members} files, {readable(found.size)}\n")
+    sys.stdout.write(f"{found.path}: {found.members} files, {size(found.size)}\n")
     return 0
-
-
-def _size(text: str) -> int:
-    unit = UNITS.get(text.rstrip("B")[-1:], 1)
-    number = text.rstrip("B").rstrip("kMG")
-    try:
-        return int(float(number) * unit)
-    except (ValueError, OverflowError):
-        raise InputError(f"--max-input {text} is not a size", "such as 500M or 2G") from None

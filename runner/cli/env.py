@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import time
 from typing import Any
 
 import typer
@@ -11,6 +9,7 @@ import typer
 from runner.cli.output import emit_json, emit_lines, table
 from runner.cli.terminal import Terminal
 from runner.errors import InputError
+from runner.text.units import ago, byte_count, seconds, size
 
 __all__ = ["app"]
 
@@ -22,7 +21,6 @@ AS_JSON = typer.Option(False, "--json", help="Print JSON.")
 KEYS = typer.Argument(None, help="Keys of environments; they may be shortened.", metavar="KEY...")
 WITH_GROUP = typer.Option([], "--group", help="With a dependency group.", metavar="NAME")
 WITH_EXTRA = typer.Option([], "--extra", help="With an extra.", metavar="NAME")
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 @app.command()
@@ -37,7 +35,15 @@ def ls(as_json: bool = AS_JSON) -> None:
     table(
         ["key", "kind", "python", "packages", "from", "last used", "state"],
         [
-            (row.key[:12], row.kind, row.python, row.packages, row.file, _ago(row.used), _state(row))
+            (
+                row.key[:12],
+                row.kind,
+                row.python,
+                row.packages,
+                row.file,
+                ago(row.used) if row.used else "",
+                _state(row),
+            )
             for row in rows
         ],
         right=["packages"],
@@ -60,10 +66,10 @@ def du(as_json: bool = AS_JSON) -> None:
         return
     table(
         ["key", "kind", "own"],
-        [(row.key[:12], row.kind, _bytes(row.size or 0)) for row in rows],
+        [(row.key[:12], row.kind, size(row.size or 0)) for row in rows],
         right=["own"],
     )
-    emit_lines([f"{_bytes(total)} in all, shared files counted once"])
+    emit_lines([f"{size(total)} in all, shared files counted once"])
 
 
 @app.command()
@@ -80,9 +86,9 @@ def show(key: str = typer.Argument(..., metavar="KEY"), as_json: bool = AS_JSON)
         emit_json(facts)
         return
     facts |= {
-        "created": _ago(row.created),
-        "used": _ago(row.used),
-        "size": _bytes(row.size or 0),
+        "created": ago(row.created) if row.created else "",
+        "used": ago(row.used) if row.used else "",
+        "size": size(row.size or 0),
         "in_use": row.in_use,
     }
     emit_lines(
@@ -148,8 +154,11 @@ def gc(
     """Remove environments that were not used for long (30 days, unless told), and what killed builds and runs left."""
     from runner.environments import maintenance
 
-    age = _seconds(older_than or ("" if max_size else "30d"))
-    removed = maintenance.collect(older_than=age, max_size=_size(max_size) if max_size else None)
+    text = older_than or ("" if max_size else "30d")
+    age = seconds(text, "--older-than") if text else None
+    removed = maintenance.collect(
+        older_than=age, max_size=byte_count(max_size, "--max-size") if max_size else None
+    )
     containers = _containers(store)
     if as_json:
         emit_json({"removed": removed, "containers": containers})
@@ -237,38 +246,3 @@ def _lock_of(directory: str, ref: str) -> str:
 
 def _state(row: Any) -> str:
     return "in use" if row.in_use else row.problem
-
-
-def _ago(moment: int) -> str:
-    if not moment:
-        return ""
-    seconds = max(0.0, time.time() - moment / 1000)
-    for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
-        if seconds >= length:
-            return f"{seconds / length:.0f}{unit} ago"
-    return "now"
-
-
-def _bytes(size: int) -> str:
-    amount = float(size)
-    for unit in ("B", "kB", "MB", "GB"):
-        if amount < 1000:
-            return f"{amount:.0f} {unit}"
-        amount /= 1000
-    return f"{amount:.1f} TB"
-
-
-def _seconds(text: str) -> float | None:
-    if not text:
-        return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhdw])", text.strip())
-    if not found:
-        raise InputError(f"--older-than {text}: not a length of time", "such as 12h, 30d, 8w")
-    return float(found[1]) * UNITS[found[2]]
-
-
-def _size(text: str) -> int:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", text.strip().lower())
-    if not found:
-        raise InputError(f"--max-size {text}: not a size", "such as 500MB, 20GB")
-    return int(float(found[1]) * 1000 ** " kmgt".index(found[2] or " "))

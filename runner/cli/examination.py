@@ -237,7 +237,7 @@ def tracking_server(store: Store) -> Iterator[Finding]:  # noqa: ARG001
     from urllib.error import HTTPError, URLError
     from urllib.request import Request, urlopen
 
-    from runner.sources.credentials import without
+    from runner.text.credentials import without
 
     shown = without(address)
     try:

@@ -28,8 +28,7 @@ OPTIONS = (
 def command(values: dict[str, Any]) -> int:
     """Remove deleted runs, and runs of deleted experiments, for good, with all their files."""
     from runner.cli.output import emit_json
-    from runner.cli.render_values import size
-    from runner.running.planning import seconds
+    from runner.text.units import seconds, size
 
     given = reference.take(values)
     age = seconds(given["older_than"], "--older-than") if given["older_than"] else 0.0
@@ -93,10 +92,10 @@ def forget_code(store: Store) -> None:
 
 def deleted_at(store: Store, run_id: str) -> int:
     """ms since the epoch."""
-    from runner.tracking.log import read
+    from runner.tracking.entity import events
 
-    path = os.path.join(store.run_directory(run_id), "events.jsonl")
-    return max((event.get("time", 0) for event, _ in read(path) if event["type"] == "deleted"), default=0)
+    found = events(store.run_directory(run_id))
+    return max((event.get("time", 0) for event in found if event["type"] == "deleted"), default=0)
 
 
 def size_of(directory: str) -> int:

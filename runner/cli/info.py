@@ -12,7 +12,7 @@ from runner.cli.output import emit_json, emit_lines, table
 from runner.cli.terminal import Terminal
 from runner.parameters.types import number
 from runner.project.describe import entry_point_facts, project_facts
-from runner.sources.credentials import without
+from runner.text.credentials import without
 from runner.values import Report
 
 __all__ = ["app", "show_parameters"]

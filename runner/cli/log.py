@@ -8,6 +8,7 @@ from typing import Any
 from runner import paths
 from runner.cli.options import Option
 from runner.errors import InputError
+from runner.text.secrets import around
 from runner.tracking import events
 from runner.tracking.writer import RunWriter
 
@@ -118,7 +119,7 @@ def writer(values: dict[str, Any]) -> RunWriter:
         raise InputError("this is not inside a run", "proj log ... --run RUN  writes to one from outside")
     if not os.path.exists(os.path.join(root, "runs", run_id, "events.jsonl")):
         raise InputError(f"the run {run_id} is not in the store {root}", "PROJ_STORE  says where it is")
-    return RunWriter(root, run_id)
+    return RunWriter(root, run_id, around(os.environ))
 
 
 STEP = Option("step", ("--step",), "Step of the points.", "int", 0, metavar="N")

@@ -31,7 +31,10 @@ JSON = Option("json", ("--json",), "Print JSON.", "flag", False)
 
 def open_store(given: str = "", quiet: bool = False) -> Store:
     """With PROJ_STORE set to a server's address: the user's own, where runs are recorded before they are sent."""
+    import os
+
     from runner.cli.terminal import Terminal
+    from runner.text.secrets import around
     from runner.tracking.store import Store
 
     if "://" in given:
@@ -45,7 +48,7 @@ def open_store(given: str = "", quiet: bool = False) -> Store:
     terminal = Terminal(quiet=quiet)
     if not given and "://" in paths.store():
         terminal.note("PROJ_STORE is a server; these are the runs that were recorded here")
-    return Store(paths.store_here(given), terminal)
+    return Store(paths.store_here(given), terminal, secrets=around(os.environ))
 
 
 def project_here() -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runner.cli import columns, render_values
+from runner.text.names import canonical
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
@@ -137,9 +138,7 @@ def packages(root: str, run: Run) -> dict[str, str]:
         return {}
     found = {}
     for pattern in (REQUIREMENT, PYLOCK, CONDA):
-        found.update(
-            {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in pattern.findall(text)}
-        )
+        found.update({canonical(name): version for name, version in pattern.findall(text)})
     return dict(sorted(found.items()))
 
 

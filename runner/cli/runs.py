@@ -166,7 +166,7 @@ def _status(text: str) -> str:
 
 def _since(text: str) -> int:
     """ms since the epoch: from a span back, or a date."""
-    from runner.running.planning import seconds
+    from runner.text.units import seconds
 
     if "-" in text[1:]:
         from datetime import datetime

@@ -32,12 +32,12 @@ OPTIONS = (
 
 def command(values: dict[str, Any]) -> int:
     """Send runs to a tracking server."""
-    from runner.tracking.mlflow import send as mirror
+    from runner.tracking.mlflow.sent import pending
 
     given = reference.take(values)
     with reference.open_store(given["store"]) as store:
         if given["list"]:
-            found = mirror.pending(store)
+            found = pending(store)
         else:
             found = [
                 send(store, run_id, given["to"], given["follow"], given["store"])
@@ -61,32 +61,33 @@ def show(found: Sequence[Any], as_json: bool) -> None:
 
 
 def _chosen(store: Any, given: dict[str, Any]) -> list[str]:
-    from runner.tracking.mlflow import send as mirror
+    from runner.tracking.mlflow.sent import pending
 
     if given["runs"]:
         return [store.resolve(ref) for ref in given["runs"]]
-    return [each.run_id for each in mirror.pending(store)]
+    return [each.run_id for each in pending(store)]
 
 
 def send(store: Any, run_id: str, to: str, follow: bool, server: str = "") -> Any:
     """A run to the server `to`, or without it to where it goes."""
     from runner import paths
-    from runner.tracking.mlflow import send as mirror
+    from runner.tracking.mlflow import send as sending
+    from runner.tracking.mlflow import sent
     from runner.tracking.mlflow.follower import destination
     from runner.tracking.mlflow.rest import Rest, Unreachable, without_credentials
 
-    known = mirror.state_of(store, run_id)
+    known = sent.state_of(store, run_id)
     uri = to or destination(os.environ, paths.store(server))
     if known and not to and without_credentials(uri) != known.uri:
         uri = known.uri
     if not uri:
         raise InputError("it is not said where to", f"proj sync {run_id[:12]} --to http://host:port")
-    mirror.plan(store, run_id, uri)
+    sent.plan(store, run_id, uri)
     rest = Rest(uri)
     try:
-        return mirror.follow(store, run_id, rest) if follow else mirror.send(store, run_id, rest)
+        return sending.follow(store, run_id, rest) if follow else sending.send(store, run_id, rest)
     except Unreachable as error:
-        left = mirror.state_of(store, run_id)
+        left = sent.state_of(store, run_id)
         count = left.unsent if left else 0
         raise ProjError(f"{error.message} ({count} events of {run_id[:12]} are unsent)", error.hint) from None
     finally:

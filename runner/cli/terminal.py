@@ -126,18 +126,12 @@ class _Step:
         took = time.monotonic() - self._began
         bar = ""
         if self._total:
+            from runner.text.units import size
+
             filled = int(20 * min(self._done / self._total, 1))
-            bar = f" [{'█' * filled}{'·' * (20 - filled)}] {_size(self._done)}/{_size(self._total)}"
+            bar = f" [{'█' * filled}{'·' * (20 - filled)}] {size(self._done)}/{size(self._total)}"
         try:
             width = os.get_terminal_size(2).columns
         except OSError:
             width = 80
         return f"\r\033[K{f'· {self._text} {took:.1f} s{bar} {self._detail}'[: width - 1]}"
-
-
-def _size(number: float) -> str:
-    for unit in ("", "k", "M", "G"):
-        if number < 1000 or unit == "G":
-            return f"{number:.0f}{unit}" if unit in ("", "k") else f"{number:.1f}{unit}"
-        number /= 1000
-    raise AssertionError

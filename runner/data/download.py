@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 
 from runner.errors import InputError, ProjError, SourceError
+from runner.host.files import Draft
 from runner.parameters.types import scheme
 from runner.values import Report
 
@@ -33,14 +34,13 @@ def _web(uri: str, local: str, report: Report) -> None:
     import tempfile
 
     from runner import paths
-    from runner.sources.archive import shown
     from runner.sources.download import download
+    from runner.text.credentials import without
 
-    with tempfile.TemporaryDirectory(dir=paths.temporary()) as folder:
-        path, _, notes = download(uri, shown(uri), folder, report)
-        draft = os.path.join(folder, "copy")
+    with tempfile.TemporaryDirectory(dir=paths.temporary()) as folder, Draft(local) as draft:
+        path, _, notes = download(uri, without(uri), folder, report)
         shutil.copyfile(path, draft)  # no link: the command may write to it
-        _put(draft, local)
+        _make_room(local)
     for note in notes:
         report.note(note)
 
@@ -58,19 +58,18 @@ def _artifact(uri: str, local: str, store: str, report: Report) -> None:
 
 def _remote(uri: str, local: str, report: Report) -> None:
     """s3://, gs://, sftp://, ... : a file, or all files below a folder."""
-    from runner.sources.credentials import redact, without
+    from runner.text.credentials import redact, without
 
     kind = scheme(uri)
     try:
         import fsspec.core
     except ImportError:
         raise _unknown(kind) from None
-    draft = f"{local}.proj-draft-{os.getpid()}"
     try:
         system, place = fsspec.core.url_to_fs(uri)
-        with report.step(f"downloading {without(uri)}"):
+        with report.step(f"downloading {without(uri)}"), Draft(local) as draft:
             system.get(place, draft, recursive=bool(system.isdir(place)))
-        _put(draft, local)
+            _make_room(local)
     except (ImportError, ValueError) as error:  # what fsspec raises when it knows no such protocol
         raise _unknown(kind, redact(str(error))) from None
     except ProjError:
@@ -89,9 +88,9 @@ def _unknown(kind: str, why: str = "") -> SourceError:
     )
 
 
-def _put(draft: str, local: str) -> None:
+def _make_room(local: str) -> None:
+    """A file replaces what it is given the name of, a folder does not."""
     import shutil
 
     if os.path.isdir(local):
         shutil.rmtree(local)
-    os.replace(draft, local)

@@ -179,7 +179,14 @@ class _Gathered:
         """Takes a secret out of what is recorded."""
         if name not in self.texts:
             return
-        variable = "PROJ_SECRET_" + "".join(c if c.isalnum() and c.isascii() else "_" for c in name).upper()
+        from runner.text.secrets import SHORTEST, VARIABLE
+
+        if self.texts[name] and len(self.texts[name].strip()) < SHORTEST:
+            self.faults.append(
+                f"parameter {name}: a secret needs {SHORTEST} characters; a shorter one cannot be masked in the output"
+                " without making it unreadable (give a longer one, or declare it without `secret: true`)"
+            )
+        variable = VARIABLE + "".join(c if c.isalnum() and c.isascii() else "_" for c in name).upper()
         while variable in self.variables:
             variable += "_"
         self.secrets[name] = variable

@@ -113,10 +113,11 @@ class Api:
         route, place = found
         raw: dict[str, Any]
         if head.method in ("GET", "HEAD"):
-            raw = query_fields(head.query, route.message) if head.query else {}
+            raw = query_fields(head.query, route.message, self._store.secrets) if head.query else {}
         else:
             kind = head.headers.get("content-type")
-            raw = body_fields(kind if head.method == "POST" else "application/json", body)
+            kind = kind if head.method == "POST" else "application/json"
+            raw = body_fields(kind, body, self._store.secrets)
         values = validated(route.message, route.checks, raw) if route.message or route.checks else {}
         if "range" in head.headers:
             raw["range"] = head.headers["range"]

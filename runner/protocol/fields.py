@@ -10,10 +10,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from urllib.parse import parse_qsl
 
 from runner.protocol.answer import ApiError, invalid
+
+if TYPE_CHECKING:
+    from runner.text.secrets import Secrets
 
 __all__ = ["Check", "Checks", "EnumKind", "Message", "body_fields", "query_fields", "validated"]
 
@@ -34,7 +37,7 @@ class MappingError(Exception):
     pass
 
 
-def body_fields(content_type: str | None, body: bytes) -> dict[str, Any]:
+def body_fields(content_type: str | None, body: bytes, secrets: Secrets | None = None) -> dict[str, Any]:
     """The JSON object of a body. What is not JSON counts as nothing: the required fields are then missed."""
     if not content_type:
         raise invalid("Bad Request. Content-Type header is missing.")
@@ -50,10 +53,18 @@ def body_fields(content_type: str | None, body: bytes) -> dict[str, Any]:
         value = {}
     if not isinstance(value, dict):
         raise invalid("The body of the request must be a JSON object.")
-    return value
+    return _entered(value, secrets) if secrets or b":/" in body or b":\\/" in body else value
 
 
-def query_fields(query: str, message: Message) -> dict[str, Any]:
+def _entered(fields: dict[str, Any], secrets: Secrets | None) -> dict[str, Any]:
+    """As they will be kept, so that a value which is sent again is the one that is there."""
+    from runner.text.credentials import cleaned
+
+    fields = secrets.event(fields) if secrets else fields
+    return cleaned(fields)  # type: ignore[no-any-return]
+
+
+def query_fields(query: str, message: Message, secrets: Secrets | None = None) -> dict[str, Any]:
     """The fields of a query: a repeated one is a list, even when it is there once."""
     raw: dict[str, Any] = {}
     for key, value in parse_qsl(query, keep_blank_values=True, max_num_fields=2000):
@@ -67,7 +78,7 @@ def query_fields(query: str, message: Message) -> dict[str, Any]:
                 raw[key] = value.lower() == "true"
             else:
                 raw[key] = value
-    return raw
+    return _entered(raw, secrets)
 
 
 def validated(message: Message, checks: Checks, raw: Mapping[str, Any]) -> dict[str, Any]:

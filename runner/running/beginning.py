@@ -40,6 +40,7 @@ def continued(plan: Plan, run: Run) -> list[dict[str, Any]]:
     InputError when it has other values of the parameters, or is on: its record would not be true.
     """
     from runner.tracking.fold import text_of
+    from runner.tracking.log import kept
     from runner.tracking.store import param_events
 
     supervisor = run.sections.get("supervisor", {})
@@ -47,7 +48,7 @@ def continued(plan: Plan, run: Run) -> list[dict[str, Any]]:
         raise InputError(f"run {run.name} is on", f"proj cancel {run.run_id}  ends it")
     values, texts, before = plan.parameters.values, plan.parameters.texts, run.param_texts
     for name, value in values.items():
-        text = texts.get(name) or text_of(value)
+        text = kept(texts.get(name) or text_of(value))
         recorded = before.get(name, text)
         if recorded != text and run.params.get(name) != value:
             raise InputError(

@@ -14,6 +14,7 @@ from runner.data.outputs import filled
 from runner.environments.system import packages as installed
 from runner.errors import ProjError
 from runner.host import machine
+from runner.host.files import Draft
 from runner.host.hashing import digest
 from runner.running.beginning import options_of
 from runner.running.code import Code
@@ -278,10 +279,8 @@ def _target(run: Run, name: str, directory: str) -> str:
 
 
 def _restore(source: str, target: str) -> None:
-    draft = f"{target}.{os.urandom(4).hex()}.part"
     try:
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        shutil.copyfile(source, draft)
-        os.replace(draft, target)
+        with Draft(target) as draft:
+            shutil.copyfile(source, draft)
     except OSError as error:
         raise ProjError(f"the output {target} cannot be written: {error.strerror}") from error

@@ -21,6 +21,7 @@ from runner.values import Activation
 
 if TYPE_CHECKING:
     from runner.running.service import Service
+    from runner.text.secrets import Secrets
 
 __all__ = ["Endpoint", "bind", "of_run"]
 
@@ -61,12 +62,12 @@ class Endpoint:
                 made[name] = ",".join(filter(None, (environ.get(name), host)))
         return made
 
-    def accept(self, store_root: str, run_id: str) -> None:
-        """Serves whoever connects, in a thread of its own, until `close`."""
+    def accept(self, store_root: str, run_id: str, secrets: Secrets | None = None) -> None:
+        """Serves whoever connects, in a thread of its own, until `close`. `secrets` are masked in what is logged."""
         if self._service is None:
             from runner.running.service import Service
 
-            self._service = Service(store_root, run_id, self.token, self.host, self._listener)
+            self._service = Service(store_root, run_id, self.token, self.host, self._listener, secrets)
 
     @property
     def serving(self) -> bool:

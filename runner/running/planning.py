@@ -8,6 +8,7 @@ from typing import Any
 from runner import backends, environments, paths
 from runner.errors import InputError
 from runner.host import memo
+from runner.host.files import now
 from runner.parameters.resolve import assignments, load_file, resolve
 from runner.project.entry_point import entry_point
 from runner.project.plain import from_plain, to_plain
@@ -15,7 +16,7 @@ from runner.running import replay
 from runner.running.plan import Plan, Request
 from runner.values import Checkout, Json, Project, Report
 
-__all__ = ["backend_options", "download", "load_project", "make", "options", "seconds"]
+__all__ = ["backend_options", "download", "load_project", "make", "options"]
 
 
 def make(request: Request, checkout: Checkout) -> Plan:
@@ -52,9 +53,10 @@ def load_project(checkout: Checkout) -> Project:
         return from_plain(kept)._replace(directory=checkout.directory)
     from runner.project import files, reading
 
+    began = now()
     loaded = reading.load(checkout.directory)
     watched = [] if subject else files.files(checkout.directory)
-    memo.keep("project", subject or checkout.directory, watched, to_plain(loaded))
+    memo.keep("project", subject or checkout.directory, watched, to_plain(loaded), began)
     return loaded
 
 
@@ -91,7 +93,9 @@ def options(plan: Plan) -> dict[str, Any]:
 
 
 def backend_options(request: Request) -> dict[str, Any]:
-    """`--backend-config` (JSON file or text) with --timeout and --grace."""
+    """`--backend-config` (JSON file or text) with --timeout and --grace, these in seconds."""
+    from runner.text.units import seconds
+
     found: dict[str, Any] = {}
     if text := request.backend_config:
         import json
@@ -108,19 +112,9 @@ def backend_options(request: Request) -> dict[str, Any]:
         if not isinstance(found, dict):
             raise InputError("--backend-config is not a JSON object", 'such as \'{"timeout": "2h"}\'')
     for name, given in (("timeout", request.timeout), ("grace", request.grace)):
+        where = f"--{name}"
+        if not given and name in found:
+            given, where = str(found[name]), f"--backend-config: {name}"
         if given:
-            found[name] = seconds(given, f"--{name}")
+            found[name] = seconds(given, where)
     return found
-
-
-def seconds(text: str, what: str) -> float:
-    """90, 90s, 30m, 2h, 1d -> seconds."""
-    unit = {"s": 1, "m": 60, "h": 3600, "d": 86400}.get(text[-1:])
-    number = text[:-1] if unit else text
-    try:
-        value = float(number) * (unit or 1)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
-        raise InputError(f"{what} {text!r} is not a time", "such as 90, 30m, 2h or 1d")
-    return value

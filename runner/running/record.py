@@ -19,6 +19,7 @@ from runner.tracking.names import random_name
 from runner.values import Ended, Environment, Report
 
 if TYPE_CHECKING:
+    from runner.text.secrets import Secrets
     from runner.tracking.mlflow.follower import Follower
     from runner.tracking.store import Store
     from runner.tracking.writer import RunWriter
@@ -63,6 +64,7 @@ class Record:
             experiment,
             name=name,
             parent=parent,
+            secrets=secrets_of(plan),
             params=plan.parameters.values,
             texts=plan.parameters.texts,
             tags=tags,
@@ -80,7 +82,7 @@ class Record:
         """A run that is there, by its full id."""
         run = store.read(plan.request.run_id)
         events = beginning.continued(plan, run)
-        writer = store.open_run(run.run_id)
+        writer = store.open_run(run.run_id, secrets_of(plan))
         remove(os.path.join(writer.directory, CANCEL))  # asked of an earlier try, not of this one
         writer.append(*events)
         return cls(plan, store, writer, plan.request.run_name or run.name, run.experiment_id, report)
@@ -224,6 +226,16 @@ class Record:
             duration=round(duration, 4),
             phases={name: round(value, 5) for name, value in phases.items()},
         )
+
+
+def secrets_of(plan: Plan) -> Secrets | None:
+    """The secret parameters of a run, and of one around it."""
+    names = (*plan.parameters.variables, *os.environ)
+    if not any(name.startswith("PROJ_SECRET_") for name in names):
+        return None
+    from runner.text.secrets import around
+
+    return around(os.environ, plan.parameters.variables.values())
 
 
 def remove(path: str) -> None:

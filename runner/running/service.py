@@ -15,6 +15,7 @@ from runner.protocol.http import Head
 from runner.protocol.live import LiveRuns
 from runner.protocol.loop import Loop
 from runner.protocol.scope import OneRun, Scope
+from runner.text.secrets import Secrets
 from runner.tracking.fold import TERMINAL
 from runner.tracking.store import Store
 
@@ -24,8 +25,16 @@ LOCAL = ("127.0.0.1", "localhost", "::1", "host.docker.internal", "host.containe
 
 
 class Service:
-    def __init__(self, store_root: str, run_id: str, token: str, host: str, listener: _socket.socket) -> None:
-        store = Store(store_root)
+    def __init__(
+        self,
+        store_root: str,
+        run_id: str,
+        token: str,
+        host: str,
+        listener: _socket.socket,
+        secrets: Secrets | None = None,
+    ) -> None:
+        store = Store(store_root, secrets=secrets)
         self._runs = LiveRuns(store)
         self._scope = OneRun(self._runs, run_id)
         self._token = token.encode()

@@ -54,11 +54,12 @@ class Supervision:
         return self._endpoint.fileno()
 
     def connect(self) -> None:
-        self._endpoint.accept(self._record.store.root, self._record.run_id)
+        record = self._record
+        self._endpoint.accept(record.store.root, record.run_id, record.writer.log.secrets)
 
     def masked(self) -> tuple[bytes, ...]:
-        values = self._plan.parameters.variables.values()
-        return tuple(value.encode("utf-8", "surrogateescape") for value in values)
+        secrets = self._record.writer.log.secrets
+        return secrets.as_bytes() if secrets else ()
 
     def __exit__(self, *error: object) -> None:
         self._record.note(*self._observation.end())

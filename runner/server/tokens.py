@@ -10,14 +10,13 @@ import hashlib
 import hmac
 import json
 import os
-import re
 from typing import Any, NamedTuple
 
 from runner.errors import InputError, StoreError
+from runner.host import files
+from runner.text.units import seconds
 
 __all__ = ["Token", "Tokens", "create", "expiry", "listing", "revoke"]
-
-UNITS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000, "y": 365 * 86_400_000}
 
 
 class Token(NamedTuple):
@@ -119,10 +118,7 @@ def expiry(text: str, now: int) -> int:
     """Milliseconds since the epoch of `30d`, `12h`, ... from now; 0 for `never`."""
     if text in ("", "never"):
         return 0
-    match = re.fullmatch(r"(\d{1,5})([mhdwy])", text)
-    if match is None:
-        raise InputError(f"--expires {text!r} is not understood", "30d, 12h, 1y, or never")
-    return now + int(match[1]) * UNITS[match[2]]
+    return now + int(seconds(text, "--expires") * 1000)
 
 
 class Tokens:
@@ -130,20 +126,16 @@ class Tokens:
 
     def __init__(self, root: str) -> None:
         self._path = _path(root)
-        self._stamp: tuple[int, int] | None = None
+        self._stamp: files.Stamp | None = None
         self._tokens: dict[str, Token] = {}
         self._known: dict[str, Token] = {}  # text -> token that it was found to be
 
     def refresh(self) -> None:
-        try:
-            state = os.stat(self._path)
-            stamp = (state.st_mtime_ns, state.st_size)
-        except OSError:
-            stamp = (0, 0)
-        if stamp != self._stamp:
+        began, stamp = files.now(), files.stamp(self._path)
+        if stamp is None or stamp != self._stamp:
             self._tokens = _read(self._path)
             self._known.clear()
-            self._stamp = stamp
+            self._stamp = stamp if stamp and files.settled(stamp, began) else None
 
     @property
     def wanted(self) -> bool:

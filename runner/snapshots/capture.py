@@ -20,10 +20,10 @@ from runner.snapshots import leftout
 from runner.snapshots.index import Index
 from runner.snapshots.leftout import Limits
 from runner.snapshots.vault import EMPTY, Vault
-from runner.sources.credentials import without
 from runner.sources.git import repository, status
 from runner.sources.git.repository import Repository
 from runner.sources.git.status import Change, Status
+from runner.text.credentials import without
 from runner.values import Json
 
 __all__ = ["Part", "of_folder", "of_repository"]

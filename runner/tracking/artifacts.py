@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 from runner.errors import InputError, StoreError
 from runner.host import hashing
-from runner.host.hashing import Digest
+from runner.host.files import Digest, Draft
 from runner.tracking import events
 from runner.tracking.events import Facts
 from runner.tracking.store import Store
@@ -156,21 +156,16 @@ def fetch(store: Store, run_id: str, path: str, target: str, report: Report | No
         meter = Meter(step, sum(size for _, size in files))
         for name, _ in files:
             file = os.path.join(target, os.path.relpath(normal(name), top or "."))
-            draft = f"{file}.proj-draft-{os.getpid()}"
             try:
-                os.makedirs(os.path.dirname(file), exist_ok=True)
-                digest = repository.get(name, draft, meter.of(name))
-                wanted = run.artifacts.get(name, {}).get("digest")
-                if wanted and wanted != digest.digest:
-                    raise StoreError(
-                        f"the artifact {name!r} has the hash {digest.digest}; the record says {wanted}"
-                    )
-                os.replace(draft, file)
+                with Draft(file) as draft:
+                    digest = repository.get(name, draft, meter.of(name))
+                    wanted = run.artifacts.get(name, {}).get("digest")
+                    if wanted and wanted != digest.digest:
+                        raise StoreError(
+                            f"the artifact {name!r} has the hash {digest.digest}; the record says {wanted}"
+                        )
             except OSError as error:
                 raise StoreError(f"{file} cannot be written: {error.strerror or error}") from error
-            finally:
-                if os.path.exists(draft):
-                    os.unlink(draft)
             made.append(file)
     return made
 

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from runner.errors import StoreError
+from runner.host import files
 from runner.tracking import segments
 from runner.tracking.events import FORMAT, ODD, Event
 from runner.tracking.log import read
 from runner.tracking.segments import Segment, check_format
+
+if TYPE_CHECKING:
+    from runner.text.secrets import Secrets
 
 __all__ = ["append", "create", "events", "fold", "listing"]
 
@@ -53,27 +57,22 @@ def listing(root: str, room: str) -> list[str]:
         return []
 
 
-def append(thing: str, *new: Event) -> None:
+def append(thing: str, *new: Event, secrets: Secrets | None = None) -> None:
     """In a segment of its own."""
-    segment = Segment(thing)
-    try:
+    with Segment(thing, secrets) as segment:
         segment.append(new)
-    finally:
-        segment.close()
 
 
-def create(root: str, room: str, name: str, *first: Event) -> bool:
+def create(root: str, room: str, name: str, *first: Event, secrets: Secrets | None = None) -> bool:
     """Whole or not at all. False if there is one of that id already; StoreError when it cannot be written."""
     thing = os.path.join(root, room, name)
     draft = os.path.join(root, room, f".{name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
         os.makedirs(draft)
-        append(draft, *first)
+        append(draft, *first, secrets=secrets)
         os.rename(draft, thing)
     except (OSError, StoreError) as error:
-        import shutil
-
-        shutil.rmtree(draft, ignore_errors=True)
+        files.remove_tree(draft)
         if os.path.isdir(thing):
             return False
         reason = error.message if isinstance(error, StoreError) else error.strerror or error

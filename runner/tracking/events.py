@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 if TYPE_CHECKING:
     from runner.values import CodeState, Json
 
-__all__ = ["ODD", "Event", "Facts", "Metric", "points_of", "string"]
+__all__ = ["CLOSED", "FORMAT", "ODD", "TERMINAL", "Event", "Facts", "Metric", "points_of", "string"]
 
 Event: TypeAlias = "Mapping[str, Any]"  # `type` is a text; all else is JSON of any kind
 Facts: TypeAlias = "Mapping[str, Any]"  # JSON by name, as whoever found it out calls it
@@ -24,7 +24,9 @@ ODD = (
     AttributeError,
     OverflowError,
 )  # what an event of the wrong shape causes
-FORMAT = 1  # of the logs; a reader refuses a greater one
+FORMAT = 2  # of events.jsonl; a reader refuses a greater one. 2: it may be gone on with in segments
+TERMINAL = ("FINISHED", "FAILED", "KILLED")
+CLOSED = "closed"  # a key of the last event of a run's log: all that comes after it is in segments
 
 
 class Metric(NamedTuple):
@@ -55,8 +57,12 @@ def start(
     project: str = "",
     entry_point: str = "",
     uri: str = "",
+    writer: Facts | None = None,
 ) -> Event:
-    """The first event. `kind`: project, or client for a run that nobody supervises; `start_time` in ms."""
+    """The first event. `kind`: project, or client for a run that nobody supervises; `start_time` in ms.
+
+    `writer`: which file this is, on which host (writer.py); a copy is not written to.
+    """
     first = {"type": "start", "format": FORMAT, "run_id": run_id, "experiment_id": experiment_id}
     more = {
         "start_time": start_time,
@@ -64,6 +70,7 @@ def start(
         "project": project,
         "entry_point": entry_point,
         "uri": uri,
+        "writer": None if writer is None else dict(writer),
     }
     return {**first, "name": name, "user": user, "kind": kind, **_given("start", **more)}
 
@@ -215,11 +222,11 @@ def end(
 
 
 def experiment(experiment_id: str, name: str, artifact_location: str) -> Event:
-    first = {"type": "experiment", "format": FORMAT, "experiment_id": experiment_id}
+    first = {"type": "experiment", "experiment_id": experiment_id}
     return {**first, "name": name, "artifact_location": artifact_location}
 
 
 def model(model_id: str, experiment_id: str, name: str, model_type: str, run_id: str) -> Event:
     """`run_id`: of the run that made it."""
-    first = {"type": "model", "format": FORMAT, "model_id": model_id, "experiment_id": experiment_id}
+    first = {"type": "model", "model_id": model_id, "experiment_id": experiment_id}
     return {**first, "name": name, "model_type": model_type, "run_id": run_id}

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from runner.errors import StoreError
-from runner.text import refuse_password
+from runner.text.credentials import refuse_password
 from runner.tracking import entity, events
 from runner.tracking.events import Event
 from runner.tracking.journal import hint
+from runner.tracking.log import kept
 
-__all__ = ["DEFAULT", "Experiment", "append", "by_name", "create", "get", "ids", "listing", "rename"]
+if TYPE_CHECKING:
+    from runner.text.secrets import Secrets
+
+__all__ = ["DEFAULT", "Experiment", "append", "by_name", "create", "find", "get", "ids", "listing", "rename"]
 
 ROOM = "experiments"
 
@@ -54,14 +58,15 @@ def _folder(root: str, experiment_id: str) -> str:
 
 
 def get(root: str, experiment_id: str) -> Experiment:
-    """StoreError when there is none. `0` is always there."""
-    found = _find(root, experiment_id)
+    """As `find`; StoreError when there is none."""
+    found = find(root, experiment_id)
     if found is None:
         raise StoreError(f"there is no experiment {experiment_id!r}", "proj experiments  lists them")
     return found
 
 
-def _find(root: str, experiment_id: str) -> Experiment | None:
+def find(root: str, experiment_id: str) -> Experiment | None:
+    """None when there is none; `0` is always there. NewerFormatError, or StoreError when it cannot be read."""
     if not experiment_id.isdigit():
         return None
     found = entity.fold(_folder(root, experiment_id), _apply, DEFAULT if experiment_id == "0" else None)
@@ -75,14 +80,15 @@ def ids(root: str) -> list[str]:
 def listing(root: str) -> Iterator[Experiment]:
     """All of them, deleted ones too."""
     for experiment_id in ids(root):
-        found = _find(root, experiment_id)
+        found = find(root, experiment_id)
         if found is not None:
             yield found
 
 
 def by_name(root: str, name: str) -> Experiment | None:
     """The experiment of that name, deleted or not."""
-    first = _find(root, "0" if name == DEFAULT.name else id_of(name))
+    name = kept(name)
+    first = find(root, "0" if name == DEFAULT.name else id_of(name))
     if first is not None and first.name == name:
         return first
     return next((found for found in listing(root) if found.name == name), None)
@@ -94,10 +100,17 @@ def id_of(name: str) -> str:
     return str(int(hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest(), 16))[:18]
 
 
-def create(root: str, name: str, artifact_location: str = "", tags: Mapping[str, str] | None = None) -> str:
+def create(
+    root: str,
+    name: str,
+    artifact_location: str = "",
+    tags: Mapping[str, str] | None = None,
+    secrets: Secrets | None = None,
+) -> str:
     """The id of the new experiment. StoreError when the name is taken (names of deleted ones are kept)."""
     if not name.strip():
         raise StoreError("an experiment needs a name")
+    name = kept(name, secrets)
     if artifact_location:
         refuse_password(artifact_location)
     old = by_name(root, name)
@@ -105,24 +118,30 @@ def create(root: str, name: str, artifact_location: str = "", tags: Mapping[str,
         state = " (it is deleted: proj experiments restore)" if old.lifecycle == "deleted" else ""
         raise StoreError(f"the experiment {name!r} is already there{state}")
     text = name
-    while (taken := _find(root, id_of(text))) is not None and taken.name != name:
+    while (taken := find(root, id_of(text))) is not None and taken.name != name:
         text += "\n1"  # that id belongs to an experiment that has another name since
     experiment_id = id_of(text)
     first = events.experiment(experiment_id, name, artifact_location)
-    if not entity.create(root, ROOM, experiment_id, first, *events.tags(tags or {})):  # somebody was quicker
+    made = entity.create(root, ROOM, experiment_id, first, *events.tags(tags or {}), secrets=secrets)
+    if not made:  # somebody was quicker
         raise StoreError(f"the experiment {name!r} is already there")
     hint(root, f"e:{experiment_id}")
     return experiment_id
 
 
-def append(root: str, experiment_id: str, *new: Event) -> None:
+def append(root: str, experiment_id: str, *new: Event, secrets: Secrets | None = None) -> None:
     get(root, experiment_id)
-    entity.append(_folder(root, experiment_id), *new)
+    try:
+        os.makedirs(_folder(root, experiment_id), exist_ok=True)  # Default has none at first
+    except OSError as error:
+        raise StoreError(f"{root} cannot be written: {error.strerror or error}") from error
+    entity.append(_folder(root, experiment_id), *new, secrets=secrets)
     hint(root, f"e:{experiment_id}")
 
 
-def rename(root: str, experiment_id: str, name: str) -> None:
+def rename(root: str, experiment_id: str, name: str, secrets: Secrets | None = None) -> None:
+    name = kept(name, secrets)
     other = by_name(root, name)
     if other is not None and other.experiment_id != experiment_id:
         raise StoreError(f"the experiment {name!r} is already there")
-    append(root, experiment_id, events.update(name=name))
+    append(root, experiment_id, events.update(name=name), secrets=secrets)

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
-from runner.tracking.events import ODD, Event, Facts, Metric, points_of, string
+from runner.tracking.events import CLOSED, ODD, TERMINAL, Event, Facts, Metric, points_of, string
 from runner.values import Json
 
 __all__ = ["ODD", "SECTIONS", "TERMINAL", "Metric", "Run", "fold", "from_json", "to_json"]
 
 SECTIONS = ("source", "code", "command", "environment", "machine", "supervisor", "resources")
-TERMINAL = ("FINISHED", "FAILED", "KILLED")
 STATUSES = ("RUNNING", "SCHEDULED", *TERMINAL)
 NAME_TAG = "mlflow.runName"  # MLflow keeps a run's name in this tag as well: setting either sets both
 PARENT_TAG = "mlflow.parentRunId"
 STARTED = ("experiment_id", "name", "user", "kind", "parent", "lifecycle", "project", "entry_point", "uri")
 MAPPINGS = ("params", "texts", "tags", "metrics", "sections", "artifacts")  # fields of a Run
+OF_THE_LOG = ("type", "time", "op", CLOSED)  # keys that say nothing about the run
 LISTS = ("inputs", "outputs", "datasets", "links", "verifications")
 
 State: TypeAlias = "dict[str, Any]"  # the fields of a Run while events are applied: they may be changed
@@ -156,7 +156,7 @@ def _rank(metric: Metric) -> tuple[int, int, float]:
 
 
 def _without(event: Event, *keys: str) -> Facts:
-    return {key: value for key, value in event.items() if key not in ("type", "time", *keys)}
+    return {key: value for key, value in event.items() if key not in (*OF_THE_LOG, *keys)}
 
 
 def _section(state: State, event: Event) -> None:

@@ -11,12 +11,15 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from runner.errors import StoreError
 from runner.tracking.events import Event
 
-__all__ = ["EventLog", "encode", "last", "new_run_id", "now", "read", "read_all", "timed"]
+if TYPE_CHECKING:
+    from runner.text.secrets import Secrets
+
+__all__ = ["EventLog", "dump", "encode", "kept", "last", "new_run_id", "now", "read", "read_all"]
 
 Corrupt: TypeAlias = "Callable[[int, bytes], None]"
 
@@ -39,26 +42,51 @@ def new_run_id(at: int | None = None) -> str:
     return f"{value:032x}"
 
 
-def encode(event: Event) -> bytes:
-    """One line. A lone surrogate (an undecodable byte of a file name) is kept by JSON's own escape."""
+def encode(event: Event, secrets: Secrets | None = None) -> bytes:
+    """One line, without the credentials in its addresses and without `secrets`.
+
+    A lone surrogate (an undecodable byte of a file name) is kept by JSON's own escape.
+    """
     text = _encode(event)
+    if secrets and secrets.within(text):
+        text = _encode(event := secrets.event(event))
+    if "://" in text:  # whoever writes an event: none forgets it
+        from runner.text.credentials import cleaned, suspected
+
+        if suspected(text):
+            return dump(cleaned(event))
+    return _line(text, event)
+
+
+def dump(event: Event) -> bytes:
+    """One line of an event that was in a log before: as it was."""
+    return _line(_encode(event), event)
+
+
+def _line(text: str, event: Event) -> bytes:
     try:
         return text.encode() + b"\n"
     except UnicodeEncodeError:
         return json.dumps(event, separators=(",", ":")).encode() + b"\n"
 
 
-def timed(events: Iterable[Event]) -> list[bytes]:
-    """Lines of events, each with its `time` (ms): now, unless it has one."""
-    moment = now()
-    return [encode(event if "time" in event else {**event, "time": moment}) for event in events]
+def kept(text: str, secrets: Secrets | None = None) -> str:
+    """A text as a log keeps it: to be compared with what is there."""
+    text = secrets.masked(text) if secrets else text
+    if "://" in text:
+        from runner.text.credentials import redact
+
+        text = redact(text)
+    return text
 
 
 class EventLog:
     """The writing side. Opened lazily, kept open; safe to use from several processes at once."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, secrets: Secrets | None = None) -> None:
+        """`secrets` are masked in what is written."""
         self.path = path
+        self.secrets = secrets
         self._file = -1
 
     def append(self, *events: Event) -> None:
@@ -66,7 +94,14 @@ class EventLog:
 
         StoreError when the disk is full or the store cannot be written: then the last of them do not count.
         """
-        self.append_lines(timed(events))
+        self.append_lines(self.encoded(*events))
+
+    def encoded(self, *events: Event) -> list[bytes]:
+        """The lines of these events, for `append_lines`."""
+        moment = now()
+        return [
+            encode(event if "time" in event else {**event, "time": moment}, self.secrets) for event in events
+        ]
 
     def append_lines(self, lines: Iterable[bytes], unless: bytes = b"") -> bool:
         """Appends lines that are already encoded. False, and nothing is written, when `unless` is near its end."""

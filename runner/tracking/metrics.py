@@ -1,18 +1,20 @@
-"""The points of a run's metrics, read from its log: of one metric by pages, or of all thinned out for a plot."""
+"""The points of a run's metrics, read from its record: of one metric by pages, or of all thinned out for a plot."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from runner.errors import InputError
-from runner.tracking.events import ODD, Metric, points_of
+from runner.tracking import segments
+from runner.tracking.events import ODD, Event, Metric, points_of
 from runner.tracking.log import read_all
 
 __all__ = ["curves", "history", "points", "position"]
 
+LATER = 1 << 60  # in a token: all of the log was given, what follows is in segments
 MOST = 2000  # points kept of a metric for a plot
 PLAIN = re.compile(r"[\w.-]+", re.ASCII)
 
@@ -26,23 +28,32 @@ def points(directory: str) -> Iterator[tuple[str, Metric]]:
 def _read(
     directory: str, offset: int = 0, containing: bytes = b""
 ) -> Iterator[tuple[list[tuple[str, Metric]], int]]:
-    """The points of a piece of the log, and the byte after it. Of an event all points are right, or none counts."""
+    """The points of a piece of the record, and the byte after it: of the log, then of all segments (after LATER).
+
+    Of an event all points are right, or none counts.
+    """
     try:
         file = os.open(os.path.join(directory, "events.jsonl"), os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return
     try:
-        for events, after in read_all(file, offset, containing=containing):
-            found = []
-            for event in events:
-                if event["type"] in ("metric", "metrics"):
-                    try:
-                        found += points_of(event)
-                    except ODD:
-                        continue
-            yield found, after
+        if offset < LATER:
+            for events, after in read_all(file, offset, containing=containing):
+                yield _points(events), after
     finally:
         os.close(file)
+    yield _points(segments.read(directory).operations), LATER
+
+
+def _points(events: Iterable[Event]) -> list[tuple[str, Metric]]:
+    found = []
+    for event in events:
+        if event["type"] in ("metric", "metrics"):
+            try:
+                found += points_of(event)
+            except ODD:
+                continue
+    return found
 
 
 def curves(directory: str, most: int = MOST) -> dict[str, list[Metric]]:
@@ -79,7 +90,7 @@ def history(directory: str, key: str, limit: int, page_token: str = "") -> tuple
             if number < skip:
                 continue
             if len(found) == limit:
-                return tuple(found.values()), f"{offset}:{number}"
+                return tuple(found.values()), f"{offset if after < LATER else LATER}:{number}"
             found.setdefault(point if point.value == point.value else ("NaN", *point[1:]), point)
         offset, skip = after, 0
     return tuple(found.values()), ""

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from runner.errors import StoreError
-from runner.host.hashing import Digest
-from runner.tracking.local_artifacts import Progress, transfer
+from runner.host.files import Digest, open_file, transfer
+from runner.tracking.local_artifacts import Progress
 
 __all__ = ["RemoteRepository"]
 
@@ -53,8 +53,8 @@ class RemoteRepository:
                 progress(-counted)
                 counted = 0
             self._system.makedirs(target.rpartition("/")[0], exist_ok=True)
-            with open(source, "rb") as reading, self._system.open(target, "wb") as writing:
-                sent = transfer(reading, count, writing.write)
+            with open_file(source) as reading, self._system.open(target, "wb") as writing:
+                sent = transfer(reading, writing.write, count)
             if self.size(path) != sent.size:
                 raise OSError(f"{sent.size} bytes were sent and {self.size(path)} arrived")
             if sent.size <= READ_BACK and _read_back(self._system, target).digest != sent.digest:
@@ -72,7 +72,7 @@ class RemoteRepository:
     def get(self, path: str, target: str, progress: Progress) -> Digest:
         def fetch() -> Digest:
             with self._system.open(self._inside(path), "rb") as reading, open(target, "wb") as writing:
-                return transfer(reading, progress, writing.write)
+                return transfer(reading, writing.write, progress)
 
         try:
             return self._try(fetch)
@@ -133,4 +133,4 @@ def _open(url: str) -> tuple[Any, str]:
 
 def _read_back(system: Any, target: str) -> Digest:
     with system.open(target, "rb") as reading:
-        return transfer(reading, lambda _: None, len)
+        return transfer(reading)

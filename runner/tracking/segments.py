@@ -8,15 +8,18 @@ Format: docs/record.md.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from runner.errors import StoreError
+from runner.host import files
 from runner.tracking.events import Event
-from runner.tracking.log import Corrupt, EventLog, encode, last, new_run_id, now, read_all
+from runner.tracking.log import Corrupt, EventLog, dump, encode, last, new_run_id, now, read_all
+
+if TYPE_CHECKING:
+    from runner.text.secrets import Secrets
 
 __all__ = [
     "Batch",
@@ -131,14 +134,14 @@ def _take(found: dict[str, Event], file: int, path: str, start: int, corrupt: Co
             header, *events = events or [{"type": ""}]
             if header["type"] != "segment":
                 if corrupt is not None:
-                    corrupt(0, encode(header))
+                    corrupt(0, dump(header))
                 return 0
             check_format(path, header, FORMAT)
         for event in events:
             if _is_op(event.get("op")):
                 _add(found, event["op"], event)
             elif corrupt is not None:
-                corrupt(offset, encode(event))
+                corrupt(offset, dump(event))
         offset = after
     return offset
 
@@ -158,40 +161,47 @@ def _add(found: dict[str, Event], op: str, event: Event) -> None:
 # ---- writing -----------------------------------------------------------------------------------------------
 
 
+def _header() -> Event:
+    return {"type": "segment", "format": FORMAT, "time": now()}
+
+
 class Segment:
     """Appends operations to a thing, in segments of its own. Begun at the first one; every method raises StoreError."""
 
-    def __init__(self, thing: str, keep: Keep | None = None) -> None:
-        """`keep`: which operations still count when they are compacted; by default all."""
+    def __init__(self, thing: str, secrets: Secrets | None = None, keep: Keep | None = None) -> None:
+        """`secrets` are masked. `keep`: which operations still count when they are compacted; by default all."""
         self.thing = thing
+        self._secrets = secrets
         self._keep = keep
         self._log: EventLog | None = None
         self._last = ""  # id
         self._used = 0.0
 
-    def append(self, events: Iterable[Event]) -> None:
-        """In one write. An operation sorts after all that were there when this segment was begun."""
+    def append(self, events: Iterable[Event]) -> bool:
+        """In one write; whether a segment was begun. An operation sorts after all that were there at that moment."""
         if self._log is not None and time.monotonic() - self._used > IDLE:
             self.close()
         lines = []
+        begun = self._log is None
         if self._log is None:
             self._log = self._begin()
-            lines.append(encode({"type": "segment", "format": FORMAT, "time": now()}))
+            lines.append(dump(_header()))
         moment = now()
         for event in events:
             self._last = _after(self._last, moment)
-            lines.append(encode({"op": self._last, "time": moment, **event}))
+            lines.append(encode({"op": self._last, "time": moment, **event}, self._secrets))
         try:
             self._log.append_lines(lines)
         except StoreError:
             self._log = None  # what could not be written whole is not gone on with
             raise
         self._used = time.monotonic()
+        return begun
 
     def _begin(self) -> EventLog:
         log = EventLog(_path(self.thing, new_run_id() + SUFFIX))
         try:
-            os.makedirs(folder_of(self.thing), exist_ok=True)
+            make(folder_of(self.thing))
             self._last = max(self._last, _latest(self.thing))
             file = log.open(os.O_EXCL)
         except OSError as error:
@@ -199,7 +209,7 @@ class Segment:
                 f"{log.path}: {error.strerror or error}", "proj doctor  checks the store"
             ) from error
         try:
-            fcntl.flock(file, fcntl.LOCK_EX)  # tells compaction that it is being written
+            files.flock(file)  # tells compaction that it is being written
         except OSError:
             pass  # a file system without locks: there nothing is compacted
         return log
@@ -213,6 +223,21 @@ class Segment:
             self._log.close()
             self._log = None
             compact(self.thing, self._keep)
+
+    def __enter__(self) -> Segment:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+def make(folder: str) -> None:
+    """The folder; what it is in has to be there, or else the thing was removed."""
+    try:
+        os.mkdir(folder)
+    except FileExistsError:
+        if not os.path.isdir(folder):
+            raise
 
 
 def _after(last: str, moment: int) -> str:
@@ -248,7 +273,7 @@ def compact(thing: str, keep: Keep | None = None) -> None:
     found = names(thing)
     if len(found) <= MOST:
         return
-    files: dict[str, int] = {}
+    taken: dict[str, int] = {}
     operations: dict[str, Event] = {}
     try:
         for name in found:
@@ -256,26 +281,22 @@ def compact(thing: str, keep: Keep | None = None) -> None:
             if not _is_closed(file) or not _take_whole(operations, file, _path(thing, name)):
                 os.close(file)
                 continue
-            files[name] = file
-        if len(files) > MOST and all(os.fstat(file).st_nlink for file in files.values()):
+            taken[name] = file
+        if len(taken) > MOST and all(os.fstat(file).st_nlink for file in taken.values()):
             kept = [operations[op] for op in sorted(operations)]
             _write_whole(thing, keep(kept) if keep else kept)
-            for name in files:
+            for name in taken:
                 os.unlink(_path(thing, name))
     except (OSError, StoreError):
         pass  # another process was quicker, or it may not be written here
     finally:
-        for file in files.values():
+        for file in taken.values():
             os.close(file)
 
 
 def _is_closed(file: int) -> bool:
     """Small, and no writer holds it; none can take it up again."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return os.fstat(file).st_size < BIG
+    return files.flock(file, wait=False) and os.fstat(file).st_size < BIG
 
 
 def _take_whole(operations: dict[str, Event], file: int, path: str) -> bool:
@@ -294,21 +315,5 @@ def _take_whole(operations: dict[str, Event], file: int, path: str) -> bool:
 
 
 def _write_whole(thing: str, operations: list[Event]) -> None:
-    folder = folder_of(thing)
-    draft = os.path.join(folder, f".{new_run_id()}.draft")
-    header: Event = {"type": "segment", "format": FORMAT, "time": now()}
-    try:
-        with open(draft, "xb") as file:
-            file.write(b"".join(map(encode, (header, *operations))))
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(draft, _path(thing, new_run_id() + SUFFIX))
-    except OSError:
-        if os.path.exists(draft):
-            os.unlink(draft)
-        raise
-    directory = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    path = _path(thing, new_run_id() + SUFFIX)
+    files.write(path, b"".join(map(dump, (_header(), *operations))), durable=True)

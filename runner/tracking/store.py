@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from runner.errors import InputError, StoreError
 from runner.tracking import events
 from runner.tracking.journal import hint
-from runner.tracking.log import new_run_id, now
+from runner.tracking.log import kept, new_run_id, now
 from runner.tracking.writer import RunWriter
 
 if TYPE_CHECKING:
+    from runner.text.secrets import Secrets
     from runner.tracking.events import Event, Facts
     from runner.tracking.experiments import Experiment
     from runner.tracking.fold import Metric, Run
@@ -36,12 +37,16 @@ class Points(NamedTuple):
 
 
 class Store:
-    def __init__(self, root: str, report: Report | None = None, index: str = "") -> None:
-        """`index`: postgresql://... (default: PROJ_INDEX, else a SQLite file)."""
+    def __init__(
+        self, root: str, report: Report | None = None, index: str = "", secrets: Secrets | None = None
+    ) -> None:
+        """`index`: postgresql://... (default: PROJ_INDEX, else a SQLite file). What is written is without `secrets`."""
         self.root = root
+        self.secrets = secrets
         self.where = index
         self.report = report  # is told when a big index is made
         self._index: Index | None = None
+        self._warned = False
         self._lock = allocate_lock()
 
     def run_directory(self, run_id: str) -> str:
@@ -66,17 +71,20 @@ class Store:
         texts: Mapping[str, str] | None = None,
         tags: Mapping[str, str] | None = None,
         sections: Mapping[str, Facts] | None = None,
+        secrets: Secrets | None = None,
     ) -> RunWriter:
         """A new run, RUNNING: its folder is made and its first events are written in one write.
 
-        `params` typed, `texts` of those whose text is not str(value); `sections` by type (source, ...).
-        The experiment is not looked up.
+        `params` typed, `texts` of those whose text is not str(value); `sections` by type (source, ...);
+        `secrets`: of this run, instead of the store's. The experiment is not looked up.
         """
         from runner.tracking.names import random_name
 
         moment = now()
         run_id = run_id or new_run_id(moment)
-        first = events.start(
+        self._make_directory(run_id)
+        writer = RunWriter(self.root, run_id, secrets or self.secrets, kind)
+        start = events.start(
             run_id,
             experiment_id,
             name=name or random_name(),
@@ -87,13 +95,17 @@ class Store:
             project=project,
             entry_point=entry_point,
             uri=uri,
+            writer=writer.identity(),
         )
-        begun = [
-            first,
+        writer.append(
+            start,
             *(events.section(section, facts) for section, facts in (sections or {}).items()),
             *events.params(params or {}, texts),
             *events.tags(tags or {}),
-        ]
+        )
+        return writer
+
+    def _make_directory(self, run_id: str) -> None:
         try:
             try:
                 os.mkdir(self.run_directory(run_id))
@@ -107,17 +119,14 @@ class Store:
                 f"the store {self.root} cannot be written: {error.strerror or error}",
                 "proj run --store FOLDER  uses another one",
             ) from error
-        writer = RunWriter(self.root, run_id)
-        writer.append(*begun)
-        return writer
 
-    def open_run(self, run_id: str) -> RunWriter:
+    def open_run(self, run_id: str, secrets: Secrets | None = None) -> RunWriter:
         """To write more to a run that is there. StoreError if it is not."""
         if not is_run_id(run_id) or not os.path.exists(
             os.path.join(self.run_directory(run_id), "events.jsonl")
         ):
             raise unknown(run_id)
-        return RunWriter(self.root, run_id)
+        return RunWriter(self.root, run_id, secrets or self.secrets)
 
     def delete_run(self, run_id: str) -> None:
         """Softly: restore_run brings it back; purge is for good."""
@@ -145,27 +154,20 @@ class Store:
     # ---- reading -----------------------------------------------------------------------------------------
 
     def read(self, run_id: str) -> Run:
-        """The run as its log says now. StoreError if there is none."""
-        from runner.tracking.fold import fold
-        from runner.tracking.log import read_all
+        """The run as its record says now. StoreError if there is none, or a newer version of proj wrote it."""
+        from runner.tracking.reading import read_on
 
         if not is_run_id(run_id):
             raise unknown(run_id)
         try:
-            file = os.open(
-                os.path.join(self.run_directory(run_id), "events.jsonl"), os.O_RDONLY | os.O_CLOEXEC
-            )
+            run = read_on(self.run_directory(run_id)).called(run_id).run
         except FileNotFoundError:
             raise unknown(run_id) from None
         except OSError as error:
             raise StoreError(f"the run {run_id} cannot be read: {error.strerror or error}") from error
-        try:
-            run = fold(event for piece, _ in read_all(file) for event in piece)
-        finally:
-            os.close(file)
         if run is None:
             raise unknown(run_id)
-        return run._replace(run_id=run_id)  # a copied folder is a run of its own
+        return run
 
     @property
     def index(self) -> Index:
@@ -211,6 +213,12 @@ class Store:
         query = Query(search.parse_filter(filter), search.parse_order(order_by), experiment_ids, view)
         start = position(page_token)
         runs, after = self.index.page(query, limit, start)
+        if self.report is not None and not self._warned and (newer := self.index.newer()):
+            self._warned = True
+            self.report.warn(
+                f"{newer} runs or experiments are not shown: a newer version of proj wrote them"
+                " (pip install --upgrade proj-runner)"
+            )
         return Page(runs, "" if after is None else "{}:{}".format(*after))
 
     def resolve(self, ref: str, project: str = "") -> str:
@@ -254,7 +262,7 @@ class Store:
         """None when there is none; deleted ones are found too."""
         from runner.tracking import experiments
 
-        return experiments.by_name(self.root, name)
+        return experiments.by_name(self.root, kept(name, self.secrets))
 
     def create_experiment(
         self, name: str, artifact_location: str = "", tags: Mapping[str, str] | None = None
@@ -262,7 +270,7 @@ class Store:
         """Its id. StoreError when the name is taken."""
         from runner.tracking import experiments
 
-        return experiments.create(self.root, name, artifact_location, tags)
+        return experiments.create(self.root, name, artifact_location, tags, self.secrets)
 
     def ensure_experiment(self, name: str) -> str:
         """The id of the experiment of that name, made if it is not there: safe when many do it at once."""
@@ -285,7 +293,7 @@ class Store:
     def rename_experiment(self, experiment_id: str, name: str) -> None:
         from runner.tracking import experiments
 
-        experiments.rename(self.root, experiment_id, name)
+        experiments.rename(self.root, experiment_id, name, self.secrets)
 
     def tag_experiment(self, experiment_id: str, key: str, value: str | None) -> None:
         """None removes the tag."""
@@ -301,7 +309,7 @@ class Store:
     def _append_experiment(self, experiment_id: str, event: Event) -> None:
         from runner.tracking import experiments
 
-        experiments.append(self.root, experiment_id, event)
+        experiments.append(self.root, experiment_id, event, secrets=self.secrets)
 
 
 def param_events(params: Mapping[str, Json], texts: Mapping[str, str]) -> list[dict[str, Json]]:

@@ -54,7 +54,7 @@ def test_runs_are_found(program: Program, words: tuple[str, ...], expected: list
         (("--experiment", "nowhere"), "Default"),
         (("--columns", "nmae"), "did you mean name?"),
         (("--columns", "metrics."), "metrics.X"),
-        (("--since", "soon"), "30m, 2h"),
+        (("--since", "soon"), "30m, 1h30m, 2d or 2w"),
         (("--since", "2026-13-01"), "not a date"),
         (("--order-by", "metrics.rmse SIDEWAYS"), "^"),
         (("--json", "--csv"), "exclude"),

@@ -139,6 +139,15 @@ def test_complaint_4886_hashes_in_requirements_are_verified(tmp_path: object, in
         prepare(wrong, "requirements.txt")
 
 
+@pytest.mark.parametrize("name", ["Dotted.Name", "dotted_name", "dotted..name"])
+def test_hashes_are_verified_however_the_package_is_spelt(tmp_path: object, index: str, name: str) -> None:
+    """An index calls it dotted-name (PEP 503); its author's own hash is the one that counts."""
+    make_wheel(index, "dotted_name", "1.0")
+    pinned = f"{name}==1.0 --hash=sha256:{'0' * 64}\n"
+    with pytest.raises(EnvironmentFailure):
+        prepare(make_tree(f"{tmp_path}/p", {"requirements.txt": pinned}), "requirements.txt")
+
+
 def test_a_package_that_does_not_exist(tmp_path: object) -> None:
     project = project_with(f"{tmp_path}/p", "no-such-package-here")
     with pytest.raises(EnvironmentFailure) as caught:

@@ -86,6 +86,7 @@ def test_random_histories_merged_in_any_order_give_one_state(
 
 def test_more_than_eight_are_compacted_and_may_come_back(tmp_path: object) -> None:
     thing, old = os.path.join(str(tmp_path), "thing"), os.path.join(str(tmp_path), "old")
+    os.mkdir(thing)
     for number in range(8):
         entity.append(thing, events.tag("n", str(number)))
     assert len(segments.names(thing)) == 8
@@ -135,6 +136,7 @@ def test_a_segment_that_rests_is_not_gone_on_with(tmp_path: object, monkeypatch:
 
 def test_killed_at_any_byte(tmp_path: object) -> None:
     whole = os.path.join(str(tmp_path), "whole")
+    os.mkdir(whole)
     entity.append(whole, events.tag("a", "1"), events.tag("größe", "2"), events.untag("a"))
     (name,) = segments.names(whole)
     with open(os.path.join(segments.folder_of(whole), name), "rb") as file:
@@ -179,7 +181,7 @@ def test_compaction_that_was_killed_loses_nothing(
 
     with monkeypatch.context() as patch:
         if moment == "draft":
-            patch.setattr(os, "rename", killed)
+            patch.setattr(os, "replace", killed)
         else:
             patch.setattr(os, "unlink", killed if moment == "renamed" else half)
         with pytest.raises(KeyboardInterrupt):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -11,7 +10,7 @@ from runner.environments.conda.spec import Wanted
 from runner.environments.python.wanted import text_of
 from runner.errors import InputError
 
-__all__ = ["Settings", "addresses", "files", "redact", "settings"]
+__all__ = ["Settings", "addresses", "files", "settings"]
 
 ALIAS = "https://conda.anaconda.org"
 DEFAULTS = ("https://repo.anaconda.com/pkgs/main", "https://repo.anaconda.com/pkgs/r")
@@ -70,14 +69,6 @@ def addresses(wanted: Wanted, settings: Settings) -> list[str]:
     named = [spec.split("::")[0] for spec in wanted.specs if "::" in spec]
     stated = [*wanted.channels, *(each for each in named if each not in wanted.channels)]
     return settings.of(stated, wanted.nodefaults, wanted.base)
-
-
-def redact(text: str) -> str:
-    """Takes user:password@ and /t/TOKEN out of the URLs in a text."""
-    if "://" not in text:
-        return text
-    text = re.sub(r"(?<=://)[^/@\s'\"]+(?::[^/@\s'\"]*)?@", "", text)
-    return re.sub(r"(://[^/\s]+)/t/[^/\s]+", r"\1", text)
 
 
 def files() -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from runner.environments.base import Specified
+from runner.text.credentials import redact
 from runner.values import Activation, EnvironmentSpec, Json, Report
 
 __all__ = ["LOCK_NAME", "activate", "build", "lock", "problem", "remove", "specify"]
@@ -29,7 +30,7 @@ def specify(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], r
     if asked := options.get("python"):
         specs = [each for each in specs if not _is_python(each)] + [f"python={str(asked).lstrip('=')}"]
     content: Json = {
-        "channels": [conda_channels.redact(each) for each in conda_channels.addresses(wanted, settings)],
+        "channels": [redact(each) for each in conda_channels.addresses(wanted, settings)],
         "priority": settings.priority,
         "specs": list[Json](specs),
         "pip": [pip.content, limits.content, indexes.settings().identity] if wanted.pip else None,

@@ -14,8 +14,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from runner.environments.conda.channels import redact
 from runner.errors import EnvironmentFailure
+from runner.text.credentials import redact
 
 __all__ = ["Locked", "Package", "parse", "write"]
 

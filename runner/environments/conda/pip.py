@@ -12,6 +12,7 @@ from runner import paths
 from runner.environments.conda.lock import Package
 from runner.environments.python import indexes, uv
 from runner.errors import EnvironmentFailure
+from runner.text.names import canonical
 from runner.values import Report
 
 __all__ = ["fill", "resolve"]
@@ -68,7 +69,7 @@ def _provided(packages: Sequence[Package]) -> dict[str, str]:
         if name not in NOT_PYTHON and (
             package.subdir == "noarch" or re.search(r"py\d", build) or name in NAMES
         ):
-            found[_plain(NAMES.get(name, name))] = version
+            found[canonical(NAMES.get(name, name))] = version
     return found
 
 
@@ -100,11 +101,7 @@ def _entries(lock: str) -> list[str]:
 
 def _is_provided(entry: str, provided: Mapping[str, str]) -> bool:
     match = re.match(r"([A-Za-z0-9._-]+)==([^\s;\\]+)", entry)
-    return bool(match) and provided.get(_plain(match[1])) == match[2]  # type: ignore[index]
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+    return bool(match) and provided.get(canonical(match[1])) == match[2]  # type: ignore[index]
 
 
 def fill(plan: Mapping[str, Any], lines: Sequence[str], prefix: str, handle: int, report: Report) -> None:

@@ -7,9 +7,9 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from runner.environments.conda.channels import redact
 from runner.errors import EnvironmentFailure
 from runner.host import process
+from runner.text.credentials import redact
 
 __all__ = ["activation", "complete", "installed", "python_version"]
 

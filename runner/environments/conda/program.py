@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runner import paths
-from runner.environments.conda.channels import redact
 from runner.environments.conda.lock import Package
 from runner.errors import EnvironmentFailure
 from runner.host import process
+from runner.text.credentials import redact
 from runner.values import Report
 
 __all__ = ["channels", "find", "install", "solve"]

@@ -9,6 +9,7 @@ from typing import Any
 
 from runner.environments.python.wanted import Wanted, parse_toml, python_version, text_of
 from runner.errors import InputError
+from runner.text.names import canonical
 
 __all__ = ["export"]
 
@@ -53,7 +54,7 @@ def _pipenv_line(name: str, item: Mapping[str, Any]) -> str:
 
 def _poetry(path: str, options: Mapping[str, Any]) -> tuple[str, list[str]]:
     lock = parse_toml(text_of(path), "poetry.lock")
-    packages = {str(each["name"]).lower(): each for each in lock.get("package", ())}
+    packages = {canonical(str(each["name"])): each for each in lock.get("package", ())}
     wanted = _poetry_names(path, packages, options)
     lines = [_poetry_line(each, lock) for name, each in packages.items() if name in wanted]
     return str(lock.get("metadata", {}).get("python-versions", "")), lines
@@ -67,7 +68,7 @@ def _poetry_names(path: str, packages: Mapping[str, Any], options: Mapping[str, 
     roots = list(_poetry_roots(os.path.join(os.path.dirname(path), "pyproject.toml"), groups))
     seen: set[str] = set()
     while roots:
-        name = roots.pop().lower().replace("_", "-")
+        name = canonical(roots.pop())
         if name in packages and name not in seen:
             seen.add(name)
             roots += packages[name].get("dependencies", {})

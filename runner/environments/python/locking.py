@@ -11,6 +11,8 @@ from runner.environments.python import indexes, uv
 from runner.environments.python.copies import Copies
 from runner.environments.python.wanted import text_of
 from runner.errors import EnvironmentFailure
+from runner.text.credentials import redact
+from runner.text.names import canonical
 from runner.values import Report, Step
 
 __all__ = ["entries", "resolve"]
@@ -56,7 +58,7 @@ def entries(lock: str) -> list[str]:
 
 
 def _name(entry: str) -> str:
-    return entry.split("==")[0].split(" @")[0].split("[")[0].strip().lower().replace("_", "-")
+    return canonical(entry.split("==")[0].split(" @")[0].split("[")[0].strip())
 
 
 def _compile(
@@ -124,7 +126,7 @@ def _with_own_hashes(lock: str, lines: Sequence[str]) -> str:
 def _kept(out: str) -> list[str]:
     """Options that uv repeats may hold credentials; where packages come from is the machine's affair."""
     return [
-        indexes.redact(line)
+        redact(line)
         for line in out.splitlines()
         if not line.startswith(("--index", "--extra-index", "--find-links", "-i "))
     ]

@@ -6,6 +6,8 @@ import json
 import re
 from typing import NamedTuple
 
+from runner.text.names import canonical
+
 __all__ = ["Change", "changes", "difference", "packages"]
 
 
@@ -34,7 +36,7 @@ def packages(lock: str) -> dict[str, str]:
             continue
         line = line.partition(" ;")[0].partition(" --hash")[0].strip()
         if pinned := re.match(r"([A-Za-z0-9._-]+)(?:\[[^]]*\])?\s*(?:===?|@)\s*(.+)$", line):
-            found[_plain(pinned[1])] = pinned[2].strip()
+            found[canonical(pinned[1])] = pinned[2].strip()
         else:
             found[line] = "local"
     return found
@@ -68,10 +70,6 @@ def _from_pylock(text: str) -> dict[str, str]:
         elif (match := re.match(r'version = "([^"]+)"', line)) and name:
             found[name] = match[1]
     return found
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def changes(old: str, new: str) -> list[Change]:

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from runner import paths
-from runner.environments.python.indexes import redact
 from runner.errors import EnvironmentFailure
 from runner.host import process
+from runner.text.credentials import redact
 from runner.values import Step
 
 __all__ = ["Failed", "attempt", "call", "executable", "explain"]

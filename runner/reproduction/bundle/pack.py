@@ -16,11 +16,12 @@ from runner.reproduction.bundle.archive import LINK, PROGRAM, Member
 from runner.reproduction.bundle.supplies import LOCKS, folder_of
 from runner.running.recorded import CannotRunError, Recorded, load
 from runner.snapshots import snapshot
+from runner.text.units import size
 from runner.tracking.log import encode, read
 from runner.tracking.store import Store
 from runner.values import Activation, EnvironmentSpec, Report
 
-__all__ = ["Bundle", "make", "readable"]
+__all__ = ["Bundle", "make"]
 
 LATER = ("verification",)  # events that say nothing about the run itself
 RECORD = ("output.log", "output.times")
@@ -117,7 +118,7 @@ def _inputs(recorded: Recorded, code: str, limit: int) -> tuple[dict[str, Member
         if digest_of(source)[0] != digest:
             lacking.append(f"the input {name} is not there any more, or not what it was")
         elif digest_of(source)[1] > limit:
-            lacking.append(f"the input {name} is larger than {readable(limit)}")
+            lacking.append(f"the input {name} is larger than {size(limit)}")
         else:
             place = f"inputs/{digest.replace(':', '-')}"
             members |= _tree(source, place) if os.path.isdir(source) else {place: Member(path=source)}
@@ -181,11 +182,3 @@ def _prepared(recorded: Recorded, kind: str, project: str, report: Report) -> Ac
         return environments.prepare(spec, project, options, report).activation
     except ProjError as error:
         raise CannotRunError("environment", error.message, error.hint) from None
-
-
-def readable(size: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000 or unit == "GB":
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    raise AssertionError

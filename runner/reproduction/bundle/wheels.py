@@ -7,11 +7,12 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from runner.environments.python import indexes
 from runner.environments.python.packages import packages
 from runner.errors import EnvironmentFailure
 from runner.host import process
 from runner.host.hashing import digest
+from runner.text.credentials import redact
+from runner.text.names import canonical
 from runner.values import Report
 
 __all__ = ["Wheels", "collect"]
@@ -55,7 +56,7 @@ def _fetch(requirements: list[str], pip: Sequence[str], folder: str) -> None:
     done = process.run([*argv, "--dest", folder, *requirements], variables=_variables())
     if done.code:
         raise EnvironmentFailure(
-            f"the packages cannot be fetched: {indexes.redact(_reason(done.err))}",
+            f"the packages cannot be fetched: {redact(_reason(done.err))}",
             "a bundle needs the index once; without it: --no-packages",
         )
 
@@ -66,9 +67,7 @@ def _build(requirements: list[str], pip: Sequence[str], directory: str, folder: 
     done = process.run([*argv, "--wheel-dir", folder, *requirements], cwd=directory, variables=variables)
     if done.code:
         what = os.path.basename(requirements[0])
-        raise EnvironmentFailure(
-            f"{what} has no wheel, and none can be built: {indexes.redact(_reason(done.err))}"
-        )
+        raise EnvironmentFailure(f"{what} has no wheel, and none can be built: {redact(_reason(done.err))}")
 
 
 def _variables() -> dict[str, str | None]:
@@ -97,7 +96,7 @@ def _check(lock: str, folder: str) -> None:
 
 def _requirement(path: str) -> str:
     name, version = os.path.basename(path).split("-")[:2]
-    return f"{name.replace('_', '-')}=={version} --hash={digest(path).digest}"
+    return f"{canonical(name)}=={version} --hash={digest(path).digest}"
 
 
 def _reason(text: str) -> str:

@@ -6,13 +6,13 @@ import os
 from typing import NamedTuple
 
 from runner.errors import SourceError
-from runner.host import process
+from runner.host import files, process
 from runner.sources import folders
-from runner.sources.credentials import split
 from runner.sources.git import mirror, repository, spare
 from runner.sources.git.location import resolve_relative
 from runner.sources.git.messages import is_damage, last_line
 from runner.sources.git.mirror import QUIET, Mirror
+from runner.text.credentials import split
 from runner.values import Report
 
 __all__ = ["Place", "check_out"]
@@ -61,7 +61,7 @@ def _reuse(source: Mirror, commit: str, place: Place) -> process.Completed | Non
         if not done.code:
             done = _git(source, place, "clean", "-ffdxq")
     if done is None or done.code:
-        folders.remove_tree(place.path)
+        files.remove_tree(place.path)
     return done
 
 

@@ -13,27 +13,24 @@ import os
 import time
 from binascii import crc32
 from collections.abc import Iterator, Mapping
-from itertools import chain
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from runner.errors import StoreError
-from runner.tracking import experiments, journal
-from runner.tracking.events import Event
-from runner.tracking.fold import fold
+from runner.host import files
+from runner.tracking import experiments, journal, segments
 from runner.tracking.index import rows
 from runner.tracking.index.dialect import Busy, Database, transaction
 from runner.tracking.index.schema import BY_VALUE
-from runner.tracking.log import read_all
+from runner.tracking.reading import is_current, read_on
+from runner.tracking.segments import NewerFormatError
 from runner.values import Report, Silent
 
-__all__ = ["PATIENCE", "Work", "look", "refresh"]
+__all__ = ["NEWER", "PATIENCE", "Work", "look", "refresh"]
 
 WATCH = 1200.0  # s after the last write to a log; twice writer.HINT_EVERY
-RACY = (
-    2_000_000_000  # ns; a folder that changed so recently may change again within the same tick of its clock
-)
 PATIENCE = 5.0  # s that other processes are waited for; then what is there is used as it is
 BUILDING = 120.0  # s; while another process makes the index for the first time
+NEWER = -1  # as the byte of a problem: what a newer version of proj wrote is not shown
 BATCH = 2000  # runs in one transaction
 BULK = 5000
 
@@ -88,14 +85,12 @@ def look(connection: Database, root: str, everything: bool = False) -> Work | No
 def _stamp(folder: str) -> str:
     """Equal as long as nothing was added or removed; "" when that cannot be told."""
     try:
-        status = os.stat(folder)
+        found = files.Stamp.of(os.stat(folder))
     except FileNotFoundError:
         return "none"
     except OSError:
         return ""
-    if abs(time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns)) < RACY:
-        return ""
-    return f"{status.st_mtime_ns}:{status.st_ctime_ns}:{status.st_ino}"
+    return ":".join(map(str, found)) if files.settled(found, files.now()) else ""
 
 
 def _listing(folder: str) -> list[str]:
@@ -112,26 +107,31 @@ def _written(connection: Database, root: str) -> Iterator[str]:
     Of runs that only clients write to many may say RUNNING for ever: the journal names those that are written to.
     """
     query = (
-        "SELECT run_id, inode, position, 9e9 FROM runs WHERE status IN ('RUNNING', 'SCHEDULED') AND host > '' "
-        "UNION ALL SELECT w.run_id, r.inode, r.position, w.until FROM watched w "
+        "SELECT run_id, inode, position, segments, 9e9 FROM runs "
+        "WHERE status IN ('RUNNING', 'SCHEDULED') AND host > '' "
+        "UNION ALL SELECT w.run_id, r.inode, r.position, r.segments, w.until FROM watched w "
         "LEFT JOIN runs r ON r.run_id = w.run_id"
     )
     moment = time.time()
-    for run_id, inode, position, until in connection.recall(lambda: connection.execute(query).fetchall()):
+    for run_id, inode, position, kept, until in connection.recall(
+        lambda: connection.execute(query).fetchall()
+    ):
         if until <= moment:
             continue
+        directory = _directory(root, run_id)
         try:
-            status = os.stat(_path(root, run_id))
+            status = os.stat(f"{directory}/events.jsonl")
         except OSError:
             if inode is not None:
                 yield run_id
             continue
-        if (status.st_ino, status.st_size) != (inode, position) and (inode is not None or status.st_size):
+        grown = (status.st_ino, status.st_size) != (inode, position) and (inode is not None or status.st_size)
+        if grown or (kept and segments.changed(directory, rows.read_segments(kept)[1])):
             yield run_id
 
 
-def _path(root: str, run_id: str) -> str:
-    return f"{root}/runs/{run_id}/events.jsonl"
+def _directory(root: str, run_id: str) -> str:
+    return f"{root}/runs/{run_id}"
 
 
 def refresh(connection: Database, root: str, report: Report | None, everything: bool = False) -> None:
@@ -197,23 +197,42 @@ def _remember(connection: Database, meta: Mapping[str, str]) -> None:
 
 
 def _update(connection: Database, root: str, run_id: str) -> None:
-    row = connection.execute(
-        "SELECT run, inode, position, tail FROM runs WHERE run_id = ?", (run_id,)
-    ).fetchone()
+    number, old = rows.find(connection, run_id)
+    directory = _directory(root, run_id)
+    skipped: list[tuple[int, str]] = []
     try:
-        file = os.open(_path(root, run_id), os.O_RDONLY | os.O_CLOEXEC)
+        if number is not None and is_current(directory, old):
+            return
+        old = old if number is None else rows.load(connection, number, old)
+        new = read_on(directory, old, lambda *found: skipped.append(found))
     except (FileNotFoundError, NotADirectoryError):
-        _forget(connection, run_id, row)
-        if os.path.isdir(f"{root}/runs/{run_id}"):  # its log is still to come
+        _forget(connection, run_id, number)
+        if os.path.isdir(directory):  # its log is still to come
             _watch(connection, run_id, time.time())
         return
-    except OSError as error:
-        _problem(connection, run_id, 0, f"its log cannot be read: {error.strerror}")
+    except NewerFormatError as error:
+        _forget(connection, run_id, number)
+        _problem(connection, run_id, NEWER, error.message)
         return
-    try:
-        _read(connection, run_id, row, file)
-    finally:
-        os.close(file)
+    except (OSError, StoreError) as error:
+        reason = (
+            error.message if isinstance(error, StoreError) else f"its log cannot be read: {error.strerror}"
+        )
+        _problem(connection, run_id, 0, reason)
+        return
+    if new.start == 0:
+        connection.execute("DELETE FROM problems WHERE run_id = ?", (run_id,))
+    for place, reason in skipped:
+        _problem(connection, run_id, place, reason)
+    since = max(new.modified, _time_of(new.last))
+    if time.time() - since < WATCH:
+        _watch(connection, run_id, since)
+    rows.save(connection, number, old, new.called(run_id))
+
+
+def _time_of(operation: str) -> float:
+    """s since the epoch."""
+    return int(operation[:12], 16) / 1000 if operation else 0.0
 
 
 def _watch(connection: Database, run_id: str, since: float) -> None:
@@ -223,49 +242,11 @@ def _watch(connection: Database, run_id: str, since: float) -> None:
     )
 
 
-def _forget(connection: Database, run_id: str, row: Any) -> None:
-    if row is not None:
-        rows.delete(connection, row[0])
-        connection.execute("DELETE FROM problems WHERE run_id = ?", (run_id,))
+def _forget(connection: Database, run_id: str, number: int | None) -> None:
+    if number is not None:
+        rows.delete(connection, number)
+    connection.execute("DELETE FROM problems WHERE run_id = ?", (run_id,))
     connection.execute("DELETE FROM watched WHERE run_id = ?", (run_id,))
-
-
-def _read(connection: Database, run_id: str, row: Any, file: int) -> None:
-    status = os.fstat(file)
-    number, old, start = None, None, 0
-    if row is not None:
-        number, inode, position, tail = row
-        if (inode, position) == (status.st_ino, status.st_size):
-            return
-        old = rows.load(connection, number)
-        if status.st_size >= position and journal.tail(file, position) == tail:
-            start = position
-    if start == 0:
-        connection.execute("DELETE FROM problems WHERE run_id = ?", (run_id,))
-    position = start
-
-    def lists() -> Iterator[list[Event]]:
-        nonlocal position
-        for events, position in read_all(file, start, corrupt):  # noqa: B007
-            yield events
-
-    def corrupt(place: int, line: bytes) -> None:
-        _problem(
-            connection, run_id, place, f"a line that is not an event: {line[:80].decode(errors='replace')}"
-        )
-
-    def odd(event: Event) -> None:
-        _problem(connection, run_id, position, f"an event that lacks what it needs: {str(event)[:200]}")
-
-    new = fold(chain.from_iterable(lists()), old if start else None, odd)
-    if time.time() - status.st_mtime < WATCH:
-        _watch(connection, run_id, status.st_mtime)
-    if new is None:  # nothing yet, or not a log
-        if row is not None:
-            rows.delete(connection, row[0])
-        return
-    new = new._replace(run_id=run_id)  # a copied folder is a run of its own
-    rows.save(connection, number, old, new, (status.st_ino, position, journal.tail(file, position)))
 
 
 def _problem(connection: Database, run_id: str, position: int, message: str) -> None:
@@ -275,9 +256,13 @@ def _problem(connection: Database, run_id: str, position: int, message: str) -> 
 
 
 def _update_experiment(connection: Database, root: str, experiment_id: str) -> None:
+    connection.execute("DELETE FROM problems WHERE run_id = ?", (f"e:{experiment_id}",))
     try:
-        found = experiments.get(root, experiment_id)
-    except StoreError:
+        found = experiments.find(root, experiment_id)
+    except NewerFormatError as error:  # perhaps it is deleted: its runs are not shown
+        found = experiments.Experiment(experiment_id, "", lifecycle="unknown")
+        _problem(connection, f"e:{experiment_id}", NEWER, error.message)
+    if found is None:
         connection.execute("DELETE FROM experiments WHERE experiment_id = ?", (experiment_id,))
         return
     connection.execute(

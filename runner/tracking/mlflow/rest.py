@@ -12,6 +12,7 @@ from typing import BinaryIO
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from runner.errors import InputError, ProjError
+from runner.text.credentials import without
 from runner.tracking.events import Facts
 
 __all__ = ["Refused", "Rest", "Unreachable", "without_credentials"]
@@ -34,9 +35,8 @@ class Refused(ProjError):
 
 
 def without_credentials(uri: str) -> str:
-    parts = urlsplit(uri)
-    host = parts.netloc.rpartition("@")[2]
-    return parts._replace(netloc=host, query="", fragment="").geturl().rstrip("/")
+    """The address by which a server is known: also without query and fragment."""
+    return without(uri).partition("?")[0].partition("#")[0].rstrip("/")
 
 
 class Rest:
