@@ -28,6 +28,7 @@ __all__ = [
     "changed",
     "check_format",
     "compact",
+    "dump_all",
     "folder_of",
     "names",
     "read",
@@ -159,6 +160,11 @@ def _add(found: dict[str, Event], op: str, event: Event) -> None:
 
 
 # ---- writing -----------------------------------------------------------------------------------------------
+
+
+def dump_all(operations: Iterable[Event]) -> bytes:
+    """A segment with these operations."""
+    return b"".join(map(dump, (_header(), *operations)))
 
 
 def _header() -> Event:
@@ -315,5 +321,4 @@ def _take_whole(operations: dict[str, Event], file: int, path: str) -> bool:
 
 
 def _write_whole(thing: str, operations: list[Event]) -> None:
-    path = _path(thing, new_run_id() + SUFFIX)
-    files.write(path, b"".join(map(dump, (_header(), *operations))), durable=True)
+    files.write(_path(thing, new_run_id() + SUFFIX), dump_all(operations), durable=True)

@@ -14,6 +14,7 @@ import pytest
 
 from runner.errors import StoreError
 from runner.host import files
+from runner.tracking import journal
 from runner.tracking.index import catchup, location, schema
 from runner.tracking.index.dialect import Database
 from runner.tracking.log import encode
@@ -259,7 +260,7 @@ def test_a_killed_bulk_load_is_finished_by_the_next(
 def test_the_journal_names_what_changed(root: str) -> None:
     (run,) = fill(root, "a")
     experiment = Store(root).create_experiment("mine")
-    with open(os.path.join(root, "journal"), encoding="ascii") as file:
+    with open(journal.path(root), encoding="ascii") as file:
         lines = file.read().split()
     assert set(lines) == {run, f"e:{experiment}"}
 

@@ -1,9 +1,9 @@
 """Brings the index up to the logs, without looking at every log of a large store.
 
-What may have changed: runs and experiments that the journal names, folders that are new, supervised runs that
-were RUNNING, and logs written to in the last minutes (a writer repeats its hint in the journal only every ten
-minutes). When the journal is not the one that was read before (a store was copied or merged), every log is
-looked at.
+What may have changed: runs and experiments that the journals name, folders that are new, supervised runs that were
+RUNNING, and runs written to in the last minutes (a writer repeats its hint in the journal only every ten minutes).
+When a journal is gone, or the folder of runs was touched by something else, every run is looked at. Segments that came
+to a single run without the journal that tells of them are found in time.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ __all__ = ["NEWER", "PATIENCE", "Work", "look", "refresh"]
 WATCH = 1200.0  # s after the last write to a log; twice writer.HINT_EVERY
 PATIENCE = 5.0  # s that other processes are waited for; then what is there is used as it is
 BUILDING = 120.0  # s; while another process makes the index for the first time
+SWEEP = 250  # runs that are looked at one by one
+SWEEP_EVERY = 10.0  # s; by one connection
+SWEEP_TIME = 0.001  # s; on a slow file system fewer are
 NEWER = -1  # as the byte of a problem: what a newer version of proj wrote is not shown
 BATCH = 2000  # runs in one transaction
 BULK = 5000
@@ -44,14 +47,12 @@ class Work(NamedTuple):
 def look(connection: Database, root: str, everything: bool = False) -> Work | None:
     """What there is to do; None when the index is current. Reads only."""
     known = dict(connection.execute("SELECT key, value FROM meta"))
-    remembered = journal.Journal(*json.loads(known.get("journal", '[0, 0, ""]')))
-    current, names = journal.read(root, remembered)
-    full = everything or current is None
-    if current is None:
-        current = journal.read(root, journal.Journal())[0] or journal.Journal()
-    runs = [name for name in names if not name.startswith("e:")]
-    groups = [name[2:] for name in names if name.startswith("e:")]
-    meta = {"journal": json.dumps(current)}
+    remembered = json.loads(known.get("journals", "{}"))
+    news = journal.read(root, {name: journal.Journal(*read) for name, read in remembered.items()})
+    full = everything or news.lost
+    runs = [name for name in news.names if not name.startswith("e:")]
+    groups = [name[2:] for name in news.names if name.startswith("e:")]
+    meta = {"journals": json.dumps(news.journals)}
 
     meta["runs"] = stamp = _stamp(os.path.join(root, "runs"))
     if full or not stamp or stamp != known.get("runs"):
@@ -69,6 +70,7 @@ def look(connection: Database, root: str, everything: bool = False) -> Work | No
         runs.extend(sorted(changed))
     if not full:
         runs.extend(_written(connection, root))
+        runs.extend(_swept(connection, root))
     meta["experiments"] = stamp = _stamp(os.path.join(root, "experiments"))
     if full or not stamp or stamp != known.get("experiments"):
         there = set(experiments.ids(root))
@@ -128,6 +130,26 @@ def _written(connection: Database, root: str) -> Iterator[str]:
         grown = (status.st_ino, status.st_size) != (inode, position) and (inode is not None or status.st_size)
         if grown or (kept and segments.changed(directory, rows.read_segments(kept)[1])):
             yield run_id
+
+
+def _swept(connection: Database, root: str) -> Iterator[str]:
+    """Runs with segments that nobody told of, as rsync of a single run brings them: looked for among some of all runs,
+    others each time, so that no listing is slow, and each is found in the end."""
+    moment = time.monotonic()
+    if moment - connection.swept < SWEEP_EVERY:
+        return
+    connection.swept = moment
+    (last,) = connection.execute("SELECT coalesce(max(run), 0) FROM runs").fetchone()
+    first = int.from_bytes(os.urandom(8), "big") % (last + 1)
+    query = "SELECT run_id, segments FROM runs WHERE run >= ? ORDER BY run LIMIT ?"
+    found = connection.execute(query, (first, SWEEP)).fetchall()
+    if len(found) < SWEEP:
+        found += connection.execute(query, (0, SWEEP - len(found))).fetchall()
+    for run_id, kept in found:
+        if segments.changed(_directory(root, run_id), rows.read_segments(kept)[1]):
+            yield run_id
+        if time.monotonic() - moment > SWEEP_TIME:
+            return
 
 
 def _directory(root: str, run_id: str) -> str:

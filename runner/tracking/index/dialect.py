@@ -31,6 +31,10 @@ class Dialect(NamedTuple):
 class Database(Protocol):
     """A connection: marks of parameters are ?, each statement is a transaction of its own unless one was begun."""
 
+    swept: (
+        float  # when runs were last looked at for segments that the journal does not tell of (time.monotonic)
+    )
+
     @property
     def dialect(self) -> Dialect: ...
 

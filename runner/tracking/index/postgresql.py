@@ -38,6 +38,7 @@ class Link:
     """A connection as dialect.Database describes it."""
 
     dialect = POSTGRESQL
+    swept = float("-inf")
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection

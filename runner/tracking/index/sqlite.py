@@ -21,6 +21,7 @@ CHECK = "proj doctor  checks the store"
 
 class Link(sqlite3.Connection):
     dialect = SQLITE
+    swept = float("-inf")
     answered: tuple[object, Any] | None = None
 
     def recall(self, question: Callable[[], T]) -> T:
