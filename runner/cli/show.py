@@ -12,7 +12,7 @@ __all__ = ["COMMAND"]
 def command(ref: str, location: str, as_json: bool) -> int:
     """Show everything about a run, with a small plot of each metric. Without RUN, the last one."""
     from runner.running.reconcile import close_lost, concluded
-    from runner.tracking.curves import curves
+    from runner.tracking.metrics import curves
 
     with reference.open_store(location) as store:
         run = concluded(reference.find(store, ref))

@@ -11,7 +11,7 @@ from runner.data.inputs import expand, relative
 from runner.errors import ProjError
 from runner.host import hashing
 from runner.host.files import Stamp, stamp
-from runner.tracking import artifacts
+from runner.tracking import artifacts, events
 
 if TYPE_CHECKING:
     from runner.tracking.writer import RunWriter
@@ -81,6 +81,5 @@ def _keep(writer: RunWriter, name: str, path: str, kept: list[str]) -> list[str]
     contents = look(path, os.path.basename(name) if os.path.isabs(name) else name, kept)
     if contents.files or contents.links or not contents.problems:
         digest, size = hashing.digest(path)
-        links = {"links": contents.links} if contents.links else {}
-        writer.append({"type": "output", "path": name, "digest": digest, "size": size, **links})
+        writer.append(events.output(name, digest, size, contents.links))
     return [*contents.problems, *artifacts.keep(writer, contents.files, contents.links)]

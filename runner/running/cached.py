@@ -207,7 +207,7 @@ def _not_kept(old: Recorded) -> str:
     run = old.run
     if not (run.outputs or run.artifacts or run.metrics):
         return "it declares no outputs and logged nothing"
-    if "://" in artifacts.where(Store(old.store), run.run_id):
+    if "://" in artifacts.location(Store(old.store), run.run_id):
         return ""  # checked when they are fetched
     for name, facts in run.artifacts.items():
         path = os.path.join(old.artifacts, *name.split("/"))
