@@ -35,7 +35,12 @@ ROOMS = (
 INNER = {
     "sources": (("base", "credentials", "folders"), ("git",), ("",)),
     "environments": (("base", "cache", "building", "keys"), ("python",), ("conda", "docker"), ("",)),
-    "tracking": (("log", "journal", "fold", "writer", "experiments"), ("index",), ("",), ("mlflow",)),
+    "tracking": (
+        ("events", "log", "journal", "segments", "entity", "fold", "reading", "writer", "experiments"),
+        ("index",),
+        ("",),
+        ("mlflow",),
+    ),
     "reproduction": (("verdict",), ("bundle",), ("",)),
 }
 

@@ -18,7 +18,7 @@ def ls(ref: str, path: str, location: str, as_json: bool) -> int:
     with reference.open_store(location) as store:
         run = reference.find(store, ref)
         found = sorted(artifacts.listing(store, run.run_id, path, recursive=True))
-        place = artifacts.where(store, run.run_id)
+        place = artifacts.location(store, run.run_id)
     digests = {path: str(facts.get("digest", "")) for path, facts in run.artifacts.items()}
     files = [{"path": each.path, "size": each.size, "digest": digests.get(each.path, "")} for each in found]
     size = units.size if output.is_terminal() else str

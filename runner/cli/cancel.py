@@ -12,8 +12,6 @@ from runner.errors import InputError, ProjError
 from runner.host import files
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from runner.tracking.fold import Run
     from runner.tracking.store import Store
 
@@ -59,6 +57,7 @@ def check(run: Run) -> None:
 def ask(store: Store, run: Run) -> None:
     """Leaves a note in the record, which its supervisor looks for wherever it is; on this host it is woken up."""
     from runner.backends.base import CANCEL
+    from runner.running.reconcile import wake
     from runner.tracking.store import user_name
 
     path = os.path.join(store.run_directory(run.run_id), CANCEL)
@@ -66,24 +65,7 @@ def ask(store: Store, run: Run) -> None:
         files.write(path, f"{user_name()}@{os.uname().nodename}")
     except OSError as error:
         raise ProjError(f"the run {run.name} cannot be told to end: {error.strerror}") from None
-    supervisor = run.sections.get("supervisor", {})
-    if lives_here(supervisor):
-        import signal
-
-        try:
-            os.kill(int(supervisor["pid"]), signal.SIGTERM)
-        except OSError:
-            pass  # somebody else's: it finds the note within a second
-
-
-def lives_here(supervisor: Mapping[str, object]) -> bool:
-    """Whether its pid means the same process to us."""
-    from runner.host.machine import identity
-    from runner.running.reconcile import gone
-
-    ours = identity()
-    here = all(supervisor.get(key, ours[key]) == ours[key] for key in ("host", "boot_id", "pid_namespace"))
-    return here and isinstance(supervisor.get("pid"), int) and not gone(supervisor)
+    wake(store, run)
 
 
 def ended(store: Store, run: Run, deadline: float) -> Run:

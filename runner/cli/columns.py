@@ -14,11 +14,18 @@ if TYPE_CHECKING:
 
 __all__ = ["NUMERIC", "check", "duration", "everything", "fit", "flat", "shown", "usual", "value"]
 
+
+def _status(run: Run) -> str:
+    """With its reason where nobody may write that into the record: reconcile.concluded."""
+    reason = str(run.end.get("reason", ""))
+    return reason if reason.endswith("(concluded)") else run.status
+
+
 ATTRIBUTES: dict[str, Callable[[Run], Any]] = {
     "run_id": lambda run: run.run_id,
     "id": lambda run: run.run_id[:12],
     "name": lambda run: run.name,
-    "status": lambda run: run.status,
+    "status": _status,
     "reason": lambda run: run.end.get("reason", ""),
     "exit_code": lambda run: run.end.get("exit_code"),
     "started": lambda run: run.start_time,

@@ -62,7 +62,7 @@ def write_file(
     if folder and not os.path.isdir(folder):  # misspelt, rather than to be made
         raise ProjError(f"{path} cannot be written: there is no folder {folder}")
     try:
-        with Draft(path) as draft:
+        with Draft(path, parents=False) as draft:
             if kind == "parquet":
                 write_parquet(draft, runs, names, known)
             else:

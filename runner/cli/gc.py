@@ -58,7 +58,7 @@ def remove_elsewhere(store: Store, run: Run) -> None:
     """Artifacts that its experiment keeps outside of the record."""
     from runner.tracking import artifacts
 
-    place = artifacts.where(store, run.run_id)
+    place = artifacts.location(store, run.run_id)
     inside = place.startswith(store.run_directory(run.run_id) + os.sep)
     if not inside and artifacts.listing(store, run.run_id):
         artifacts.delete(store, run.run_id, "")
@@ -75,10 +75,10 @@ def forget_code(store: Store) -> None:
 
 def deleted_at(store: Store, run_id: str) -> int:
     """ms since the epoch."""
-    from runner.tracking.log import read
+    from runner.tracking.entity import events
 
-    path = os.path.join(store.run_directory(run_id), "events.jsonl")
-    return max((event.get("time", 0) for event, _ in read(path) if event["type"] == "deleted"), default=0)
+    found = events(store.run_directory(run_id))
+    return max((event.get("time", 0) for event in found if event["type"] == "deleted"), default=0)
 
 
 def size_of(directory: str) -> int:

@@ -127,7 +127,7 @@ def _existing(path: str) -> str:
 
 
 def store_folder(store: Store) -> Iterator[Finding]:
-    from runner.tracking.index.where import network
+    from runner.tracking.index.location import network
 
     root = store.root
     if not os.path.isdir(root):

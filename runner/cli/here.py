@@ -63,14 +63,14 @@ def _recent(project: str) -> tuple[list[Run], str]:
     """The last runs that were not started by another run, of this project or, without one, of all; or why not."""
     if not os.path.isdir(os.path.join(paths.store_here(), "runs")):
         return [], ""
-    from runner.running.reconcile import close_lost
+    from runner.running.reconcile import close_lost, concluded
 
     quoted = project.replace("'", "''")
     try:
         with reference.open_store(quiet=True) as store:
             close_lost(store)
             scope = f"parent = '' and project = '{quoted}'" if project else "parent = ''"
-            return list(store.search(scope, limit=RECENT).runs), ""
+            return list(map(concluded, store.search(scope, limit=RECENT).runs)), ""
     except ProjError as error:
         return [], error.message
     except OSError as error:

@@ -9,6 +9,7 @@ from runner.cli.options import Command, Group, Option, pairs
 from runner.cli.reference import RUN, STORE
 from runner.errors import InputError
 from runner.text.secrets import around
+from runner.tracking import events
 from runner.tracking.writer import RunWriter
 
 __all__ = ["COMMAND"]
@@ -37,7 +38,7 @@ def param(params: tuple[str, ...], ref: str, location: str) -> int:
     """Log parameters: proj log param lr=0.1 model=ridge. They are kept as text."""
     found = _given(params, "a parameter")
     with _writer(ref, location) as record:
-        record.append(*({"type": "param", "key": key, "value": value} for key, value in found))
+        record.append(*(events.param(key, value) for key, value in found))
     return 0
 
 
@@ -45,7 +46,7 @@ def tag(tags: tuple[str, ...], ref: str, location: str) -> int:
     """Set tags: proj log tag team=x."""
     found = _given(tags, "a tag")
     with _writer(ref, location) as record:
-        record.append(*({"type": "tag", "key": key, "value": value} for key, value in found))
+        record.append(*(events.tag(key, value) for key, value in found))
     return 0
 
 

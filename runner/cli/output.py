@@ -81,7 +81,8 @@ def _fields(value: object) -> object:
 
 
 def emit_lines(lines: Iterable[str]) -> None:
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    if text := "".join(f"{line}\n" for line in lines):  # a terminal that was closed refuses even nothing
+        sys.stdout.write(text)
 
 
 def table(

@@ -30,7 +30,8 @@ def command(
         changes = Changes("rerun-of", given, run_name, experiment, refresh, offline, tags=tags)
         with output.own_stdout(as_json):
             outcome = rerun(store, run_id, changes, report)
-    output.result(as_json, outcome, ())
+    if as_json:
+        output.emit_json(outcome)
     say(outcome, report)
     return outcome.exit_code
 

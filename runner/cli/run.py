@@ -37,7 +37,8 @@ def command(as_json: bool, quiet: bool, verbose: bool, help_params: bool, **requ
         outcome = run(request, report)  # the command writes to our file descriptor 1
     if isinstance(outcome, Plan):
         return _show_plan(outcome, as_json)
-    output.result(as_json, outcome, ())
+    if as_json:
+        output.emit_json(outcome)
     report.phases(outcome.phases)
     say(outcome, report)
     return outcome.exit_code

@@ -70,7 +70,7 @@ def command(
 
 def select(store: Store, wanted: Wanted) -> tuple[list[Run], bool]:
     """The runs, and whether there are more than the limit."""
-    from runner.running.reconcile import close_lost
+    from runner.running.reconcile import close_lost, concluded
     from runner.tracking.index.grammar import parse_filter, parse_order
 
     if wanted.limit < 0:
@@ -99,7 +99,7 @@ def select(store: Store, wanted: Wanted) -> tuple[list[Run], bool]:
                 if page.runs:
                     return found, True
                 break
-            found += page.runs
+            found += map(concluded, page.runs)
             token, more = page.next_page_token, bool(page.next_page_token)
     return found, False
 

@@ -11,15 +11,16 @@ __all__ = ["COMMAND"]
 
 def command(ref: str, location: str, as_json: bool) -> int:
     """Show everything about a run, with a small plot of each metric. Without RUN, the last one."""
-    from runner.running.reconcile import close_lost
-    from runner.tracking.curves import curves
+    from runner.running.reconcile import close_lost, concluded
+    from runner.tracking.metrics import curves
 
     with reference.open_store(location) as store:
-        run = reference.find(store, ref)
+        run = concluded(reference.find(store, ref))
         experiments = experiment_names(store, [run])
         directory = store.run_directory(run.run_id)
         close_lost(store)
         children = store.search(f"parent = '{run.run_id}'", order_by=["start_time ASC"]).runs
+        children = tuple(map(concluded, children))
     drawn = curves(directory) if run.metrics and not as_json else {}
     name = experiments[run.experiment_id]
     lines = render_run.lines(run, name, children, drawn, output.width(), output.colours())

@@ -11,10 +11,11 @@ from runner import paths
 from runner.cli import output, reference
 from runner.cli.options import Command, Option
 from runner.errors import InputError, ProjError
-from runner.tracking.mlflow import send as mirror
+from runner.tracking.mlflow import send as sending
+from runner.tracking.mlflow import sent
 
 if TYPE_CHECKING:
-    from runner.tracking.mlflow.send import Sent
+    from runner.tracking.mlflow.sent import Sent
     from runner.tracking.store import Store
 
 __all__ = ["COMMAND", "send", "show"]
@@ -24,8 +25,8 @@ def command(refs: tuple[str, ...], to: str, follow: bool, waiting: bool, locatio
     """Send runs to a tracking server."""
     with reference.open_store(location) as store:
         if waiting:
-            return show(mirror.pending(store), as_json)
-        chosen = [store.resolve(ref) for ref in refs] or [each.run_id for each in mirror.pending(store)]
+            return show(sent.pending(store), as_json)
+        chosen = [store.resolve(ref) for ref in refs] or [each.run_id for each in sent.pending(store)]
         return show([send(store, run_id, to, follow, location) for run_id in chosen], as_json)
 
 
@@ -42,18 +43,18 @@ def send(store: Store, run_id: str, to: str, follow: bool, server: str = "") -> 
     from runner.tracking.mlflow.follower import destination
     from runner.tracking.mlflow.rest import Rest, Unreachable, without_credentials
 
-    known = mirror.state_of(store, run_id)
+    known = sent.state_of(store, run_id)
     uri = to or destination(os.environ, paths.store(server))
     if known and not to and without_credentials(uri) != known.uri:
         uri = known.uri
     if not uri:
         raise InputError("it is not said where to", f"proj sync {run_id[:12]} --to http://host:port")
-    mirror.plan(store, run_id, uri)
+    sent.plan(store, run_id, uri)
     rest = Rest(uri)
     try:
-        return mirror.follow(store, run_id, rest) if follow else mirror.send(store, run_id, rest)
+        return sending.follow(store, run_id, rest) if follow else sending.send(store, run_id, rest)
     except Unreachable as error:
-        left = mirror.state_of(store, run_id)
+        left = sent.state_of(store, run_id)
         count = left.unsent if left else 0
         raise ProjError(f"{error.message} ({count} events of {run_id[:12]} are unsent)", error.hint) from None
     finally:

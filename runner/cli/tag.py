@@ -12,6 +12,7 @@ __all__ = ["COMMAND"]
 def command(ref: str, tags: tuple[str, ...], removed: tuple[str, ...], location: str, as_json: bool) -> int:
     """Set tags of a run (NAME=VALUE ...) or remove them; with neither, show them."""
     from runner.running.reconcile import current
+    from runner.tracking import events
 
     new = pairs(tags)
     with reference.open_store(location) as store:
@@ -21,10 +22,7 @@ def command(ref: str, tags: tuple[str, ...], removed: tuple[str, ...], location:
             raise InputError(f"the run {run.name} has no tag {absent[0]!r}")
         if new or removed:
             with store.open_run(run.run_id) as writer:
-                writer.append(
-                    *({"type": "untag", "key": key} for key in removed),
-                    *({"type": "tag", "key": key, "value": value} for key, value in new),
-                )
+                writer.append(*map(events.untag, removed), *(events.tag(*pair) for pair in new))
             run = current(store, run.run_id)
     shown = () if new or removed else output.table(("tag", "value"), list(run.tags.items()))
     return output.result(as_json, dict(run.tags), shown)

@@ -14,9 +14,21 @@ from typing import NamedTuple
 
 from runner.containers import engine
 from runner.errors import BackendError, ProjError
+from runner.host.process_tree import MARK
 from runner.values import Container, Job
 
-__all__ = ["CODE", "RECORD", "Finished", "argv", "farewell", "finish", "name_of", "reachable", "sweep"]
+__all__ = [
+    "CODE",
+    "RECORD",
+    "Finished",
+    "argv",
+    "carries",
+    "farewell",
+    "finish",
+    "name_of",
+    "reachable",
+    "sweep",
+]
 
 CODE = "/mlflow/projects/code"  # where the project is, as in images that MLflow builds
 RECORD = "/proj/run"  # where the run's record is
@@ -181,6 +193,12 @@ def finish(run_id: str) -> Finished:
         return Finished(started=False)
     engine.remove(name)
     return Finished(found.exit_code, found.started, found.out_of_memory, found.running, found.message)
+
+
+def carries(run_id: str, token: str) -> bool:
+    """Whether there is a container of that run, started with that token: its name says no more than the run's id."""
+    found = engine.container(name_of(run_id))
+    return found is not None and f"{MARK}={token}" in found.variables
 
 
 def farewell(run_id: str) -> list[str]:

@@ -48,6 +48,7 @@ class State(NamedTuple):
     exit_code: int
     out_of_memory: bool
     message: str  # of the engine
+    variables: tuple[str, ...]  # NAME=VALUE, that it was started with
 
 
 def program() -> str:
@@ -148,6 +149,7 @@ def container(name: str) -> State | None:
         int(state.get("ExitCode") or 0),
         bool(state.get("OOMKilled")),
         str(state.get("Error") or ""),
+        tuple((found.get("Config") or {}).get("Env") or ()),
     )
 
 

@@ -33,7 +33,7 @@ def ensure(kind: Kind, maker: Maker, specified: Specified, lock: str, report: Re
         return found
     os.makedirs(cache.folder(), exist_ok=True)
     waiting = "waiting: another proj builds this environment"
-    with files.exclusive(cache.folder(f"{key}.building"), report, waiting) as handle:
+    with files.Exclusive(cache.folder(f"{key}.building"), report, waiting) as handle:
         found = _usable(key, kind)
         if found:
             return found

@@ -24,7 +24,7 @@ def resolve(
     known = _read(path)
     if known is not None and not options.refresh and not maker.outdated(known):
         return specified, known
-    with files.exclusive(f"{path}ing", report, "waiting: another proj resolves the same packages"):
+    with files.Exclusive(f"{path}ing", report, "waiting: another proj resolves the same packages"):
         other = _read(path)
         if other is not None and other != known:  # meanwhile resolved by somebody else
             return specified, other

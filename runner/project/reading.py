@@ -6,6 +6,7 @@ import os
 
 from runner.environments.choice import conventional
 from runner.errors import Fault, ProjectError
+from runner.host.files import read as read_file
 from runner.host.findings import Findings, kind
 from runner.host.keytable import names
 from runner.host.yamltext import Entry
@@ -40,8 +41,7 @@ def read(directory: str, strict: bool = False) -> tuple[Project, list[Fault]]:
     file = found[0]
     path = os.path.join(directory, file)
     try:
-        with open(path, "rb") as stream:
-            document = read_yaml(file, stream.read())
+        document = read_yaml(file, read_file(path))
     except OSError as error:
         raise ProjectError([Fault(file, 0, 0, f"cannot be read: {error.strerror}")]) from None
     findings = Findings(file, strict)

@@ -12,6 +12,7 @@ from runner.protocol.fields import need
 from runner.protocol.places import Place, find, in_run, safe, writable
 from runner.protocol.route import Asked, Route, checks
 from runner.protocol.runs import RUN_ID
+from runner.tracking import events
 
 if TYPE_CHECKING:
     from runner.protocol.live import LiveRuns
@@ -56,9 +57,7 @@ class Upload:
         self._draft.put()
         if self._place.run_id:
             digest, size = self._hash.result()
-            self._runs.get(self._place.run_id).writer.append(
-                {"type": "artifact", "path": self._place.path, "digest": digest, "size": size}
-            )
+            self._runs.get(self._place.run_id).writer.append(events.artifact(self._place.path, digest, size))
         return EMPTY
 
     def abort(self) -> None:
@@ -162,7 +161,7 @@ def delete_file(asked: Asked) -> Response:
         except (FileNotFoundError, NotADirectoryError):
             raise ApiError("RESOURCE_DOES_NOT_EXIST", f"No such artifact: '{place.path}'") from None
     if place.run_id:
-        asked.runs.get(place.run_id).writer.append({"type": "artifact", "path": place.path, "deleted": True})
+        asked.runs.get(place.run_id).writer.append(events.artifact_removed(place.path))
     return EMPTY
 
 

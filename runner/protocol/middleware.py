@@ -15,7 +15,7 @@ from runner.errors import InputError, ProjError
 from runner.protocol.answer import ApiError, Response, error
 from runner.protocol.gate import Entry, Gate, Head, Limits, head_of
 
-__all__ = ["OPEN", "DisconnectedError", "Entrance", "Watch", "refusal", "respond"]
+__all__ = ["DisconnectedError", "Entrance", "Exchange", "Watch", "respond"]
 
 OPEN = ("/health", "/version")  # to everybody
 PIECE = 256 * 1024
@@ -97,12 +97,12 @@ class Watch:
             await self._app(scope, receive, send)
             return
         head = head_of(scope)
-        limit = self._limits.upload if head.method == "PUT" else self._limits.body
-        exchange = Exchange(head, limit, receive, send)
+        exchange = Exchange(head, self._limits.body, receive, send)
         state: dict[str, Any] = scope.setdefault("state", {})
         state["exchange"], state["head"] = exchange, head
         try:
-            exchange.check(head.length)
+            if head.method != "PUT":  # a file may be larger
+                exchange.check(head.length)
             await self._app(scope, exchange.receive, exchange.send)
         except DisconnectedError:
             pass

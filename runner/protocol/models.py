@@ -15,7 +15,7 @@ from runner.protocol.fields import EnumKind
 from runner.protocol.history import offset_of, token_of
 from runner.protocol.route import Asked, Route, checks
 from runner.protocol.search import refused
-from runner.tracking import models
+from runner.tracking import events, models
 from runner.tracking.models import LoggedModel
 
 __all__ = ["ROUTES", "find"]
@@ -137,12 +137,12 @@ def finalize(asked: Asked) -> Response:
     model = _changed(asked)
     if "status" not in asked.values:
         raise invalid("Missing value for required parameter 'status'.")
-    models.append(asked.store.root, model.model_id, {"type": "update", "status": asked.values["status"]})
+    models.append(asked.store.root, model.model_id, events.update(status=asked.values["status"]))
     return reply({"model": shown(asked, find(asked, model.model_id))})
 
 
 def delete(asked: Asked) -> Response:
-    models.append(asked.store.root, _changed(asked).model_id, {"type": "deleted"})
+    models.append(asked.store.root, _changed(asked).model_id, events.deleted())
     return EMPTY
 
 
@@ -150,11 +150,7 @@ def set_tags(asked: Asked) -> Response:
     tags = _pairs(asked.values.get("tags", ()))
     model = _changed(asked)
     if tags:
-        models.append(
-            asked.store.root,
-            model.model_id,
-            *({"type": "tag", "key": key, "value": value} for key, value in tags.items()),
-        )
+        models.append(asked.store.root, model.model_id, *events.tags(tags))
     return reply({"model": shown(asked, find(asked, model.model_id))})
 
 
@@ -164,7 +160,7 @@ def delete_tag(asked: Asked) -> Response:
         raise ApiError(
             "RESOURCE_DOES_NOT_EXIST", f"No tag with key {key!r} found for model with ID {model.model_id!r}."
         )
-    models.append(asked.store.root, model.model_id, {"type": "untag", "key": key})
+    models.append(asked.store.root, model.model_id, events.untag(key))
     return EMPTY
 
 
@@ -172,11 +168,7 @@ def log_params(asked: Asked) -> Response:
     params = _pairs(asked.values.get("params", ()))
     model = _changed(asked)
     if params:
-        models.append(
-            asked.store.root,
-            model.model_id,
-            *({"type": "param", "key": key, "value": value} for key, value in params.items()),
-        )
+        models.append(asked.store.root, model.model_id, *events.params(params))
     return EMPTY
 
 

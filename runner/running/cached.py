@@ -207,7 +207,7 @@ def _not_kept(old: Recorded) -> str:
     run = old.run
     if not (run.outputs or run.artifacts or run.metrics):
         return "it declares no outputs and logged nothing"
-    if "://" in artifacts.where(Store(old.store), run.run_id):
+    if "://" in artifacts.location(Store(old.store), run.run_id):
         return ""  # checked when they are fetched
     for name, facts in run.artifacts.items():
         path = os.path.join(old.artifacts, *name.split("/"))
@@ -236,6 +236,9 @@ def _take(
                 _restore(source, target)
             else:
                 artifacts.put(record.writer, source, os.path.dirname(name))
+        for output in old.run.outputs:
+            for name, leads in (output.get("links") or {}).items():
+                _restore_link(leads, _target(old.run, name, wanted.directory))
     metrics = [
         {name: value for name, value in event.items() if name != "time"}
         for event, _ in read(os.path.join(old.directory, "events.jsonl"))
@@ -280,6 +283,14 @@ def _target(run: Run, name: str, directory: str) -> str:
         if name.startswith(f"{kept}/"):
             return os.path.join(directory, path, name[len(kept) + 1 :])
     return ""
+
+
+def _restore_link(leads: str, target: str) -> None:
+    try:
+        with Draft(target) as draft:
+            os.symlink(leads, draft)
+    except OSError as error:
+        raise ProjError(f"the output {target} cannot be written: {error.strerror}") from error
 
 
 def _restore(source: str, target: str) -> None:

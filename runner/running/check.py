@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from runner.errors import Fault, InputError, ProjectError
-from runner.host import process
+from runner.host import git, process
+from runner.host.files import open_text
 from runner.parameters import shell, template
 from runner.parameters.types import scheme
 from runner.project.files import NAMES
@@ -29,7 +30,7 @@ def check(directory: str) -> list[Fault]:
         return error.faults
     if not project.file:
         return _without_file(project)
-    with open(os.path.join(directory, project.file), encoding="utf-8", errors="replace") as file:
+    with open_text(os.path.join(directory, project.file), "replace") as file:
         lines = file.read().splitlines()
     if project.file.lower() != NAMES[0]:
         text = f"MLflow only finds a file that is called MLproject, not {project.file}"
@@ -71,9 +72,9 @@ def _uncommitted(project: Project) -> Iterator[Fault]:
     names = [project.file, *(spec.file for spec in project.environments if spec.file)]
     names += [name for point in project.entry_points for name in _scripts(point.command)]
     names = [name for name in dict.fromkeys(names) if os.path.isfile(os.path.join(project.directory, name))]
-    if not process.find("git"):
+    if not git.program():
         return
-    done = process.run(["git", "-C", project.directory, "ls-files", "-z", "--", *names])
+    done = git.run("ls-files", "-z", "--", *names, folder=project.directory)
     if done.code:  # not a repository
         return
     kept = {os.path.normpath(name) for name in done.out.split("\0")}

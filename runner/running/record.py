@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Record"]
 
+NAMED = 10  # outputs that could not be kept, in the message of the end
 RESERVE = 8192  # bytes kept free, so that the end of a run can be written on a full disk
 
 
@@ -47,6 +48,7 @@ class Record:
         self.ended: Ended | None = None
         self.follower: Follower | None = None  # sends the run on to a server of the user's
         self._lock = allocate_lock()
+        self._standing: dict[str, Any] = {}  # what the patterns of outputs find when the command starts
         self._unwritten: list[Mapping[str, Any]] = []  # while the disk is full
         self._reserve = os.path.join(self.directory, ".reserve")
         reserve(self._reserve)
@@ -143,6 +145,10 @@ class Record:
     def command(self, variables: Mapping[str, str]) -> None:
         """What is about to be started, with the variables that are to be kept."""
         plan = self._plan
+        if patterns := self._outputs():
+            from runner.data.outputs import standing
+
+            self._standing = standing(patterns, plan.checkout.directory)
         options = beginning.options_of(plan.request)
         self.append(
             {
@@ -157,18 +163,33 @@ class Record:
 
     def outputs(self) -> None:
         """Declared outputs, also of a command that failed: they may tell why."""
-        patterns = self._plan.entry_point.outputs
+        patterns = self._outputs()
         if not patterns:
             return
-        from runner.data.outputs import collect, filled
+        from runner.data.outputs import collect
 
-        plan, binds = self._plan, self._plan.origin.binds
-        found = [outside(each, binds) for each in filled(patterns, plan.parameters.texts)]
         try:
-            for pattern in collect(self.writer, found, plan.checkout.directory):
-                self._report.warn(f"the command wrote no output {pattern}")
+            missing, problems = collect(self.writer, patterns, self._plan.checkout.directory, self._standing)
         except (ProjError, OSError) as error:  # the command has run, however its files are
-            self._report.warn(f"the outputs cannot be kept: {error}")
+            missing, problems = [], [str(error)]
+        for pattern in missing:
+            self._report.warn(f"the command wrote no output {pattern}")
+        if problems and self.ended is not None:
+            rest = f" and {len(problems) - NAMED} more" if len(problems) > NAMED else ""
+            text = f"outputs that could not be kept: {', '.join(problems[:NAMED])}{rest}"
+            self.ended = self.ended._replace(message=", ".join(filter(None, (self.ended.message, text))))
+
+    def _outputs(self) -> list[str]:
+        """The patterns of the declared outputs, by where they lie for us."""
+        plan = self._plan
+        if not plan.entry_point.outputs:
+            return []
+        from runner.data.outputs import filled
+
+        return [
+            outside(each, plan.origin.binds)
+            for each in filled(plan.entry_point.outputs, plan.parameters.texts)
+        ]
 
     # ---- the end -------------------------------------------------------------------------------------------
 

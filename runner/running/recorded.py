@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from runner.errors import InputError, ProjError
 from runner.running.reconcile import current
-from runner.tracking.curves import points
 from runner.tracking.fold import PARENT_TAG, Metric, Run
 from runner.tracking.log import read
+from runner.tracking.metrics import points
 from runner.tracking.store import Store
 from runner.values import CodeState, Json
 

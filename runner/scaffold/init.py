@@ -6,6 +6,7 @@ import os
 from typing import Any, NamedTuple
 
 from runner.errors import InputError
+from runner.host.files import open_text
 from runner.scaffold import scripts
 from runner.scaffold.scripts import Option, Script
 
@@ -58,7 +59,7 @@ def draft(directory: str) -> Draft:
     path = os.path.join(directory, existing or "MLproject")
     before = ""
     if existing:
-        with open(path, encoding="utf-8", errors="replace") as file:
+        with open_text(path, "replace") as file:
             before = file.read()
     title = f"name: {_text(os.path.basename(os.path.abspath(directory)))}"
     lines = [title, "", *_environment(there), "entry_points:", *entries]
@@ -68,7 +69,7 @@ def draft(directory: str) -> Draft:
 def _script(path: str, notes: list[str]) -> Script | None:
     name = os.path.basename(path)
     try:
-        with open(path, encoding="utf-8") as file:
+        with open_text(path) as file:
             script = scripts.read(file.read())
     except (SyntaxError, UnicodeDecodeError, ValueError):
         notes.append(f"{name} cannot be read as Python 3 and was left out")

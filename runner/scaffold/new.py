@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 from runner import paths, sources
 from runner.errors import InputError, ProjError
-from runner.host import process
+from runner.host import git
+from runner.host.process import Completed
 from runner.scaffold.builtin import BUILTIN, Template, assembled, templates
 from runner.values import Report
 
@@ -79,17 +80,14 @@ def update(
         raise InputError(f"{path} does not say which version of the template the project has")
     _check_committed(target)
     with _located(template, report) as (source, newest):
-        if (
-            template.startswith(BUILTIN)
-            and process.run(["git", "-C", source, "rev-parse", "-q", "--verify", base]).code
-        ):
+        if template.startswith(BUILTIN) and git.run("rev-parse", "-q", "--verify", base, folder=source).code:
             raise InputError(
                 f"the project has {template} of version {base}, which this machine has never seen",
                 f"run `proj new --list` once with proj-runner {base.removeprefix('v')}, then proj update",
             )
         _merge(target, source, answers, ask, trust, version or newest)
         _name_builtin(target, template)
-    changed = process.run(["git", "-C", target, "status", "--porcelain", "-z"]).out.split("\0")
+    changed = _status(target).out.split("\0")
     files = tuple(sorted(line[3:] for line in changed if line))
     conflicts = tuple(sorted(line[3:] for line in changed if line[:2] in ("UU", "AA", "DU", "UD")))
     return Made(target, template, version or newest, files, conflicts)
@@ -124,7 +122,7 @@ def _render(
 ) -> None:
     import copier
 
-    with _explained():
+    with _explained(source):
         copier.run_copy(
             source,
             target,
@@ -150,7 +148,7 @@ def _merge(
     with open(path, encoding="utf-8") as file, open(draft, "w", encoding="utf-8") as copy:
         yaml.safe_dump({**yaml.safe_load(file), "_src_path": source}, copy)
     try:
-        with _explained():
+        with _explained(target):
             copier.run_update(
                 target,
                 data=dict(answers),
@@ -173,17 +171,22 @@ def _merge(
             os.unlink(draft)
 
 
+def _variables(repository: str) -> dict[str, str]:
+    return git.looking(repository) if os.path.isdir(repository) else git.looking("")
+
+
 @contextmanager
-def _explained() -> Iterator[None]:
-    """Copier's errors in our words."""
+def _explained(repository: str) -> Iterator[None]:
+    """Copier's errors in our words. The git that it starts executes nothing that `repository` names."""
     import warnings
 
     import copier.errors
     import jinja2
+    import plumbum
     import yaml
 
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), plumbum.local.env(**_variables(repository)):
             warnings.simplefilter("ignore")
             yield
     except copier.errors.UnsafeTemplateError:
@@ -220,12 +223,16 @@ def _name_builtin(directory: str, template: str) -> None:
         file.write("\n".join(lines) + "\n")
 
 
+def _status(target: str) -> Completed:
+    return git.run("status", "--porcelain", "-z", folder=target, variables=git.looking(target))
+
+
 def _check_committed(target: str) -> None:
-    done = process.run(["git", "-C", target, "status", "--porcelain"])
+    done = _status(target)
     if done.code:
         message = f"{target} is not in a git repository, which the merge needs"
         raise InputError(message, "git init && git add -A && git commit")
-    if done.out.strip():
+    if done.out:
         hint = "commit them first: then the update can be undone"
         raise InputError(f"{target} has uncommitted changes", hint)
 

@@ -26,8 +26,7 @@ class Index(NamedTuple):
     memory: str = ""  # where to remember what uncommitted files are in the vault (hashed.py)
 
     def git(self, *arguments: str, objects: Sequence[str] = ()) -> str:
-        variables = {"GIT_WORK_TREE": self.root, "GIT_INDEX_FILE": self.file}
-        return self.vault.git("-C", self.root, *arguments, variables=variables, objects=objects)
+        return self.vault.git(*arguments, folder=self.root, index=self.file, objects=objects)
 
 
 def copy_of(vault: Vault, root: str, original: str) -> Index:

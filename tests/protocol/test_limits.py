@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import socket
 import threading
 import time
@@ -276,6 +277,18 @@ def test_the_end_does_not_wait_for_who_waits(serve: Serve) -> None:
         assert silent.recv(10) == b""
         with pytest.raises(OSError, match="refused"):
             served.link()
+
+
+def test_silent_connections_do_not_keep_others_out(start: Start) -> None:
+    """Not even where there are fewer file descriptors than clients."""
+    server = start()
+    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (40, 40))
+    links = [socket.create_connection(("127.0.0.1", server.port), timeout=5) for _ in range(60)]
+    try:
+        assert server.client().call("GET", "/health").status == 200
+    finally:
+        for link in links:
+            link.close()
 
 
 def memory(pid: int, what: str) -> int:

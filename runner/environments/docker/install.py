@@ -26,7 +26,7 @@ from runner.environments.python.copies import Copies
 from runner.environments.python.plan import Plan
 from runner.errors import EnvironmentFailure
 from runner.host import process
-from runner.host.files import exclusive
+from runner.host.files import Exclusive
 from runner.text.credentials import redact
 from runner.values import Report, Step
 
@@ -77,7 +77,7 @@ def ensure(plan: Plan, lock: str, base: str, report: Report) -> tuple[str, str]:
     parts = json.dumps([base, lock, plan.binary, local])
     name = f"proj/packages:{sha256(parts.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
     path = paths.cache("locks", f"{name.rpartition(':')[2]}.installing")
-    with exclusive(path, report, "waiting: another proj installs the same packages into this image"):
+    with Exclusive(path, report, "waiting: another proj installs the same packages into this image"):
         made = engine.image(name)
         return name, made.id if made else _install(plan, lock, base, name, report)
 

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, TypedDict
 
 from runner.environments import cache
+from runner.host.files import open_text
 from runner.values import Activation
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def has(directory: str, file: str) -> bool:
 def _has_project_table(path: str) -> bool:
     """Many a pyproject.toml only configures tools."""
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
+        with open_text(path, "replace") as file:
             return any(line.split("#")[0].strip() in ("[project]", "[tool.poetry]") for line in file)
     except OSError:
         return False

@@ -17,6 +17,7 @@ from runner.reproduction.bundle.supplies import folder_of
 from runner.running.recorded import CannotRunError, Recorded, load
 from runner.snapshots import snapshot
 from runner.text.units import size
+from runner.tracking import segments
 from runner.tracking.log import encode, read
 from runner.tracking.store import Store
 from runner.values import Activation, EnvironmentOptions, EnvironmentSpec, Report
@@ -72,6 +73,9 @@ def _record(recorded: Recorded, prefix: str, folder: str) -> dict[str, Member]:
     events = (event for event, _ in read(os.path.join(recorded.directory, "events.jsonl")))
     lines = [encode(event) for event in events if event["type"] not in LATER]
     members = {f"{prefix}/events.jsonl": Member(b"".join(lines))}
+    later = [each for each in segments.read(recorded.directory).operations if each["type"] not in LATER]
+    if later:
+        members[f"{prefix}/segments/{later[-1]['op']}.jsonl"] = Member(segments.dump_all(later))
     environment = recorded.section("environment")
     names = [*RECORD, *(str(environment[key]) for key in ("lock", "packages") if environment.get(key))]
     for name in names:

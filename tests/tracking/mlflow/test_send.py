@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import select
+import shutil
 import socket
 import subprocess
 import threading
@@ -13,11 +14,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from runner.tracking import models
+from runner.tracking import models, segments
 from runner.tracking.fold import Run
-from runner.tracking.mlflow import send as mirror
+from runner.tracking.mlflow import send as sending
 from runner.tracking.mlflow.follower import begin, destination
 from runner.tracking.mlflow.rest import Rest, Unreachable
+from runner.tracking.mlflow.sent import Sent, pending, state_of, thing
 from runner.tracking.store import Store
 from tests.helpers import proj
 from tests.servers import Server, Start
@@ -89,7 +91,7 @@ def ways() -> Iterator[list[Way]]:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mirror, "PAUSES", (0.001,))
+    monkeypatch.setattr(sending, "PAUSES", (0.001,))
 
 
 def rich_run(store: Store, metrics: int = 2500) -> str:
@@ -167,9 +169,9 @@ def compare_runs(here: Store, run_id: str, there: Store) -> Run:
     return theirs
 
 
-def send(store: Store, run_id: str, url: str, attempts: int = 6) -> mirror.Sent:
+def send(store: Store, run_id: str, url: str, attempts: int = 6) -> Sent:
     with Rest(url, {}, timeout=2 if attempts == 3 else 20) as rest:
-        return mirror.send(store, run_id, rest, attempts)
+        return sending.send(store, run_id, rest, attempts)
 
 
 def remote(start: Start) -> tuple[Server, Store]:
@@ -185,7 +187,7 @@ def test_a_run_is_sent_whole_and_once(start: Start, here: Store) -> None:
         assert sent.whole
         assert sent.refused == ()
     compare(here, run_id, there)
-    assert mirror.pending(here) == []
+    assert pending(here) == []
 
 
 @pytest.mark.parametrize("seed", [1, 2, *(pytest.param(n, marks=pytest.mark.slow) for n in range(3, 21))])
@@ -199,20 +201,19 @@ def test_a_bad_way(start: Start, here: Store, ways: list[Way], seed: int) -> Non
             send(here, run_id, way.url, 3)
             break
         except Unreachable:
-            state = mirror.state_of(here, run_id)
-            assert state is None or not state.whole or mirror.pending(here)
+            state = state_of(here, run_id)
+            assert state is None or not state.whole or pending(here)
     else:
         raise AssertionError("it never arrived")
     compare(here, run_id, there)
 
 
 def test_forgotten_after_it_was_sent(start: Start, here: Store) -> None:
-    """The state of the mirror is lost: the run is found again, and nothing is there twice."""
+    """How far it was is lost: the run is found again, and nothing is there twice."""
     server, there = remote(start)
     run_id = rich_run(here)
     send(here, run_id, server.url)
-    for name in os.listdir(os.path.join(here.root, "mirrors")):
-        os.unlink(os.path.join(here.root, "mirrors", name))
+    shutil.rmtree(os.path.join(here.root, "sync"))
     send(here, run_id, server.url)
     compare(here, run_id, there)
 
@@ -263,8 +264,8 @@ def test_a_server_that_is_away(start: Start, here: Store) -> None:
     done = proj("sync", writer.run_id, "--store", here.root, "--to", server.url)
     assert done.code == 0, done.err
     assert there.search(limit=5).runs[0].metrics["m"].value == 1
-    with open(os.path.join(here.root, "mirrors", f"{writer.run_id}.json")) as file:
-        assert "secret" not in file.read()
+    assert state_of(here, writer.run_id) is not None
+    assert "secret" not in str(segments.read(thing(here.root, writer.run_id)).operations)
 
 
 def test_a_run_is_followed_while_it_is_on(start: Start, here: Store) -> None:
@@ -312,7 +313,7 @@ def test_a_real_mlflow_server(client_python: str, here: Store, tmp_path: object)
             except Unreachable:
                 time.sleep(0.25)
         for _ in range(2):
-            sent = mirror.send(here, run_id, rest)
+            sent = sending.send(here, run_id, rest)
             assert sent.whole
             assert sent.refused == ()
         run = rest.get("runs/get", run_id=sent.remote_id)["run"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runner import paths
-from runner.tracking.curves import points
+from runner.tracking.metrics import points
 from runner.tracking.store import Store
 
 

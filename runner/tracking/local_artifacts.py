@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 from runner.errors import StoreError
 from runner.host.files import Digest, Draft, digest, is_draft, open_file, transfer
 
-__all__ = ["Folder"]
+__all__ = ["LocalRepository", "Progress"]
 
 FICLONE = 0x40049409  # ioctl of Linux: share the data of another file
-Progress = Callable[[int], None]  # bytes done since the last call
+Progress: TypeAlias = "Callable[[int], None]"  # bytes done since the last call
 
 
-class Folder:
+class LocalRepository:
     def __init__(self, root: str) -> None:
         self.root = root
 
@@ -41,6 +42,12 @@ class Folder:
 
     def get(self, path: str, target: str, progress: Progress) -> Digest:
         return _fill(self._inside(path), target, progress, immutable=False)
+
+    def link(self, path: str, target: str) -> None:
+        """A symbolic link; `target` is seen from its folder."""
+        place = os.path.join(self._inside(os.path.dirname(path)), os.path.basename(path))
+        with Draft(place) as draft:
+            os.symlink(target, draft)
 
     def delete(self, path: str) -> None:
         os.unlink(self._inside(path))
