@@ -40,7 +40,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 PASSED = (
     "PROJ_",
     "MLFLOW_",
-)  # variables that tell the command about its run; the secret parameters are among them
+)  # variables that tell the command about its run; secret parameters are among them
 KEPT_BACK = (
     "PROJ_HOME",
     "PROJ_STORE",
@@ -208,15 +208,7 @@ def farewell(run_id: str) -> list[str]:
 
 def farewell_variables() -> dict[str, str]:
     """What the client needs to find the engine."""
-    names = (
-        "PATH",
-        "HOME",
-        "XDG_RUNTIME_DIR",
-        "XDG_CONFIG_HOME",
-        "CONTAINER_HOST",
-        "CONTAINERS_CONF",
-        "SSH_AUTH_SOCK",
-    )
+    names = "PATH HOME XDG_RUNTIME_DIR XDG_CONFIG_HOME CONTAINER_HOST CONTAINERS_CONF SSH_AUTH_SOCK".split()
     return {name: value for name, value in os.environ.items() if name in names or name.startswith("DOCKER_")}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from runner.environments import cache
@@ -14,6 +14,10 @@ from runner.values import Activation, Environment, EnvironmentOptions, Environme
 
 if TYPE_CHECKING:
     from runner.environments.base import Kind, Use
+
+    Known = tuple[
+        str, Use, Mapping[str, Json], Sequence[str]
+    ]  # key, and of Specified: use, details, warnings
 
 __all__ = ["choose", "lock", "prepare"]
 
@@ -45,11 +49,11 @@ def _kept(spec: EnvironmentSpec, directory: str, options: EnvironmentOptions, re
     kind = kinds.load(spec.kind)
     subject = _subject(spec, directory, options)
     if not options.refresh and not options.kept_lock:
-        key, use, details, warnings = memo.recall("prepared", subject) or ("", None, {}, ())
-        found = cache.look(key) if key else None
+        known = memo.recall("prepared", subject)
+        found = cache.look(known[0]) if known else None
         if found:
             if not kind.problem(found.prefix, found.facts):
-                return _environment(kind, found, use, details, warnings, report)
+                return _environment(kind, found, known, report)
             cache.release(found.key)
     try:
         return _made(spec, kind, subject, directory, options, report)
@@ -75,13 +79,13 @@ def _made(
     maker = kinds.maker(spec.kind)
     specified, text = resolve(spec, maker, directory, options, report)
     found = building.ensure(kind, maker, specified, text, report)
+    known = (found.key, specified.use, specified.details, specified.warnings)
     if not options.kept_lock and not specified.varying:
         watched = specified.files
         if options.checkout:  # what is in the folder is named by the checkout
             watched = tuple(path for path in watched if not path.startswith(os.path.join(directory, "")))
-        known = (found.key, specified.use, specified.details, specified.warnings)
         memo.keep("prepared", subject, watched, _without_credentials(known), began)
-    return _environment(kind, found, specified.use, specified.details, specified.warnings, report)
+    return _environment(kind, found, known, report)
 
 
 def lock(spec: EnvironmentSpec, directory: str, options: EnvironmentOptions, report: Report) -> str:
@@ -103,14 +107,8 @@ def _without_credentials(known: object) -> Json:
     return plain
 
 
-def _environment(
-    kind: Kind,
-    found: cache.Found,
-    use: Use,
-    specified: Mapping[str, Json],
-    warnings: tuple[str, ...],
-    report: Report,
-) -> Environment:
+def _environment(kind: Kind, found: cache.Found, known: Known, report: Report) -> Environment:
+    _, use, specified, warnings = known
     for warning in warnings:
         report.warn(warning)
     details: dict[str, Json] = {**found.details, **specified}

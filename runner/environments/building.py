@@ -70,7 +70,7 @@ def _build(
         if problem := kind.problem(prefix, facts):
             raise EnvironmentFailure(f"the environment was built, and is broken: {problem}")
     except BaseException:
-        _rmtree(prefix)
+        files.remove_tree(prefix)
         raise
     with open(cache.folder(f"{key}.in-use"), "a", encoding="utf-8"):
         pass
@@ -113,7 +113,7 @@ def in_use(key: str) -> bool:
     if handle is None:
         return True
     try:
-        alone = _alone(key)
+        alone = files.try_lock(cache.folder(f"{key}.in-use"))
         if alone is not None:
             os.close(alone)
         return alone is None
@@ -121,25 +121,16 @@ def in_use(key: str) -> bool:
         os.close(handle)
 
 
-def _alone(key: str) -> int | None:
-    """The in-use lock for us alone, or None when somebody runs in it.
-
-    The caller holds the building lock: who looks for the environment meanwhile comes to that lock and waits.
-    """
-    return files.try_lock(cache.folder(f"{key}.in-use"))
-
-
 def _clear(key: str) -> bool:
     """Removes marker and folder, marker first; False: it is in use. The caller holds the building lock."""
     cache.release(key)
-    alone = _alone(key)
+    # who looks for the environment meanwhile comes to the building lock and waits
+    alone = files.try_lock(cache.folder(f"{key}.in-use"))
     if alone is None:
         return False
     try:
-        for name in (f"{key}.ready", f"{key}.lock"):
-            if os.path.lexists(cache.folder(name)):
-                os.unlink(cache.folder(name))
-        _rmtree(cache.folder(key))
+        for name in (f"{key}.ready", f"{key}.lock", key):
+            files.remove_tree(cache.folder(name))
     finally:
         os.close(alone)
     return True
@@ -147,22 +138,7 @@ def _clear(key: str) -> bool:
 
 def sweep(*beginnings: str) -> None:
     """Removes what killed builds left in the folder for temporary files a day ago or earlier, by how it is called."""
-    import shutil
-
     for name in os.listdir(paths.temporary()):
         path = os.path.join(paths.temporary(), name)
         if name.startswith(beginnings) and os.stat(path).st_mtime < time.time() - DAY:
-            shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
-
-
-def _rmtree(path: str) -> None:
-    import shutil
-
-    if not os.path.lexists(path):
-        return
-    try:
-        shutil.rmtree(path)
-    except PermissionError:  # read-only folders inside
-        for parent, _, _ in os.walk(path):
-            os.chmod(parent, 0o700)
-        shutil.rmtree(path)
+            files.remove_tree(path)

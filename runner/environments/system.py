@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+from collections.abc import Iterator
 
 from runner.errors import InputError
 from runner.host import process
 from runner.values import Activation, Environment, Json
 
-__all__ = ["current", "existing", "packages"]
+__all__ = ["current", "editable", "existing", "packages"]
 
 
 def current(directory: str) -> Environment:
@@ -43,19 +45,45 @@ def existing(path: str) -> Environment:
 def packages(activation: Activation) -> list[str]:
     """`name==version` of each distribution that the activation's Python sees; no process is started."""
     found = set()
-    for site in _sites(activation.prefix, activation.python):
-        try:
-            names = os.listdir(site)
-        except OSError:
-            continue
-        for name in names:
-            stem, _, kind = name.rpartition(".")
-            if kind in ("dist-info", "egg-info") and "-" in stem:
-                parts = stem.split("-")
-                found.add(f"{parts[0]}=={parts[1]}")
+    for _, name in _metadata(activation.prefix, activation.python):
+        stem, _, kind = name.rpartition(".")
+        if kind in ("dist-info", "egg-info") and "-" in stem:
+            found.add("==".join(stem.split("-")[:2]))
     if activation.kind == "conda":
         found |= _conda_packages(activation.prefix)
     return sorted(found, key=str.lower)
+
+
+def editable(python: str, lock: str) -> list[str]:
+    """Names of the packages whose code lies in a folder of somebody's, and no lock knows what it is; sorted.
+
+    Those that a lock states (`-e PATH`), or that the environment of an interpreter has: by `direct_url.json`
+    (PEP 610), and by `.egg-link` of `setup.py develop`.
+    """
+    found = {line[3:].strip() for line in lock.splitlines() if line.startswith("-e ")}
+    for site, name in _metadata(_prefix(python), python) if python else ():
+        if name.endswith(".dist-info") and _says_so(os.path.join(site, name, "direct_url.json")):
+            found.add(name.partition("-")[0])
+        elif name.endswith(".egg-link"):
+            found.add(name.removesuffix(".egg-link"))
+    return sorted(found)
+
+
+def _says_so(path: str) -> bool:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return bool(json.load(file).get("dir_info", {}).get("editable"))
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def _metadata(prefix: str, python: str) -> Iterator[tuple[str, str]]:
+    """(site-packages, name in it) of all that lies where a Python looks."""
+    for site in _sites(prefix, python):
+        try:
+            yield from ((site, name) for name in os.listdir(site))
+        except OSError:
+            continue
 
 
 def _conda_packages(prefix: str) -> set[str]:

@@ -13,8 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from runner.data.outputs import filled
-from runner.environments.editable import editable
-from runner.environments.system import packages
+from runner.environments.system import editable, packages
 from runner.host import machine, memo
 from runner.host.files import now
 from runner.running.beginning import options_of

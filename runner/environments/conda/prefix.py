@@ -19,16 +19,8 @@ FROM_PACKAGE = (
 )
 # what a shell itself sets, or what is ours to set
 NOT_TAKEN = (
-    "_",
-    "SHLVL",
-    "PWD",
-    "OLDPWD",
-    "PATH",
-    "CONDA_PREFIX",
-    "CONDA_DEFAULT_ENV",
-    "CONDA_SHLVL",
-    "HOME",
-    process.MARK,
+    *("_", "SHLVL", "PWD", "OLDPWD", "PATH", "HOME", process.MARK),
+    *("CONDA_PREFIX", "CONDA_DEFAULT_ENV", "CONDA_SHLVL"),
 )
 END = "\0proj-activated\0"
 

@@ -128,13 +128,8 @@ def _script(plan: Plan, lock: str, python: Python, told: Told, copies: Copies) -
 def _where(plan: Plan, told: Told) -> dict[str, str]:
     """pip's own variables for the indexes, proxies and certificates that hold here."""
     settings = indexes.settings(plan.stated)
-    of_uv = {
-        **{name: os.environ[name] for name in os.environ if name.startswith("UV_")},
-        **settings.variables,
-    }
-    index = of_uv.get("UV_DEFAULT_INDEX") or of_uv.get("UV_INDEX_URL") or ""
-    extra = (of_uv.get("UV_INDEX") or of_uv.get("UV_EXTRA_INDEX_URL") or "").split()
-    links = [each for each in of_uv.get("UV_FIND_LINKS", "").split(",") if each]
+    of_uv = {**os.environ, **settings.variables}
+    index, extra, links = indexes.places(of_uv)
     for line in map(requirements.expanded, plan.stated):
         option = re.match(r"(-[if]|--[a-z-]+)[\s=]*(.*)", line)
         if not option or not option[2]:
@@ -146,22 +141,21 @@ def _where(plan: Plan, told: Told) -> dict[str, str]:
             extra.append(value)
         elif name in ("--find-links", "-f"):
             links.append(os.path.join(plan.base, value) if "://" not in value else value)
+    netrc = os.environ.get("NETRC") or os.path.expanduser("~/.netrc")
     ask = _with_password if of_uv.get("UV_KEYRING_PROVIDER") == "subprocess" else str
     found = {
         "PIP_INDEX_URL": told.mounted(ask(index)),
-        "PIP_EXTRA_INDEX_URL": " ".join(told.mounted(ask(re.sub(r"^[\w.-]+=", "", each))) for each in extra),
+        "PIP_EXTRA_INDEX_URL": " ".join(told.mounted(ask(each)) for each in extra),
         "PIP_FIND_LINKS": " ".join(told.mounted(each) for each in links),
         "PIP_NO_INDEX": "1" if "--no-index" in settings.arguments or plan.offline else "",
         "PIP_TRUSTED_HOST": of_uv.get("UV_INSECURE_HOST", ""),
-        "PIP_CERT": told.mounted(of_uv.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_FILE", "")),
+        "PIP_CERT": told.mounted(of_uv.get("SSL_CERT_FILE", "")),
         "PIP_DEFAULT_TIMEOUT": of_uv.get("UV_HTTP_TIMEOUT", ""),
-        "NETRC": told.mounted(os.environ.get("NETRC") or os.path.expanduser("~/.netrc")),
+        "NETRC": told.mounted(netrc) if os.path.exists(netrc) else "",
     }
     for name in PROXIES:
         value = os.environ.get(name) or os.environ.get(name.lower()) or settings.variables.get(name, "")
         found |= {name: value, name.lower(): value}
-    if not os.path.exists(os.environ.get("NETRC") or os.path.expanduser("~/.netrc")):
-        del found["NETRC"]
     return {name: value for name, value in found.items() if value}
 
 

@@ -13,53 +13,27 @@ from runner.values import EnvironmentSpec, Json
 
 __all__ = ["DOCKER", "DOCKER_BUILD", "KEY"]
 
-DOCKER = (
-    Key(
-        "image",
-        "Name of the image.",
-        {**TEXT_OR_NOTHING, "examples": ["python:3.11-slim", "registry/name:tag"]},
-    ),
-    Key("volumes", "Folders of the host in the container.", {**TEXTS, "examples": [["/data:/data:ro"]]}),
-    Key(
-        "environment",
-        "Variables of the container: a name is copied from the host, a pair sets a value.",
-        {
-            "anyOf": [
-                {"type": "array", "items": {"anyOf": [{"type": "string"}, {"type": "array"}]}},
-                {"type": ["object", "null"]},
-            ],
-            "examples": [["AWS_PROFILE", ["MODE", "fast"]]],
-        },
-    ),
-    Key(
-        "build",
-        "Build the image from the project: a folder, a Dockerfile, or a mapping.",
-        {
-            "anyOf": [{"type": ["string", "null"]}, {"$ref": "#/definitions/docker_build"}],
-            "examples": [".", {"context": ".", "dockerfile": "Dockerfile"}],
-        },
-        ours=True,
-    ),
-    Key(
-        "python_env",
-        "Packages to install into the image: a python_env.yaml, requirements.txt, pyproject.toml or pylock.toml.",
-        {**TEXT_OR_NOTHING, "examples": ["python_env.yaml", "requirements.txt"]},
-        ours=True,
-    ),
-    Key("gpus", "GPUs: all, or a number of them.", {"type": ["string", "integer", "null"]}, ours=True),
-    Key(
-        "shm_size",
-        "Size of /dev/shm.",
-        {"type": ["string", "integer", "null"], "examples": ["2g"]},
-        ours=True,
-    ),
-    Key(
-        "args",
-        "Further options of `docker run`, as with -A: a list of name=value, or a mapping.",
-        {"anyOf": [{"type": "array"}, {"type": ["object", "null"]}], "examples": [{"network": "host"}]},
-        ours=True,
-    ),
+VARIABLES = {
+    "anyOf": [{"type": "array", "items": {"anyOf": [TEXT, {"type": "array"}]}}, {"type": ["object", "null"]}]
+}
+BUILD = {"anyOf": [TEXT_OR_NOTHING, {"$ref": "#/definitions/docker_build"}]}
+FLAGS = {"anyOf": [{"type": "array"}, {"type": ["object", "null"]}]}
+COUNT = {"type": ["string", "integer", "null"]}
+PACKAGES = (
+    "Packages to install into the image: a python_env.yaml, requirements.txt, pyproject.toml or pylock.toml."
 )
+FILES = ["python_env.yaml", "requirements.txt"]
+
+DOCKER = (
+    Key("image", "Name of the image.", {**TEXT_OR_NOTHING, "examples": ["python:3.11-slim", "registry/name:tag"]}),
+    Key("volumes", "Folders of the host in the container.", {**TEXTS, "examples": [["/data:/data:ro"]]}),
+    Key("environment", "Variables of the container: a name is copied from the host, a pair sets a value.", {**VARIABLES, "examples": [["AWS_PROFILE", ["MODE", "fast"]]]}),
+    Key("build", "Build the image from the project: a folder, a Dockerfile, or a mapping.", {**BUILD, "examples": [".", {"context": ".", "dockerfile": "Dockerfile"}]}, ours=True),
+    Key("python_env", PACKAGES, {**TEXT_OR_NOTHING, "examples": FILES}, ours=True),
+    Key("gpus", "GPUs: all, or a number of them.", COUNT, ours=True),
+    Key("shm_size", "Size of /dev/shm.", {**COUNT, "examples": ["2g"]}, ours=True),
+    Key("args", "Further options of `docker run`, as with -A: a list of name=value, or a mapping.", {**FLAGS, "examples": [{"network": "host"}]}, ours=True),
+)  # fmt: skip
 
 DOCKER_BUILD = (
     Key("context", "Folder that is sent to the builder.", TEXT, ours=True),

@@ -101,20 +101,8 @@ def specify(spec: EnvironmentSpec, directory: str, options: EnvironmentOptions, 
     if not pinned:
         known = None if stated.build else engine.image(stated.image)
         content["id"] = known.id if known else ""  # another image under the same name is another one
-    plan = Plan(
-        directory,
-        stated,
-        tag,
-        name,
-        options.build_image,
-        context,
-        code,
-        packages,
-        pinned,
-        options.refresh,
-        options.offline,
-        options.wheels,
-    )
+    how = (pinned, options.refresh, options.offline, options.wheels)
+    plan = Plan(directory, stated, tag, name, options.build_image, context, code, packages, *how)
     use: Use = {
         "directory": directory,
         "inside": options.build_image,

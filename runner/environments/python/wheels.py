@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from runner.environments.python import indexes
 from runner.environments.python.lockfile import packages
 from runner.errors import EnvironmentFailure
 from runner.host import process
@@ -72,16 +73,10 @@ def _build(requirements: list[str], pip: Sequence[str], directory: str, folder: 
 
 def _variables() -> dict[str, str | None]:
     """What the user says to uv only, in pip's words."""
-    found: dict[str, str | None] = {"PYTHONHOME": None, "PYTHONPATH": None}
-    for ours, theirs in (
-        ("UV_DEFAULT_INDEX", "PIP_INDEX_URL"),
-        ("UV_INDEX_URL", "PIP_INDEX_URL"),
-        ("UV_INDEX", "PIP_EXTRA_INDEX_URL"),
-        ("UV_FIND_LINKS", "PIP_FIND_LINKS"),
-    ):
-        if os.environ.get(ours) and not os.environ.get(theirs):
-            found[theirs] = os.environ[ours].replace(",", " ")
-    return found
+    index, more, links = indexes.places()
+    told = {"PIP_INDEX_URL": index, "PIP_EXTRA_INDEX_URL": " ".join(more), "PIP_FIND_LINKS": " ".join(links)}
+    own = {name: value for name, value in told.items() if value and not os.environ.get(name)}
+    return {"PYTHONHOME": None, "PYTHONPATH": None, **own}
 
 
 def _check(lock: str, folder: str) -> None:
