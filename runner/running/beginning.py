@@ -18,21 +18,11 @@ if TYPE_CHECKING:
 __all__ = ["continued", "experiment_of", "options_of"]
 
 # Fields of a Request that decide how the command runs, and are not told by another part of the record.
-OPTIONS = (
-    "env_manager",
-    "env",
-    "python",
-    "strict_python",
-    "groups",
-    "extras",
-    "isolated",
-    "docker_args",
-    "build_image",
-    "backend",
-    "timeout",
-    "grace",
-    "extra",
-    "seed",
+OPTIONS = tuple(
+    (
+        "env_manager env python strict_python groups extras isolated docker_args build_image backend "
+        "timeout grace extra seed"
+    ).split()
 )
 
 
