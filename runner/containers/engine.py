@@ -269,7 +269,7 @@ def _loads(text: str) -> Any:
         return text.strip()
 
 
-def _message(answer: Any) -> str:
+def _message(answer: object) -> str:
     return str(answer.get("message") if isinstance(answer, dict) else answer)
 
 

@@ -31,7 +31,7 @@ _CHARACTERS = (
 _good: set[str] = set()  # keys that passed: the same few come again and again
 
 
-def wrong(path: str, value: Any, reason: str = "") -> Exception:
+def wrong(path: str, value: object, reason: str = "") -> Exception:
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return invalid(
         f"Invalid value {text} for parameter '{path}' supplied" + (f": {reason}" if reason else ".")

@@ -101,13 +101,13 @@ def validated(message: Message, checks: Checks, raw: JsonMapping) -> JsonObject:
     return values
 
 
-def _invalid(name: str, value: Any) -> ApiError:
+def _invalid(name: str, value: object) -> ApiError:
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     hint = f" Hint: Value was of type '{type(value).__name__}'."
     return invalid(f"Invalid value {text[:1000]} for parameter '{name}' supplied: {hint}{MORE}")
 
 
-def _check(check: Check, name: str, value: Any, whole: bool) -> None:
+def _check(check: Check, name: str, value: object, whole: bool) -> None:
     if not isinstance(check, str):
         check(value)
     elif check == "required":
@@ -159,13 +159,13 @@ def _read(message: Message, raw: Any, values: JsonObject, wrong: list[str] | Non
     return whole
 
 
-def _list(kind: Any, given: Any) -> list[Any]:
+def _list(kind: object, given: object) -> list[Any]:
     if not isinstance(given, list):
         raise MappingError
     return [_value(kind, item) for item in given]
 
 
-def _value(kind: Any, given: Any) -> Any:
+def _value(kind: Any, given: object) -> Any:
     if isinstance(kind, str):
         if kind == "string" or kind == "bool":
             if type(given) is not (str if kind == "string" else bool):
@@ -197,7 +197,7 @@ def _integer(given: Any, limit: int) -> int:
     return int(given)
 
 
-def _double(given: Any) -> float:
+def _double(given: object) -> float:
     """Unlike protobuf, NaN and Infinity without quotes are taken: Python's own JSON writes them."""
     if type(given) is float:
         return given
@@ -214,7 +214,7 @@ def _double(given: Any) -> float:
     return value
 
 
-def _enum(kind: EnumKind, given: Any) -> str | None:
+def _enum(kind: EnumKind, given: object) -> str | None:
     """The name; None for one that nobody knows, which counts as not given."""
     if isinstance(given, str) and given in kind.names:
         return given

@@ -119,7 +119,7 @@ def get_history(asked: Asked) -> Response:
 
 
 def _present(name: str, *fields: str) -> Callable[[Any], None]:
-    def check(items: Any) -> None:
+    def check(items: object) -> None:
         for place, item in enumerate(items if isinstance(items, list) else ()):
             for field in fields:
                 value = item.get(field) if isinstance(item, dict) else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from runner.errors import InputError
 from runner.host.files import open_text
@@ -122,7 +122,7 @@ def _facts(option: Option) -> list[str]:
     return facts
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     """A YAML scalar on one line: plain where that is safe, otherwise in JSON's quotes, which YAML reads too."""
     import json
 

@@ -14,7 +14,7 @@ class Option(NamedTuple):
     name: str  # of the parameter
     flag: str  # as it is written on the command line; "" for a positional argument
     type: str = ""
-    default: Any = None
+    default: object = None
     has_default: bool = False
     help: str = ""
     choices: tuple[Any, ...] = ()
@@ -179,11 +179,11 @@ def _type(node: ast.expr | None) -> str:
     return TYPES.get(_word(node), {"INT": "int", "FLOAT": "float", "STRING": "string"}.get(_word(node), ""))
 
 
-def _type_of(value: Any) -> str:
+def _type_of(value: object) -> str:
     return {bool: "bool", int: "int", float: "float", str: "string"}.get(type(value), "")
 
 
-def _literal(node: ast.expr | None, otherwise: Any) -> Any:
+def _literal(node: ast.expr | None, otherwise: object) -> Any:
     if node is None:
         return otherwise
     try:

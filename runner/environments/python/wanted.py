@@ -79,7 +79,7 @@ def parse_yaml(text: str, file: str, example: str) -> Table:
     return content
 
 
-def strings(value: Any, key: str, file: str) -> list[str]:
+def strings(value: object, key: str, file: str) -> list[str]:
     """A list of texts; a single text stands for its lines."""
     if value in (None, ""):
         return []
