@@ -10,9 +10,12 @@ import os
 import select
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runner.errors import ProjError
+
+if TYPE_CHECKING:
+    import subprocess
 
 __all__ = ["Completed", "Pending", "environment", "find", "pid_start", "run", "start", "written_by"]
 
@@ -107,7 +110,7 @@ def run(
     return Completed(child.returncode, out, err)
 
 
-def _kill_all(child: Any, mark: str) -> None:
+def _kill_all(child: subprocess.Popen[str], mark: str) -> None:
     child.kill()
     _kill_marked(mark)
 

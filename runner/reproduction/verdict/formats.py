@@ -103,7 +103,7 @@ def raw(data: bytes) -> Any:
 # ---- text ------------------------------------------------------------------------------------------------------
 
 
-def _json(data: bytes, *_: Any) -> Any:
+def _json(data: bytes, *_: object) -> Any:
     return json.loads(
         data.decode("utf-8"),
         parse_int=Number,
@@ -119,18 +119,18 @@ def _object(pairs: list[tuple[str, Any]]) -> Any:
     return found if len(found) == len(pairs) else Rows("entry", [list(pair) for pair in pairs])
 
 
-def _json_lines(data: bytes, *_: Any) -> Any:
+def _json_lines(data: bytes, *_: object) -> Any:
     return Rows("line", [_json(line) for line in data.split(b"\n") if line.strip()])
 
 
-def _csv(data: bytes, name: str, *_: Any) -> Any:
+def _csv(data: bytes, name: str, *_: object) -> Any:
     """Cells are text: 01234 is not 1234. Strictly, as two spellings of something broken may read alike."""
     lines = StringIO(data.decode("utf-8", "surrogateescape"), newline="")
     rows = csv.reader(lines, delimiter="\t" if name.lower().endswith(".tsv") else ",", strict=True)
     return Rows("row", [*map(Cells, rows)])
 
 
-def _notebook(data: bytes, *_: Any) -> Any:
+def _notebook(data: bytes, *_: object) -> Any:
     """Without what `nbdime --ignore-metadata --ignore-id --ignore-details` leaves out."""
     found = _json(data)
     for each in (
@@ -147,7 +147,7 @@ def _masked(name: str, *patterns: bytes) -> Callable[[bytes, str, int], Any]:
     """Text and bytes but for what the patterns find."""
     pattern = re.compile(b"|".join(patterns), re.MULTILINE)
 
-    def read_masked(data: bytes, *_: Any) -> Any:
+    def read_masked(data: bytes, *_: object) -> Any:
         return {"": raw(pattern.sub(b"-", data)), name: Ignored(name, pattern.findall(data))}
 
     return read_masked
@@ -229,7 +229,7 @@ def _add(found: JsonObject, name: str, member: JsonObject, header: Any) -> None:
 # ---- tables and objects ------------------------------------------------------------------------------------------
 
 
-def _parquet(data: bytes, *_: Any) -> Any:
+def _parquet(data: bytes, *_: object) -> Any:
     """Values and types of columns; times as the numbers that they are stored as."""
     from pyarrow import BufferReader, parquet, types  # type: ignore[import-not-found,import-untyped,unused-ignore]
 

@@ -14,7 +14,7 @@ __all__ = ["LAYOUT", "read"]
 LAYOUT = "how a file is laid out, and by which program"
 
 
-def read(data: bytes, *_: Any) -> Any:
+def read(data: bytes, *_: object) -> Any:
     """Groups, datasets and links by name, with their attributes; chunks and compression do not count."""
     import h5py  # type: ignore[import-not-found,import-untyped,unused-ignore]
 

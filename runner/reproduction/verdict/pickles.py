@@ -48,7 +48,7 @@ class Text2(NamedTuple):
     text: str
 
 
-def read(data: bytes, *_: Any) -> Rows:
+def read(data: bytes, *_: object) -> Rows:
     """All pickles of a file, one after the other. ValueError for what is none."""
     stream, found = BytesIO(data), []
     while stream.tell() < len(data):
