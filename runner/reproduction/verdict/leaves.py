@@ -146,11 +146,10 @@ class Walk:
             yield from self._leaf(nodes, path)  # by repr: NaN is NaN, and 0.0 is not -0.0
 
     def _leaf(self, nodes: Sequence[Any], path: Path) -> Iterator[Difference]:
-        own = [each.pid for each in self._places]
-        values = [each.text if isinstance(each, Number) else each for each in nodes]
-        key = str(path[1]).lower() if path else ""
-        numeric = isinstance(nodes[0], (int, Number)) and not isinstance(nodes[0], bool)
-        if numeric and (key in PROCESS_KEYS or [str(value) for value in values] == [*map(str, own)]):
+        named = bool(path) and str(path[1]).lower() in PROCESS_KEYS
+        texts = [each.text if isinstance(each, Number) else str(each) for each in nodes]
+        numeric = type(nodes[0]) in (int, Number) and all(each.isdigit() and len(each) < 11 for each in texts)
+        if numeric and all(map(Place.is_process, self._places, map(int, texts), [named] * len(nodes))):
             self.ignored.add(wording.PID)
         else:
             yield Difference(path, tuple(nodes))
@@ -161,9 +160,14 @@ class Walk:
 
     def _list(self, nodes: Sequence[list[Any]], path: Path, label: str = "") -> Iterator[Difference]:
         for index, values in enumerate(zip(*nodes, strict=False)):
+            if type(values[0]) in PLAIN and values.count(values[0]) == len(values):
+                continue
             yield from self.differences(values, (path, f" {label} {index + 1}" if label else index))
+        yield from self._lengths(nodes, path, label or "item")
+
+    def _lengths(self, nodes: Sequence[list[Any]], path: Path, label: str) -> Iterator[Difference]:
         if len(set(map(len, nodes))) > 1:
-            yield Difference(path, tuple(f"{len(each)} {label or 'item'}s" for each in nodes))
+            yield Difference(path, tuple(f"{len(each)} {label}s" for each in nodes))
 
     def _rows(self, nodes: Sequence[Rows], path: Path) -> Iterator[Difference]:
         yield from self._list([list(each.items) for each in nodes], path, nodes[0].label)
@@ -181,16 +185,21 @@ class Walk:
 
     def _text(self, nodes: Sequence[Text], path: Path) -> Iterator[Difference]:
         texts = [each.text for each in nodes]
+        if texts.count(texts[0]) == len(texts):
+            return
         if any("\n" in text for text in texts):
-            if texts.count(texts[0]) < len(texts):
-                yield from self._list([[*map(Text, text.split("\n"))] for text in texts], path, "line")
+            yield from self._texts([text.split("\n") for text in texts], path, "line")
         else:
             yield from self._words(texts, path, Number)
 
     def _cells(self, nodes: Sequence[Cells], path: Path) -> Iterator[Difference]:
-        rows = [each.texts for each in nodes]
-        if rows.count(rows[0]) < len(rows):
-            yield from self._list([[*map(Text, row)] for row in rows], path, "column")
+        yield from self._texts([each.texts for each in nodes], path, "column")
+
+    def _texts(self, nodes: Sequence[list[str]], path: Path, label: str) -> Iterator[Difference]:
+        for index, texts in enumerate(zip(*nodes, strict=False), 1):
+            if texts.count(texts[0]) < len(texts):
+                yield from self._text([*map(Text, texts)], (path, f" {label} {index}"))
+        yield from self._lengths(nodes, path, label)
 
     def _string(self, nodes: Sequence[str], path: Path) -> Iterator[Difference]:
         yield from self._words(nodes, path, str)
@@ -287,6 +296,7 @@ class Walk:
             yield from self._list(parts, path)
 
 
+PLAIN = (str, bytes, Number, Text, Cells)  # equal ones are the same: no number of Python is in them
 WALKS: dict[type, Callable[[Walk, Any, Path], Iterator[Difference]]] = {
     dict: Walk._dict,
     list: Walk._list,
