@@ -321,7 +321,9 @@ def test_files_are_streamed(start: Start, size: int) -> None:
     for _ in range(size):
         link.send(block)
     assert link.getresponse().read() == b"{}"
-    assert memory(server.process.pid, "VmHWM") < 100
+    peak = memory(server.process.pid, "VmHWM")
+    print(f"peak memory: {peak} MB")
+    assert peak < 100
 
 
 def test_many_clients_that_send_and_wait_cost_little(start: Start) -> None:
