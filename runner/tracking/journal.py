@@ -1,9 +1,9 @@
 """The journals of a store: which runs and experiments changed, so that an index need not look at each of them.
 
 `<store>/journals/<host>-<inode of the store>`: names, one a line (a run's id, or `e:` and an experiment's), appended by
-the writers of one host to one store. A copy of the store goes on in a file of its own, so when stores are copied into one
-another, each brings the names of what was changed in it. Only hints: they may be deleted, and then every run is looked
-at.
+the writers of one host to one store. A copy of the store goes on in a file of its own, so when stores are copied into
+one another, each brings the names of what was changed in it. Only hints: they may be deleted, and then every run is
+looked at.
 """
 
 from __future__ import annotations
