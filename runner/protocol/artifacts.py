@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from runner.host.files import Draft, Hash, IrregularError, is_draft, open_file
@@ -13,11 +13,12 @@ from runner.protocol.places import Place, find, in_run, safe, writable
 from runner.protocol.route import Asked, Route, checks
 from runner.protocol.runs import RUN_ID
 from runner.tracking import events
+from runner.values import JsonObject
 
 if TYPE_CHECKING:
     from runner.protocol.live import LiveRuns
 
-__all__ = ["FILES", "ROUTES", "Upload", "download"]
+__all__ = ["FILES", "ROUTES", "SHOWN", "Upload"]
 
 # shown as text, as MLflow's pages want them
 TEXTS = frozenset(
@@ -27,7 +28,7 @@ TEXTS = frozenset(
 
 
 class Upload:
-    """A Sink that writes a file beside its place and moves it there when it is whole."""
+    """Writes a file beside its place and moves it there when it is whole."""
 
     def __init__(self, place: Place, runs: LiveRuns) -> None:
         if not place.path:
@@ -65,15 +66,15 @@ class Upload:
         self._draft.drop()
 
 
-def listing(place: Place, prefix: str = "") -> list[dict[str, Any]]:
+def listing(place: Place, prefix: str = "") -> list[JsonObject]:
     """What is in a folder; [] for a file, or when there is nothing."""
-    found: list[dict[str, Any]] = []
+    found: list[JsonObject] = []
     try:
         with os.scandir(place.file) as entries:
             for entry in entries:
                 if is_draft(entry.name):
                     continue
-                info: dict[str, Any] = {"path": prefix + entry.name, "is_dir": entry.is_dir()}
+                info: JsonObject = {"path": prefix + entry.name, "is_dir": entry.is_dir()}
                 if not info["is_dir"]:
                     size = entry.stat().st_size
                     if size:
@@ -169,6 +170,14 @@ def get_file(asked: Asked) -> Response:
     return download(find(asked.store, asked.place["path"]), asked.raw.get("range", ""))
 
 
+def show_file(asked: Asked) -> Response:
+    """For pages: by the run and the path in it."""
+    run_id, path = need(asked.values, "run_uuid", "run_id"), safe(asked.values.get("path", ""))
+    asked.runs.get(run_id).run()
+    return download(in_run(asked.store, run_id, path), asked.raw.get("range", ""))
+
+
+SHOWN = Route("GET", "get-artifact", show_file, {**RUN_ID, "path": "string"}, slow=True)
 FILES = (
     Route("GET", "artifacts", list_files, {"path": "string"}),
     Route("GET", "artifacts/{path*}", get_file),
@@ -183,9 +192,7 @@ def list_of_run(asked: Asked) -> Response:
     run = asked.runs.get(need(asked.values, "run_id", "run_uuid")).run()
     path = safe(asked.values.get("path", ""))
     files = listing(in_run(asked.store, run.run_id, path), f"{path}/" if path else "")
-    answer: dict[str, Any] = {
-        "root_uri": f"{asked.root(run.experiment_id).rstrip('/')}/{run.run_id}/artifacts"
-    }
+    answer: JsonObject = {"root_uri": f"{asked.root(run.experiment_id).rstrip('/')}/{run.run_id}/artifacts"}
     if files:
         answer["files"] = files
     return reply(answer)

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from runner.errors import StoreError
+from runner.errors import ProjError, StoreError
 from runner.host.files import flock, unlock
 from runner.protocol.answer import ApiError, invalid
+from runner.protocol.entities import artifact_root
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
@@ -117,7 +118,8 @@ class LiveRuns:
     """The runs that were last used."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        self.store = store
+        self._roots: dict[str, str] = {}  # of experiments: where their artifacts are never changes
         self._runs: OrderedDict[str, Live] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -130,7 +132,7 @@ class LiveRuns:
                 self._runs.move_to_end(run_id)
                 return live
         try:
-            return self.adopt(self._store.open_run(run_id))
+            return self.adopt(self.store.open_run(run_id))
         except (StoreError, FileNotFoundError):  # any other OSError: the store cannot be used now
             raise unknown(run_id) from None
 
@@ -141,6 +143,17 @@ class LiveRuns:
             if len(self._runs) > KEPT:
                 self._runs.popitem(last=False)  # closed when the last who uses it lets go
         return live
+
+    def artifact_root(self, experiment_id: str) -> str:
+        """Where an experiment keeps the artifacts of its runs."""
+        root = self._roots.get(experiment_id)
+        if root is None:
+            try:
+                root = artifact_root(self.store.experiment(experiment_id))
+            except ProjError:  # a run that was copied here without its experiment
+                return f"mlflow-artifacts:/{experiment_id}"
+            self._roots[experiment_id] = root
+        return root
 
     def close(self) -> None:
         with self._lock:

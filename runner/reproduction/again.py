@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from runner import environments, paths
+from runner.environments import kinds
 from runner.errors import InputError, ProjError, StoreError
 from runner.parameters.resolve import Resolved, resolve
 from runner.project import reading
@@ -70,8 +71,11 @@ def plan(recorded: Recorded, room: Room, changes: Changes) -> Plan:
             **recorded.options,
         }
     )
+    _check_docker(request)
     environment = recorded.section("environment")
-    if environment.get("kind") == "virtualenv" and not request.python and not changes.refresh:
+    kind = str(environment.get("kind"))
+    apart = kind in kinds.NAMES and not kinds.load(kind).LOCKS_PYTHON
+    if apart and not request.python and not changes.refresh:
         request = request._replace(python=str(environment.get("python", "")))
     checkout = Checkout(
         room.directory,
@@ -108,6 +112,18 @@ def plan(recorded: Recorded, room: Room, changes: Changes) -> Plan:
     parameters = _parameters(recorded, room, entry, changes.parameters, request)
     options = backend_options(request)
     return Plan(request, checkout, loaded, entry, parameters, specification, options, origin)
+
+
+def _check_docker(request: Request) -> None:
+    """Values of `-A e=NAME=value` are not recorded: docker takes them from our own variables now."""
+    named = [text.partition("=")[2] for text in request.docker_args if text.partition("=")[0] in ("e", "env")]
+    missing = [name for name in named if "=" not in name and name not in os.environ]
+    if missing:
+        raise CannotRunError(
+            "parameters",
+            f"the record keeps no values of docker's variables: {', '.join(missing)} must be given again",
+            " ".join(f"{name}=..." for name in missing) + " proj reproduce ...  gives them",
+        )
 
 
 def _stdin(recorded: Recorded) -> str:

@@ -28,6 +28,11 @@ class Room(NamedTuple):
         return self.moved[0] + inside if self.binds else ""
 
     @property
+    def recorded(self) -> str:
+        """The folder that the snapshot is of, where the recorded run was."""
+        return self.moved[0]
+
+    @property
     def ready(self) -> str:
         return os.path.join(os.path.dirname(self.root), "ready")
 

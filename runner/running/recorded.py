@@ -168,7 +168,8 @@ def _given(directory: str) -> tuple[dict[str, Json], dict[str, str]]:
 def machine_facts(recorded: Recorded) -> dict[str, str]:
     """What may change numbers: processor, system, number of cores, GPUs."""
     machine = recorded.section("machine")
-    return {name: str(machine[name]) for name in ("cpu", "cores", "os", "gpus") if machine.get(name)}
+    found = {name: str(machine[name]) for name in ("cpu", "cores", "os") if machine.get(name)}
+    return found | {"gpus": str(machine.get("gpus") or "none")} if machine else {}
 
 
 def without_root(recorded: Recorded) -> dict[str, Any]:
@@ -184,7 +185,7 @@ def changed_packages(old: str, new: str) -> list[str]:
     """`six 1.16.0 -> 1.17.0` for each package that differs."""
     if old == new or not (old and new):  # of a run that did not record them nothing is known
         return []
-    from runner.environments.python.packages import changes
+    from runner.environments.packages import changes
 
     return [
         f"{name} {before or 'absent'} -> {after or 'absent'}" for name, before, after in changes(old, new)

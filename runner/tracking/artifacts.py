@@ -10,16 +10,17 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple, Protocol
 
-from runner.errors import InputError, StoreError
+from runner.errors import InputError, ProjError, StoreError
 from runner.host import hashing
 from runner.host.files import Digest, Draft
 from runner.tracking import events
 from runner.tracking.events import Facts
+from runner.tracking.fold import Run
 from runner.tracking.store import Store
 from runner.tracking.writer import RunWriter
 from runner.values import Report, Silent, Step
 
-__all__ = ["Artifact", "delete", "fetch", "listing", "location", "normal", "put"]
+__all__ = ["Artifact", "delete", "fetch", "keep", "listing", "location", "normal", "put"]
 
 
 class Artifact(NamedTuple):
@@ -38,6 +39,8 @@ class Repository(Protocol):
     ) -> Digest: ...
 
     def get(self, path: str, target: str, progress: Callable[[int], None]) -> Digest: ...
+
+    def link(self, path: str, target: str) -> None: ...
 
     def delete(self, path: str) -> None: ...
 
@@ -80,24 +83,52 @@ def put(
         total = sum(os.stat(source).st_size for source in sources.values())
     except OSError as error:
         raise InputError(f"{path} cannot be kept: {error.strerror or error}") from error
-    repository = _repository(writer.root, writer.run_id)
-    known: Mapping[str, Facts] | None = None  # read when something is there already
+    keeping = _Keeping(writer, immutable)
     with (report or Silent()).step(f"storing {os.path.basename(path)}") as step:
         meter = Meter(step, total)
         for name, source in sources.items():
-            try:
-                size = os.stat(source).st_size
-                if repository.size(name) == size:
-                    if known is None:
-                        known = Store(writer.root).read(writer.run_id).artifacts
-                    if known.get(name, {}).get("digest") == hashing.digest(source).digest:
-                        meter.done += size
-                        continue
-            except OSError as error:
-                raise StoreError(f"{source} cannot be kept: {error.strerror or error}") from error
-            kept = repository.put(source, name, meter.of(name), immutable)
-            writer.append(events.artifact(name, kept.digest, kept.size))
+            keeping.keep(name, source, meter.of(name))
     return list(sources)
+
+
+def keep(writer: RunWriter, files: Mapping[str, str], links: Mapping[str, str]) -> list[str]:
+    """Keeps each of `files` (path as an artifact -> file) and of `links` (-> where it leads, from its folder).
+
+    Returns those that could not be kept, with the reason. A link has no event of its own.
+    """
+    keeping = _Keeping(writer)
+    problems = []
+    for names, one in ((files, keeping.keep), (links, keeping.repository.link)):
+        for name, what in names.items():
+            try:
+                one(normal(name), what)
+            except (ProjError, OSError) as error:
+                problems.append(f"{name} ({getattr(error, 'strerror', None) or error})")
+    return problems
+
+
+class _Keeping:
+    """Files on their way into a run; what is there already is not stored again."""
+
+    def __init__(self, writer: RunWriter, immutable: bool = False) -> None:
+        self.repository = _repository(writer.root, writer.run_id)
+        self._writer = writer
+        self._immutable = immutable
+        self._known: Mapping[str, Facts] | None = None  # read when something is there already
+
+    def keep(self, name: str, source: str, progress: Callable[[int], None] = lambda _: None) -> None:
+        try:
+            size = os.stat(source).st_size
+            if self.repository.size(name) == size:
+                if self._known is None:
+                    self._known = Store(self._writer.root).read(self._writer.run_id).artifacts
+                if self._known.get(name, {}).get("digest") == hashing.digest(source).digest:
+                    progress(size)
+                    return
+        except OSError as error:
+            raise StoreError(f"{source} cannot be kept: {error.strerror or error}") from error
+        kept = self.repository.put(source, name, progress, self._immutable)
+        self._writer.append(events.artifact(name, kept.digest, kept.size))
 
 
 def _sources(path: str, name: str) -> Iterator[tuple[str, str]]:
@@ -167,6 +198,20 @@ def fetch(store: Store, run_id: str, path: str, target: str, report: Report | No
             except OSError as error:
                 raise StoreError(f"{file} cannot be written: {error.strerror or error}") from error
             made.append(file)
+    return made + _make_links(run, path, target, top)
+
+
+def _make_links(run: Run, path: str, target: str, top: str) -> list[str]:
+    """Those of the run's outputs that lie at `path`, or below it."""
+    made = []
+    for output in run.outputs:
+        for name, leads in (output.get("links") or {}).items():
+            if not f"{name}/".startswith(f"{path}/" if path else ""):
+                continue
+            link = os.path.join(target, os.path.relpath(normal(name), top or "."))
+            with Draft(link) as draft:
+                os.symlink(leads, draft)
+            made.append(link)
     return made
 
 

@@ -43,6 +43,12 @@ class LocalRepository:
     def get(self, path: str, target: str, progress: Progress) -> Digest:
         return _fill(self._inside(path), target, progress, immutable=False)
 
+    def link(self, path: str, target: str) -> None:
+        """A symbolic link; `target` is seen from its folder."""
+        place = os.path.join(self._inside(os.path.dirname(path)), os.path.basename(path))
+        with Draft(place) as draft:
+            os.symlink(target, draft)
+
     def delete(self, path: str) -> None:
         os.unlink(self._inside(path))
         folder = os.path.dirname(os.path.join(self.root, path))

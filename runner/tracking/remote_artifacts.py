@@ -79,6 +79,9 @@ class RemoteRepository:
         except Exception as error:
             raise StoreError(f"{self.url}/{path} cannot be fetched: {error}") from error
 
+    def link(self, path: str, target: str) -> None:
+        """There are none there; the event of the output says where it led."""
+
     def delete(self, path: str) -> None:
         try:
             self._try(lambda: self._system.rm_file(self._inside(path)))

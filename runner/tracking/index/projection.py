@@ -72,10 +72,10 @@ class Index:
 
         return self.ask(ask, refresh)
 
-    def supervised(self, host: str) -> tuple[Run, ...]:
-        """Those that are RUNNING or SCHEDULED, and supervised on that host."""
-        where = "status IN ('RUNNING', 'SCHEDULED') AND host = ?"
-        return self.ask(lambda connection: _runs(connection, where, host))
+    def supervised(self) -> tuple[Run, ...]:
+        """Those that are RUNNING or SCHEDULED, and supervised, on whatever host."""
+        where = "status IN ('RUNNING', 'SCHEDULED') AND host > ''"
+        return self.ask(lambda connection: _runs(connection, where))
 
     def find(self, ref: str) -> tuple[Run, ...]:
         """Runs that are called so, or else whose id starts with `ref`; newest first, 20 at most."""

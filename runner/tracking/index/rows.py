@@ -122,7 +122,7 @@ def short(text: str) -> str:
     return f"{storable(text[:LONG])}…{sha256(text.encode('utf-8', 'replace')).hexdigest()}"
 
 
-def storable(value: Any) -> Any:
+def storable(value: object) -> Any:
     """The database takes no lone surrogates (undecodable bytes) and no integers beyond 64 bits."""
     if isinstance(value, str):
         try:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 from runner.errors import InputError
+from runner.host.files import open_text
 from runner.tracking.events import Facts, Metric
 from runner.tracking.mlflow.reader import Dataset, File, ForeignExperiment, ForeignRun, local_files
 
@@ -65,7 +66,7 @@ class FolderReader:
 
     def history(self, run: ForeignRun, key: str) -> Iterator[Metric]:
         place = os.path.dirname(run.artifact_uri)
-        with open(os.path.join(place, "metrics", *key.split("/")), encoding="utf-8") as file:
+        with open_text(os.path.join(place, "metrics", *key.split("/"))) as file:
             for line in file:
                 words = line.split()
                 if len(words) in (2, 3, 5):  # timestamp value [step [dataset name and digest]]
@@ -79,7 +80,7 @@ def _meta(folder: str) -> Facts | None:
     import yaml
 
     try:
-        with open(os.path.join(folder, "meta.yaml"), encoding="utf-8") as file:
+        with open_text(os.path.join(folder, "meta.yaml")) as file:
             found = yaml.safe_load(file)
     except (OSError, yaml.YAMLError):
         return None
@@ -92,13 +93,14 @@ def _names(folder: str) -> list[str]:
         os.path.relpath(os.path.join(place, name), folder).replace(os.sep, "/")
         for place, _, names in os.walk(folder)
         for name in names
+        if os.path.isfile(os.path.join(place, name))
     )
 
 
 def _texts(folder: str) -> dict[str, str]:
     found = {}
     for name in _names(folder):
-        with open(os.path.join(folder, name), encoding="utf-8") as file:
+        with open_text(os.path.join(folder, name)) as file:
             found[name] = file.read()
     return found
 

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 
 from runner.errors import InputError
+from runner.host.files import open_file
 from runner.tracking.events import Metric
 
 __all__ = ["Dataset", "File", "ForeignExperiment", "ForeignRun", "Reader", "local_files", "local_path"]
@@ -96,7 +97,7 @@ def local_files(uri: str, artifacts: str = "") -> Iterator[File]:
 
 def _reading(path: str) -> Callable[[], Iterator[bytes]]:
     def read() -> Iterator[bytes]:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             while piece := file.read(1 << 20):
                 yield piece
 

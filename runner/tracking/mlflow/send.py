@@ -39,7 +39,7 @@ def send(store: Store, run_id: str, rest: Rest, attempts: int = 4, children: boo
     `attempts` count for each request.
     """
     lock = os.path.join(thing(store.root, run_id), "lock")
-    with files.exclusive(lock):  # one process at a time
+    with files.Exclusive(lock):  # one process at a time
         sent = _send(store, run_id, rest, attempts)
     if children:
         below = _children(store, run_id)
@@ -263,7 +263,7 @@ def _file(store: Store, sent: Sent, rest: Rest, body: Facts) -> None:
 
 def _upload(rest: Rest, path: str, place: str) -> None:
     try:
-        file = open(path, "rb")  # noqa: SIM115
+        file = files.open_file(path)
     except FileNotFoundError:
         return  # deleted since; its event follows
     with file:
