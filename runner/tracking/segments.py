@@ -32,6 +32,7 @@ __all__ = [
     "folder_of",
     "names",
     "read",
+    "sizes",
 ]
 
 FORMAT = 1
@@ -79,15 +80,20 @@ def is_id(text: object) -> bool:
     return isinstance(text, str) and len(text) == 32 and not text.strip("0123456789abcdef")
 
 
+def sizes(thing: str) -> dict[str, int]:
+    """Bytes, by name."""
+    found = {}
+    for name in names(thing):
+        try:
+            found[name] = os.stat(_path(thing, name)).st_size
+        except OSError:
+            continue  # compacted meanwhile
+    return found
+
+
 def changed(thing: str, offsets: Mapping[str, int]) -> bool:
     """Whether there is more, or other, than was read."""
-    found = names(thing)
-    if found != sorted(offsets):
-        return True
-    try:
-        return any(os.stat(_path(thing, name)).st_size != offsets[name] for name in found)
-    except OSError:
-        return True
+    return sizes(thing) != offsets
 
 
 def _path(thing: str, name: str) -> str:

@@ -18,6 +18,7 @@ from runner.errors import StoreError
 from runner.host import files, machine
 from runner.tracking import events, segments
 from runner.tracking.index import catchup
+from runner.tracking.index.dialect import Database
 from runner.tracking.journal import hint
 from runner.tracking.log import dump, new_run_id
 from runner.tracking.reading import read_on
@@ -126,6 +127,7 @@ def test_three_stores_merged_in_any_order_have_one_state(
     """Whatever is done to a run that has ended, and to an experiment; the indexes follow."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(segments, "MOST", most)
+        patch.setattr(catchup, "SWEEP_EVERY", 0.0)  # an older copy of a journal may be put over a newer one
         roots = [os.path.join(folder, name) for name in "abc"]
         run_id = finished(roots[0], name="one")
         stores = [Store(root) for root in roots]
@@ -138,6 +140,7 @@ def test_three_stores_merged_in_any_order_have_one_state(
                 with stores[where].open_run(run_id) as writer:
                     writer.append(what)
             elif kind == "experiment":
+                stores[where].rename_experiment(shared, f"{what}{number}")
                 stores[where].tag_experiment(shared, what, str(number))
             elif kind == "look":
                 histories.check(stores[where])
@@ -152,7 +155,15 @@ def test_three_stores_merged_in_any_order_have_one_state(
         assert len({log_of(root, run_id) for root in roots}) == 1
         for store in stores:
             histories.check(store)
+            (name, lifecycle) = store.index.ask(lambda connection: of(connection, shared))
+            assert (name, lifecycle) == store.experiment(shared)[1:4:2]
             store.close()
+
+
+def of(connection: Database, experiment_id: str) -> tuple[str, str]:
+    sql = "SELECT name, lifecycle FROM experiments WHERE experiment_id = ?"
+    found: tuple[str, str] = connection.execute(sql, (experiment_id,)).fetchone()
+    return found
 
 
 def copy(source: str, target: str) -> None:

@@ -70,7 +70,9 @@ def look(connection: Database, root: str, everything: bool = False) -> Work | No
         runs.extend(sorted(changed))
     if not full:
         runs.extend(_written(connection, root))
-        runs.extend(_swept(connection, root))
+        swept = list(_swept(connection, root))
+        runs.extend(name for name in swept if not name.startswith("e:"))
+        groups.extend(name[2:] for name in swept if name.startswith("e:"))
     meta["experiments"] = stamp = _stamp(os.path.join(root, "experiments"))
     if full or not stamp or stamp != known.get("experiments"):
         there = set(experiments.ids(root))
@@ -133,23 +135,28 @@ def _written(connection: Database, root: str) -> Iterator[str]:
 
 
 def _swept(connection: Database, root: str) -> Iterator[str]:
-    """Runs with segments that nobody told of, as rsync of a single run brings them: looked for among some of all runs,
-    others each time, so that no listing is slow, and each is found in the end."""
+    """Runs, and experiments as in the journal, with segments that nobody told of, as rsync of a single run brings them.
+
+    They are looked for among some of all, others each time, so that no listing is slow, and each is found in the end.
+    """
     moment = time.monotonic()
     if moment - connection.swept < SWEEP_EVERY:
         return
     connection.swept = moment
     (last,) = connection.execute("SELECT coalesce(max(run), 0) FROM runs").fetchone()
-    first = int.from_bytes(os.urandom(8), "big") % (last + 1)
-    query = "SELECT run_id, segments FROM runs WHERE run >= ? ORDER BY run LIMIT ?"
-    found = connection.execute(query, (first, SWEEP)).fetchall()
-    if len(found) < SWEEP:
-        found += connection.execute(query, (0, SWEEP - len(found))).fetchall()
-    for run_id, kept in found:
-        if segments.changed(_directory(root, run_id), rows.read_segments(kept)[1]):
-            yield run_id
-        if time.monotonic() - moment > SWEEP_TIME:
-            return
+    chance = int.from_bytes(os.urandom(8), "big")
+    for table, name, order, first in (
+        ("runs", "run_id", "run", chance % (last + 1)),
+        ("experiments", "experiment_id", "experiment_id", str(chance)),
+    ):
+        query = f"SELECT {name}, segments FROM {table} WHERE {order} {{}} ? ORDER BY {order} LIMIT ?"  # noqa: S608
+        found = connection.execute(query.format(">="), (first, SWEEP)).fetchall()
+        found += connection.execute(query.format("<"), (first, SWEEP - len(found))).fetchall()
+        for key, kept in found:
+            if segments.changed(f"{root}/{table}/{key}", rows.read_segments(kept)[1]):
+                yield key if table == "runs" else f"e:{key}"
+            if time.monotonic() - moment > SWEEP_TIME:
+                return
 
 
 def _directory(root: str, run_id: str) -> str:
@@ -279,6 +286,7 @@ def _problem(connection: Database, run_id: str, position: int, message: str) -> 
 
 def _update_experiment(connection: Database, root: str, experiment_id: str) -> None:
     connection.execute("DELETE FROM problems WHERE run_id = ?", (f"e:{experiment_id}",))
+    read = segments.sizes(f"{root}/experiments/{experiment_id}")
     try:
         found = experiments.find(root, experiment_id)
     except NewerFormatError as error:  # perhaps it is deleted: its runs are not shown
@@ -288,7 +296,7 @@ def _update_experiment(connection: Database, root: str, experiment_id: str) -> N
         connection.execute("DELETE FROM experiments WHERE experiment_id = ?", (experiment_id,))
         return
     connection.execute(
-        "INSERT INTO experiments VALUES (?, ?, ?) ON CONFLICT (experiment_id) "
-        "DO UPDATE SET name = excluded.name, lifecycle = excluded.lifecycle",
-        (experiment_id, rows.storable(found.name), found.lifecycle),
+        "INSERT INTO experiments VALUES (?, ?, ?, ?) ON CONFLICT (experiment_id) "
+        "DO UPDATE SET name = excluded.name, lifecycle = excluded.lifecycle, segments = excluded.segments",
+        (experiment_id, rows.storable(found.name), found.lifecycle, json.dumps(["", read])),
     )

@@ -52,7 +52,9 @@ TABLES = (
         PRIMARY KEY (run, key)) {clustered}""",
     "CREATE TABLE datasets (run {reference} NOT NULL, name {text} NOT NULL, digest {text} NOT NULL, context {text})",
     "CREATE INDEX datasets_by_run ON datasets (run)",
-    "CREATE TABLE experiments (experiment_id {text} PRIMARY KEY, name {text} NOT NULL, lifecycle {text} NOT NULL)",
+    """CREATE TABLE experiments (
+        experiment_id {text} PRIMARY KEY, name {text} NOT NULL, lifecycle {text} NOT NULL,
+        segments {text} NOT NULL)""",
     # Logs that are looked at each time until that moment, running or not (s since the epoch).
     "CREATE TABLE watched (run_id {text} PRIMARY KEY, until DOUBLE PRECISION NOT NULL)",
     "CREATE TABLE problems (run_id {text} NOT NULL, position BIGINT NOT NULL, message {text} NOT NULL)",
