@@ -31,7 +31,7 @@ class Code:
         self._lock = allocate_lock()
 
     def __enter__(self) -> Code:
-        self._record.append(events.code(*self._taken()))
+        self._record.code(*self._taken())
         return self
 
     def _taken(self) -> tuple[CodeState, str]:
