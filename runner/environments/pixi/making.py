@@ -53,7 +53,7 @@ def specify(spec: EnvironmentSpec, directory: str, options: EnvironmentOptions, 
     file = CondaFile(path, spec.file, locked.channels, variables=variables, explicit=text)
     identity: Json = {
         "platform": name,
-        "local": [[each.text, each.digest or each.path] for each in pip.plan.local],
+        "local": pip.plan.locals,
         "variables": dict[str, Json](variables),
     }
     return Specified(
