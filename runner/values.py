@@ -10,6 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+# JSON from or for somebody else, whose shape is theirs: an answer of the protocol, of nvidia-smi, of a forge.
+JsonObject: TypeAlias = "dict[str, Any]"
+JsonMapping: TypeAlias = "Mapping[str, Any]"
 
 
 # ---- project (made by runner/project.py) -----------------------------------------------------------------

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from runner.values import JsonObject
 
 __all__ = ["SCALAR", "TEXT", "TEXTS", "TEXT_OR_NOTHING", "Key", "mapping", "names"]
 
@@ -15,7 +17,7 @@ TEXTS = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "stri
 class Key(NamedTuple):
     name: str
     description: str
-    schema: dict[str, Any]  # JSON schema of its value; "#/definitions/..." refers to another table
+    schema: JsonObject  # JSON schema of its value; "#/definitions/..." refers to another table
     ours: bool = False  # MLflow does not know it
 
 
@@ -23,7 +25,7 @@ def names(table: tuple[Key, ...]) -> list[str]:
     return [key.name for key in table]
 
 
-def mapping(table: tuple[Key, ...]) -> dict[str, Any]:
+def mapping(table: tuple[Key, ...]) -> JsonObject:
     return {
         "type": "object",
         "properties": {key.name: _property(key) for key in table},
@@ -31,7 +33,7 @@ def mapping(table: tuple[Key, ...]) -> dict[str, Any]:
     }
 
 
-def _property(key: Key) -> dict[str, Any]:
+def _property(key: Key) -> JsonObject:
     described = key.description + (" (not known to MLflow)" if key.ours else "")
     if "$ref" in key.schema:  # what stands beside a $ref is ignored
         return {"description": described, "allOf": [key.schema]}

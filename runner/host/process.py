@@ -17,19 +17,12 @@ from runner.errors import ProjError
 __all__ = ["Completed", "Pending", "environment", "find", "pid_start", "run", "start", "written_by"]
 
 # Inherited variables that make a helper, or a run's command, look at the wrong place.
-DANGEROUS = (
-    "GIT_DIR",
-    "GIT_WORK_TREE",
-    "GIT_INDEX_FILE",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_COMMON_DIR",
-    "GIT_NAMESPACE",
-    "GIT_PREFIX",
-    "PYTHONHOME",
-    "PYTHONSTARTUP",
-    "PYTHONEXECUTABLE",
-    "__PYVENV_LAUNCHER__",
+DANGEROUS = tuple(
+    (
+        "GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES "
+        "GIT_COMMON_DIR GIT_NAMESPACE GIT_PREFIX PYTHONHOME PYTHONSTARTUP PYTHONEXECUTABLE "
+        "__PYVENV_LAUNCHER__"
+    ).split()
 )
 
 MARK = "PROJ_HELPER"  # in the environment of a helper and of what it starts

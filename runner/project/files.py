@@ -8,15 +8,7 @@ __all__ = ["NAMES", "all_found", "files", "find"]
 
 NAMES = ("mlproject", "mlproject.yaml", "mlproject.yml")
 # spelled as people do; the folder is only listed when none of these is there
-USUAL = (
-    "MLproject",
-    "MLProject",
-    "mlproject",
-    "Mlproject",
-    "MLproject.yaml",
-    "MLproject.yml",
-    "mlproject.yaml",
-)
+USUAL = tuple("MLproject MLProject mlproject Mlproject MLproject.yaml MLproject.yml mlproject.yaml".split())
 
 
 def find(directory: str) -> str:

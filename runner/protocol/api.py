@@ -16,6 +16,7 @@ from runner.protocol.middleware import DisconnectedError, Exchange, respond
 from runner.protocol.places import Place, find, in_run, writable
 from runner.protocol.route import Asked
 from runner.protocol.table import Match, match
+from runner.values import JsonObject
 
 __all__ = ["Api"]
 
@@ -55,7 +56,7 @@ class Api:
 
     def _answer(self, head: Head, entry: Entry, found: Match, body: bytes) -> Response:
         route, place = found
-        raw: dict[str, Any]
+        raw: JsonObject
         if head.method in ("GET", "HEAD"):
             raw = query_fields(head.query, route.message, entry.runs.store.secrets) if head.query else {}
         else:

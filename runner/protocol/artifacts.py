@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from runner.host.files import Draft, Hash, IrregularError, is_draft, open_file
@@ -13,6 +13,7 @@ from runner.protocol.places import Place, find, in_run, safe, writable
 from runner.protocol.route import Asked, Route, checks
 from runner.protocol.runs import RUN_ID
 from runner.tracking import events
+from runner.values import JsonObject
 
 if TYPE_CHECKING:
     from runner.protocol.live import LiveRuns
@@ -65,15 +66,15 @@ class Upload:
         self._draft.drop()
 
 
-def listing(place: Place, prefix: str = "") -> list[dict[str, Any]]:
+def listing(place: Place, prefix: str = "") -> list[JsonObject]:
     """What is in a folder; [] for a file, or when there is nothing."""
-    found: list[dict[str, Any]] = []
+    found: list[JsonObject] = []
     try:
         with os.scandir(place.file) as entries:
             for entry in entries:
                 if is_draft(entry.name):
                     continue
-                info: dict[str, Any] = {"path": prefix + entry.name, "is_dir": entry.is_dir()}
+                info: JsonObject = {"path": prefix + entry.name, "is_dir": entry.is_dir()}
                 if not info["is_dir"]:
                     size = entry.stat().st_size
                     if size:
@@ -191,9 +192,7 @@ def list_of_run(asked: Asked) -> Response:
     run = asked.runs.get(need(asked.values, "run_id", "run_uuid")).run()
     path = safe(asked.values.get("path", ""))
     files = listing(in_run(asked.store, run.run_id, path), f"{path}/" if path else "")
-    answer: dict[str, Any] = {
-        "root_uri": f"{asked.root(run.experiment_id).rstrip('/')}/{run.run_id}/artifacts"
-    }
+    answer: JsonObject = {"root_uri": f"{asked.root(run.experiment_id).rstrip('/')}/{run.run_id}/artifacts"}
     if files:
         answer["files"] = files
     return reply(answer)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
 
 from runner.protocol.answer import EMPTY, Response, invalid
 from runner.protocol.checks import length
@@ -13,6 +11,7 @@ from runner.protocol.route import Asked, Route, checks
 from runner.protocol.runs import RUN_ID, for_writing
 from runner.tracking import events
 from runner.tracking.events import Event
+from runner.values import JsonMapping
 
 __all__ = ["ROUTES"]
 
@@ -47,7 +46,7 @@ def log_inputs(asked: Asked) -> Response:
     return EMPTY
 
 
-def _dataset(given: Mapping[str, Any]) -> Event:
+def _dataset(given: JsonMapping) -> Event:
     dataset = given.get("dataset")
     if not dataset:
         raise invalid("Dataset input must have a dataset associated with it.")

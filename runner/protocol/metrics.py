@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from runner.errors import StoreError
@@ -15,6 +15,7 @@ from runner.protocol.route import Asked, Check, Route, checks
 from runner.protocol.runs import RUN_ID, for_writing, new_params
 from runner.tracking import events
 from runner.tracking.events import Event
+from runner.values import JsonMapping
 
 __all__ = ["POINT", "ROUTES"]
 
@@ -42,7 +43,7 @@ def log_metric(asked: Asked) -> Response:
     return EMPTY
 
 
-def _event(key: str, point: Mapping[str, Any]) -> Event:
+def _event(key: str, point: JsonMapping) -> Event:
     about = {ours: point[name] for name, ours in NAMES.items() if point.get(name)}
     return events.metric(key, point["value"], point["timestamp"], point.get("step", 0), **about)
 
@@ -85,7 +86,7 @@ def log_batch(asked: Asked) -> Response:
     return EMPTY
 
 
-def _points(metrics: Sequence[Mapping[str, Any]]) -> tuple[list[Any], list[Event]]:
+def _points(metrics: Sequence[JsonMapping]) -> tuple[list[Any], list[Event]]:
     """Plain points together; those about a dataset or a model are events of their own."""
     points: list[Any] = []
     special: list[Event] = []

@@ -6,7 +6,6 @@ scope["state"]["head"]: Head, ["entry"]: Entry of whoever was let in
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -14,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from runner.errors import InputError, ProjError
 from runner.protocol.answer import ApiError, Response, error
 from runner.protocol.gate import Entry, Gate, Head, Limits, head_of
+from runner.values import JsonObject
 
 __all__ = ["DisconnectedError", "Entrance", "Exchange", "Watch", "respond"]
 
@@ -98,7 +98,7 @@ class Watch:
             return
         head = head_of(scope)
         exchange = Exchange(head, self._limits.body, receive, send)
-        state: dict[str, Any] = scope.setdefault("state", {})
+        state: JsonObject = scope.setdefault("state", {})
         state["exchange"], state["head"] = exchange, head
         try:
             if head.method != "PUT":  # a file may be larger

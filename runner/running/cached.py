@@ -16,7 +16,7 @@ from runner.host.files import Draft, digest, remove_tree
 from runner.running import key, surroundings
 from runner.running.observation import PACKAGES
 from runner.running.recorded import Recorded, changed_packages, of, without_root
-from runner.tracking import artifacts
+from runner.tracking import artifacts, events
 from runner.tracking.fold import Run
 from runner.tracking.log import read
 from runner.tracking.store import Store
@@ -248,11 +248,11 @@ def _take(
         with open(os.path.join(record.directory, PACKAGES), "w", encoding="utf-8") as file:
             file.write(wanted.recorded.installed)
         python = {"python": version} if (version := old.section("environment").get("python")) else {}
-        record.append({"type": "environment", "packages": PACKAGES, **python})
+        record.append(events.section("environment", {"packages": PACKAGES, **python}))
     record.append(
         *metrics,
-        {"type": "link", "relation": "cached-from", "run_id": old.run.run_id},
-        {"type": "machine", **machine.describe()},
+        events.run_link("cached-from", old.run.run_id),
+        events.section("machine", machine.describe()),
     )
     record.command(variables)
     message = f"the outputs of {old.run.name} ({old.run.run_id[:12]}) were taken over: nothing was run"

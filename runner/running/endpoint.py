@@ -232,6 +232,4 @@ def warm() -> None:
 
 
 def _import() -> None:
-    from runner.running import service
-
-    service.LIMITS  # noqa: B018
+    import runner.running.service  # noqa: F401

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from runner import paths, sources
 from runner.errors import InputError, ProjError
 from runner.host import git
 from runner.host.process import Completed
 from runner.scaffold.builtin import BUILTIN, Template, assembled, templates
-from runner.values import Report
+from runner.values import JsonMapping, Report
 
 __all__ = ["ANSWERS", "Made", "Template", "new", "templates", "update"]
 
@@ -35,7 +35,7 @@ class Made(NamedTuple):
 
 
 def new(
-    template: str, directory: str, answers: Mapping[str, Any], *, ask: bool, trust: bool, report: Report
+    template: str, directory: str, answers: JsonMapping, *, ask: bool, trust: bool, report: Report
 ) -> Made:
     """Renders a template into `directory`, which must not exist or be empty. Nothing is left there on an error."""
     target = os.path.abspath(directory)
@@ -62,7 +62,7 @@ def new(
 
 
 def update(
-    directory: str, answers: Mapping[str, Any], *, ask: bool, trust: bool, version: str, report: Report
+    directory: str, answers: JsonMapping, *, ask: bool, trust: bool, version: str, report: Report
 ) -> Made:
     """Brings the newest version of its template into a project: a three-way merge, with conflicts as git marks them."""
     import yaml
@@ -117,9 +117,7 @@ def _located(template: str, report: Report) -> Iterator[tuple[str, str]]:
         yield template, ""
 
 
-def _render(
-    source: str, version: str, target: str, answers: Mapping[str, Any], ask: bool, trust: bool
-) -> None:
+def _render(source: str, version: str, target: str, answers: JsonMapping, ask: bool, trust: bool) -> None:
     import copier
 
     with _explained(source):
@@ -135,9 +133,7 @@ def _render(
         )
 
 
-def _merge(
-    target: str, source: str, answers: Mapping[str, Any], ask: bool, trust: bool, version: str
-) -> None:
+def _merge(target: str, source: str, answers: JsonMapping, ask: bool, trust: bool, version: str) -> None:
     import copier
     import yaml
 

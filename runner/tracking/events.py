@@ -137,10 +137,12 @@ def code(state: CodeState, problem: str = "") -> Event:
     return {**event, "problem": problem} if problem else event
 
 
-def command(text: str, directory: str, variables: Mapping[str, str], options: Facts) -> Event:
-    """`text` without secrets; `options`: of `proj run`, that decide how it runs."""
+def command(
+    text: str, directory: str, variables: Mapping[str, str], options: Facts, stdin: str = ""
+) -> Event:
+    """`text` without secrets; `options`: of `proj run`, that decide how it runs; `stdin`: what the command reads."""
     event = {"type": "command", "command": text, "directory": directory, "variables": dict(variables)}
-    return {**event, "options": options} if options else event
+    return event | ({"stdin": stdin} if stdin else {}) | ({"options": options} if options else {})
 
 
 def dataset(name: str, digest: str, *, tags: Mapping[str, str] | None = None, **more: str | None) -> Event:

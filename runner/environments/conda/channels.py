@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from runner.environments.python.wanted import Table, parse_yaml, strings, text_of
+from runner.values import JsonObject
 
 __all__ = ["Settings", "files", "settings"]
 
@@ -115,7 +116,7 @@ def settings() -> Settings:
 
 class _Merged(NamedTuple):
     lists: dict[str, list[str]]
-    tables: dict[str, dict[str, Any]]
+    tables: dict[str, JsonObject]
     texts: dict[str, str]
 
     def add(self, content: Table) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from typing import Any
 
 from runner.errors import EnvironmentFailure
 from runner.host import process
 from runner.text.credentials import redact
+from runner.values import JsonMapping, JsonObject
 
 __all__ = ["activation", "complete", "python_version"]
 
@@ -44,7 +44,7 @@ def complete(prefix: str) -> None:
 
     Credentials in the addresses that they were fetched from are taken out.
     """
-    records: dict[str, dict[str, Any]] = {}
+    records: dict[str, JsonObject] = {}
     folder = os.path.join(prefix, "conda-meta")
     for name in _listed(folder):
         path = os.path.join(folder, name)
@@ -61,7 +61,7 @@ def complete(prefix: str) -> None:
         _post_link(prefix, records[name])
 
 
-def _ordered(records: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _ordered(records: Mapping[str, JsonMapping]) -> list[str]:
     """Names, each after those that it depends on; a circle is broken somewhere."""
     found: list[str] = []
     seen: set[str] = set()
@@ -79,7 +79,7 @@ def _ordered(records: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return found
 
 
-def _post_link(prefix: str, record: Mapping[str, Any]) -> None:
+def _post_link(prefix: str, record: JsonMapping) -> None:
     name = str(record["name"])
     script = os.path.join(prefix, "bin", f".{name}-post-link.sh")
     if not os.path.isfile(script):
@@ -152,7 +152,7 @@ def _package_variables(prefix: str) -> dict[str, str]:
     return found
 
 
-def _json(path: str) -> dict[str, Any]:
+def _json(path: str) -> JsonObject:
     try:
         with open(path, encoding="utf-8") as file:
             content = json.load(file)

@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runner import paths
 from runner.containers import engine
@@ -14,7 +14,7 @@ from runner.containers.engine import Image
 from runner.environments.docker.context import pack
 from runner.errors import EnvironmentFailure
 from runner.host import process
-from runner.values import Report, Step
+from runner.values import JsonObject, Report, Step
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -40,7 +40,7 @@ def client(what: str, repository: str = "") -> Iterator[APIClient]:
     from docker.utils import kwargs_from_env
 
     where = engine.address()
-    settings: dict[str, Any] = {**kwargs_from_env(), "base_url": where}
+    settings: JsonObject = {**kwargs_from_env(), "base_url": where}
     try:
         found = docker.DockerClient(**settings, use_ssh_client=where.startswith("ssh:"), timeout=600)
     except DockerException as error:
@@ -75,7 +75,7 @@ def pull(reference: str, platform: str, report: Report) -> None:
         _follow(api.pull(repository, tag=tag, stream=True, decode=True, platform=platform or None), step)
 
 
-def _follow(lines: Iterable[dict[str, Any]], step: Step) -> None:
+def _follow(lines: Iterable[JsonObject], step: Step) -> None:
     layers: dict[str, tuple[float, float]] = {}
     for line in lines:
         if line.get("error"):

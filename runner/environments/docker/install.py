@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from tempfile import TemporaryDirectory
-from typing import Any
 from urllib.parse import quote, unquote
 
 from runner import paths
@@ -28,7 +27,7 @@ from runner.errors import EnvironmentFailure
 from runner.host import process
 from runner.host.files import Exclusive
 from runner.text.credentials import redact
-from runner.values import Report, Step
+from runner.values import JsonObject, Report, Step
 
 __all__ = ["clear", "ensure"]
 
@@ -205,7 +204,7 @@ def _committed(plan: Plan, told: Told, script: str, base: str, tag: str, report:
     return images.made(tag)
 
 
-def _host(plan: Plan, told: Told) -> dict[str, Any]:
+def _host(plan: Plan, told: Told) -> JsonObject:
     network = "none" if plan.offline else "host" if sys.platform == "linux" else "bridge"
     mounts = [
         {"Type": "bind", "Source": source, "Target": target, "ReadOnly": True}

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from runner.environments.keys import EnvironmentKey, read_file
 from runner.host.findings import Findings, kind, texts
 from runner.host.keytable import TEXT, TEXT_OR_NOTHING, TEXTS, Key, mapping, names
 from runner.host.yamltext import Entry
-from runner.values import EnvironmentSpec, Json
+from runner.values import EnvironmentSpec, Json, JsonObject
 
 __all__ = ["DOCKER", "DOCKER_BUILD", "KEY"]
 
@@ -56,7 +55,7 @@ def _docker(entry: Entry, directory: str, findings: Findings) -> EnvironmentSpec
         findings.error(entry, f"docker_env is a mapping, not {kind(entry)}", example)
         return None
     findings.unknown(entry, "docker_env", names(DOCKER))
-    options: dict[str, Any] = {}
+    options: JsonObject = {}
     for child in entry.children:
         if child.key == "python_env" and child.value is not None:
             options[child.key] = read_file(child, directory, findings)

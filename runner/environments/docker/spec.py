@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from runner.errors import InputError
+from runner.values import JsonMapping
 
 __all__ = ["Build", "Stated", "read", "slug"]
 
@@ -48,7 +49,7 @@ class Stated(NamedTuple):
         return next((value or "" for name, value in self.flags if name == "platform"), "")
 
 
-def read(options: Mapping[str, Any], given: Sequence[str], directory: str) -> Stated:
+def read(options: JsonMapping, given: Sequence[str], directory: str) -> Stated:
     """`options`: as keys.py reads docker_env; `given`: the -A arguments, which win over those of the project."""
     flags = _flags(options.get("args", ()), "docker_env.args")
     flags |= {
@@ -82,7 +83,7 @@ def read(options: Mapping[str, Any], given: Sequence[str], directory: str) -> St
     )
 
 
-def _build(stated: Mapping[str, Any], directory: str) -> Build:
+def _build(stated: JsonMapping, directory: str) -> Build:
     context = stated["context"]
     # as in compose files: a Dockerfile is looked for in the context
     dockerfile = os.path.normpath(os.path.join(context, stated.get("dockerfile", "Dockerfile")))

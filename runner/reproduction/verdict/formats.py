@@ -25,6 +25,7 @@ from runner.reproduction.verdict.closeness import Finding
 from runner.reproduction.verdict.leaves import Cells, Ignored, Number, Rows, Text
 from runner.reproduction.verdict.tolerance import Tolerance
 from runner.reproduction.verdict.wording import Place
+from runner.values import JsonObject
 
 __all__ = ["FORMATS", "Format", "files", "read"]
 
@@ -185,7 +186,7 @@ def _compressed(unpacker: Callable[[], Any]) -> Callable[[bytes, str, int], Any]
 
 
 def _zip(data: bytes, _: str, depth: int) -> Any:
-    found: dict[str, Any] = {}
+    found: JsonObject = {}
     with zipfile.ZipFile(BytesIO(data)) as archive:
         infos = archive.infolist()
         if sum(info.file_size for info in infos) > LARGE:
@@ -202,7 +203,7 @@ def _zip(data: bytes, _: str, depth: int) -> Any:
 
 
 def _tar(data: bytes, _: str, depth: int) -> Any:
-    found: dict[str, Any] = {}
+    found: JsonObject = {}
     with tarfile.open(fileobj=BytesIO(data), mode="r:") as archive:
         infos = archive.getmembers()
         for info in infos:
@@ -216,7 +217,7 @@ def _tar(data: bytes, _: str, depth: int) -> Any:
     return {"": found, "order": Ignored(ARCHIVE, [info.name for info in infos])}
 
 
-def _add(found: dict[str, Any], name: str, member: dict[str, Any], header: Any) -> None:
+def _add(found: JsonObject, name: str, member: JsonObject, header: Any) -> None:
     """An archive may have several files of one name."""
     key, number = name, 1
     while key in found:

@@ -7,6 +7,7 @@ from typing import Any
 
 from runner.reproduction.verdict.arrays import layout
 from runner.reproduction.verdict.leaves import Array, Ignored
+from runner.values import JsonObject
 
 __all__ = ["LAYOUT", "read"]
 
@@ -21,8 +22,8 @@ def read(data: bytes, *_: Any) -> Any:
         return {"": _group(h5py, file), "layout": Ignored(LAYOUT, len(data))}
 
 
-def _group(h5py: Any, group: Any) -> dict[str, Any]:
-    found: dict[str, Any] = {"attributes": {name: _values(value) for name, value in group.attrs.items()}}
+def _group(h5py: Any, group: Any) -> JsonObject:
+    found: JsonObject = {"attributes": {name: _values(value) for name, value in group.attrs.items()}}
     for name in group:
         link = group.get(name, getlink=True)
         if not isinstance(link, h5py.HardLink):

@@ -14,6 +14,7 @@ from runner.tracking.events import verification
 from runner.tracking.fold import Run
 from runner.tracking.log import now
 from runner.tracking.store import Store
+from runner.values import JsonObject
 
 __all__ = ["EXIT", "Verdict", "keep", "lines", "of", "reservations"]
 
@@ -38,7 +39,7 @@ class Verdict(NamedTuple):
     def exit_code(self) -> int:
         return EXIT[self.verdict]
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> JsonObject:
         return {
             **self._asdict(),
             "exit_code": self.exit_code,

@@ -9,20 +9,7 @@ from runner import paths
 __all__ = ["candidates", "network", "schema"]
 
 # Several hosts write to these; SQLite's write-ahead log needs memory that all its users share.
-NETWORK = (
-    "nfs",
-    "nfs4",
-    "cifs",
-    "smb3",
-    "smbfs",
-    "9p",
-    "afs",
-    "beegfs",
-    "ceph",
-    "glusterfs",
-    "gpfs",
-    "lustre",
-)
+NETWORK = tuple("nfs nfs4 cifs smb3 smbfs 9p afs beegfs ceph glusterfs gpfs lustre".split())
 
 
 def candidates(root: str) -> list[str]:
