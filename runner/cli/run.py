@@ -89,7 +89,7 @@ COMMAND = Command(command, (
     Option("parameters", ("-P", "--param-list"), "A parameter of the entry point; others are passed as --name value.", "many", metavar="NAME=VALUE", complete="parameters"),
     Option("params_file", ("--params-file",), "YAML or JSON file with parameters; -P wins over it.", "many", metavar="FILE"),
     Option("help_params", ("--help-params",), "Show the parameters of the entry point and exit.", "flag"),
-    Option("env_manager", ("--env-manager",), "local, virtualenv, uv, conda or docker; by default what the project asks for.", metavar="KIND", complete="environment_kinds"),
+    Option("env_manager", ("--env-manager",), "local, or a kind of environment: virtualenv, conda, docker, pixi; by default what the project asks for.", metavar="KIND", complete="environment_kinds"),
     Option("env", ("--env",), "Run in this existing virtualenv or conda prefix.", metavar="PATH"),
     Option("python", ("--python",), "Python version to use instead of the project's.", metavar="VERSION"),
     Option("strict_python", ("--strict-python",), "Fail when the exact Python version is not installed.", "flag"),
