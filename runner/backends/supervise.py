@@ -100,6 +100,8 @@ class Supervisor:
                 for number in self._signals.read():
                     self._on_signal(number)
             elif fd == self._command.descriptor():
+                for stream in [each for each in self._streams if not self._is_ahead(each)]:
+                    self._copy(stream)  # a prompt is seen before the command stops for the answer
                 self._command.look()
             elif fd == self._listener:
                 self._supervision.connect()  # serves from here on in a thread of its own

@@ -128,8 +128,13 @@ def start(tmp_path: object, after: str, kind: str, mark: str, *words: str) -> An
     return child
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("end", ["well", "badly", "by time", "by a signal", "by the death of the supervisor"])
+MATRIX = [
+    *((kind, end) for kind in KINDS for end in ("well", "by a signal", "by the death of the supervisor")),
+    *((kind, end) for kind in ("child", "emptied daemon", "stubborn") for end in ("badly", "by time")),
+]
+
+
+@pytest.mark.parametrize(("kind", "end"), MATRIX)
 def test_nothing_survives(tmp_path: object, mark: str, kind: str, end: str) -> None:
     after = {"well": "true", "badly": "exit 3", "by time": "sleep 50"}.get(end, "sleep 50")
     words = ("--timeout", "2") if end == "by time" else ()
