@@ -11,11 +11,12 @@ from starlette.types import Receive, Scope, Send
 from runner.protocol.answer import ApiError, Response
 from runner.protocol.artifacts import Upload
 from runner.protocol.fields import body_fields, query_fields, validated
-from runner.protocol.gate import Entry, Gate, Head
-from runner.protocol.middleware import DisconnectedError, respond
+from runner.protocol.gate import Entry, Gate, Head, Limits
+from runner.protocol.middleware import DisconnectedError, Exchange, respond
 from runner.protocol.places import Place, find, in_run, writable
 from runner.protocol.route import Asked
 from runner.protocol.table import Match, match
+from runner.values import JsonObject
 
 __all__ = ["Api"]
 
@@ -26,9 +27,9 @@ SUBJECTS = ("run_id", "run_uuid", "experiment_id", "name")
 
 
 class Api:
-    def __init__(self, gate: Gate, threads: int) -> None:
+    def __init__(self, gate: Gate, limits: Limits) -> None:
         self._gate = gate
-        self._threads = threads
+        self._limits = limits
         self._limiter: CapacityLimiter | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -37,11 +38,9 @@ class Api:
         entry: Entry = state["entry"]
         if head.method == "PUT" and head.path.startswith(UPLOADS):
             place = find(entry.runs.store, head.path.partition("/mlflow-artifacts/artifacts/")[2])
-            response = await self._upload(head, entry, place, receive)
+            response = await self._upload(state["exchange"], entry, place, self._limits.upload)
         elif head.method == "POST" and head.path == PAGE_UPLOAD:
-            place = _named(head, entry)
-            state["exchange"].limit = PAGE_LIMIT
-            response = await self._upload(head, entry, place, receive)
+            response = await self._upload(state["exchange"], entry, _named(head, entry), PAGE_LIMIT)
         else:
             found = match(head.method, head.path)
             body = b"" if head.method in ("GET", "HEAD") else await _whole(receive)
@@ -51,13 +50,13 @@ class Api:
 
     async def _in_thread(self, work: Any) -> Response:
         if self._limiter is None:
-            self._limiter = CapacityLimiter(self._threads)
+            self._limiter = CapacityLimiter(self._limits.threads)
         response: Response = await to_thread.run_sync(work, limiter=self._limiter)
         return response
 
     def _answer(self, head: Head, entry: Entry, found: Match, body: bytes) -> Response:
         route, place = found
-        raw: dict[str, Any]
+        raw: JsonObject
         if head.method in ("GET", "HEAD"):
             raw = query_fields(head.query, route.message, entry.runs.store.secrets) if head.query else {}
         else:
@@ -76,15 +75,17 @@ class Api:
             )
         return response
 
-    async def _upload(self, head: Head, entry: Entry, place: Place, receive: Receive) -> Response:
+    async def _upload(self, exchange: Exchange, entry: Entry, place: Place, limit: int) -> Response:
         """Refuses before the body is read, and writes it as it comes."""
         writable(entry.runs.store, entry.runs, entry.scope, place)
-        self._gate.changed(head, entry, "artifacts", place.run_id or place.model_id or place.path)
+        exchange.limit = limit
+        exchange.check(exchange.head.length)
+        self._gate.changed(exchange.head, entry, "artifacts", place.run_id or place.model_id or place.path)
         upload = Upload(place, entry.runs)
         try:
             more = True
             while more:
-                message = await _next(receive)
+                message = await _next(exchange.receive)
                 upload.write(message.get("body", b""))
                 more = message.get("more_body", False)
         except BaseException:

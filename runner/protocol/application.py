@@ -26,7 +26,7 @@ PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 def application(gate: Gate, limits: Limits, pages: Sequence[BaseRoute] = ()) -> ASGIApp:
     """For requests that `gate` lets in; `pages` come before what is not found."""
-    api = Api(gate, limits.threads)
+    api = Api(gate, limits)
 
     async def health(_: Request) -> Answer:
         return PlainTextResponse("OK")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from runner.host.files import Draft, Hash, IrregularError, is_draft, open_file
@@ -12,6 +12,8 @@ from runner.protocol.fields import need
 from runner.protocol.places import Place, find, in_run, safe, writable
 from runner.protocol.route import Asked, Route, checks
 from runner.protocol.runs import RUN_ID
+from runner.tracking import events
+from runner.values import JsonObject
 
 if TYPE_CHECKING:
     from runner.protocol.live import LiveRuns
@@ -56,9 +58,7 @@ class Upload:
         self._draft.put()
         if self._place.run_id:
             digest, size = self._hash.result()
-            self._runs.get(self._place.run_id).writer.append(
-                {"type": "artifact", "path": self._place.path, "digest": digest, "size": size}
-            )
+            self._runs.get(self._place.run_id).writer.append(events.artifact(self._place.path, digest, size))
         return EMPTY
 
     def abort(self) -> None:
@@ -66,15 +66,15 @@ class Upload:
         self._draft.drop()
 
 
-def listing(place: Place, prefix: str = "") -> list[dict[str, Any]]:
+def listing(place: Place, prefix: str = "") -> list[JsonObject]:
     """What is in a folder; [] for a file, or when there is nothing."""
-    found: list[dict[str, Any]] = []
+    found: list[JsonObject] = []
     try:
         with os.scandir(place.file) as entries:
             for entry in entries:
                 if is_draft(entry.name):
                     continue
-                info: dict[str, Any] = {"path": prefix + entry.name, "is_dir": entry.is_dir()}
+                info: JsonObject = {"path": prefix + entry.name, "is_dir": entry.is_dir()}
                 if not info["is_dir"]:
                     size = entry.stat().st_size
                     if size:
@@ -162,7 +162,7 @@ def delete_file(asked: Asked) -> Response:
         except (FileNotFoundError, NotADirectoryError):
             raise ApiError("RESOURCE_DOES_NOT_EXIST", f"No such artifact: '{place.path}'") from None
     if place.run_id:
-        asked.runs.get(place.run_id).writer.append({"type": "artifact", "path": place.path, "deleted": True})
+        asked.runs.get(place.run_id).writer.append(events.artifact_removed(place.path))
     return EMPTY
 
 
@@ -192,9 +192,7 @@ def list_of_run(asked: Asked) -> Response:
     run = asked.runs.get(need(asked.values, "run_id", "run_uuid")).run()
     path = safe(asked.values.get("path", ""))
     files = listing(in_run(asked.store, run.run_id, path), f"{path}/" if path else "")
-    answer: dict[str, Any] = {
-        "root_uri": f"{asked.root(run.experiment_id).rstrip('/')}/{run.run_id}/artifacts"
-    }
+    answer: JsonObject = {"root_uri": f"{asked.root(run.experiment_id).rstrip('/')}/{run.run_id}/artifacts"}
     if files:
         answer["files"] = files
     return reply(answer)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from runner.protocol.answer import ApiError
+from runner.values import JsonMapping
 
 if TYPE_CHECKING:
     from runner.protocol.live import LiveRuns
@@ -72,7 +73,7 @@ class Gate:
         raise ApiError("ENDPOINT_NOT_FOUND", "There is no such endpoint.")
 
 
-def head_of(scope: Mapping[str, Any]) -> Head:
+def head_of(scope: JsonMapping) -> Head:
     """The head of a request from its ASGI scope."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:

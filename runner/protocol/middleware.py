@@ -6,7 +6,6 @@ scope["state"]["head"]: Head, ["entry"]: Entry of whoever was let in
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -14,8 +13,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from runner.errors import InputError, ProjError
 from runner.protocol.answer import ApiError, Response, error
 from runner.protocol.gate import Entry, Gate, Head, Limits, head_of
+from runner.values import JsonObject
 
-__all__ = ["OPEN", "DisconnectedError", "Entrance", "Watch", "refusal", "respond"]
+__all__ = ["DisconnectedError", "Entrance", "Exchange", "Watch", "respond"]
 
 OPEN = ("/health", "/version")  # to everybody
 PIECE = 256 * 1024
@@ -97,12 +97,12 @@ class Watch:
             await self._app(scope, receive, send)
             return
         head = head_of(scope)
-        limit = self._limits.upload if head.method == "PUT" else self._limits.body
-        exchange = Exchange(head, limit, receive, send)
-        state: dict[str, Any] = scope.setdefault("state", {})
+        exchange = Exchange(head, self._limits.body, receive, send)
+        state: JsonObject = scope.setdefault("state", {})
         state["exchange"], state["head"] = exchange, head
         try:
-            exchange.check(head.length)
+            if head.method != "PUT":  # a file may be larger
+                exchange.check(head.length)
             await self._app(scope, exchange.receive, exchange.send)
         except DisconnectedError:
             pass

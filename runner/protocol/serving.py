@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 
 from runner.protocol.gate import Gate, Limits
 from runner.protocol.wire import Wire
+from runner.values import JsonObject
 
 if TYPE_CHECKING:
     import ssl
@@ -161,12 +162,12 @@ class Server(uvicorn.Server):
     def _refused(self, status: int, size: int) -> None:
         self._gate.done(None, None, status, size)
 
-    def _failed(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    def _failed(self, _: asyncio.AbstractEventLoop, context: JsonObject) -> None:
         """Of the event loop itself: out of file descriptors, a connection that broke."""
         problem = context.get("exception")
-        if "accept" in context.get("message", ""):
+        if "accept" in context.get("message", ""):  # which is tried again after a second
             connections: Any = self.server_state.connections
-            if connections:
-                min(connections, key=Wire.claim).drop()
+            for connection in sorted(connections, key=Wire.claim)[: len(connections) // 4 + 1]:
+                connection.drop()
         elif problem is not None and not isinstance(problem, OSError):
             self._gate.failed(problem)

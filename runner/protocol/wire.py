@@ -60,7 +60,6 @@ class Wire(HttpToolsProtocol):
         self._by_line = self._seen = True
         self._unsent = 0
         self._refusal = b""  # nothing more is read; this is sent when its turn comes
-        self._dropped_at = 0.0
 
     # ---- connections
 
@@ -98,7 +97,7 @@ class Wire(HttpToolsProtocol):
         elif self._reading == BODY and not self.flow.read_paused:
             late = quiet > patience or (age > patience and self._taken < SLOWEST * age)
         else:
-            late = False
+            late, self._last = False, now  # it waits for us
         if late:
             self.drop()
 

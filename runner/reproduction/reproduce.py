@@ -11,7 +11,6 @@ from runner.errors import InputError, ProjError
 from runner.host.interrupts import Interrupted, Interrupts
 from runner.reproduction import again, clean_room
 from runner.reproduction.again import Changes
-from runner.reproduction.bundle import images
 from runner.reproduction.bundle.supplies import NONE, Supplies
 from runner.reproduction.clean_room import Terms
 from runner.reproduction.repetitions import Series
@@ -135,7 +134,6 @@ def _make(
     terms = Terms(supplies.inputs, wish.offline, wish.anyway)
     with clean_room.enter(recorded, terms, report) as room:
         try:
-            images.load(recorded, supplies, report)
             outcome = again.make(recorded, room, changes, report)
         except CannotRunError:
             raise

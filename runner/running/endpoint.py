@@ -188,11 +188,11 @@ class Endpoint:
 
 def of_run(activation: Activation) -> Endpoint:
     """Bound where the command reaches it: a container with a network of its own does not see our loopback."""
-    if "container" in activation.options:
+    if activation.container:
         from runner.containers import command as container
 
         try:
-            return bind(container.reachable(activation.options["container"]))
+            return bind(container.reachable(activation.container))
         except OSError:
             pass  # such as a bridge that is going away; most commands log nothing
     return bind()
@@ -232,6 +232,4 @@ def warm() -> None:
 
 
 def _import() -> None:
-    from runner.running import service
-
-    service.LIMITS  # noqa: B018
+    import runner.running.service  # noqa: F401

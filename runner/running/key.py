@@ -13,8 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from runner.data.outputs import filled
-from runner.environments.editable import editable
-from runner.environments.system import packages
+from runner.environments.system import editable, packages
 from runner.host import machine, memo
 from runner.host.files import now
 from runner.running.beginning import options_of
@@ -24,6 +23,8 @@ from runner.running.recorded import of as recorded_of
 from runner.running.surroundings import MOST, Surroundings, mentioned, short_digest
 from runner.running.variables import ALLOWED, MORE
 from runner.snapshots import snapshot
+from runner.tracking import events
+from runner.tracking.events import Event
 from runner.tracking.fold import Run
 from runner.values import Json
 
@@ -42,9 +43,10 @@ class Key(NamedTuple):
     factors: Mapping[str, str]  # name -> digest
     forbids: tuple[str, ...] = ()  # why no other run may be taken for this one, nor this for another
 
-    def event(self) -> dict[str, Json]:
-        forbids: list[Json] = [*self.forbids]
-        return {"type": "key", "format": FORMAT, "factors": dict(self.factors), "forbids": forbids}
+    def event(self) -> Event:
+        return events.section(
+            "key", {"format": FORMAT, "factors": dict(self.factors), "forbids": [*self.forbids]}
+        )
 
 
 def of_run(run: Run) -> Key | None:

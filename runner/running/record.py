@@ -15,8 +15,10 @@ from runner.host.namespace import outside
 from runner.running import beginning
 from runner.running.plan import Outcome, Plan
 from runner.running.variables import chosen
+from runner.tracking import events
+from runner.tracking.events import Event
 from runner.tracking.names import random_name
-from runner.values import Ended, Environment, Report
+from runner.values import Ended, Environment, Json, Report
 
 if TYPE_CHECKING:
     from runner.running.endpoint import Endpoint
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Record"]
 
+NAMED = 10  # outputs that could not be kept, in the message of the end
 RESERVE = 8192  # bytes kept free, so that the end of a run can be written on a full disk
 
 
@@ -48,7 +51,7 @@ class Record:
         self.follower: Follower | None = None  # sends the run on to a server of the user's
         self._lock = allocate_lock()
         self._standing: dict[str, Any] = {}  # what the patterns of outputs find when the command starts
-        self._unwritten: list[Mapping[str, Any]] = []  # while the disk is full
+        self._unwritten: list[Event] = []  # while the disk is full
         self._reserve = os.path.join(self.directory, ".reserve")
         reserve(self._reserve)
 
@@ -76,7 +79,7 @@ class Record:
             uri=plan.checkout.uri,
         )
         if plan.origin.relation:
-            writer.append({"type": "link", "relation": plan.origin.relation, "run_id": plan.origin.run_id})
+            writer.append(events.run_link(plan.origin.relation, plan.origin.run_id))
         return cls(plan, store, writer, name, experiment, report)
 
     @classmethod
@@ -89,14 +92,14 @@ class Record:
         writer.append(*events)
         return cls(plan, store, writer, plan.request.run_name or run.name, run.experiment_id, report)
 
-    def append(self, *events: Mapping[str, Any]) -> None:
+    def append(self, *new: Event) -> None:
         """StoreError when they cannot be written."""
-        self.writer.append(*events)
+        self.writer.append(*new)
 
-    def note(self, *events: Mapping[str, Any]) -> None:
+    def note(self, *new: Event) -> None:
         """While the command runs nothing may stop it: what cannot be written now is written at the end."""
         with self._lock:
-            waiting, self._unwritten = [*self._unwritten, *events], []
+            waiting, self._unwritten = [*self._unwritten, *new], []
             try:
                 if waiting:
                     self.writer.append(*waiting)
@@ -128,7 +131,7 @@ class Record:
 
     def environment(self, environment: Environment) -> None:
         """The packages: the lock as a file of the record, and what else is known."""
-        section: dict[str, Any] = {"kind": environment.activation.kind, **environment.details}
+        section: dict[str, Json] = {"kind": environment.activation.kind, **environment.details}
         if environment.key:
             section["key"] = environment.key
         if environment.lock:
@@ -139,7 +142,7 @@ class Record:
             except OSError as error:
                 raise StoreError(f"the lock cannot be kept in {self.directory}: {error.strerror}") from error
             section["lock"] = name
-        self.append({"type": "environment", **section})
+        self.append(events.section("environment", section))
 
     def command(self, variables: Mapping[str, str]) -> None:
         """What is about to be started, with the variables that are to be kept."""
@@ -148,17 +151,10 @@ class Record:
             from runner.data.outputs import standing
 
             self._standing = standing(patterns, plan.checkout.directory)
+        chosen_ones = chosen(variables, plan.parameters.variables.values())
+        stdin = plan.origin.stdin or machine.standard_input()
         options = beginning.options_of(plan.request)
-        self.append(
-            {
-                "type": "command",
-                "command": plan.parameters.shown,
-                "directory": plan.directory,
-                "stdin": plan.origin.stdin or machine.standard_input(),
-                "variables": chosen(variables, plan.parameters.variables.values()),
-                **({"options": options} if options else {}),
-            }
-        )
+        self.append(events.command(plan.parameters.shown, plan.directory, chosen_ones, options, stdin))
 
     def outputs(self) -> None:
         """Declared outputs, also of a command that failed: they may tell why."""
@@ -168,10 +164,15 @@ class Record:
         from runner.data.outputs import collect
 
         try:
-            for pattern in collect(self.writer, patterns, self._plan.checkout.directory, self._standing):
-                self._report.warn(f"the command wrote no output {pattern}")
+            missing, problems = collect(self.writer, patterns, self._plan.checkout.directory, self._standing)
         except (ProjError, OSError) as error:  # the command has run, however its files are
-            self._report.warn(f"the outputs cannot be kept: {error}")
+            missing, problems = [], [str(error)]
+        for pattern in missing:
+            self._report.warn(f"the command wrote no output {pattern}")
+        if problems and self.ended is not None:
+            rest = f" and {len(problems) - NAMED} more" if len(problems) > NAMED else ""
+            text = f"outputs that could not be kept: {', '.join(problems[:NAMED])}{rest}"
+            self.ended = self.ended._replace(message=", ".join(filter(None, (self.ended.message, text))))
 
     def _outputs(self) -> list[str]:
         """The patterns of the declared outputs, by where they lie for us."""
@@ -217,7 +218,7 @@ class Record:
     def _end(self, ended: Ended) -> None:
         """Writes it also on a full disk, and warns where even that is not possible."""
         remove(self._reserve)
-        self.note(*([{"type": "resources", **ended.resources}] if ended.resources else []))
+        self.note(*([events.section("resources", ended.resources)] if ended.resources else []))
         lost = f"{len(self._unwritten)} events could not be recorded" if self._unwritten else ""
         try:
             self.writer.end(

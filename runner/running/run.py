@@ -30,6 +30,7 @@ def run(request: Request, report: Report, plan: Plan | None = None) -> Outcome |
     """
     phases = Phases()
     with ExitStack() as leaving:
+        leaving.enter_context(backends.get(request.backend).prepared())
         pending = None
         if plan is None:
             checkout = sources.fetch(request.uri, request.version, report)
@@ -65,7 +66,7 @@ def run(request: Request, report: Report, plan: Plan | None = None) -> Outcome |
         if record.ended is None:
             reached = leaving.enter_context(endpoint.of_run(environment.activation))
             variables.update(record.reached_by(reached))
-            job = command.job(plan, record, environment.activation, variables, report)
+            job = command.job(plan, record, environment.activation, variables)
             record.command(variables)
             supervision = leaving.enter_context(Supervision(plan, record, code, seen, reached, environment))
             backend = backends.get(request.backend)

@@ -11,6 +11,7 @@ from runner.errors import ProjError
 from runner.host import process
 from runner.running.endpoint import warm
 from runner.running.observation import Observation
+from runner.tracking import events
 from runner.values import Environment
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Supervision:
         record, request = self._record, self._plan.request
         group = int(facts.get("group") or 0)
         start = process.pid_start(group) if group else ""
-        record.note({"type": "supervisor", **facts, "group_start": start})
+        record.note(events.section("supervisor", {**facts, "group_start": start}))
         self._observation.begin(group, self._activation, request.sample_resources)
         server = paths.store(request.store)
         if "://" in server or "MLFLOW_TRACKING_URI" in os.environ:

@@ -168,14 +168,14 @@ def _room() -> int:
 
 
 def _keep(
-    settings: Settings, listener: socket.socket, tls: Any, counters: Any, ready: Callable[[], None]
+    settings: Settings, listener: socket.socket, tls: object, counters: object, ready: Callable[[], None]
 ) -> int:
     """Starts the processes, starts new ones for those that die, and ends them all."""
     children: dict[int, int] = {}
     stopping = False
     restarts: list[float] = []
 
-    def stop(_number: int, _frame: Any) -> None:
+    def stop(_number: int, _frame: object) -> None:
         nonlocal stopping
         stopping = True
         for child in children:

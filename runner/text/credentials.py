@@ -119,7 +119,7 @@ def suspected(text: str) -> bool:
     return "://" in text and ("@" in text or "=" in text or "/t/" in text)
 
 
-def cleaned(value: Any) -> Any:
+def cleaned(value: object) -> Any:
     """A JSON value whose texts are redacted, keys too."""
     if isinstance(value, str):
         return redact(value) if "://" in value else value

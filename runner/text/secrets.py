@@ -77,7 +77,7 @@ class Secrets:
             found["value"] = HIDDEN  # also one that was read as a number
         return found
 
-    def _value(self, value: Any, key: str) -> Any:
+    def _value(self, value: object, key: str) -> Any:
         if isinstance(value, str):
             return self.masked(value)
         if isinstance(value, dict):

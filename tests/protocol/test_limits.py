@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import socket
 import threading
 import time
@@ -278,6 +279,18 @@ def test_the_end_does_not_wait_for_who_waits(serve: Serve) -> None:
             served.link()
 
 
+def test_silent_connections_do_not_keep_others_out(start: Start) -> None:
+    """Not even where there are fewer file descriptors than clients."""
+    server = start()
+    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (40, 40))
+    links = [socket.create_connection(("127.0.0.1", server.port), timeout=5) for _ in range(60)]
+    try:
+        assert server.client().call("GET", "/health").status == 200
+    finally:
+        for link in links:
+            link.close()
+
+
 def memory(pid: int, what: str) -> int:
     """MB"""
     with open(f"/proc/{pid}/status", encoding="utf-8") as file:
@@ -308,7 +321,9 @@ def test_files_are_streamed(start: Start, size: int) -> None:
     for _ in range(size):
         link.send(block)
     assert link.getresponse().read() == b"{}"
-    assert memory(server.process.pid, "VmHWM") < 100
+    peak = memory(server.process.pid, "VmHWM")
+    print(f"peak memory: {peak} MB")
+    assert peak < 100
 
 
 def test_many_clients_that_send_and_wait_cost_little(start: Start) -> None:

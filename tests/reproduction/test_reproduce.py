@@ -54,8 +54,7 @@ def test_the_report_is_kept_with_the_run(project: str) -> None:
     (text,) = [name for name in os.listdir(folder) if name.endswith(".txt")]
     with open(f"{folder}/{text}") as file:
         assert "loss" in file.read()
-    with open(os.path.join(store().run_directory(run.run_id), "events.jsonl")) as file:
-        (event,) = [each for each in map(json.loads, file) if each["type"] == "verification"]
+    (event,) = store().read(run.run_id).verifications
     assert event["run_ids"] == verdict["runs"]
 
 

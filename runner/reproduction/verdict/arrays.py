@@ -31,7 +31,7 @@ NUMBERS = {
 Fields = tuple[tuple[str, int, str], ...]  # (name, offset in an item, format of `struct`)
 
 
-def npy(data: bytes, *_: Any) -> Array:
+def npy(data: bytes, *_: object) -> Array:
     if data[6] not in (1, 2, 3) or data[7]:
         raise ValueError("an unknown version")
     wide = data[6] > 1

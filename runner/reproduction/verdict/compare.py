@@ -15,7 +15,7 @@ from runner.reproduction.verdict.leaves import ABSENT
 from runner.reproduction.verdict.tolerance import EXACT, Tolerance, Tolerances
 from runner.reproduction.verdict.wording import NOWHERE
 from runner.running.recorded import Recorded
-from runner.tracking import curves
+from runner.tracking import metrics
 
 __all__ = ["by_chance", "runs"]
 
@@ -156,7 +156,7 @@ def _histories(recorded: Recorded) -> dict[str, list[tuple[int, float]]]:
     log it within one ms is chance. So is the order in which several processes log their steps.
     """
     found: dict[str, list[tuple[int, float]]] = {}
-    for key, point in curves.points(recorded.directory):
+    for key, point in metrics.points(recorded.directory):
         found.setdefault(key, []).append((point.step, point.value))
     for name, points in found.items():
         points.sort(key=lambda point: point[0])

@@ -21,8 +21,8 @@ class Compared(NamedTuple):
     name: str
     result: str  # identical, within-tolerance, different, missing, added; log: identical or differs
     detail: str = ""
-    old: Any = None
-    new: Any = None
+    old: object = None
+    new: object = None
     absolute: float = 0.0  # greatest difference
     relative: float = 0.0
     tolerance: str = ""  # that was applied: as given, or "spread of 5 runs"

@@ -25,6 +25,7 @@ from runner.reproduction.verdict.closeness import Finding
 from runner.reproduction.verdict.leaves import Cells, Ignored, Number, Rows, Text
 from runner.reproduction.verdict.tolerance import Tolerance
 from runner.reproduction.verdict.wording import Place
+from runner.values import JsonObject
 
 __all__ = ["FORMATS", "Format", "files", "read"]
 
@@ -102,7 +103,7 @@ def raw(data: bytes) -> Any:
 # ---- text ------------------------------------------------------------------------------------------------------
 
 
-def _json(data: bytes, *_: Any) -> Any:
+def _json(data: bytes, *_: object) -> Any:
     return json.loads(
         data.decode("utf-8"),
         parse_int=Number,
@@ -118,18 +119,18 @@ def _object(pairs: list[tuple[str, Any]]) -> Any:
     return found if len(found) == len(pairs) else Rows("entry", [list(pair) for pair in pairs])
 
 
-def _json_lines(data: bytes, *_: Any) -> Any:
+def _json_lines(data: bytes, *_: object) -> Any:
     return Rows("line", [_json(line) for line in data.split(b"\n") if line.strip()])
 
 
-def _csv(data: bytes, name: str, *_: Any) -> Any:
+def _csv(data: bytes, name: str, *_: object) -> Any:
     """Cells are text: 01234 is not 1234. Strictly, as two spellings of something broken may read alike."""
     lines = StringIO(data.decode("utf-8", "surrogateescape"), newline="")
     rows = csv.reader(lines, delimiter="\t" if name.lower().endswith(".tsv") else ",", strict=True)
     return Rows("row", [*map(Cells, rows)])
 
 
-def _notebook(data: bytes, *_: Any) -> Any:
+def _notebook(data: bytes, *_: object) -> Any:
     """Without what `nbdime --ignore-metadata --ignore-id --ignore-details` leaves out."""
     found = _json(data)
     for each in (
@@ -146,7 +147,7 @@ def _masked(name: str, *patterns: bytes) -> Callable[[bytes, str, int], Any]:
     """Text and bytes but for what the patterns find."""
     pattern = re.compile(b"|".join(patterns), re.MULTILINE)
 
-    def read_masked(data: bytes, *_: Any) -> Any:
+    def read_masked(data: bytes, *_: object) -> Any:
         return {"": raw(pattern.sub(b"-", data)), name: Ignored(name, pattern.findall(data))}
 
     return read_masked
@@ -185,7 +186,7 @@ def _compressed(unpacker: Callable[[], Any]) -> Callable[[bytes, str, int], Any]
 
 
 def _zip(data: bytes, _: str, depth: int) -> Any:
-    found: dict[str, Any] = {}
+    found: JsonObject = {}
     with zipfile.ZipFile(BytesIO(data)) as archive:
         infos = archive.infolist()
         if sum(info.file_size for info in infos) > LARGE:
@@ -202,7 +203,7 @@ def _zip(data: bytes, _: str, depth: int) -> Any:
 
 
 def _tar(data: bytes, _: str, depth: int) -> Any:
-    found: dict[str, Any] = {}
+    found: JsonObject = {}
     with tarfile.open(fileobj=BytesIO(data), mode="r:") as archive:
         infos = archive.getmembers()
         for info in infos:
@@ -216,7 +217,7 @@ def _tar(data: bytes, _: str, depth: int) -> Any:
     return {"": found, "order": Ignored(ARCHIVE, [info.name for info in infos])}
 
 
-def _add(found: dict[str, Any], name: str, member: dict[str, Any], header: Any) -> None:
+def _add(found: JsonObject, name: str, member: JsonObject, header: Any) -> None:
     """An archive may have several files of one name."""
     key, number = name, 1
     while key in found:
@@ -228,7 +229,7 @@ def _add(found: dict[str, Any], name: str, member: dict[str, Any], header: Any) 
 # ---- tables and objects ------------------------------------------------------------------------------------------
 
 
-def _parquet(data: bytes, *_: Any) -> Any:
+def _parquet(data: bytes, *_: object) -> Any:
     """Values and types of columns; times as the numbers that they are stored as."""
     from pyarrow import BufferReader, parquet, types  # type: ignore[import-not-found,import-untyped,unused-ignore]
 

@@ -7,13 +7,14 @@ from typing import Any
 
 from runner.reproduction.verdict.arrays import layout
 from runner.reproduction.verdict.leaves import Array, Ignored
+from runner.values import JsonObject
 
 __all__ = ["LAYOUT", "read"]
 
 LAYOUT = "how a file is laid out, and by which program"
 
 
-def read(data: bytes, *_: Any) -> Any:
+def read(data: bytes, *_: object) -> Any:
     """Groups, datasets and links by name, with their attributes; chunks and compression do not count."""
     import h5py  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
@@ -21,8 +22,8 @@ def read(data: bytes, *_: Any) -> Any:
         return {"": _group(h5py, file), "layout": Ignored(LAYOUT, len(data))}
 
 
-def _group(h5py: Any, group: Any) -> dict[str, Any]:
-    found: dict[str, Any] = {"attributes": {name: _values(value) for name, value in group.attrs.items()}}
+def _group(h5py: Any, group: Any) -> JsonObject:
+    found: JsonObject = {"attributes": {name: _values(value) for name, value in group.attrs.items()}}
     for name in group:
         link = group.get(name, getlink=True)
         if not isinstance(link, h5py.HardLink):

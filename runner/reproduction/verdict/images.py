@@ -7,6 +7,7 @@ import zlib
 from typing import Any
 
 from runner.reproduction.verdict.leaves import Array, Ignored, Packed
+from runner.values import JsonObject
 
 __all__ = ["NOTES", "png"]
 
@@ -15,7 +16,7 @@ TEXTS = (b"tEXt", b"zTXt", b"iTXt", b"tIME", b"eXIf")
 CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}  # by colour type; 3 are indices of a palette
 
 
-def png(data: bytes, *_: Any) -> dict[str, Any]:
+def png(data: bytes, *_: object) -> JsonObject:
     """Header, pixels, and all chunks but texts. ValueError when a checksum is wrong or something follows the end."""
     at, packed = 8, b""
     chunks: list[tuple[str, bytes]] = []

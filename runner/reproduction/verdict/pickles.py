@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from runner.reproduction.verdict.arrays import Fields, simple
 from runner.reproduction.verdict.leaves import Array, Ignored, Item, Rows
+from runner.values import JsonObject
 
 __all__ = ["PROTOCOL", "Global", "read"]
 
@@ -47,7 +48,7 @@ class Text2(NamedTuple):
     text: str
 
 
-def read(data: bytes, *_: Any) -> Rows:
+def read(data: bytes, *_: object) -> Rows:
     """All pickles of a file, one after the other. ValueError for what is none."""
     stream, found = BytesIO(data), []
     while stream.tell() < len(data):
@@ -66,7 +67,7 @@ class _Machine:
         self._memo: dict[int, Any] = {}
         self._protocol = 0
 
-    def run(self) -> dict[str, Any]:
+    def run(self) -> JsonObject:
         try:
             for operation, argument, _ in pickletools.genops(self._stream):
                 if self._frame and self._stream.tell() >= self._frame:
@@ -166,7 +167,7 @@ class _Machine:
             found = _array(shape, "F" if fortran else "C", dtype, data)
             item.parts[-1] = Item("tuple", [version, dtype, found])
 
-    def _wrapped(self, facts: dict[str, Any]) -> Any:
+    def _wrapped(self, facts: JsonObject) -> Any:
         """The array that follows in the file: of objects as a pickle of its own, else its bytes after padding."""
         self._end_frame()
         dtype = facts["dtype"]

@@ -50,6 +50,8 @@ def compare(
 def _digests(recorded: Recorded, old: Recorded) -> dict[str, str]:
     found = {path: str(facts.get("digest")) for path, facts in recorded.run.artifacts.items()}
     declared = {str(each["path"]): str(each.get("digest")) for each in recorded.run.outputs}
+    for each in recorded.run.outputs:
+        found |= {name: f"link:{leads}" for name, leads in (each.get("links") or {}).items()}
     for path, digest in declared.items():
         copy = os.path.basename(path)  # of one outside the project; `_file` looks for it
         if os.path.isabs(path) and copy not in declared and found.get(copy) == digest:
