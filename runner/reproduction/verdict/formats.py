@@ -252,7 +252,7 @@ def _parquet(data: bytes, *_: object) -> Any:
 
 
 PACKED = "how it is compressed"
-FRAMES = "its frames and padding, and which equal texts and numbers are one object"
+FRAMES = "its frames and padding, the order of sets, and which equal texts and numbers are one object"
 PICKLES = (".pkl", ".pickle", ".joblib", ".sav")
 FORMATS = (
     Format("NPY", arrays.npy, magic=(b"\x93NUMPY",), spelling="spaces in its header"),
