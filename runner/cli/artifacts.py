@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import Any
 
 from runner.cli import reference
@@ -38,8 +37,10 @@ def ls(values: dict[str, Any]) -> int:
 
 def get(values: dict[str, Any]) -> int:
     """Copy files of a run to a folder; without PATH, all of them. What was copied is checked by its hash."""
+    from runner.cli import output
     from runner.cli.terminal import Terminal
     from runner.tracking import artifacts
+    from runner.tracking.folder import found
 
     given = reference.take(values)
     target = given["output"] or "."
@@ -49,16 +50,14 @@ def get(values: dict[str, Any]) -> int:
         if not given["force"]:
             top = path.rpartition("/")[0]
             for each in artifacts.listing(store, run.run_id, path, recursive=True):
-                file = os.path.join(target, os.path.relpath(each.path, top or "."))
+                file = found(target, os.path.relpath(each.path, top or "."))
                 if os.path.exists(file):
                     raise InputError(f"{file} is already there", "--force  replaces it")
         made = artifacts.fetch(store, run.run_id, path, target, Terminal())
     if given["json"]:
-        from runner.cli.output import emit_json
-
-        emit_json(made)
+        output.emit_json(made)
     else:
-        sys.stdout.write("".join(f"{file}\n" for file in made))
+        output.emit_lines(made)
     return 0
 
 

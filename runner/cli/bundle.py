@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from runner.cli import reference
@@ -47,6 +46,6 @@ def command(values: dict[str, Any]) -> int:
         output.emit_json(found._asdict())
         return 0
     for each in found.lacking:
-        sys.stdout.write(f"not in it: {each}\n")
-    sys.stdout.write(f"{found.path}: {found.members} files, {size(found.size)}\n")
+        output.emit_lines([f"not in it: {each}"])
+    output.emit_lines([f"{found.path}: {found.members} files, {size(found.size)}"])
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -108,7 +107,7 @@ def wait(store: Store, run: Run, deadline: float) -> Run:
 
 
 def report(runs: list[Run], as_json: bool) -> None:
-    from runner.cli.output import emit_json
+    from runner.cli.output import emit_json, emit_lines
     from runner.cli.render_run import as_json as plain
 
     if as_json:
@@ -117,4 +116,4 @@ def report(runs: list[Run], as_json: bool) -> None:
     for run in runs:
         if run.status not in ON:
             why = ", ".join(part for part in (run.end.get("reason", ""), run.end.get("message", "")) if part)
-            sys.stdout.write(f"{run.name} {run.status}" + (f" ({why})" if why else "") + "\n")
+            emit_lines([f"{run.name} {run.status}" + (f" ({why})" if why else "")])

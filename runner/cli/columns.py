@@ -88,7 +88,7 @@ def shown(run: Run, name: str, experiments: dict[str, str]) -> str:
         return experiments.get(str(found), str(found))
     if name == "commit":
         return str(found)[:10]
-    return show.safe(show.plain(found)).replace("\n", " ")
+    return show.safe(show.plain(found))
 
 
 def flat(run: Run, name: str, experiments: dict[str, str]) -> str:

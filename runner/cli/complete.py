@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from runner.errors import ProjError
+from runner.text.terminal import printable
 
 __all__ = ["entry_points", "environment_kinds", "experiments", "parameters", "runs", "statuses"]
 
@@ -33,7 +34,12 @@ def _quiet(function: Callable[[Any, str], Found]) -> Callable[[Any, str], Found]
 
 
 def _starting(words: Iterable[tuple[str, str]], incomplete: str) -> Found:
-    return [(word, text) for word, text in words if word.startswith(incomplete)]
+    """Of words that can be typed."""
+    return [
+        (word, printable(text))
+        for word, text in words
+        if word.startswith(incomplete) and word == printable(word)
+    ]
 
 
 def _project(ctx: Any) -> Any:

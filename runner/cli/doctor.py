@@ -24,7 +24,7 @@ MARKS = {"ok": ("✓", "32"), "note": ("·", "2"), "warning": ("!", "33"), "brok
 def command(values: dict[str, Any]) -> int:
     """Check programs, Pythons, disk, store, clock and tracking server, and say what to do. Exits with 1 if broken."""
     from runner.cli.examination import examine
-    from runner.cli.output import colours, emit_json
+    from runner.cli.output import colours, emit_json, emit_lines
 
     given = reference.take(values)
     found = []
@@ -36,25 +36,26 @@ def command(values: dict[str, Any]) -> int:
                 continue
             mark, code = MARKS[each.state]
             mark = f"\033[{code}m{mark}\033[0m" if colour else mark
-            sys.stdout.write(f"{mark} {each.name:<16} {_folded(each.text)}\n")
+            emit_lines(_folded(f"{mark} {each.name:<16} ", each.text))
             if each.hint and (each.state != "note" or given["verbose"]):
-                sys.stdout.write(f"  {'':<16} {_folded(each.hint)}\n")
+                emit_lines(_folded(f"  {'':<16} ", each.hint))
             sys.stdout.flush()
     if given["json"]:
         emit_json([each._asdict() for each in found])
     return 1 if any(each.state == "broken" for each in found) else 0
 
 
-def _folded(text: str) -> str:
+def _folded(head: str, text: str) -> list[str]:
     """In the column on the right, on a terminal; as it is when piped."""
     from runner.cli.output import is_terminal
 
     if not is_terminal():
-        return text
+        first, *rest = text.split("\n")
+        return [head + first, *rest]
     room = max(30, shutil.get_terminal_size().columns - LEFT)
     lines = [
         part
         for line in text.splitlines()
         for part in textwrap.wrap(line, room, break_long_words=False, break_on_hyphens=False)
     ]
-    return f"\n{' ' * LEFT}".join(lines)
+    return [f"{' ' * LEFT if place else head}{line}" for place, line in enumerate(lines or [""])]

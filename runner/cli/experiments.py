@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 from runner.cli import reference
@@ -99,12 +98,12 @@ def plain(experiment: Experiment) -> dict[str, Any]:
 
 
 def _say(given: dict[str, Any], result: dict[str, Any], text: str) -> int:
-    from runner.cli.output import emit_json
+    from runner.cli.output import emit_json, emit_lines
 
     if given["json"]:
         emit_json(result)
     elif text:
-        sys.stdout.write(f"{text}\n")
+        emit_lines([text])
     return 0
 
 

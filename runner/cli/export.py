@@ -134,17 +134,16 @@ def write(file: Any, kind: str, runs: Sequence[Run], names: Sequence[str], known
 
         write_csv(file, runs, names, known)
         return
-    import json
-
+    from runner.cli.output import json_text
     from runner.cli.render_run import as_json
 
     if kind == "jsonl":
         for run in runs:
-            file.write(json.dumps(as_json(run, known), ensure_ascii=False) + "\n")
+            file.write(json_text(as_json(run, known)) + "\n")
         return
     file.write("[")
     for place, run in enumerate(runs):
-        file.write((",\n" if place else "\n") + json.dumps(as_json(run, known), ensure_ascii=False))
+        file.write((",\n" if place else "\n") + json_text(as_json(run, known)))
     file.write("\n]\n")
 
 

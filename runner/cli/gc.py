@@ -27,7 +27,7 @@ OPTIONS = (
 
 def command(values: dict[str, Any]) -> int:
     """Remove deleted runs, and runs of deleted experiments, for good, with all their files."""
-    from runner.cli.output import emit_json
+    from runner.cli.output import emit_json, emit_lines
     from runner.text.units import seconds, size
 
     given = reference.take(values)
@@ -48,9 +48,7 @@ def command(values: dict[str, Any]) -> int:
     elif remove:
         sys.stdout.write(f"removed {text}\n")
     else:
-        sys.stdout.write(
-            "".join(f"{run.run_id[:12]}  {run.name}\n" for run in runs) + f"{text}: not removed\n"
-        )
+        emit_lines([*(f"{run.run_id[:12]}  {run.name}" for run in runs), f"{text}: not removed"])
     return 0
 
 

@@ -13,6 +13,7 @@ from runner.cli.terminal import Terminal
 from runner.parameters.types import number
 from runner.project.describe import entry_point_facts, project_facts
 from runner.text.credentials import without
+from runner.text.terminal import printable
 from runner.values import Report
 
 __all__ = ["app", "show_parameters"]
@@ -80,7 +81,7 @@ def _lines(facts: Any) -> Iterator[str]:
 
 
 def _about(point: Any) -> Iterator[str]:
-    yield point["name"] + (f": {point['description'].strip()}" if point["description"] else "")
+    yield point["name"] + (f": {' '.join(point['description'].split())}" if point["description"] else "")
     yield f"  {point['run']}"
 
 
@@ -102,6 +103,7 @@ def _row(parameter: Any) -> tuple[str, str, str, str]:
 
 
 def _aligned(rows: list[tuple[str, str, str, str]]) -> Iterator[str]:
+    rows = [(printable(a), printable(b), printable(c), printable(d)) for a, b, c, d in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield (

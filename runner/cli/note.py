@@ -42,5 +42,5 @@ def command(values: dict[str, Any]) -> int:
     if given["json"]:
         output.emit_json({"run_id": run.run_id, "note": text or before})
     elif not text and before:
-        output.emit_lines([before])
+        output.emit_lines(before.split("\n"))
     return 0

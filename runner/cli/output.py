@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-__all__ = ["colours", "emit_json", "emit_lines", "is_terminal", "table"]
+__all__ = ["Guarded", "colours", "emit_json", "emit_lines", "is_terminal", "json_text", "table"]
 
 STATUS = {"RUNNING": "cyan", "SCHEDULED": "cyan", "FINISHED": "green", "FAILED": "red", "KILLED": "yellow"}
 
@@ -26,15 +27,43 @@ def colours(stream: Any = None) -> bool:
 
 
 def emit_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=_plain) + "\n")
+    sys.stdout.write(json_text(value, 2) + "\n")
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """Always to be encoded and printed: what is not is told by JSON's escapes, or made visible."""
+    from runner.text.encoding import is_encodable, visible_values
+    from runner.text.terminal import json_printable
+
+    text = json.dumps(value, indent=indent, ensure_ascii=False, default=_plain)
+    if not is_encodable(text):
+        text = json.dumps(visible_values(json.loads(text)), indent=indent, ensure_ascii=False)
+    return json_printable(text)
 
 
 def _plain(value: Any) -> Any:
     return value._asdict() if hasattr(value, "_asdict") else str(value)
 
 
-def emit_lines(lines: Iterable[str]) -> None:
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
+def emit_lines(lines: Iterable[str], stream: Any = None) -> None:
+    """Each is one line, whatever is in it."""
+    from runner.text.terminal import printable
+
+    stream = sys.stdout if stream is None else stream
+    coloured = colours(stream)
+    stream.write("".join(f"{printable(line, colours=coloured)}\n" for line in lines))
+
+
+class Guarded(io.TextIOWrapper):
+    """A terminal that no text steers: the last guard, for what reaches it unseen (help, other libraries)."""
+
+    def write(self, text: str) -> int:
+        if text.isprintable():
+            return super().write(text)
+        from runner.text.terminal import printable
+
+        own = "\r\033[K" if text.startswith("\r\033[K") else ""  # of the live line: see terminal.py
+        return super().write(own + printable(text[len(own) :], lines=True, colours=True))
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> None:
@@ -43,10 +72,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Se
     `right` names the columns that are aligned to the right (numbers).
     """
     if not is_terminal():
-        emit_lines(["\t".join(columns)])
-        emit_lines(
-            "\t".join(_cell(value).replace("\t", " ").replace("\n", " ") for value in row) for row in rows
-        )
+        emit_lines(["\t".join(map(_cell, columns))])
+        emit_lines("\t".join(map(_cell, row)) for row in rows)
         return
     from rich.console import Console
     from rich.table import Table
@@ -63,7 +90,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Se
     ]
     for column, width in zip(columns, _fitting(natural, console.width), strict=True):
         drawn.add_column(
-            column,
+            _cell(column),
             justify="right" if column in right else "left",
             overflow="ellipsis",
             no_wrap=True,
@@ -89,6 +116,8 @@ def _style(column: str, value: object) -> str:
 
 
 def _cell(value: object) -> str:
+    from runner.text.terminal import printable
+
     if value is None:
         return ""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{value:.6g}" if isinstance(value, float) else printable(str(value)).replace("\t", " ")

@@ -59,7 +59,7 @@ class Difference(NamedTuple):
 def _text(key: str, value: Any) -> str:
     if isinstance(value, int | float) and key in UNITS:
         return UNITS[key](value)
-    return render_values.plain(value).replace("\n", " ")
+    return render_values.plain(value)
 
 
 def _delta(key: str, first: Any, value: Any) -> str:
@@ -185,7 +185,7 @@ def lines(runs: Sequence[Run], found: Sequence[Difference], colour: bool, width:
         return ["nothing that is recorded differs"]
     bold, off = ("\033[1m", "\033[0m") if colour else ("", "")
     left = min(max(len(each.key) for each in found) + 2, 34)
-    names = [run.name for run in runs]
+    names = [render_values.safe(run.name) for run in runs]
     most = max(12, min(WIDTH, (width - left) // len(names) - 2))
     widths = [
         min(max(len(name), *(len(each.shown[place]) for each in found)), most)

@@ -121,7 +121,7 @@ def lines(
             found += ["", f"{bold}{title}{off}"]
         left = min(max(len(key) for key, _ in rows), 32)
         for key, value in rows:
-            first, *rest = render_values.safe(value).split("\n")
+            first, *rest = render_values.safe(value, lines=True).split("\n")
             found.append(_cut(f"  {render_values.safe(key):<{left}}  {first}", width))
             found += [_cut(f"  {'':<{left}}  {line}", width) for line in rest]
     return found

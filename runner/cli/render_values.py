@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runner.text.terminal import printable as safe
 from runner.text.units import ago, iso, local_time, size
 from runner.text.units import duration as took
 
@@ -37,13 +38,6 @@ def plain(value: object) -> str:
 
         return json.dumps(value, ensure_ascii=False)
     return str(value)
-
-
-def safe(text: str) -> str:
-    """Without characters that could steer the terminal: names and values come from anybody's program."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() or char in "\n\t" else "\ufffd" for char in text)
 
 
 def status(text: str, colour: bool) -> str:

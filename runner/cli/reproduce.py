@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 from runner.cli import reference
@@ -95,7 +94,7 @@ def command(values: dict[str, Any]) -> int:
             first = f"\033[1;{'32' if found.exit_code == 0 else '31'}m{word}\033[0m{colon}{what}"
         output.emit_lines([first, *rest])
         if found.hint:
-            sys.stdout.write(f"hint: {found.hint}\n")
+            output.emit_lines([f"hint: {found.hint}"])
     return found.exit_code
 
 

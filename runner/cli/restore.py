@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 from runner.cli import reference
@@ -25,7 +24,7 @@ OPTIONS = (
 
 def command(values: dict[str, Any]) -> int:
     """Bring a deleted run back; with DIR, write the exact code that the run had into that folder."""
-    from runner.cli.output import emit_json
+    from runner.cli.output import emit_json, emit_lines
 
     given = reference.take(values)
     with reference.open_store(given["store"]) as store:
@@ -44,7 +43,7 @@ def command(values: dict[str, Any]) -> int:
     if given["json"]:
         emit_json(result)
     else:
-        sys.stdout.write(f"{text}\n")
+        emit_lines([text])
     return 0
 
 

@@ -22,7 +22,7 @@ OPTIONS = (
 
 def command(values: dict[str, Any]) -> int:
     """Delete runs: they are no longer listed. proj restore brings them back, proj gc removes them for good."""
-    from runner.cli.output import emit_json
+    from runner.cli.output import emit_json, emit_lines
     from runner.cli.runs import Wanted, select
 
     given = reference.take(values)
@@ -45,5 +45,5 @@ def command(values: dict[str, Any]) -> int:
         emit_json([run.run_id for run in runs])
     else:
         word = "would be deleted" if given["dry_run"] else "deleted"
-        sys.stdout.write("".join(f"{run.run_id[:12]}  {run.name}  {word}\n" for run in runs))
+        emit_lines(f"{run.run_id[:12]}  {run.name}  {word}" for run in runs)
     return 0

@@ -124,7 +124,8 @@ def show(store: str = STORE, as_json: bool = typer.Option(False, "--json", help=
 @token.command("revoke")
 def revoke(which: str = typer.Argument(..., metavar="ID_OR_NAME"), store: str = STORE) -> None:
     """Make a token useless; a running server notices within a second."""
+    from runner.cli.output import emit_lines
     from runner.server import tokens
 
     found = tokens.revoke(_folder(store), which)
-    sys.stdout.write(f"revoked {found.token_id} {found.name}\n".replace(" \n", "\n"))
+    emit_lines([f"revoked {found.token_id} {found.name}".rstrip()])

@@ -48,7 +48,7 @@ def command(values: dict[str, Any]) -> int:
 
 
 def show(found: Sequence[Any], as_json: bool) -> None:
-    from runner.cli.output import emit_json, table
+    from runner.cli.output import emit_json, emit_lines, table
 
     if as_json:
         emit_json([each._asdict() for each in found])
@@ -57,7 +57,7 @@ def show(found: Sequence[Any], as_json: bool) -> None:
     table(("run", "server", "id there", "unsent", "refused"), rows)
     for each in found:
         for message in each.refused:
-            sys.stderr.write(f"refused: {message}\n")
+            emit_lines([f"refused: {message}"], sys.stderr)
 
 
 def _chosen(store: Any, given: dict[str, Any]) -> list[str]:

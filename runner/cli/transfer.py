@@ -31,7 +31,7 @@ OPTIONS = (
 
 def command(values: dict[str, Any]) -> int:
     """Take runs over from MLflow: parameters, metrics with their histories, tags, datasets, artifacts."""
-    from runner.cli.output import emit_json
+    from runner.cli.output import emit_json, emit_lines
     from runner.cli.terminal import Terminal
     from runner.tracking.mlflow.readers import open_reader
     from runner.tracking.mlflow.takeover import take_over
@@ -52,5 +52,5 @@ def command(values: dict[str, Any]) -> int:
             f"{done.runs} runs imported" + (f", {done.there} were there" if done.there else "") + "\n"
         )
     for reason in done.without_files:
-        sys.stderr.write(f"warning: without artifacts: {reason}\n")
+        emit_lines([f"warning: without artifacts: {reason}"], sys.stderr)
     return 0

@@ -13,6 +13,7 @@ from runner.protocol.fields import need
 from runner.protocol.places import Place, find, in_run, safe, writable
 from runner.protocol.route import Asked, Route, checks
 from runner.protocol.runs import RUN_ID
+from runner.text.encoding import visible
 
 if TYPE_CHECKING:
     from runner.protocol.live import LiveRuns
@@ -89,7 +90,7 @@ def listing(place: Place, prefix: str = "") -> list[dict[str, Any]]:
             for entry in entries:
                 if entry.name.endswith(PART) and entry.name.startswith("."):
                     continue
-                info: dict[str, Any] = {"path": prefix + entry.name, "is_dir": entry.is_dir()}
+                info: dict[str, Any] = {"path": prefix + visible(entry.name), "is_dir": entry.is_dir()}
                 if not info["is_dir"]:
                     size = entry.stat().st_size
                     if size:
@@ -114,6 +115,7 @@ def download(place: Place, wanted: str = "") -> Response:
             raise FileNotFoundError
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError, ValueError):
         raise ApiError("RESOURCE_DOES_NOT_EXIST", f"No such artifact: '{place.path}'") from None
+    name = visible(name)
     quoted = quote(name, safe="!#$&+-.^_`|~")
     plain = f"filename={name}" if quoted == name else f"filename*=UTF-8''{quoted}"
     headers = [("Content-Disposition", f"attachment; {plain}"), ("Accept-Ranges", "bytes")]

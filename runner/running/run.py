@@ -226,8 +226,6 @@ def backend_options(request: Request) -> dict[str, Any]:
     """`--backend-config` (JSON file or text) with --timeout and --grace, these in seconds."""
     import json
 
-    from runner.text.units import seconds
-
     options: dict[str, Any] = {}
     text = request.backend_config
     if text:
@@ -246,6 +244,10 @@ def backend_options(request: Request) -> dict[str, Any]:
         given, where = getattr(request, name), f"--{name}"
         if not given and name in options:
             given, where = str(options[name]), f"--backend-config: {name}"
-        if given:
+        if given.isdecimal() and len(given) < 9:
+            options[name] = float(given)
+        elif given:
+            from runner.text.units import seconds
+
             options[name] = seconds(given, where)
     return options

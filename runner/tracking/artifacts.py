@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from runner.errors import InputError, StoreError
 from runner.host import hashing
 from runner.host.hashing import Digest
+from runner.text.encoding import is_encodable, restored, visible
 from runner.tracking.store import Store
 from runner.tracking.writer import RunWriter
 from runner.values import Report, Silent
@@ -72,7 +73,7 @@ def put(
                 if place.size(name) == size:
                     if known is None:
                         known = Store(writer.root).read(writer.run_id).artifacts
-                    if known.get(name, {}).get("digest") == hashing.digest(source).digest:
+                    if known.get(visible(name), {}).get("digest") == hashing.digest(source).digest:
                         done += size
                         continue
             except OSError as error:
@@ -114,8 +115,8 @@ def _sources(path: str, name: str) -> Iterator[tuple[str, str]]:
 
 def listing(store: Store, run_id: str, path: str = "", recursive: bool = False) -> list[Artifact]:
     """What is in a folder of a run's artifacts: folders and files; with `recursive`, all files below it."""
-    path = normal(path)
-    found = _place(store.root, _known(store, run_id)).files(path)
+    path = visible(normal(path))
+    found = [(visible(name), size) for name, size in _place(store.root, _known(store, run_id)).files(path)]
     if recursive:
         return [Artifact(name, False, size) for name, size in found]
     start = f"{path}/" if path else ""
@@ -132,7 +133,7 @@ def fetch(store: Store, run_id: str, path: str, target: str, report: Report | No
 
     Each file is whole or not there, and has the hash that the record says: StoreError if not.
     """
-    path = normal(path)
+    path = visible(normal(path))
     run = store.read(run_id)
     place = _place(store.root, run_id)
     files = list(place.files(path))
@@ -148,12 +149,13 @@ def fetch(store: Store, run_id: str, path: str, target: str, report: Report | No
                 done += size
                 step.update(name, done, total)
 
-            file = os.path.join(target, os.path.relpath(normal(name), top or "."))
+            inside = os.path.relpath(visible(normal(name)), top or ".")
+            file = os.path.join(target, inside if is_encodable(name) else restored(inside))
             draft = f"{file}.proj-draft-{os.getpid()}"
             try:
                 os.makedirs(os.path.dirname(file), exist_ok=True)
                 digest = place.get(name, draft, progress)
-                wanted = run.artifacts.get(name, {}).get("digest")
+                wanted = run.artifacts.get(visible(name), {}).get("digest")
                 if wanted and wanted != digest.digest:
                     raise StoreError(
                         f"the artifact {name!r} has the hash {digest.digest}; the record says {wanted}"

@@ -23,6 +23,7 @@ __all__ = ["Event", "EventLog", "encode", "kept", "new_run_id", "now", "read", "
 Event: TypeAlias = "dict[str, Any]"
 Corrupt: TypeAlias = "Callable[[int, bytes], None]"
 
+ESCAPE = b"\\u"  # JSON's, of a surrogate: but for control characters, our own lines have no others
 CHUNK = 1 << 20  # bytes that are parsed at once
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
@@ -44,7 +45,7 @@ def new_run_id(at: int | None = None) -> str:
 def encode(event: Mapping[str, Any], secrets: Secrets | None = None) -> bytes:
     """One line, without the credentials in its addresses and without `secrets`.
 
-    A lone surrogate (an undecodable byte of a file name) is kept by JSON's own escape.
+    Lone surrogates are kept by JSON's own escape: see text/encoding.py.
     """
     text = _encode(event)
     if secrets and secrets.within(text):
@@ -61,13 +62,19 @@ def encode(event: Mapping[str, Any], secrets: Secrets | None = None) -> bytes:
 
 
 def kept(text: str, secrets: Secrets | None = None) -> str:
-    """A text as a log keeps it: to be compared with what is there."""
+    """A text as the readers of a log get it: to be compared with what is there."""
     text = secrets.masked(text) if secrets else text
     if "://" in text:
         from runner.text.credentials import redact
 
         text = redact(text)
-    return text
+    return text if text.isascii() else _visible(text)
+
+
+def _visible(value: Any) -> Any:
+    from runner.text.encoding import visible_values
+
+    return visible_values(value)
 
 
 class EventLog:
@@ -127,10 +134,13 @@ class EventLog:
             self._file = -1
 
 
-def read(path: str, offset: int = 0, corrupt: Corrupt | None = None) -> Iterator[tuple[Event, int]]:
+def read(
+    path: str, offset: int = 0, corrupt: Corrupt | None = None, exact: bool = False
+) -> Iterator[tuple[Event, int]]:
     """Each event from byte `offset` on, with the offset after it. A torn last line is not yielded.
 
-    A corrupt line is handed to `corrupt` as (offset, line) and skipped.
+    A corrupt line is handed to `corrupt` as (offset, line) and skipped. Texts that UTF-8 cannot write are visible;
+    with `exact` they are as they were: for whoever opens the file, or gives the command the argument, again.
     """
     try:
         with open(path, "rb") as file:
@@ -139,7 +149,7 @@ def read(path: str, offset: int = 0, corrupt: Corrupt | None = None) -> Iterator
                 if not line.endswith(b"\n"):
                     return
                 here, offset = offset, offset + len(line)
-                event = _event(line)
+                event = _event(line, exact)
                 if event is not None:
                     yield event, offset
                 elif corrupt is not None and line != b"\n":
@@ -148,14 +158,16 @@ def read(path: str, offset: int = 0, corrupt: Corrupt | None = None) -> Iterator
         return
 
 
-def _event(line: bytes) -> Event | None:
+def _event(line: bytes, exact: bool) -> Event | None:
     try:
-        event = json.loads(line)
-    except ValueError:
+        event = json.loads(line.decode())  # bytes may be UTF-16 for json.loads, and UTF-8 with surrogates
+    except (ValueError, RecursionError):
         return None
-    except RecursionError:
+    if not isinstance(event, dict) or not isinstance(event.get("type"), str):
         return None
-    return event if isinstance(event, dict) and isinstance(event.get("type"), str) else None
+    if exact or ESCAPE not in line:
+        return event
+    return _visible(event)  # type: ignore[no-any-return]
 
 
 def read_all(
@@ -178,16 +190,19 @@ def read_all(
 
 
 def _parse(text: bytes, offset: int, corrupt: Corrupt | None) -> list[Event]:
-    """Whole lines at once; one by one only where something is wrong with one of them."""
+    """Whole lines at once; one by one only where something is wrong, or may be invisible, in one of them."""
     try:
-        found = json.loads(b"[" + text.replace(b"\n", b",") + b"]")
-        if len(found) == text.count(b"\n") + 1 and all(isinstance(each.get("type"), str) for each in found):
+        found = json.loads((b"[" + text.replace(b"\n", b",") + b"]").decode())
+        whole = len(found) == text.count(b"\n") + 1 and all(
+            isinstance(each.get("type"), str) for each in found
+        )
+        if whole and ESCAPE not in text:
             return found  # type: ignore[no-any-return]
     except (ValueError, AttributeError, RecursionError):
         pass
     events = []
     for line in text.split(b"\n"):
-        event = _event(line)
+        event = _event(line, False)
         if event is not None:
             events.append(event)
         elif line and corrupt is not None:

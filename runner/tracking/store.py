@@ -153,10 +153,10 @@ class Store:
 
     # ---- reading -----------------------------------------------------------------------------------------
 
-    def read(self, run_id: str) -> Run:
-        """The run as its log says now. StoreError if there is none."""
+    def read(self, run_id: str, exact: bool = False) -> Run:
+        """The run as its log says now; `exact`: see log.read. StoreError if there is none."""
         from runner.tracking.fold import fold
-        from runner.tracking.log import read_all
+        from runner.tracking.log import read, read_all
 
         if not is_run_id(run_id):
             raise unknown(run_id)
@@ -169,7 +169,11 @@ class Store:
         except OSError as error:
             raise StoreError(f"the run {run_id} cannot be read: {error.strerror or error}") from error
         try:
-            run = fold(event for events, _ in read_all(file) for event in events)
+            if exact:
+                path = os.path.join(self.run_directory(run_id), "events.jsonl")
+                run = fold(event for event, _ in read(path, exact=True))
+            else:
+                run = fold(event for events, _ in read_all(file) for event in events)
         finally:
             os.close(file)
         if run is None:
@@ -217,7 +221,12 @@ class Store:
 
         if view not in VIEWS:
             raise InputError(f"{view!r} is not a view; there are {', '.join(VIEWS)}")
-        query = Query(search.parse_filter(filter), search.parse_order(order_by), experiment_ids, view)
+        query = Query(
+            search.parse_filter(kept(filter)),
+            search.parse_order([kept(each) for each in order_by]),
+            experiment_ids,
+            view,
+        )
         start = position(page_token)
         runs, after = self.index.page(query, limit, start)
         return Page(runs, "" if after is None else "{}:{}".format(*after))
@@ -231,7 +240,7 @@ class Store:
             return ref
         from runner.tracking.resolve import resolve
 
-        return resolve(self, ref, project)
+        return resolve(self, kept(ref), project)
 
     def problems(self) -> list[tuple[str, int, str]]:
         """What was skipped in the logs: (run id, byte offset, message)."""
@@ -243,7 +252,7 @@ class Store:
         from runner.tracking.history import history
 
         self.open_run(run_id)
-        return Points(*history(self.run_directory(run_id), key, limit, page_token))
+        return Points(*history(self.run_directory(run_id), kept(key), limit, page_token))
 
     # ---- experiments -------------------------------------------------------------------------------------
 

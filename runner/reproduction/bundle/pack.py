@@ -12,7 +12,7 @@ from runner.data.inputs import digest_of
 from runner.environments.python.packages import packages
 from runner.errors import InputError, ProjError
 from runner.reproduction.bundle import archive, crate, images, page, wheels
-from runner.reproduction.bundle.archive import LINK, PROGRAM, Member
+from runner.reproduction.bundle.archive import LINK, PROGRAM, Member, member_name
 from runner.reproduction.bundle.supplies import LOCKS, folder_of
 from runner.running.recorded import CannotRunError, Recorded, load
 from runner.snapshots import snapshot
@@ -69,7 +69,7 @@ def make(store: Store, ref: str, path: str, limit: int, with_packages: bool, rep
 
 def _record(recorded: Recorded, prefix: str, folder: str) -> dict[str, Member]:
     """`folder`: for artifacts that are kept elsewhere."""
-    events = (event for event, _ in read(os.path.join(recorded.directory, "events.jsonl")))
+    events = (event for event, _ in read(os.path.join(recorded.directory, "events.jsonl"), exact=True))
     lines = [encode(event) for event in events if event["type"] not in LATER]
     members = {f"{prefix}/events.jsonl": Member(b"".join(lines))}
     environment = recorded.section("environment")
@@ -80,7 +80,7 @@ def _record(recorded: Recorded, prefix: str, folder: str) -> dict[str, Member]:
             members[f"{prefix}/{os.path.basename(name)}"] = Member(path=file)
     for name in recorded.run.artifacts:
         if file := recorded.artifact(name, folder):
-            members[f"{prefix}/artifacts/{name}"] = Member(path=file)
+            members[member_name(f"{prefix}/artifacts/{name}")] = Member(path=file)
     return members
 
 
@@ -90,7 +90,7 @@ def _tree(folder: str, prefix: str) -> dict[str, Member]:
         links = [name for name in folders if os.path.islink(os.path.join(parent, name))]
         for name in (*names, *links):
             file = os.path.join(parent, name)
-            place = f"{prefix}/{os.path.relpath(file, folder).replace(os.sep, '/')}"
+            place = member_name(f"{prefix}/{os.path.relpath(file, folder)}")
             if os.path.islink(file):
                 members[place] = Member(os.fsencode(os.readlink(file)), mode=LINK)
             elif os.access(file, os.X_OK):

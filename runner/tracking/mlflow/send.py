@@ -15,7 +15,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runner.errors import ProjError, StoreError
+from runner.text.encoding import visible
 from runner.tracking.fold import PARENT_TAG
+from runner.tracking.folder import found
 from runner.tracking.log import read
 from runner.tracking.mlflow.outbox import ID_TAG, Request, identity, requests
 from runner.tracking.mlflow.rest import Refused, Rest, Unreachable, without_credentials
@@ -325,7 +327,7 @@ def _file(store: Store, sent: Sent, rest: Rest, body: Mapping[str, Any]) -> None
             if refused.status != 404:
                 raise
         return
-    path = os.path.join(store.run_directory(sent.run_id), "artifacts", *body["path"].split("/"))
+    path = found(os.path.join(store.run_directory(sent.run_id), "artifacts"), body["path"])
     _upload(rest, path, f"{place}/{body['path']}")
 
 
@@ -379,7 +381,7 @@ def _model(store: Store, sent: Sent, rest: Rest, body: Mapping[str, Any]) -> Non
     for folder, _, names in os.walk(root):
         for name in sorted(names):
             path = os.path.join(folder, name)
-            _upload(rest, path, f"{place}/{os.path.relpath(path, root)}")
+            _upload(rest, path, f"{place}/{visible(os.path.relpath(path, root))}")
     output = {"model_id": info["model_id"], "step": body["step"]}
     rest.post("runs/outputs", {"run_id": sent.remote_id, "models": [output]})
     rest.post(
