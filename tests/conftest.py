@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -12,6 +13,26 @@ import pytest
 REAL_HOME = os.path.expanduser("~")
 pytest_plugins = ["tests.servers"]  # servers and clients, for the tests of several rooms
 IN_CI = bool(os.environ.get("PROJ_TEST_ALL"))  # .ci/run sets it: what is skipped elsewhere must run there
+
+
+def default_signals() -> None:
+    """What the caller of the tests ignores or blocks (nohup, a shell's &, a service) is not what a user's shell does."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    for number in (
+        signal.SIGHUP,
+        signal.SIGQUIT,
+        signal.SIGTERM,
+        signal.SIGTSTP,
+        signal.SIGTTIN,
+        signal.SIGTTOU,
+    ):
+        signal.signal(number, signal.SIG_DFL)
+    for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGCHLD, signal.SIGWINCH):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+default_signals()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,14 +1,21 @@
 #!/bin/sh
 # Installs the project and its test tools into .venv, then checks style and types and runs the tests.
 #   sh tests/run.sh [arguments for pytest]
+# The tools are those of tests/locks/dev.txt; with PROJ_TEST_NEWEST=1 the newest ones that pyproject.toml allows.
 set -eu
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
-[ -x .venv/bin/python ] || "$python" -m venv .venv
-.venv/bin/python -m pip install --quiet --disable-pip-version-check uv
-.venv/bin/uv pip install --quiet --python .venv/bin/python --group dev --editable .
-.venv/bin/ruff check .
-.venv/bin/ruff format --check .
-.venv/bin/mypy
+venv=${PROJ_TEST_VENV:-.venv}
+[ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/locks/uv.txt
+if [ -n "${PROJ_TEST_NEWEST:-}" ]; then
+  "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --upgrade --group dev --editable .
+else
+  "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --require-hashes -r tests/locks/dev.txt
+  "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --no-deps --no-build-isolation --editable .
+fi
+"$venv/bin/ruff" check .
+"$venv/bin/ruff" format --check .
+"$venv/bin/mypy"
 [ $# -gt 0 ] || set -- -q -n auto
-exec .venv/bin/python -m pytest "$@"
+exec "$venv/bin/python" -m pytest "$@"

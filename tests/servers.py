@@ -101,11 +101,8 @@ def world(tmp_path: object) -> Iterator[World]:
     assert faults == []
 
 
-CLIENTS = {
-    "3": ("PROJ_TEST_MLFLOW", ("mlflow==3.17.2", "scikit-learn", "pandas", "matplotlib", "pillow")),
-    "2.9": ("PROJ_TEST_MLFLOW_2_9", ("mlflow-skinny==2.9.2", "setuptools<70")),
-    "1.30": ("PROJ_TEST_MLFLOW_1_30", ("mlflow-skinny==1.30.1", "setuptools<70")),
-}
+# release -> variable that names an interpreter with that client; its packages are in locks/mlflow-<release>.txt
+CLIENTS = {"3": "PROJ_TEST_MLFLOW", "2.9": "PROJ_TEST_MLFLOW_2_9", "1.30": "PROJ_TEST_MLFLOW_1_30"}
 _built: dict[str, str] = {}
 
 
@@ -113,16 +110,16 @@ _built: dict[str, str] = {}
 def client_python(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The interpreter of an environment with a real client: given by a variable, or built in CI."""
     version = getattr(request, "param", "3")
-    variable, packages = CLIENTS[version]
+    variable, lock = CLIENTS[version], os.path.join(HERE, "locks", f"mlflow-{version}.txt")
     given = os.environ.get(variable) or _built.get(version)
     if given:
         return given
     if not IN_CI:
-        pytest.skip(f"{variable} does not name the python of an environment with {packages[0]}")
+        pytest.skip(f"{variable} does not name the python of an environment with the packages of {lock}")
     folder = str(tmp_path_factory.mktemp("client"))
     for argv in (
         ["venv", "-q", "--clear", "--python", sys.executable, folder],
-        ["pip", "install", "-q", "--python", f"{folder}/bin/python", *packages],
+        ["pip", "install", "-q", "--python", f"{folder}/bin/python", "--require-hashes", "-r", lock],
     ):
         subprocess.run([sys.executable, "-m", "uv", *argv], check=True, timeout=600)
     _built[version] = f"{folder}/bin/python"

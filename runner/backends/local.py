@@ -33,6 +33,7 @@ BUILTINS = frozenset(
         "unset until wait while"
     ).split()
 )
+Action = tuple[int, ...] | tuple[int, int, str, int, int]  # of posix_spawn
 PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+:,./_- ")
 
 
@@ -41,11 +42,13 @@ def problem(options: dict[str, Any]) -> str:  # noqa: ARG001
 
 
 def submit(job: Job, report: Report) -> Handle:  # noqa: ARG001
-    argv = _argv(job)
+    argv = [*job.options.get("launcher", ()), *_argv(job)]
     program = find(argv[0], job.variables.get("PATH", os.defpath))
     if not program:
         raise BackendError(f"{argv[0]} is not on PATH", "proj doctor  shows what is missing")
     outputs, actions, theirs = _open_outputs()
+    if job.options.get("stdin") == "null":
+        actions.append((os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0))
     foreground = terminal.is_ours_alone()
     kills = evidence.memory_kills()
     watcher = guard.post(job.run_id, job.options.get("grace", GRACE), contained.farewell(job))
@@ -107,11 +110,11 @@ def _argv(job: Job) -> list[str]:
     return ["bash", "-c", job.command]
 
 
-def _open_outputs() -> tuple[tuple[tuple[int, int], ...], list[tuple[int, ...]], list[int]]:
+def _open_outputs() -> tuple[tuple[tuple[int, int], ...], list[Action], list[int]]:
     """Pseudo-terminal where the user has a terminal, pipes elsewhere."""
     outputs: list[tuple[int, int]] = []
     theirs: list[int] = []
-    actions: list[tuple[int, ...]] = []
+    actions: list[Action] = []
     shared = -1
     for stream in (1, 2):
         if os.isatty(stream):

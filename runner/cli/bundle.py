@@ -41,7 +41,14 @@ def command(values: dict[str, Any]) -> int:
         path = given["output"] or f"{run.name}.zip"
         if not path.endswith(".zip"):
             raise InputError(f"-o {path}: the name of a bundle ends in .zip")
-        found = make(store, run.run_id, path, limit, not given["no_packages"], Terminal(quiet=given["quiet"]))
+        found = make(
+            store,
+            reference.original(store, run, given["run"]),
+            path,
+            limit,
+            not given["no_packages"],
+            Terminal(quiet=given["quiet"]),
+        )
     if given["json"]:
         output.emit_json(found._asdict())
         return 0

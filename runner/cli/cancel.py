@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from runner.cli import reference
 from runner.cli.options import Option
 from runner.errors import InputError, ProjError
+from runner.host import files
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
@@ -65,11 +66,8 @@ def ask(store: Store, run: Run) -> None:
     from runner.tracking.store import user_name
 
     path = os.path.join(store.run_directory(run.run_id), CANCEL)
-    draft = f"{path}.{os.getpid()}"
     try:
-        with open(draft, "w", encoding="utf-8") as file:
-            file.write(f"{user_name()}@{os.uname().nodename}")
-        os.replace(draft, path)
+        files.write(path, f"{user_name()}@{os.uname().nodename}")
     except OSError as error:
         raise ProjError(f"the run {run.name} cannot be told to end: {error.strerror}") from None
     supervisor = run.sections.get("supervisor", {})

@@ -43,7 +43,7 @@ def _starting(words: Iterable[tuple[str, str]], incomplete: str) -> Found:
 
 
 def _project(ctx: Any) -> Any:
-    from runner.running.run import load_project
+    from runner.running.planning import load_project
     from runner.sources import fetch
     from runner.values import Silent
 

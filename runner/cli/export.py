@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from runner.cli import columns, reference
 from runner.cli.options import Option
 from runner.errors import InputError, ProjError
+from runner.host.files import Draft
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
@@ -72,19 +73,15 @@ def command(values: dict[str, Any]) -> int:
             raise InputError("Parquet is not written to a terminal or a pipe", "proj export -o runs.parquet")
         write(sys.stdout, kind, runs, names, known)
         return 0
-    draft = f"{path}.{os.getpid()}.part"
     try:
-        if kind == "parquet":
-            write_parquet(draft, runs, names, known)
-        else:
-            with open(draft, "w", encoding="utf-8", newline="") as file:
-                write(file, kind, runs, names, known)
-        os.replace(draft, path)
+        with Draft(path) as draft:
+            if kind == "parquet":
+                write_parquet(draft, runs, names, known)
+            else:
+                with open(draft, "w", encoding="utf-8", newline="") as file:
+                    write(file, kind, runs, names, known)
     except OSError as error:
         raise ProjError(f"{path} cannot be written: {error.strerror or error}") from None
-    finally:
-        if os.path.exists(draft):
-            os.unlink(draft)
     sys.stderr.write(f"{len(runs)} runs written to {path}\n")
     return 0
 

@@ -42,7 +42,7 @@ def show_here() -> None:
 def _project() -> tuple[Project | None, str]:
     """The project, or None and what is wrong with it; None and "" when there is none."""
     from runner.cli.terminal import Terminal
-    from runner.running.run import load_project
+    from runner.running.planning import load_project
     from runner.sources import fetch
 
     try:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from runner import paths
 from runner.cli.options import Option
-from runner.errors import InputError, ProjError
+from runner.errors import InputError, ProjError, StoreError
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
     from runner.tracking.store import Store
 
-__all__ = ["JSON", "RUN", "RUNS", "STORE", "experiment_id", "find", "open_store", "project_here"]
+__all__ = ["JSON", "RUN", "RUNS", "STORE", "experiment_id", "find", "open_store", "original", "project_here"]
 
 RUNS_BY = "A run: id or its beginning, name, last, last~2, best:metrics.rmse."
 COMPLETE_RUNS = "runner.cli.complete:runs"
@@ -54,7 +54,7 @@ def open_store(given: str = "", quiet: bool = False) -> Store:
 def project_here() -> str:
     """Name of the project in the working folder; of a folder without one the name that a run there would have."""
     from runner.cli.terminal import Terminal
-    from runner.running.run import load_project
+    from runner.running.planning import load_project
     from runner.sources import fetch
 
     try:
@@ -75,6 +75,21 @@ def find(store: Store, ref: str) -> Run:
             except InputError:
                 pass  # not one of this project's: of all
     return current(store, store.resolve(ref))
+
+
+def original(store: Store, run: Run, ref: str) -> str:
+    """`last` is not the reproduction that was made a moment ago, or the second one would compare it with itself."""
+    from runner.running.reconcile import current
+
+    while ref.startswith("last"):
+        link = next((each for each in run.links if each.get("relation") == "reproduces"), None)
+        if link is None:
+            break
+        try:
+            run = current(store, str(link["run_id"]))
+        except StoreError:
+            break
+    return run.run_id
 
 
 def experiment_id(store: Store, given: str) -> str:

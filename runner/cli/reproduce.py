@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from runner.cli import reference
 from runner.cli.options import Option
-from runner.errors import StoreError
 
 if TYPE_CHECKING:
-    from runner.tracking.fold import Run
-    from runner.tracking.store import Store
+    pass
 
 __all__ = ["OPTIONS", "command"]
 
@@ -72,7 +70,7 @@ def command(values: dict[str, Any]) -> int:
     ref = given["run"]
     if not is_bundle(ref):
         with reference.open_store(given["store"], quiet=True) as store:
-            ref = _original(store, reference.find(store, ref), ref)
+            ref = reference.original(store, reference.find(store, ref), ref)
     wish = Wish(
         given["repeat"],
         tuple(given["tolerance"]),
@@ -96,18 +94,3 @@ def command(values: dict[str, Any]) -> int:
         if found.hint:
             output.emit_lines([f"hint: {found.hint}"])
     return found.exit_code
-
-
-def _original(store: Store, run: Run, ref: str) -> str:
-    """`last` is not the reproduction that was made a moment ago, or the second one would compare it with itself."""
-    from runner.running.reconcile import current
-
-    while ref.startswith("last"):
-        link = next((each for each in run.links if each.get("relation") == "reproduces"), None)
-        if link is None:
-            break
-        try:
-            run = current(store, str(link["run_id"]))
-        except StoreError:
-            break
-    return run.run_id

@@ -7,8 +7,9 @@ import sys
 from typing import Any
 
 from runner.cli.options import Option
+from runner.host.interrupts import Interrupts
 from runner.running.plan import Outcome, Plan, Request
-from runner.running.run import Instead, run
+from runner.running.run import run
 
 __all__ = ["OPTIONS", "command", "say"]
 
@@ -71,6 +72,8 @@ def command(values: dict[str, Any]) -> int:
     }
     request = Request(**fields)
     report = Terminal(quiet=shown["quiet"], verbose=shown["verbose"])
+    if request.run_id:
+        request = request._replace(run_id=_continued(request))
     if shown["help_params"]:
         from runner.cli.info import show_parameters
 
@@ -81,7 +84,8 @@ def command(values: dict[str, Any]) -> int:
         real_stdout = os.dup(1)
         os.dup2(2, 1)  # the command writes to our fd 1
     try:
-        outcome = run(request, report, _instead(request))
+        with Interrupts():
+            outcome = run(request, report)
     finally:
         if real_stdout >= 0:
             os.dup2(real_stdout, 1)
@@ -97,12 +101,14 @@ def command(values: dict[str, Any]) -> int:
     return outcome.exit_code
 
 
-def _instead(request: Request) -> Instead | None:
-    if not (request.cached or request.explain):
-        return None
-    from runner.running.cached import take_over
+def _continued(request: Request) -> str:
+    """The id of the run that --run-id means; one whose supervisor is gone is over."""
+    from runner import paths
+    from runner.running.reconcile import current
+    from runner.tracking.store import Store
 
-    return take_over
+    with Store(paths.store_here(request.store)) as store:
+        return current(store, store.resolve(request.run_id)).run_id
 
 
 def say(outcome: Outcome, report: Any) -> None:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 
 from runner.errors import InputError, ProjError, SourceError
+from runner.host.files import Draft
 from runner.parameters.types import scheme
 from runner.values import Report
 
@@ -36,11 +37,10 @@ def _web(uri: str, local: str, report: Report) -> None:
     from runner.sources.download import download
     from runner.text.credentials import without
 
-    with tempfile.TemporaryDirectory(dir=paths.temporary()) as folder:
+    with tempfile.TemporaryDirectory(dir=paths.temporary()) as folder, Draft(local) as draft:
         path, _, notes = download(uri, without(uri), folder, report)
-        draft = os.path.join(folder, "copy")
         shutil.copyfile(path, draft)  # no link: the command may write to it
-        _put(draft, local)
+        _make_room(local)
     for note in notes:
         report.note(note)
 
@@ -65,12 +65,11 @@ def _remote(uri: str, local: str, report: Report) -> None:
         import fsspec.core
     except ImportError:
         raise _unknown(kind) from None
-    draft = f"{local}.proj-draft-{os.getpid()}"
     try:
         system, place = fsspec.core.url_to_fs(uri)
-        with report.step(f"downloading {without(uri)}"):
+        with report.step(f"downloading {without(uri)}"), Draft(local) as draft:
             system.get(place, draft, recursive=bool(system.isdir(place)))
-        _put(draft, local)
+            _make_room(local)
     except (ImportError, ValueError) as error:  # what fsspec raises when it knows no such protocol
         raise _unknown(kind, redact(str(error))) from None
     except ProjError:
@@ -89,9 +88,9 @@ def _unknown(kind: str, why: str = "") -> SourceError:
     )
 
 
-def _put(draft: str, local: str) -> None:
+def _make_room(local: str) -> None:
+    """A file replaces what it is given the name of, a folder does not."""
     import shutil
 
     if os.path.isdir(local):
         shutil.rmtree(local)
-    os.replace(draft, local)

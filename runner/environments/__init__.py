@@ -9,7 +9,7 @@ from typing import Any
 from runner.environments import cache
 from runner.environments.choice import choose
 from runner.errors import EnvironmentFailure
-from runner.host import memo
+from runner.host import files, memo
 from runner.values import Activation, Environment, EnvironmentSpec, Json, Report
 
 __all__ = ["KINDS", "choose", "lock", "prepare"]
@@ -74,6 +74,7 @@ def _made(
     from runner.environments import building
     from runner.environments.resolving import resolve
 
+    began = files.now()
     specified, text = resolve(spec, kind, directory, options, report)
     found = building.ensure(spec.kind, kind, specified, text, report)
     known = {
@@ -84,10 +85,10 @@ def _made(
     }
     # what variables mean in a specification is looked up each time
     if not options.get("kept_lock") and not specified.plan.get("varying"):
-        files = specified.files
+        watched = specified.files
         if options.get("checkout"):  # what is in the folder is named by the checkout
-            files = tuple(path for path in files if not path.startswith(os.path.join(directory, "")))
-        memo.keep("environment", subject, files, _without_credentials(known))
+            watched = tuple(path for path in watched if not path.startswith(os.path.join(directory, "")))
+        memo.keep("environment", subject, watched, _without_credentials(known), began)
     return _environment(kind, found, known, options, report)
 
 

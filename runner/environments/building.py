@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 from runner import __version__
 from runner.environments import cache
 from runner.environments.base import Kind, Specified
-from runner.environments.cache import take
 from runner.errors import EnvironmentFailure
+from runner.host import files
 from runner.values import Json, Report
 
-__all__ = ["ensure", "exclusive", "in_use", "key_of", "remove"]
+__all__ = ["ensure", "in_use", "key_of", "remove"]
 
 
 def key_of(kind: str, lock: str, identity: Json) -> str:
@@ -33,7 +32,7 @@ def ensure(name: str, kind: Kind, specified: Specified, lock: str, report: Repor
         return found
     os.makedirs(cache.folder(), exist_ok=True)
     waiting = "waiting: another proj builds this environment"
-    with exclusive(cache.folder(f"{key}.building"), report, waiting) as handle:
+    with files.exclusive(cache.folder(f"{key}.building"), report, waiting) as handle:
         found = _usable(key, kind)
         if found:
             return found
@@ -74,7 +73,7 @@ def _build(
         raise
     with open(cache.folder(f"{key}.in-use"), "a", encoding="utf-8"):
         pass
-    _write(cache.folder(f"{key}.lock"), lock)
+    files.write(cache.folder(f"{key}.lock"), lock, durable=True)
     marker = {
         "format": cache.FORMAT,
         "kind": name,
@@ -84,7 +83,7 @@ def _build(
         "seconds": round(time.time() - began, 3),
         "proj": __version__,
     }
-    _write(cache.folder(f"{key}.ready"), json.dumps(marker))
+    files.write(cache.folder(f"{key}.ready"), json.dumps(marker), durable=True)
     found = cache.look(key)
     if found is None:
         raise EnvironmentFailure(f"the marker {cache.folder(key)}.ready cannot be read back")
@@ -98,10 +97,10 @@ def _mapping(value: Json) -> Mapping[str, Json]:
 
 def remove(key: str, kind: Kind | None = None) -> bool:
     """Removes an environment; False when it is in use or being built."""
-    handle = os.open(cache.folder(f"{key}.building"), os.O_RDWR | os.O_CREAT, 0o644)
+    handle = files.try_lock(cache.folder(f"{key}.building"))
+    if handle is None:
+        return False
     try:
-        if not take(handle, shared=False):
-            return False
         found = cache.read(key)
         if not _clear(key):
             return False
@@ -114,10 +113,10 @@ def remove(key: str, kind: Kind | None = None) -> bool:
 
 def in_use(key: str) -> bool:
     """Whether somebody (not necessarily we) runs in it or builds it."""
-    handle = os.open(cache.folder(f"{key}.building"), os.O_RDWR | os.O_CREAT, 0o644)
+    handle = files.try_lock(cache.folder(f"{key}.building"))
+    if handle is None:
+        return True
     try:
-        if not take(handle, shared=False):
-            return True
         alone = _alone(key)
         if alone is not None:
             os.close(alone)
@@ -131,11 +130,7 @@ def _alone(key: str) -> int | None:
 
     The caller holds the building lock: who looks for the environment meanwhile comes to that lock and waits.
     """
-    handle = os.open(cache.folder(f"{key}.in-use"), os.O_RDWR | os.O_CREAT, 0o644)
-    if take(handle, shared=False):
-        return handle
-    os.close(handle)
-    return None
+    return files.try_lock(cache.folder(f"{key}.in-use"))
 
 
 def _clear(key: str) -> bool:
@@ -154,19 +149,6 @@ def _clear(key: str) -> bool:
     return True
 
 
-@contextmanager
-def exclusive(path: str, report: Report, waiting: str) -> Iterator[int]:
-    """Holds the lock file `path`; when another process has it, says `waiting` and waits."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        if not take(handle, shared=False):
-            with report.step(waiting):
-                take(handle, shared=False, wait=True)
-        yield handle
-    finally:
-        os.close(handle)
-
-
 def _rmtree(path: str) -> None:
     import shutil
 
@@ -178,12 +160,3 @@ def _rmtree(path: str) -> None:
         for parent, _, _ in os.walk(path):
             os.chmod(parent, 0o700)
         shutil.rmtree(path)
-
-
-def _write(path: str, text: str) -> None:
-    draft = f"{path}.{os.getpid()}"
-    with open(draft, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(draft, path)

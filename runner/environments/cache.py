@@ -17,14 +17,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from runner import paths
+from runner.host import files
 from runner.values import Environment
 
-try:
-    import fcntl
-except ImportError:  # Windows: no locks between processes
-    fcntl = None  # type: ignore[assignment]
-
-__all__ = ["FORMAT", "Found", "folder", "hold", "lock_text", "look", "read", "ready", "release", "take"]
+__all__ = ["FORMAT", "Found", "folder", "hold", "lock_text", "look", "read", "ready", "release"]
 
 FORMAT = 1
 
@@ -81,12 +77,11 @@ def look(key: str) -> Found | None:
     prefix = folder(key)
     if prefix not in _held:
         try:
-            handle = os.open(folder(f"{key}.in-use"), os.O_RDONLY)
+            handle = files.try_lock(folder(f"{key}.in-use"), shared=True)
         except FileNotFoundError:
             return None
-        if not take(handle, shared=True):
-            os.close(handle)  # it is being removed, or tried: ensure() waits for that and looks again
-            return None
+        if handle is None:
+            return None  # it is being removed, or tried: ensure() waits for that and looks again
         _held[prefix] = handle
     found = read(key)
     if found is None:
@@ -114,13 +109,3 @@ def release(key: str) -> None:
     handle = _held.pop(folder(key), -1)
     if handle >= 0:
         os.close(handle)
-
-
-def take(handle: int, *, shared: bool, wait: bool = False) -> bool:
-    if fcntl is None:
-        return True
-    try:
-        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        return False
-    return True

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from runner import environments, paths
 from runner.environments import building, cache
 from runner.errors import InputError
+from runner.host import files
 
 __all__ = ["Row", "collect", "disk_use", "listing", "pick", "remove"]
 
@@ -131,7 +132,7 @@ def _sweep() -> None:
         path = cache.folder(name)
         if os.path.isdir(path) and name not in ready:
             building.remove(name)
-        elif name.rpartition(".")[2].isdigit() and os.stat(path).st_mtime < time.time() - 3600:
+        elif files.is_draft(name) and os.stat(path).st_mtime < time.time() - 3600:
             os.unlink(path)
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from typing import Any
 
 from runner import paths
-from runner.environments import building
 from runner.environments.base import Kind, Specified
+from runner.host import files
 from runner.values import EnvironmentSpec, Report
 
 __all__ = ["resolve"]
@@ -28,18 +27,14 @@ def resolve(
     outdated = getattr(kind, "outdated", None)  # only of kinds whose lock can stop to be usable
     if known is not None and not options.get("refresh") and not (outdated and outdated(known)):
         return specified, known
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with building.exclusive(f"{path}ing", report, "waiting: another proj resolves the same packages"):
+    with files.exclusive(f"{path}ing", report, "waiting: another proj resolves the same packages"):
         other = _read(path)
         if other is not None and other != known:  # meanwhile resolved by somebody else
             return specified, other
         lock = kind.lock(specified, options, report)
         if known is not None and known != lock:
             _show(known, lock, report)
-        draft = f"{path}.{os.getpid()}"
-        with open(draft, "w", encoding="utf-8") as file:
-            file.write(lock)
-        os.replace(draft, path)
+        files.write(path, lock)
     return specified, lock
 
 

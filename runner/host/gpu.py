@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from runner.host import machine, memo, process
+from runner.host import files, machine, memo, process
 
 __all__ = ["Query", "Watch", "ask", "known", "parse", "watch"]
 
@@ -20,6 +20,7 @@ class Query:
     def __init__(self, program: str) -> None:
         fields = ",".join(FACTS)
         self._program = program
+        self._began = files.now()
         self._pending = process.start([program, f"--query-gpu={fields}", "--format=csv,noheader,nounits"])
 
     def finish(self, patience: float = 5.0) -> list[dict[str, Any]]:
@@ -27,7 +28,7 @@ class Query:
         done = self._pending.finish(patience)
         found = [] if done.code else [_facts(row) for row in parse(done.out, FACTS)]
         # also that there is none, or that it hangs: the next run does not wait for it again
-        memo.keep("gpus", machine.boot_id(), [self._program], found)
+        memo.keep("gpus", machine.boot_id(), [self._program], found, self._began)
         return found
 
 

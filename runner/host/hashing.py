@@ -1,29 +1,22 @@
-"""SHA-256 of files and folders; what is slow to read is remembered by size, times and inode."""
+"""SHA-256 of files and folders; what is slow to read is remembered by the stamps of files."""
 
 from __future__ import annotations
 
 import os
 import stat
-import time
-from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
 from runner import paths
+from runner.host import files
+from runner.host.files import Digest, Hash, Stamp
 
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["Digest", "digest", "of_bytes"]
+__all__ = ["digest", "of_bytes"]
 
-BLOCK = 1 << 20  # bytes
 SMALL = 1 << 18  # bytes; a file up to this size is read again sooner than its hash is looked up
-RACY = 2_000_000_000  # ns; what changed so recently may change again within one tick of a file system's clock
 ROWS = 200_000  # remembered at most
-
-
-class Digest(NamedTuple):
-    digest: str  # sha256:<hex> of a file's bytes, tree-sha256:<hex> of a folder
-    size: int  # bytes; of a folder: of all files in it
 
 
 class Entry(NamedTuple):
@@ -48,47 +41,40 @@ def digest(path: str) -> Digest:
 
 
 def of_bytes(data: bytes) -> str:
-    return f"sha256:{sha256(data).hexdigest()}"
+    total = Hash()
+    total.update(data)
+    return total.result().digest
 
 
 def _of_file(path: str, found: os.stat_result) -> Digest:
     if found.st_size <= SMALL:
-        return Digest(*_read(path))
-    began, stamp = time.time_ns(), _stamp(found)
-    if known := _recall(path, stamp):
+        return files.digest(path)
+    began, stamp = files.now(), Stamp.of(found)
+    if known := _recall(path, _text(stamp)):
         return Digest(known, found.st_size)
-    value, size = _read(path)
-    if _is_settled(found, began) and _stamp(os.stat(path)) == stamp:
-        _keep(path, stamp, value)
-    return Digest(value, size)
-
-
-def _read(path: str) -> tuple[str, int]:
-    total, size = sha256(), 0
-    with open(path, "rb", buffering=0) as file:
-        while block := file.read(BLOCK):
-            total.update(block)
-            size += len(block)
-    return f"sha256:{total.hexdigest()}", size
+    value = files.digest(path)
+    if files.settled(stamp, began) and files.stamp(path) == stamp:
+        _keep(path, _text(stamp), value.digest)
+    return value
 
 
 def _of_folder(path: str) -> Digest:
-    began = time.time_ns()
+    began = files.now()
     entries = sorted(_walk(path, "", (os.path.realpath(path),)))
     size = sum(entry.found.st_size for entry in entries if entry.found)
-    stamps = sha256()
+    stamps = Hash()
     for entry in entries:
-        mark = _stamp(entry.found) if entry.found else os.readlink(entry.path)
+        mark = _text(Stamp.of(entry.found)) if entry.found else os.readlink(entry.path)
         stamps.update(f"{mark} {entry.name}\0".encode("utf-8", "surrogateescape"))
-    stamp = stamps.hexdigest()
+    stamp = stamps.result().hex
     if known := _recall(path, stamp):
         return Digest(known, size)
-    total = sha256()
+    total = Hash()
     for entry in entries:
         value = _of_file(entry.path, entry.found).digest if entry.found else f"link:{os.readlink(entry.path)}"
         total.update(f"{value} {entry.name}\0".encode("utf-8", "surrogateescape"))
-    value = f"tree-sha256:{total.hexdigest()}"
-    if all(entry.found is None or _is_settled(entry.found, began) for entry in entries):
+    value = f"tree-{total.result().digest}"
+    if all(entry.found is None or files.settled(Stamp.of(entry.found), began) for entry in entries):
         _keep(path, stamp, value)
     return Digest(value, size)
 
@@ -112,13 +98,8 @@ def _walk(folder: str, prefix: str, parents: tuple[str, ...]) -> list[Entry]:
     return found
 
 
-def _stamp(found: os.stat_result) -> str:
-    """With the time of change, which no program can set: mtime is put back by many."""
-    return f"{found.st_size}:{found.st_mtime_ns}:{found.st_ctime_ns}:{found.st_dev}:{found.st_ino}"
-
-
-def _is_settled(found: os.stat_result, now: int) -> bool:
-    return now - max(found.st_mtime_ns, found.st_ctime_ns) > RACY
+def _text(stamp: Stamp) -> str:
+    return ":".join(map(str, stamp))
 
 
 # ---- what is remembered: losing it costs time only ---------------------------------------------------------

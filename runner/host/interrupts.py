@@ -9,7 +9,7 @@ import signal
 from types import FrameType
 from typing import Any
 
-__all__ = ["Interrupted", "Interrupts", "ignored"]
+__all__ = ["Interrupted", "Interrupts", "Shield", "ignored"]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -26,7 +26,7 @@ def ignored(number: int) -> bool:
 
 
 class Interrupts:
-    """`with Interrupts() as interrupts:`; does nothing outside of the main thread, where signals cannot be caught."""
+    """`with Interrupts():`; does nothing outside of the main thread, where signals cannot be caught."""
 
     def __init__(self) -> None:
         self._before: dict[int, Any] = {}
@@ -34,10 +34,6 @@ class Interrupts:
     def __enter__(self) -> Interrupts:
         self._catch(_raise)
         return self
-
-    def shield(self) -> None:
-        """From here on they are left alone: what is being written now is the end of the record."""
-        self._catch(signal.SIG_IGN)
 
     def _catch(self, handler: Any) -> None:
         for number in SIGNALS:
@@ -56,3 +52,23 @@ class Interrupts:
 
 def _raise(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
     raise Interrupted(number)
+
+
+class Shield:
+    """`with Shield():` signals that Interrupts catches are let pass: what is written now is the end of a record."""
+
+    def __init__(self) -> None:
+        self._raising: list[int] = []
+
+    def __enter__(self) -> None:
+        for number in SIGNALS:
+            if signal.getsignal(number) is _raise:
+                try:
+                    signal.signal(number, signal.SIG_IGN)
+                except ValueError:  # only the main thread can be interrupted
+                    return
+                self._raising.append(number)
+
+    def __exit__(self, *error: object) -> None:
+        for number in self._raising:
+            signal.signal(number, _raise)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import stat
 from typing import Any
 
 from runner.host import process
 
-__all__ = ["boot_id", "ci", "cores", "describe", "identity", "pid_namespace"]
+__all__ = ["boot_id", "ci", "cores", "describe", "identity", "pid_namespace", "standard_input"]
 
 
 def boot_id() -> str:
@@ -108,3 +109,17 @@ def _first_line(path: str) -> str:
             return file.readline().strip()
     except OSError:
         return ""
+
+
+def standard_input() -> str:
+    """What our standard input is, and so the command's: terminal, pipe, file, null (also a closed one) or other."""
+    try:
+        status = os.fstat(0)
+    except OSError:
+        return "null"
+    if stat.S_ISCHR(status.st_mode):
+        null = status.st_rdev == os.stat(os.devnull).st_rdev
+        return "null" if null else "terminal" if os.isatty(0) else "other"
+    if stat.S_ISFIFO(status.st_mode) or stat.S_ISSOCK(status.st_mode):
+        return "pipe"
+    return "file" if stat.S_ISREG(status.st_mode) else "other"

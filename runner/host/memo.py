@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Iterable
 from typing import Any
 from zlib import crc32
 
 from runner import __version__, paths
+from runner.host import files
 
 __all__ = ["keep", "recall"]
 
-FORMAT = 1
-# A file changed twice within one tick of the file system's clock looks unchanged: do not remember facts about
-# files this young.
-YOUNG = 50_000_000  # ns
+FORMAT = 2
 
 
 def recall(kind: str, subject: str) -> Any:
@@ -30,26 +27,24 @@ def recall(kind: str, subject: str) -> Any:
             kept = json.load(file)
         if kept["is"] != [FORMAT, __version__, subject]:
             return None
-        if any(_stamp(path) != stamp for path, stamp in kept["files"]):
+        if any(_stamp(path) != known for path, known in kept["files"]):
             return None
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return kept["value"]
 
 
-def keep(kind: str, subject: str, files: Iterable[str], value: Any) -> None:
-    """Remembers a JSON-able value. A file that does not exist is remembered as absent."""
-    stamps = [(path, _stamp(path)) for path in files]
-    youngest = max((stamp[0] for _, stamp in stamps if stamp), default=0)
-    if time.time_ns() - youngest < YOUNG:
+def keep(kind: str, subject: str, watched: Iterable[str], value: Any, began: int) -> None:
+    """Remembers a JSON-able value that was found from the files `watched`, read after the time `began` (files.now()).
+
+    A file that does not exist is remembered as absent. Nothing is remembered if a file may have changed since.
+    """
+    stamps = [(path, _stamp(path)) for path in watched]
+    if not all(_settled(path, found, began) for path, found in stamps):
         return
-    path = _path(kind, subject)
+    text = json.dumps({"is": [FORMAT, __version__, subject], "files": stamps, "value": value})
     try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        draft = f"{path}.{os.getpid()}"
-        with open(draft, "w", encoding="utf-8") as file:
-            json.dump({"is": [FORMAT, __version__, subject], "files": stamps, "value": value}, file)
-        os.replace(draft, path)
+        files.write(_path(kind, subject), text)
     except OSError:
         pass  # a read-only or full cache: nothing is remembered
 
@@ -60,8 +55,13 @@ def _path(kind: str, subject: str) -> str:
 
 
 def _stamp(path: str) -> list[int] | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return [found.st_mtime_ns, found.st_size, found.st_ino]
+    found = files.stamp(path)
+    return None if found is None else list(found)
+
+
+def _settled(path: str, found: list[int] | None, began: int) -> bool:
+    """Of a file that is not there, the folder tells since when it is so."""
+    if found is not None:
+        return files.settled(files.Stamp(*found), began)
+    above = os.path.dirname(path)
+    return above in ("", path) or _settled(above, _stamp(above), began)

@@ -11,6 +11,7 @@ import sys
 from zlib import crc32
 
 from runner import paths
+from runner.host.files import Draft
 
 __all__ = ["folder"]
 
@@ -26,15 +27,13 @@ def folder() -> str:
     except OSError:
         pass
     try:
-        os.makedirs(place, exist_ok=True)
-        draft = f"{link}.{os.getpid()}"
-        if os.access(script, os.X_OK):
-            os.symlink(script, draft)
-        elif os.path.exists(link):
+        if not os.access(script, os.X_OK) and os.path.exists(link):
             return place
-        else:
-            _write(draft)
-        os.replace(draft, link)
+        with Draft(link) as draft:
+            if os.access(script, os.X_OK):
+                os.symlink(script, draft)
+            else:
+                _write(draft)
     except OSError:
         return ""
     return place

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import stat
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from runner.host.files import Draft, Hash, IrregularError, is_draft, open_file
 from runner.protocol.answer import EMPTY, ApiError, Response, invalid, reply
 from runner.protocol.fields import need
 from runner.protocol.places import Place, find, in_run, safe, writable
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FILES", "ROUTES", "Upload", "download"]
 
-PART = ".part"  # of a file that is being written
 # shown as text, as MLflow's pages want them
 TEXTS = frozenset(
     "txt log err cfg conf cnf cf ini properties prop hocon toml yaml yml xml json js py py3 csv tsv md rst ipynb"
@@ -44,42 +42,29 @@ class Upload:
             raise invalid("Invalid path: a part of it is a file") from None
         if os.path.isdir(self._target):
             raise invalid("Invalid path: it is a folder")
-        self._draft = os.path.join(folder, f".{os.urandom(8).hex()}{PART}")
-        self._file = open(self._draft, "xb", buffering=0)  # noqa: SIM115
-        self._digest = hashlib.sha256()
-        self._size = 0
+        self._draft = Draft(self._target)
+        self._file = open(self._draft.path, "xb", buffering=0)  # noqa: SIM115
+        self._hash = Hash()
 
     def write(self, data: bytes) -> None:
-        self._digest.update(data)
-        self._size += len(data)
+        self._hash.update(data)
         view = memoryview(data)
         while view:
             view = view[self._file.write(view) or 0 :]
 
     def finish(self) -> Response:
         self._file.close()
-        try:
-            os.replace(self._draft, self._target)
-        except OSError:
-            self.abort()
-            raise
+        self._draft.put()
         if self._place.run_id:
+            digest, size = self._hash.result()
             self._runs.get(self._place.run_id).writer.append(
-                {
-                    "type": "artifact",
-                    "path": self._place.path,
-                    "digest": f"sha256:{self._digest.hexdigest()}",
-                    "size": self._size,
-                }
+                {"type": "artifact", "path": self._place.path, "digest": digest, "size": size}
             )
         return EMPTY
 
     def abort(self) -> None:
         self._file.close()
-        try:
-            os.unlink(self._draft)
-        except OSError:
-            pass
+        self._draft.drop()
 
 
 def listing(place: Place, prefix: str = "") -> list[dict[str, Any]]:
@@ -88,7 +73,7 @@ def listing(place: Place, prefix: str = "") -> list[dict[str, Any]]:
     try:
         with os.scandir(place.file) as entries:
             for entry in entries:
-                if entry.name.endswith(PART) and entry.name.startswith("."):
+                if is_draft(entry.name):
                     continue
                 info: dict[str, Any] = {"path": prefix + visible(entry.name), "is_dir": entry.is_dir()}
                 if not info["is_dir"]:
@@ -108,12 +93,16 @@ def download(place: Place, wanted: str = "") -> Response:
     path = place.file
     name = os.path.basename(path)
     try:
-        file = open(path, "rb")  # noqa: SIM115
+        file = open_file(path)
         info = os.fstat(file.fileno())
-        if not stat.S_ISREG(info.st_mode):
-            file.close()
-            raise FileNotFoundError
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError, ValueError):
+    except (
+        FileNotFoundError,
+        NotADirectoryError,
+        IsADirectoryError,
+        PermissionError,
+        IrregularError,
+        ValueError,
+    ):
         raise ApiError("RESOURCE_DOES_NOT_EXIST", f"No such artifact: '{place.path}'") from None
     name = visible(name)
     quoted = quote(name, safe="!#$&+-.^_`|~")

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from runner.errors import StoreError
+from runner.host.files import flock, unlock
 from runner.protocol.answer import ApiError, invalid
 
 if TYPE_CHECKING:
@@ -58,14 +59,12 @@ class Live:
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """Nobody else who asks for this, in any process, looks and writes at the same time."""
-        import fcntl
-
         with self.lock:
-            fcntl.flock(self._file, fcntl.LOCK_EX)
+            flock(self._file)
             try:
                 yield
             finally:
-                fcntl.flock(self._file, fcntl.LOCK_UN)
+                unlock(self._file)
 
     def _look(self) -> None:
         state = os.fstat(self._file)

@@ -135,7 +135,7 @@ def _make(
         if outcome.reason in STOPPED:
             raise Interrupted(signal.Signals[outcome.signal or "SIGTERM"])
         found = load(store, outcome.run_id)
-        made.append(found._replace(untouched=products.untouched(found)))
+        made.append(found._replace(untouched=products.untouched(found, room.outside)))
     return room.doubts
 
 

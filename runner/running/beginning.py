@@ -1,4 +1,4 @@
-"""What a plan says about its run: the events and tags with which a record begins, or is gone on with."""
+"""How a record begins: its experiment, the options that are kept, and the events of a run that is continued."""
 
 from __future__ import annotations
 
@@ -9,24 +9,29 @@ from runner.errors import InputError, ProjError
 from runner.host import machine
 
 if TYPE_CHECKING:
-    from runner.running.plan import Plan
+    from runner.running.plan import Plan, Request
     from runner.tracking.fold import Run
     from runner.tracking.store import Store
 
-__all__ = ["begun", "continued", "experiment_of"]
+__all__ = ["continued", "experiment_of", "options_of"]
 
-
-def begun(plan: Plan, parent: str) -> dict[str, Any]:
-    """For Store.create_run: what a new run of this plan begins with."""
-    return {
-        "params": plan.parameters.values,
-        "texts": plan.parameters.texts,
-        "tags": {**mlflow_tags(plan, parent), **user_tags(plan.request.tags)},
-        "sections": {"source": source(plan), "supervisor": machine.identity()},
-        "project": plan.project.name,
-        "entry_point": plan.entry_point.name,
-        "uri": plan.checkout.uri,
-    }
+# Fields of a Request that decide how the command runs, and are not told by another part of the record.
+OPTIONS = (
+    "env_manager",
+    "env",
+    "python",
+    "strict_python",
+    "groups",
+    "extras",
+    "isolated",
+    "docker_args",
+    "build_image",
+    "backend",
+    "timeout",
+    "grace",
+    "extra",
+    "seed",
+)
 
 
 def continued(plan: Plan, run: Run) -> list[dict[str, Any]]:
@@ -34,13 +39,12 @@ def continued(plan: Plan, run: Run) -> list[dict[str, Any]]:
 
     InputError when it has other values of the parameters, or is on: its record would not be true.
     """
-    from runner.running.reconcile import gone
     from runner.tracking.fold import text_of
     from runner.tracking.log import kept
     from runner.tracking.store import param_events
 
     supervisor = run.sections.get("supervisor", {})
-    if run.status in ("RUNNING", "SCHEDULED") and supervisor.get("pid") and not gone(supervisor):
+    if run.status in ("RUNNING", "SCHEDULED") and supervisor.get("pid"):
         raise InputError(f"run {run.name} is on", f"proj cancel {run.run_id}  ends it")
     values, texts, before = plan.parameters.values, plan.parameters.texts, run.param_texts
     for name, value in values.items():
@@ -51,14 +55,14 @@ def continued(plan: Plan, run: Run) -> list[dict[str, Any]]:
                 f"run {run.name} has {name}={recorded}, and now {name}={text} was given",
                 f"-P {name}={recorded}  goes on with it; without --run-id a new run is made",
             )
-    tags = {**mlflow_tags(plan, ""), **user_tags(plan.request.tags)}
+    tags = plan.tags("")
     update = {"type": "update", "status": "RUNNING"}
     if plan.request.run_name:
         update["name"] = plan.request.run_name
     return [
         update,
         {"type": "supervisor", **machine.identity()},
-        {"type": "source", **source(plan)},
+        {"type": "source", **plan.source},
         *param_events({name: value for name, value in values.items() if name not in run.params}, texts),
         *(
             {"type": "tag", "key": key, "value": value}
@@ -95,43 +99,17 @@ def is_known(experiment_id: str, store: Store) -> bool:
     return True
 
 
-def source(plan: Plan) -> dict[str, str]:
-    checkout = plan.checkout
-    section = {
-        "uri": checkout.uri,
-        "kind": checkout.kind,
-        "repository": checkout.repository,
-        "version": checkout.version,
-        "commit": checkout.commit,
-        "branch": checkout.branch,
-        "subdirectory": checkout.subdirectory,
-        "directory": "" if checkout.temporary else checkout.directory,
-    }
-    return {key: value for key, value in section.items() if value}
+def options_of(request: Request) -> dict[str, Any]:
+    """For the record: the OPTIONS that are not as by default."""
+    defaults = request._field_defaults
+    given = {name: getattr(request, name) for name in OPTIONS}
+    found = {name: value for name, value in given.items() if value != defaults[name]}
+    if "docker_args" in found:
+        found["docker_args"] = [_without_value(text) for text in found["docker_args"]]
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
 
 
-def mlflow_tags(plan: Plan, parent: str) -> dict[str, str]:
-    """The tags that `mlflow run` sets, so that its clients and pages know the run."""
-    checkout = plan.checkout
-    tags = {
-        "mlflow.source.name": checkout.uri,
-        "mlflow.source.type": "PROJECT",
-        "mlflow.project.entryPoint": plan.entry_point.name,
-        "mlflow.project.backend": plan.request.backend,
-        "mlflow.source.git.commit": checkout.commit,
-        "mlflow.source.git.repoURL": checkout.repository,
-        "mlflow.source.git.branch": checkout.branch if checkout.version else "",
-        "mlflow.project.env": "" if plan.specification.kind == "system" else plan.specification.kind,
-        "mlflow.parentRunId": parent,
-    }
-    return {key: value for key, value in tags.items() if value}
-
-
-def user_tags(given: tuple[str, ...]) -> dict[str, str]:
-    tags = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not name or not equals:
-            raise InputError(f"--tag {text!r} is not NAME=VALUE")
-        tags[name] = value
-    return tags
+def _without_value(text: str) -> str:
+    """`e=TOKEN=abc` -> `e=TOKEN`: docker takes the value from the caller, and the record has no secret."""
+    name, sign, value = text.partition("=")
+    return f"{name}={value.partition('=')[0]}" if sign and name in ("e", "env") else text

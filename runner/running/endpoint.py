@@ -17,11 +17,13 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from runner.values import Activation
+
 if TYPE_CHECKING:
     from runner.running.service import Service
     from runner.text.secrets import Secrets
 
-__all__ = ["Endpoint", "bind"]
+__all__ = ["Endpoint", "bind", "of_run"]
 
 WAITING = 128
 # The client would take these before the token.
@@ -81,6 +83,24 @@ class Endpoint:
         if self._service is not None:
             self._service.close()
         self._listener.close()
+
+    def __enter__(self) -> Endpoint:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+def of_run(activation: Activation) -> Endpoint:
+    """Bound where the command reaches it: a container with a network of its own does not see our loopback."""
+    if "container" in activation.options:
+        from runner.containers import command as container
+
+        try:
+            return bind(container.reachable(activation.options["container"]))
+        except OSError:
+            pass  # such as a bridge that is going away; most commands log nothing
+    return bind()
 
 
 def bind(host: str = "127.0.0.1", port: int = 0) -> Endpoint:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from runner.host import gpu, machine, memo, process
+from runner.host import files, gpu, machine, memo, process
 from runner.values import Activation
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class Observation:
         self._gpus: gpu.Query | None = None
         self._version: process.Pending | None = None
         self._python = ""
+        self._began = 0  # ns, when it was asked for its version
         self._sampler: Sampler | None = None
 
     def begin(self, group: int, activation: Activation, sample: bool) -> None:
@@ -55,6 +56,7 @@ class Observation:
             section["python"] = version
         else:
             self._python = activation.python
+            self._began = files.now()
             self._version = process.start([activation.python, "-V"])
         from runner.environments.system import packages
 
@@ -79,7 +81,7 @@ class Observation:
             done = self._version.finish()
             words = (done.out or done.err).split()
             if not done.code and len(words) >= 2:
-                memo.keep("python", self._python, [self._python], words[1])
+                memo.keep("python", self._python, [self._python], words[1], self._began)
                 events.append({"type": "environment", "python": words[1]})
         if self._gpus is not None:
             found = self._gpus.finish(PATIENCE)

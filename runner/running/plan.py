@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from runner.errors import InputError
+from runner.host.namespace import Bind
 from runner.parameters.resolve import Resolved
 from runner.values import Checkout, CodeState, EntryPoint, EnvironmentSpec, Json, Project
 
@@ -49,6 +51,7 @@ class Request(NamedTuple):
     cached: bool = False
     explain: bool = False
     extra: tuple[str, ...] = ()
+    parent: str = ""  # run id of the run that starts this one; "": by PROJ_RUN_ID
 
 
 class Origin(NamedTuple):
@@ -58,6 +61,10 @@ class Origin(NamedTuple):
     lock: str = ""  # text of the lock to build the environment from
     wheels: str = ""  # folder with the packages of the lock: no index is asked
     variables: Mapping[str, str | None] = {}  # recorded ones; None removes
+    binds: tuple[Bind, ...] = ()  # what the command sees at other paths
+    ready: str = ""  # a file that is made when they are in place
+    directory: str = ""  # where the command runs, by the name that it sees; "": the checkout's
+    stdin: str = ""  # "null": the command gets none, whatever we have
 
 
 NONE = Origin()
@@ -93,6 +100,53 @@ class Plan(NamedTuple):
             "backend": self.request.backend,
             "command": self.parameters.shown,
         }
+
+    @property
+    def source(self) -> dict[str, str]:
+        """Section `source` of the record."""
+        checkout = self.checkout
+        section = {
+            "uri": checkout.uri,
+            "kind": checkout.kind,
+            "repository": checkout.repository,
+            "version": checkout.version,
+            "commit": checkout.commit,
+            "branch": checkout.branch,
+            "subdirectory": checkout.subdirectory,
+            "directory": "" if checkout.temporary else checkout.directory,
+        }
+        return {key: value for key, value in section.items() if value}
+
+    @property
+    def directory(self) -> str:
+        """Where the command runs, by the name that it sees."""
+        return self.origin.directory or self.checkout.directory
+
+    def tags(self, parent: str) -> dict[str, str]:
+        """Those that `mlflow run` sets, so that its clients and pages know the run, and the user's. InputError."""
+        checkout = self.checkout
+        tags = {
+            "mlflow.source.name": checkout.uri,
+            "mlflow.source.type": "PROJECT",
+            "mlflow.project.entryPoint": self.entry_point.name,
+            "mlflow.project.backend": self.request.backend,
+            "mlflow.source.git.commit": checkout.commit,
+            "mlflow.source.git.repoURL": checkout.repository,
+            "mlflow.source.git.branch": checkout.branch if checkout.version else "",
+            "mlflow.project.env": "" if self.specification.kind == "system" else self.specification.kind,
+            "mlflow.parentRunId": parent,
+        }
+        return {key: value for key, value in tags.items() if value} | user_tags(self.request.tags)
+
+
+def user_tags(given: tuple[str, ...]) -> dict[str, str]:
+    tags = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            raise InputError(f"--tag {text!r} is not NAME=VALUE")
+        tags[name] = value
+    return tags
 
 
 class Outcome(NamedTuple):

@@ -176,7 +176,8 @@ def _given(directory: str) -> tuple[dict[str, Json], dict[str, str]]:
 def machine_facts(recorded: Recorded) -> dict[str, str]:
     """What may change numbers: processor, system, number of cores, GPUs."""
     machine = recorded.section("machine")
-    return {name: str(machine[name]) for name in ("cpu", "cores", "os", "gpus") if machine.get(name)}
+    found = {name: str(machine[name]) for name in ("cpu", "cores", "os") if machine.get(name)}
+    return found | {"gpus": str(machine.get("gpus") or "none")} if machine else {}
 
 
 def without_root(recorded: Recorded) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from runner import __version__, paths
 from runner.errors import ProjError
 from runner.host import process
+from runner.host.files import exclusive
 
 __all__ = ["BUILTIN", "Template", "assembled", "templates"]
 
@@ -40,12 +41,8 @@ def templates() -> list[Template]:
 
 def assembled(name: str) -> tuple[str, str]:
     """(repository in the cache, tag of the version that was just put there)."""
-    import fcntl
-
     folder = paths.cache("templates", name)
-    os.makedirs(os.path.dirname(folder), exist_ok=True)
-    with open(f"{folder}.lock", "w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with exclusive(f"{folder}.lock"):
         if not os.path.isdir(os.path.join(folder, ".git")):
             shutil.rmtree(folder, ignore_errors=True)
             os.makedirs(folder)

@@ -13,6 +13,7 @@ import os
 from typing import Any, NamedTuple
 
 from runner.errors import InputError, StoreError
+from runner.host import files
 from runner.text.units import seconds
 
 __all__ = ["Token", "Tokens", "create", "expiry", "listing", "revoke"]
@@ -125,20 +126,16 @@ class Tokens:
 
     def __init__(self, root: str) -> None:
         self._path = _path(root)
-        self._stamp: tuple[int, int] | None = None
+        self._stamp: files.Stamp | None = None
         self._tokens: dict[str, Token] = {}
         self._known: dict[str, Token] = {}  # text -> token that it was found to be
 
     def refresh(self) -> None:
-        try:
-            state = os.stat(self._path)
-            stamp = (state.st_mtime_ns, state.st_size)
-        except OSError:
-            stamp = (0, 0)
-        if stamp != self._stamp:
+        began, stamp = files.now(), files.stamp(self._path)
+        if stamp is None or stamp != self._stamp:
             self._tokens = _read(self._path)
             self._known.clear()
-            self._stamp = stamp
+            self._stamp = stamp if stamp and files.settled(stamp, began) else None
 
     @property
     def wanted(self) -> bool:

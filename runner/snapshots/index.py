@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from runner import paths
+from runner.host.files import now, write
 from runner.snapshots import hashed, leftout
 from runner.snapshots.leftout import IGNORE_FILE, Left, Limits
 from runner.snapshots.vault import Vault
@@ -55,12 +56,9 @@ def _sweep(folder: str) -> None:
 
 def replace(index: Index, target: str) -> None:
     """Keeps the index as it is now for the next time; the last of several wins."""
-    draft = index.file + ".kept"
     try:
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        with open(index.file, "rb") as source, open(draft, "wb") as file:
-            file.write(source.read())
-        os.replace(draft, target)
+        with open(index.file, "rb") as source:
+            write(target, source.read())
     except OSError:
         pass  # all files are read again next time
 
@@ -106,6 +104,7 @@ def update(
 def _add_with_memory(index: Index, added: Sequence[str]) -> None:
     """Reads only the files that are not in the vault already."""
     known = hashed.load(index.memory)
+    began = now()
     stamps = {name: stamp for name in added if (stamp := hashed.stamp_of(os.path.join(index.root, name)))}
     same = {name for name, stamp in stamps.items() if name in known and known[name][0] == stamp}
     for some in _portions([f"{known[name][1]},{known[name][2]},{name}" for name in added if name in same]):
@@ -113,7 +112,7 @@ def _add_with_memory(index: Index, added: Sequence[str]) -> None:
         index.git("update-index", "--add", "--replace", *arguments)
     _run(index, ["--add", "--remove", "--replace"], [name for name in added if name not in same])
     if len(same) < len(stamps) or len(known) != len(stamps):
-        hashed.save(index.memory, stamps, index.git("ls-files", "--stage", "-z").split("\0"))
+        hashed.save(index.memory, stamps, index.git("ls-files", "--stage", "-z").split("\0"), began)
 
 
 def _run(index: Index, options: Sequence[str], chosen: Sequence[str]) -> None:

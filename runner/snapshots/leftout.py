@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from runner import paths
+from runner.host import hashing
 from runner.values import Json
 
 __all__ = ["IGNORE_FILE", "Left", "Limits", "describe", "ignore_files", "sizes_of", "too_large", "unreadable"]
@@ -60,23 +59,11 @@ def too_large(sizes: Mapping[str, int], limits: Limits, already: int) -> list[Le
 
 
 def describe(root: str, left: Sequence[Left]) -> tuple[Mapping[str, Json], ...]:
-    """Entries for the record: {path, size, digest, reason}. Hashes are remembered by size, time and inode."""
-    if not left:
-        return ()
-    memory = _memory(root)
-    old = _load(memory)
-    new: dict[str, list[Json]] = {}
-    entries: list[Mapping[str, Json]] = []
-    for path, size, reason in sorted(left):
-        full = os.path.join(root, path)
-        stamp = _stamp(full)
-        known = old.get(path)
-        digest = known[1] if known and known[0] == stamp else _digest(full)
-        new[path] = [stamp, digest]
-        entries.append({"path": path, "size": size, "digest": digest, "reason": reason})
-    if new != old:
-        _save(memory, new)
-    return tuple(entries)
+    """Entries for the record: {path, size, digest, reason}."""
+    return tuple(
+        {"path": path, "size": size, "digest": _digest(os.path.join(root, path)), "reason": reason}
+        for path, size, reason in sorted(left)
+    )
 
 
 def readable(count: int) -> str:
@@ -107,48 +94,7 @@ def sizes_of(root: str, names: Iterable[str]) -> dict[str, int]:
 
 
 def _digest(path: str) -> str:
-    from hashlib import sha256
-
-    found = sha256()
     try:
-        with open(path, "rb") as file:
-            while piece := file.read(1 << 20):
-                found.update(piece)
+        return hashing.digest(path).digest
     except OSError:
         return ""  # it vanished, or cannot be read
-    return f"sha256:{found.hexdigest()}"
-
-
-def _stamp(path: str) -> list[Json]:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return []
-    return [found.st_size, found.st_mtime_ns, found.st_ino]
-
-
-def _memory(root: str) -> str:
-    from hashlib import sha256
-
-    name = sha256(os.fsencode(root)).hexdigest()[:24]
-    return paths.cache("snapshots", f"{name}.digests.json")
-
-
-def _load(path: str) -> dict[str, list[Json]]:
-    try:
-        with open(path, encoding="ascii") as file:
-            loaded = json.load(file)
-    except (OSError, ValueError):
-        return {}
-    return loaded if isinstance(loaded, dict) else {}
-
-
-def _save(path: str, values: Mapping[str, list[Json]]) -> None:
-    try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        draft = f"{path}.{os.getpid()}"
-        with open(draft, "w", encoding="ascii") as file:
-            json.dump(values, file)
-        os.replace(draft, path)
-    except OSError:
-        pass  # read again next time

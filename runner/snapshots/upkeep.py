@@ -8,12 +8,8 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 from runner.errors import StoreError
+from runner.host import files
 from runner.snapshots.vault import EMPTY, Vault, open_vault
-
-try:
-    import fcntl
-except ImportError:  # Windows: two may tidy up at once
-    fcntl = None  # type: ignore[assignment]
 
 __all__ = ["damage", "forget", "share", "tidy"]
 
@@ -83,17 +79,12 @@ def share(tree: str, source: str, target: str) -> None:
 
 @contextmanager
 def _alone(vault: Vault) -> Iterator[bool]:
-    handle = os.open(os.path.join(vault.folder, "tidy.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    handle = files.try_lock(os.path.join(vault.folder, "tidy.lock"))
     try:
-        if fcntl is not None:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                yield False
-                return
-        yield True
+        yield handle is not None
     finally:
-        os.close(handle)
+        if handle is not None:
+            os.close(handle)
 
 
 def _is_untidy(vault: Vault) -> bool:
@@ -111,5 +102,8 @@ def _remove_drafts(vault: Vault) -> None:
     for folder in (vault.folder, os.path.join(vault.folder, "objects", "pack")):
         for name in os.listdir(folder):
             path = os.path.join(folder, name)
-            if name.startswith(("draft-", "tmp_")) and time.time() - os.stat(path).st_mtime > 86_400:
+            if (
+                name.startswith((files.DRAFT, "draft-", "tmp_"))
+                and time.time() - os.stat(path).st_mtime > 86_400
+            ):
                 os.unlink(path)

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from runner.errors import StoreError
-from runner.host import process
+from runner.host import files, process
 
 __all__ = ["EMPTY", "Vault", "open_vault"]
 
@@ -92,11 +92,8 @@ class Vault(NamedTuple):
 
     def keep(self, name: str, value: str) -> None:
         """Writes refs/<name>, by hand: `git update-ref` takes longer than the rest of a clean snapshot."""
-        path = os.path.join(self.folder, "refs", name)
-        draft = os.path.join(self.folder, f"draft-{os.getpid()}-{os.urandom(4).hex()}")
-        with open(draft, "w", encoding="ascii") as file:
-            file.write(value + "\n")
-        os.replace(draft, path)
+        # the draft lies elsewhere: in refs/, git would take it for one
+        files.write(os.path.join(self.folder, "refs", name), value + "\n", folder=self.folder)
 
     def has(self, tree: str) -> bool:
         return tree == EMPTY or bool(self.ref(f"trees/{tree}"))
@@ -149,9 +146,7 @@ def _create(vault: Vault, store: str) -> None:
             file.write(CONFIG)
         os.rename(draft, vault.folder)
     except OSError as error:
-        from runner.sources.folders import remove_tree
-
-        remove_tree(draft)
+        files.remove_tree(draft)
         if not os.path.isdir(os.path.join(vault.folder, "refs", "trees")):  # else: another process was faster
             raise StoreError(f"{vault.folder} cannot be made: {error.strerror}") from error
 

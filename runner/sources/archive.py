@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from runner.errors import InputError, SourceError
+from runner.host import files
 from runner.sources import folders
 from runner.text.credentials import without
 from runner.values import Checkout, Report
@@ -85,7 +86,7 @@ def _unpacked(path: str, name: str, folder: str, report: Report) -> str:
     if top and os.path.isdir(top) and not os.path.islink(top):
         root = os.path.join(folder, names[0] if names[0] not in folders.RESERVED else f"{names[0]}-archive")
         os.rename(top, root)
-        folders.remove_tree(target)
+        files.remove_tree(target)
         return root
     root = os.path.join(folder, stem if stem not in folders.RESERVED else f"{stem}-archive")
     os.rename(target, root)
@@ -105,13 +106,7 @@ def _inside(root: str, inside: str, name: str) -> str:
 
 
 def _digest(path: str) -> str:
-    from hashlib import sha256
-
-    found = sha256()
     try:
-        with open(path, "rb") as file:
-            while piece := file.read(1 << 20):
-                found.update(piece)
+        return files.digest(path).hex
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
-    return found.hexdigest()

@@ -14,6 +14,7 @@ from typing import Any
 
 from runner import __version__, paths
 from runner.errors import SourceError
+from runner.host import files
 from runner.sources.unpack import MOST_BYTES
 from runner.text.credentials import Credentials, split
 from runner.values import Report, Step
@@ -50,7 +51,7 @@ def download(address: str, shown: str, folder: str, report: Report) -> tuple[str
     digest = answer["digest"]
     path = paths.cache("archives", digest)
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    os.replace(os.path.join(folder, "download"), path)
+    os.rename(os.path.join(folder, "download"), path)
     _keep(memory, answer)
     return path, digest, ()
 
@@ -73,20 +74,22 @@ def _get(
         request.add_unredirected_header("Authorization", f"Basic {base64.b64encode(pair.encode()).decode()}")
     with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310
         total = int(answer.headers.get("Content-Length") or 0)
-        digest, done = sha256(), 0
+        done = 0
+
+        def count(size: int) -> None:
+            nonlocal done
+            done += size
+            if done > MOST_BYTES:
+                raise SourceError(f"the archive is larger than {MOST_BYTES / 1e9:g} GB")
+            step.update("receiving", done, total)
+
         with open(path, "wb") as file:
-            while piece := answer.read(1 << 18):
-                done += len(piece)
-                if done > MOST_BYTES:
-                    raise SourceError(f"the archive is larger than {MOST_BYTES / 1e9:g} GB")
-                digest.update(piece)
-                file.write(piece)
-                step.update("receiving", done, total)
+            digest = files.transfer(answer, file.write, count)
         if total and done < total:
             raise OSError(f"the connection ended after {done} of {total} bytes")
         return {
             "url": url.partition("?")[0],
-            "digest": digest.hexdigest(),
+            "digest": digest.hex,
             "etag": answer.headers.get("ETag", ""),
             "modified": answer.headers.get("Last-Modified", ""),
         }
@@ -107,10 +110,7 @@ def _known(memory: str) -> dict[str, Any]:
 
 
 def _keep(memory: str, answer: Mapping[str, Any]) -> None:
-    draft = f"{memory}.{os.getpid()}"
-    with open(draft, "w", encoding="utf-8") as file:
-        json.dump(answer, file)
-    os.replace(draft, memory)
+    files.write(memory, json.dumps(answer))
 
 
 def _hint(code: int) -> str:

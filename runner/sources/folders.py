@@ -11,15 +11,10 @@ Whoever renames a spare has it.
 from __future__ import annotations
 
 import os
-import stat
 import time
 
 from runner import paths
-
-try:
-    import fcntl
-except ImportError:  # Windows: left-overs are not removed
-    fcntl = None  # type: ignore[assignment]
+from runner.host import files
 
 __all__ = [
     "RESERVED",
@@ -86,8 +81,6 @@ def take_back(name: str) -> str:
 
 def is_shared(folder: str) -> bool:
     """Whether a process that the run started still has the folder's lock open."""
-    if fcntl is None:
-        return True
     ours = _held.pop(folder)
     os.close(ours)
     handle = _lock(folder)
@@ -99,7 +92,7 @@ def is_shared(folder: str) -> bool:
 
 def contents(folder: str) -> list[str]:
     """The names in it that are not ours."""
-    return [name for name in _names(folder) if name not in RESERVED]
+    return [name for name in files.names(folder) if name not in RESERVED]
 
 
 def note_worktree(folder: str, administration: str) -> None:
@@ -119,8 +112,6 @@ def remove(folder: str) -> None:
 
 def sweep() -> None:
     """Removes the folders whose processes are gone."""
-    if fcntl is None:
-        return
     parent = paths.cache("checkouts")
     try:
         names = os.listdir(parent)
@@ -138,7 +129,7 @@ def sweep() -> None:
 
 
 def _sweep_spares() -> None:
-    for name in _names(paths.cache("spares")):
+    for name in files.names(paths.cache("spares")):
         try:
             age = time.time() - os.stat(paths.cache("spares", name)).st_mtime
         except OSError:
@@ -160,21 +151,9 @@ def _is_being_made(folder: str) -> bool:
 def _lock(folder: str) -> int | None:
     """The open lock, or None when somebody else has it, or removed the folder meanwhile."""
     try:
-        handle = os.open(os.path.join(folder, "proj.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        return files.try_lock(os.path.join(folder, "proj.lock"), inheritable=True)
     except OSError:
         return None
-    if fcntl is None:
-        return handle
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(handle)
-        return None
-    if not os.fstat(handle).st_nlink:
-        os.close(handle)
-        return None
-    os.set_inheritable(handle, True)
-    return handle
 
 
 def _remove(folder: str) -> None:
@@ -185,33 +164,7 @@ def _remove(folder: str) -> None:
         noted = []
     for administration in noted:
         if os.path.basename(os.path.dirname(administration)) == "worktrees":
-            remove_tree(administration)
+            files.remove_tree(administration)
     for name in contents(folder):
-        remove_tree(os.path.join(folder, name))
-    remove_tree(folder)
-
-
-def remove_tree(path: str) -> None:
-    """Removes what can be removed; links are not followed, read-only folders are opened."""
-    try:
-        if not stat.S_ISDIR(os.lstat(path).st_mode):
-            os.unlink(path)
-            return
-    except OSError:
-        return
-    for name in _names(path):
-        remove_tree(os.path.join(path, name))
-    try:
-        os.rmdir(path)
-    except OSError:
-        pass
-
-
-def _names(folder: str) -> list[str]:
-    try:
-        return os.listdir(folder)
-    except PermissionError:
-        os.chmod(folder, 0o700)
-        return os.listdir(folder)
-    except OSError:
-        return []
+        files.remove_tree(os.path.join(folder, name))
+    files.remove_tree(folder)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 from runner.errors import InputError, StoreError
 from runner.host import hashing
-from runner.host.hashing import Digest
+from runner.host.files import Digest, Draft
 from runner.text.encoding import is_encodable, restored, visible
 from runner.tracking.store import Store
 from runner.tracking.writer import RunWriter
@@ -151,21 +151,16 @@ def fetch(store: Store, run_id: str, path: str, target: str, report: Report | No
 
             inside = os.path.relpath(visible(normal(name)), top or ".")
             file = os.path.join(target, inside if is_encodable(name) else restored(inside))
-            draft = f"{file}.proj-draft-{os.getpid()}"
             try:
-                os.makedirs(os.path.dirname(file), exist_ok=True)
-                digest = place.get(name, draft, progress)
-                wanted = run.artifacts.get(visible(name), {}).get("digest")
-                if wanted and wanted != digest.digest:
-                    raise StoreError(
-                        f"the artifact {name!r} has the hash {digest.digest}; the record says {wanted}"
-                    )
-                os.replace(draft, file)
+                with Draft(file) as draft:
+                    digest = place.get(name, draft, progress)
+                    wanted = run.artifacts.get(visible(name), {}).get("digest")
+                    if wanted and wanted != digest.digest:
+                        raise StoreError(
+                            f"the artifact {name!r} has the hash {digest.digest}; the record says {wanted}"
+                        )
             except OSError as error:
                 raise StoreError(f"{file} cannot be written: {error.strerror or error}") from error
-            finally:
-                if os.path.exists(draft):
-                    os.unlink(draft)
             made.append(file)
     return made
 

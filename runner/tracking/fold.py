@@ -9,7 +9,7 @@ from runner.values import Json
 
 __all__ = ["ODD", "SECTIONS", "TERMINAL", "Metric", "Run", "fold", "from_json", "to_json"]
 
-SECTIONS = ("source", "code", "command", "environment", "machine", "supervisor", "resources")
+SECTIONS = ("source", "code", "command", "environment", "machine", "supervisor", "resources", "key")
 TERMINAL = ("FINISHED", "FAILED", "KILLED")
 ODD = (
     KeyError,

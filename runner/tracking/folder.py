@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from runner.errors import StoreError
-from runner.host.hashing import Digest
+from runner.host.files import Digest, Draft, digest, is_draft, open_file, transfer
 from runner.text.encoding import restored
 
-__all__ = ["Folder", "found", "transfer"]
+__all__ = ["Folder", "found"]
 
-BLOCK = 1 << 20
 FICLONE = 0x40049409  # ioctl of Linux: share the data of another file
-DRAFT = ".proj-draft-"
 Progress = Callable[[int], None]  # bytes done since the last call
 
 
@@ -36,20 +33,12 @@ class Folder:
     def put(self, source: str, path: str, progress: Progress, immutable: bool = False) -> Digest:
         target = self._inside(path)
         try:
-            os.makedirs(os.path.dirname(target), exist_ok=True)
             if os.path.exists(target) and os.path.samefile(source, target):
-                return _hash(source, progress)
-            draft = os.path.join(os.path.dirname(target), f"{DRAFT}{os.getpid()}-{os.urandom(4).hex()}")
-            try:
-                digest = _fill(source, draft, progress, immutable)
-                os.replace(draft, target)
-            except BaseException:
-                if os.path.lexists(draft):
-                    os.unlink(draft)
-                raise
+                return digest(source, progress)
+            with Draft(target) as draft:
+                return _fill(source, draft, progress, immutable)
         except OSError as error:
             raise StoreError(f"{source} cannot be kept as {path}: {error.strerror or error}") from error
-        return digest
 
     def get(self, path: str, target: str, progress: Progress) -> Digest:
         return _fill(self._inside(path), target, progress, immutable=False)
@@ -73,7 +62,7 @@ class Folder:
         for folder, folders, names in os.walk(top):
             folders.sort()
             for name in sorted(names):
-                if not name.startswith(DRAFT):
+                if not is_draft(name):
                     file = os.path.join(folder, name)
                     try:
                         yield os.path.relpath(file, self.root), os.stat(file).st_size
@@ -101,15 +90,15 @@ def _fill(source: str, target: str, progress: Progress, immutable: bool) -> Dige
     if immutable:
         try:
             os.link(os.path.realpath(source), target)
-            return _hash(target, progress)
+            return digest(target, progress)
         except OSError:
             pass  # another file system, or one without links
-    with open(source, "rb") as reading, open(target, "wb") as writing:
+    with open_file(source) as reading, open(target, "wb") as writing:
         if _clone(reading.fileno(), writing.fileno()):
-            return _hash(target, progress)
-        digest = transfer(reading, progress, writing.write)
+            return digest(target, progress)
+        found = transfer(reading, writing.write, progress)
     os.chmod(target, os.stat(source).st_mode & 0o777 | 0o200)
-    return digest
+    return found
 
 
 def _clone(source: int, target: int) -> bool:
@@ -120,21 +109,3 @@ def _clone(source: int, target: int) -> bool:
     except (ImportError, OSError):
         return False
     return True
-
-
-def _hash(path: str, progress: Progress) -> Digest:
-    with open(path, "rb") as file:
-        return transfer(file, progress, len)
-
-
-def transfer(file: Any, progress: Progress, write: Callable[[bytes], object]) -> Digest:
-    """Reads a file to its end, each block to `write`: the digest is that of the bytes that were written."""
-    import hashlib
-
-    value, size = hashlib.sha256(), 0
-    while block := file.read(BLOCK):
-        value.update(block)
-        write(block)
-        size += len(block)
-        progress(len(block))
-    return Digest(f"sha256:{value.hexdigest()}", size)

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from runner.errors import StoreError
-from runner.host.hashing import Digest
-from runner.tracking.folder import transfer
+from runner.host.files import Digest, open_file, transfer
 
 __all__ = ["Remote"]
 
@@ -53,8 +52,8 @@ class Remote:
                 progress(-counted)
                 counted = 0
             self._system.makedirs(place.rpartition("/")[0], exist_ok=True)
-            with open(source, "rb") as reading, self._system.open(place, "wb") as writing:
-                sent = transfer(reading, count, writing.write)
+            with open_file(source) as reading, self._system.open(place, "wb") as writing:
+                sent = transfer(reading, writing.write, count)
             if self.size(path) != sent.size:
                 raise OSError(f"{sent.size} bytes were sent and {self.size(path)} arrived")
             if sent.size <= READ_BACK and _read_back(self._system, place).digest != sent.digest:
@@ -72,7 +71,7 @@ class Remote:
     def get(self, path: str, target: str, progress: Callable[[int], None]) -> Digest:
         def fetch() -> Digest:
             with self._system.open(self._place(path), "rb") as reading, open(target, "wb") as writing:
-                return transfer(reading, progress, writing.write)
+                return transfer(reading, writing.write, progress)
 
         try:
             return self._try(fetch)
@@ -133,4 +132,4 @@ def _open(url: str) -> tuple[Any, str]:
 
 def _read_back(system: Any, place: str) -> Digest:
     with system.open(place, "rb") as reading:
-        return transfer(reading, lambda _: None, len)
+        return transfer(reading)

@@ -84,7 +84,8 @@ def test_anything_else_is_left_to_typer(line: str) -> None:
 
 def test_every_option_of_run_is_a_field_of_the_request() -> None:
     shown_only = {"json", "quiet", "verbose", "help_params"}
-    fields = {option.field for option in OPTIONS} - shown_only | {"extra"}
+    by_callers_only = {"extra", "parent"}
+    fields = {option.field for option in OPTIONS} - shown_only | by_callers_only
     assert fields == set(Request._fields)
     for option in OPTIONS:
         if option.field in Request._field_defaults and option.kind != "many":

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from runner import paths
-from runner.host import hashing
+from runner.host import files, hashing
 from tests.helpers import make_tree
 
 
@@ -21,7 +21,7 @@ def settle(path: str) -> None:
 
 @pytest.fixture
 def no_margin(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hashing, "RACY", -1)
+    monkeypatch.setattr(files, "settled", lambda found, at: True)
 
 
 def test_a_file_is_its_sha256(tmp_path: object) -> None:
@@ -35,7 +35,7 @@ def test_a_big_file_is_read_once_and_again_when_it_changes(
     path = os.path.join(make_tree(tmp_path, {"big": b"x" * 300_000}), "big")
     first = hashing.digest(path)
     with monkeypatch.context() as patch:
-        patch.setattr(hashing, "_read", lambda path: pytest.fail("it was read again"))
+        patch.setattr(files, "transfer", lambda *_: pytest.fail("it was read again"))
         assert hashing.digest(path) == first
     before = os.stat(path)
     with open(path, "r+b") as file:
@@ -48,7 +48,7 @@ def test_a_big_file_is_read_once_and_again_when_it_changes(
 def test_what_is_young_is_not_remembered(tmp_path: object) -> None:
     path = os.path.join(make_tree(tmp_path, {"big": b"x" * 300_000}), "big")
     hashing.digest(path)
-    assert hashing._recall(path, hashing._stamp(os.stat(path))) == ""
+    assert hashing._recall(path, hashing._text(files.Stamp.of(os.stat(path)))) == ""
 
 
 def test_a_folder_is_told_by_names_and_contents_not_by_times(tmp_path: object) -> None:
@@ -87,7 +87,7 @@ def test_a_folder_is_remembered_until_one_file_changes(
     root = make_tree(f"{tmp_path}/many", {f"f{number}": str(number) for number in range(20)})
     first = hashing.digest(root)
     with monkeypatch.context() as patch:
-        patch.setattr(hashing, "_read", lambda path: pytest.fail("it was read again"))
+        patch.setattr(files, "transfer", lambda *_: pytest.fail("it was read again"))
         assert hashing.digest(root) == first
     make_tree(root, {"f7": "x"})
     assert hashing.digest(root) != first

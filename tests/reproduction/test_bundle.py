@@ -248,7 +248,7 @@ def test_files_may_have_any_names(tmp_path: object) -> None:
         b"d\xfe/x",
     ]
     files = {os.fsdecode(name): name for name in names}
-    mlproject = "entry_points:\n  main:\n    outputs: [out]\n    command: mkdir -p out && cp *.txt out/ && ls -R | sha256sum > out/sum\n"
+    mlproject = "entry_points:\n  main:\n    outputs: [out]\n    command: sum=$(LC_ALL=C ls -R | sha256sum); mkdir -p out; cp *.txt out/; echo $sum > out/sum\n"
     project = make_repository(f"{tmp_path}/demo", {**files, "MLproject": mlproject})
     run = ran(project)
     found = bundle(run.run_id, f"{tmp_path}/run.zip")

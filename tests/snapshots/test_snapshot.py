@@ -15,6 +15,7 @@ import pytest
 
 from runner import paths, sources
 from runner.errors import InputError, StoreError
+from runner.host import files
 from runner.snapshots import restore, snapshot, upkeep
 from runner.values import CodeState, Silent
 from tests.helpers import git, make_repository, make_tree
@@ -528,7 +529,7 @@ def test_uncommitted_data_is_read_once(tmp_path: Path, store: str, monkeypatch: 
     make_tree(root, {f"data/{number}.txt": f"{number}\n" for number in range(5)})
     make_tree(root, {"data/run.sh*": "x\n", "a.py": "edited\n"})
     os.symlink("a.py", f"{root}/data/link")
-    monkeypatch.setattr(hashed, "YOUNG", 0)
+    monkeypatch.setattr(files, "settled", lambda found, at: True)
     first = captured(root, store)
     read: list[str] = []
     run = index._run

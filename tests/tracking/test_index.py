@@ -13,6 +13,7 @@ import time
 import pytest
 
 from runner.errors import StoreError
+from runner.host import files
 from runner.tracking.index import catchup, migrations, postgresql, sqlite, where
 from runner.tracking.index.dialect import Database
 from runner.tracking.log import encode
@@ -86,7 +87,7 @@ def test_logs_merged_without_the_journal_are_found(root: str) -> None:
 
 
 def test_an_old_log_that_was_replaced_is_read_again(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catchup, "RACY", 0)
+    monkeypatch.setattr(files, "settled", lambda found, at: True)
     (run,) = fill(root, "before")
     settle(root)
     assert names(root) == ["before"]
@@ -211,7 +212,7 @@ def test_a_locked_index_is_used_as_it_is(root: str, monkeypatch: pytest.MonkeyPa
 
 
 def test_nothing_is_looked_at_when_nothing_changed(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catchup, "RACY", 0)
+    monkeypatch.setattr(files, "settled", lambda found, at: True)
     (run, _) = fill(root, "a", "b")
     settle(os.path.join(root, "runs"))
     with Store(root) as store:
@@ -231,7 +232,7 @@ def test_nothing_is_looked_at_when_nothing_changed(root: str, monkeypatch: pytes
 
 def test_runs_that_clients_left_running_are_not_looked_at(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """There may be tens of thousands; what is written to one of them is found by its hint."""
-    monkeypatch.setattr(catchup, "RACY", 0)
+    monkeypatch.setattr(files, "settled", lambda found, at: True)
     old = [Store(root).create_run("0", name=f"r{number}", kind="client") for number in range(5)]
     settle(root)
     with Store(root) as store:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
 from urllib.parse import quote, unquote
 
 from runner.environments.conda.lock import Package
 from runner.errors import EnvironmentFailure
+from runner.host.files import digest
 from runner.text.credentials import redact
 from runner.values import Report
 
@@ -76,10 +76,4 @@ def _copy(url: str, target: str) -> None:
 
 def _digest(path: str, known: str) -> str:
     """SHA-256 or MD5, as long as the known one."""
-    import hashlib
-
-    total: Any = hashlib.sha256() if len(known) == 64 else hashlib.md5(usedforsecurity=False)
-    with open(path, "rb") as file:
-        while data := file.read(1 << 20):
-            total.update(data)
-    return str(total.hexdigest())
+    return digest(path, algorithm="sha256" if len(known) == 64 else "md5").hex

@@ -11,6 +11,7 @@ from runner import paths
 from runner.environments.conda.channels import Settings
 from runner.environments.conda.lock import Package
 from runner.errors import EnvironmentFailure
+from runner.host.files import digest
 from runner.text.credentials import redact
 from runner.values import Report, Step
 
@@ -158,21 +159,17 @@ def _check_local(package: Package) -> None:
     """Packages of a folder: rattler takes them without looking at the hash."""
     if not package.url.startswith("file://") or not package.digest:
         return
-    import hashlib
     from urllib.parse import unquote
 
     path = package.url.removeprefix("file://")
     path = path if os.path.exists(path) else unquote(path)
     try:
-        known = hashlib.sha256() if len(package.digest) == 64 else hashlib.md5(usedforsecurity=False)
-        with open(path, "rb") as file:
-            while data := file.read(1 << 20):
-                known.update(data)
+        found = digest(path, algorithm="sha256" if len(package.digest) == 64 else "md5").hex
     except OSError as error:
         raise EnvironmentFailure(
             f"the package {path} cannot be read: {error.strerror}", "--refresh"
         ) from None
-    if known.hexdigest() != package.digest:
+    if found != package.digest:
         raise EnvironmentFailure(
             f"hash mismatch: {path} is not the package that the lock means",
             "proj run --refresh  solves it anew",

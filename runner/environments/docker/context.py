@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from runner.host import process
+from runner.host.files import Hash, digest
 
 if TYPE_CHECKING:
     import tarfile
@@ -70,23 +71,19 @@ def _listed(directory: str) -> set[str] | None:
     return {name for name in done.out.split("\0") if name}
 
 
-def _digest(directory: str, files: Sequence[str]) -> str:
+def _digest(directory: str, chosen: Sequence[str]) -> str:
     import json
-    from hashlib import sha256
 
-    whole = sha256()
-    for path in files:
+    whole = Hash()
+    for path in chosen:
         full = os.path.join(directory, path)
         if os.path.islink(full):
             entry = [path, "link", os.readlink(full)]
         else:
-            content = sha256()
-            with open(full, "rb") as file:
-                while data := file.read(1 << 20):
-                    content.update(data)
-            entry = [path, "program" if os.access(full, os.X_OK) else "file", content.hexdigest()]
+            kind = "program" if os.access(full, os.X_OK) else "file"
+            entry = [path, kind, digest(full).hex]
         whole.update(json.dumps(entry).encode("utf-8", "surrogatepass"))
-    return f"sha256:{whole.hexdigest()}"
+    return whole.result().digest
 
 
 def pack(context: Context, place: str, base: str, file: IO[bytes]) -> None:

@@ -11,12 +11,12 @@ from typing import Any
 
 from runner import paths
 from runner.containers import engine as container_engine
-from runner.environments.building import exclusive
 from runner.environments.python import indexes, locking, requirements, seed
 from runner.environments.python.copies import Copies
 from runner.environments.python.virtualenv import BINARY
 from runner.errors import EnvironmentFailure
 from runner.host import process
+from runner.host.files import exclusive
 from runner.text.credentials import redact
 from runner.values import Json, Report, Step
 
@@ -74,7 +74,6 @@ def ensure(packages: Mapping[str, Any], lock: str, base: str, report: Report) ->
     parts = json.dumps([base, lock, built, local])
     name = f"proj/packages:{sha256(parts.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
     path = paths.cache("locks", f"{name.rpartition(':')[2]}.installing")
-    os.makedirs(os.path.dirname(path), exist_ok=True)
     with exclusive(path, report, "waiting: another proj installs the same packages into this image"):
         made = container_engine.inspect("image", name)
         image = str(made["Id"]) if made else _install(plan, lock, python_of(base, base), base, name, report)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from typing import Any, NamedTuple
 from runner import paths
 from runner.containers import engine
 from runner.errors import EnvironmentFailure, InputError
-from runner.host import memo, process
+from runner.host import files, memo, process
 from runner.values import Json, Report
 
 __all__ = ["Packages", "check", "python_of", "read", "resolve"]
@@ -92,7 +91,7 @@ def python_of(image: str, shown: str) -> dict[str, str]:
                 "docker_env: {image: python:3.12-slim, python_env: ...}",
             )
         known = json.loads(done.out.strip().splitlines()[-1])
-        memo.keep("image-python", image, [], known)
+        memo.keep("image-python", image, [], known, files.now())
     return {str(name): str(value) for name, value in known.items()}
 
 
@@ -152,11 +151,7 @@ def lock(
         except FileNotFoundError:
             pass
     text = resolve(packages["plan"], python, options, report)
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    draft = f"{path}.{os.getpid()}"
-    with open(draft, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(draft, path)
+    files.write(path, text)
     return {**found, "requirements": text}
 
 

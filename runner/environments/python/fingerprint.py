@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from runner.host.files import digest
+
 __all__ = ["damaged", "fingerprint"]
 
 # Written by the installer, each in its own way: they differ between machines and tools.
@@ -30,7 +32,6 @@ def fingerprint(site: str) -> str:
 def damaged(site: str, *, deep: bool = False) -> list[str]:
     """Files that are gone or differ from what was installed: by size, with `deep` by content (0.5 s for 250 MB)."""
     import base64
-    from hashlib import sha256
 
     wrong = []
     for entry in _entries(site):
@@ -38,9 +39,8 @@ def damaged(site: str, *, deep: bool = False) -> list[str]:
         try:
             good = not entry.size or os.stat(path).st_size == int(entry.size)
             if good and deep and entry.digest.startswith("sha256="):
-                with open(path, "rb") as file:
-                    digest = base64.urlsafe_b64encode(sha256(file.read()).digest()).rstrip(b"=").decode()
-                good = entry.digest == f"sha256={digest}"
+                found = base64.urlsafe_b64encode(bytes.fromhex(digest(path).hex))
+                good = entry.digest == f"sha256={found.rstrip(b'=').decode()}"
         except OSError:
             good = False
         if not good:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from runner import paths
 from runner.errors import EnvironmentFailure, InputError
-from runner.host import memo
+from runner.host import files, memo
 
 __all__ = ["Interpreter", "asked", "choose", "found", "matches", "normalized", "own"]
 
@@ -250,12 +250,13 @@ def asked(path: str, place: str) -> Interpreter | None:
         from runner.errors import ProjError
         from runner.host import process
 
+        began = files.now()
         try:
             done = process.run([path, "-I", "-c", QUERY], timeout=20, cwd=paths.temporary())
         except (ProjError, OSError):
             return None
         known = done.out.split("\n")[:3] if done.code == 0 else []
-        memo.keep("interpreter", real, [real], known)
+        memo.keep("interpreter", real, [real], known, began)
     if len(known) != 3:
         return None
     implementation, version, base = known

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from runner.environments.python.wanted import text_of
 from runner.errors import InputError
+from runner.host.files import Hash, digest
 from runner.text.credentials import redact
 from runner.values import Json
 
@@ -249,13 +250,10 @@ def tree_files(folder: str) -> Iterator[str]:
                 yield os.path.join(parent, name)
 
 
-def _digest(root: str, files: Iterable[str]) -> str:
-    from hashlib import sha256
-
-    total = sha256()
-    for path in files:
+def _digest(root: str, chosen: Iterable[str]) -> str:
+    total = Hash()
+    for path in chosen:
         if os.path.isfile(path):
-            with open(path, "rb") as file:
-                inner = sha256(file.read()).digest()
-            total.update(os.path.relpath(path, root).encode("utf-8", "surrogateescape") + b"\0" + inner)
-    return total.hexdigest()[:32]
+            name = os.path.relpath(path, root).encode("utf-8", "surrogateescape")
+            total.update(name + b"\0" + bytes.fromhex(digest(path).hex))
+    return total.result().hex[:32]

@@ -6,7 +6,7 @@ import os
 import re
 
 from runner.environments.python import interpreters
-from runner.host import memo
+from runner.host import files, memo
 
 __all__ = ["pip_version", "pip_wheel"]
 
@@ -23,8 +23,9 @@ def pip_wheel(python: str) -> str:
     folder = os.path.join(os.path.dirname(spec.origin), "seed", "wheels", "embed")
     known = memo.recall("pip", f"{folder} for {python}")
     if known is None:
+        began = files.now()
         known = _newest(folder, python)
-        memo.keep("pip", f"{folder} for {python}", [folder], known)
+        memo.keep("pip", f"{folder} for {python}", [folder], known, began)
     return str(known)
 
 

@@ -11,15 +11,16 @@ inputs/<digest>          inputs by digest, files or folders
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import stat
 import zipfile
 from collections.abc import Mapping
-from hashlib import sha256
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from runner.errors import InputError
+from runner.host.files import Draft, open_file, transfer
 
 __all__ = ["MANIFEST", "Member", "member_name", "unpack", "write"]
 
@@ -52,17 +53,11 @@ def _path(name: str) -> str:
 
 def write(path: str, members: Mapping[str, Member]) -> None:
     """In its place at once and as a whole, or not at all."""
-    draft = f"{path}.{os.getpid()}.part"
     lines = []
-    try:
-        with zipfile.ZipFile(draft, "w", allowZip64=True) as archive:
-            for name in sorted(members):
-                lines.append(f"{_add(archive, name, members[name])}  {name}\n")
-            _add(archive, MANIFEST, Member("".join(lines).encode("utf-8", "surrogateescape")))
-        os.replace(draft, path)
-    finally:
-        if os.path.exists(draft):
-            os.unlink(draft)
+    with Draft(path) as draft, zipfile.ZipFile(draft, "w", allowZip64=True) as archive:
+        for name in sorted(members):
+            lines.append(f"{_add(archive, name, members[name])}  {name}\n")
+        _add(archive, MANIFEST, Member("".join(lines).encode("utf-8", "surrogateescape")))
 
 
 def _add(archive: zipfile.ZipFile, name: str, member: Member) -> str:
@@ -70,17 +65,11 @@ def _add(archive: zipfile.ZipFile, name: str, member: Member) -> str:
     info.create_system = 3  # Unix, on every system
     info.external_attr = member.mode << 16
     info.compress_type = zipfile.ZIP_STORED if name.endswith(PACKED) else zipfile.ZIP_DEFLATED
-    total = sha256()
-    if not member.path:
-        total.update(member.data)
-        archive.writestr(info, member.data)
-        return total.hexdigest()
-    info.file_size = os.path.getsize(member.path)
-    with open(member.path, "rb") as source, archive.open(info, "w") as target:
-        while block := source.read(1 << 20):
-            total.update(block)
-            target.write(block)
-    return total.hexdigest()
+    source: IO[bytes] = open_file(member.path) if member.path else io.BytesIO(member.data)
+    with source:
+        info.file_size = os.path.getsize(member.path) if member.path else len(member.data)
+        with archive.open(info, "w") as target:
+            return transfer(source, target.write).hex
 
 
 def unpack(path: str, folder: str) -> None:
@@ -136,19 +125,17 @@ def _extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, digest: str, folde
     if name.startswith("/") or "\\" in name or any(part in ("", ".", "..") for part in parts):
         raise _refused(path, repr(name), "leads out of the bundle")
     mode = info.external_attr >> 16
-    total = sha256()
     target = os.path.join(folder, *parts)
     os.makedirs(os.path.dirname(target), exist_ok=True)
     if stat.S_ISLNK(mode):
-        data = archive.read(info)
-        total.update(data)
-        if total.hexdigest() == digest:
-            os.symlink(os.fsdecode(data), target)
+        link: list[bytes] = []
+        with archive.open(info) as source:
+            found = transfer(source, link.append).hex
+        if found == digest:
+            os.symlink(os.fsdecode(b"".join(link)), target)
     else:
         handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o755 if mode & 0o100 else 0o644)
         with archive.open(info) as source, open(handle, "wb") as file:
-            while block := source.read(1 << 20):
-                total.update(block)
-                file.write(block)
-    if total.hexdigest() != digest:
+            found = transfer(source, file.write).hex
+    if found != digest:
         raise _refused(path, name, "is not what was packed")

@@ -24,7 +24,7 @@ from runner.values import Activation, EnvironmentSpec, Report
 __all__ = ["Bundle", "make"]
 
 LATER = ("verification",)  # events that say nothing about the run itself
-RECORD = ("output.log", "output.times")
+RECORD = ("output.log", "output.times", "surroundings.json")
 
 
 class Bundle(NamedTuple):
@@ -107,9 +107,11 @@ def _inputs(recorded: Recorded, code: str, limit: int) -> tuple[dict[str, Member
     """Inputs that the snapshot does not have, if they are still what they were."""
     members: dict[str, Member] = {}
     lacking = []
-    project = os.path.join(code, recorded.subdirectory)
     places = [(each, recorded.root, code) for each in recorded.code.left_out]
-    places += [(each, recorded.project, project) for each in recorded.run.inputs if each.get("digest")]
+    for run in (recorded, *recorded.descendants()):
+        inside = os.path.relpath(run.project, recorded.root)
+        project = os.path.join(code, "" if inside.startswith("..") else inside)
+        places += [(each, run.project, project) for each in run.run.inputs if each.get("digest")]
     for each, old, new in places:
         name, digest = str(each["path"]), str(each.get("digest"))
         source = os.path.join(old, name)

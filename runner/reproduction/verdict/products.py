@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from tempfile import TemporaryDirectory
 
 from runner import paths
@@ -103,11 +103,14 @@ def _plain(path: str, recorded: Recorded) -> bytes | None:
     return None if b"\0" in data else data.replace(os.fsencode(recorded.root), b"")
 
 
-def untouched(recorded: Recorded) -> tuple[str, ...]:
-    """Declared outputs that nobody wrote since the run began. To be asked while its folder is there."""
+def untouched(recorded: Recorded, outside: Callable[[str], str]) -> tuple[str, ...]:
+    """Declared outputs that nobody wrote since the run began. To be asked while its folder is there.
+
+    `outside`: where a path that the command saw lies for us.
+    """
     found = []
     for each in recorded.run.outputs:
-        path = os.path.join(recorded.project, str(each["path"]))
+        path = outside(os.path.join(recorded.project, str(each["path"])))
         inside = [os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names]
         try:
             # ctime, which no program can set: `cp -p` puts mtime back

@@ -12,23 +12,16 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from runner import paths
 from runner.errors import SourceError
-from runner.host import process
-from runner.sources import folders
+from runner.host import files, process
 from runner.sources.credentials import for_git
 from runner.sources.git.messages import hint, is_damage, last_line
 from runner.text.credentials import Credentials
 from runner.values import Report
-
-try:
-    import fcntl
-except ImportError:  # Windows: no locks between processes
-    fcntl = None  # type: ignore[assignment]
 
 __all__ = [
     "DamagedError",
@@ -170,7 +163,7 @@ def restore_config(mirror: Mirror) -> None:
         config = made.read()
         changed = used.read() != config
     if changed:
-        _write(path, config)
+        files.write(path, config)
 
 
 def update(
@@ -180,7 +173,8 @@ def update(
 
     Does nothing if another process has just brought the commit `wanted`.
     """
-    with _locked(mirror, report) as lock:
+    waiting = f"waiting for another process that fetches {mirror.url}"
+    with files.exclusive(mirror.folder + ".lock", report, waiting) as lock:
         if wanted and has(mirror, wanted):
             return
         fresh = not mirror.exists
@@ -209,31 +203,31 @@ def update(
             raise UnreachableError(mirror.url, last_line(done.err, mirror.credentials))
         if default.startswith("refs/heads/"):
             os.makedirs(os.path.join(folder, BRANCHES), exist_ok=True)
-            _write(os.path.join(folder, BRANCHES, "HEAD"), f"ref: {BRANCHES}{default[11:]}\n")
+            files.write(os.path.join(folder, BRANCHES, "HEAD"), f"ref: {BRANCHES}{default[11:]}\n")
         if fresh:
             _put_in_place(folder, mirror.folder)
 
 
 def condemn(mirror: Mirror) -> None:
     """Has a damaged mirror made anew by the next update()."""
-    _write(os.path.join(mirror.folder, "damaged"), "")
+    files.write(os.path.join(mirror.folder, "damaged"), "")
 
 
 def _put_in_place(new: str, folder: str) -> None:
     """Puts a new mirror where a damaged one may be; work trees that are in use keep what git knows of them."""
     old = f"{folder}.old"
-    folders.remove_tree(old)
+    files.remove_tree(old)
     if os.path.lexists(folder):
         if os.path.isdir(os.path.join(folder, "worktrees")):
             os.rename(os.path.join(folder, "worktrees"), os.path.join(new, "worktrees"))
         os.rename(folder, old)
     os.rename(new, folder)
-    folders.remove_tree(old)
+    files.remove_tree(old)
 
 
 def _create(mirror: Mirror, folder: str, ids: str) -> None:
     """An empty mirror. `ids` is the kind of object ids that the remote has."""
-    folders.remove_tree(folder)
+    files.remove_tree(folder)
     os.makedirs(os.path.dirname(folder), exist_ok=True)
     plain = {"GIT_DEFAULT_HASH": ids, "GIT_DEFAULT_REF_FORMAT": "files"}
     done = process.start(["git", "init", "--bare", "--quiet", "--template=", folder], plain).finish()
@@ -242,8 +236,8 @@ def _create(mirror: Mirror, folder: str, ids: str) -> None:
     url = mirror.url.replace("\\", "\\\\").replace('"', '\\"')
     with open(os.path.join(folder, "config"), encoding="utf-8") as file:
         config = file.read() + CONFIG.format(url=f'"{url}"')
-    _write(os.path.join(folder, "config"), config)
-    _write(os.path.join(folder, "config.made"), config)
+    files.write(os.path.join(folder, "config"), config)
+    files.write(os.path.join(folder, "config.made"), config)
 
 
 def _mend(mirror: Mirror) -> None:
@@ -267,22 +261,6 @@ def _remove_stale_locks(folder: str) -> None:
                 _unlink(os.path.join(top, name))
 
 
-@contextmanager
-def _locked(mirror: Mirror, report: Report) -> Iterator[int]:
-    os.makedirs(os.path.dirname(mirror.folder), exist_ok=True)
-    handle = os.open(mirror.folder + ".lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        if fcntl is not None:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                with report.step(f"waiting for another process that fetches {mirror.url}"):
-                    fcntl.flock(handle, fcntl.LOCK_EX)
-        yield handle
-    finally:
-        os.close(handle)
-
-
 def _refs(text: str) -> Refs:
     ids: dict[str, str] = {}
     default = ""
@@ -304,13 +282,6 @@ def _default(mirror: Mirror) -> str:
             return file.read().strip().removeprefix("ref: ").replace(BRANCHES, "refs/heads/", 1)
     except FileNotFoundError:
         return ""
-
-
-def _write(path: str, text: str) -> None:
-    draft = f"{path}.{os.getpid()}"
-    with open(draft, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(draft, path)
 
 
 def _unlink(path: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from runner.host import process
+from runner.host import files, process
 from runner.sources import folders
 from runner.sources.git import repository
 from runner.sources.git.mirror import QUIET, Mirror
@@ -59,7 +59,7 @@ def relink(folder: str, path: str, commit: str) -> bool:
         return False
     for name in os.listdir(found.folder):
         if name not in ("gitdir", "commondir"):
-            folders.remove_tree(os.path.join(found.folder, name))
+            files.remove_tree(os.path.join(found.folder, name))
     _copy(os.path.join(folder, "proj.index"), os.path.join(found.folder, "index"))
     for name, text in (("gitdir", os.path.join(path, ".git")), ("HEAD", commit)):
         with open(os.path.join(found.folder, name), "w", encoding="utf-8", errors="surrogateescape") as file:

@@ -6,7 +6,7 @@ import os
 from typing import NamedTuple
 
 from runner.errors import SourceError
-from runner.host import process
+from runner.host import files, process
 from runner.sources import folders
 from runner.sources.git import mirror, repository, spare
 from runner.sources.git.location import resolve_relative
@@ -61,7 +61,7 @@ def _reuse(source: Mirror, commit: str, place: Place) -> process.Completed | Non
         if not done.code:
             done = _git(source, place, "clean", "-ffdxq")
     if done is None or done.code:
-        folders.remove_tree(place.path)
+        files.remove_tree(place.path)
     return done
 
 

@@ -17,6 +17,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from runner.errors import StoreError
+from runner.host import files
 from runner.tracking import experiments, journal
 from runner.tracking.fold import fold
 from runner.tracking.index import rows
@@ -28,9 +29,6 @@ from runner.values import Report, Silent
 __all__ = ["Work", "catch_up", "look"]
 
 WATCH = 1200.0  # s after the last write to a log; twice writer.HINT_EVERY
-RACY = (
-    2_000_000_000  # ns; a folder that changed so recently may change again within the same tick of its clock
-)
 BATCH = 2000  # runs in one transaction
 BULK = 5000
 
@@ -85,14 +83,12 @@ def look(connection: Database, root: str, everything: bool = False) -> Work | No
 def _stamp(folder: str) -> str:
     """Equal as long as nothing was added or removed; "" when that cannot be told."""
     try:
-        status = os.stat(folder)
+        found = files.Stamp.of(os.stat(folder))
     except FileNotFoundError:
         return "none"
     except OSError:
         return ""
-    if abs(time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns)) < RACY:
-        return ""
-    return f"{status.st_mtime_ns}:{status.st_ctime_ns}:{status.st_ino}"
+    return ":".join(map(str, found)) if files.settled(found, files.now()) else ""
 
 
 def _listing(folder: str) -> list[str]:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runner.errors import ProjError, StoreError
+from runner.host import files
 from runner.text.encoding import visible
 from runner.tracking.fold import PARENT_TAG
 from runner.tracking.folder import found
@@ -88,11 +89,7 @@ def pending(store: Store) -> list[Sent]:
 def _keep(root: str, sent: Sent) -> None:
     path = _path(root, sent.run_id)
     try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        draft = f"{path}.{os.getpid()}"
-        with open(draft, "w", encoding="utf-8") as file:
-            json.dump(sent._replace(unsent=0)._asdict(), file)
-        os.replace(draft, path)
+        files.write(path, json.dumps(sent._replace(unsent=0)._asdict()))
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror or error}") from error
 
@@ -102,7 +99,8 @@ def send(store: Store, run_id: str, rest: Rest, attempts: int = 4, children: boo
 
     `attempts` count for each request.
     """
-    with _alone(store.root, run_id):
+    lock = os.path.join(store.root, "mirrors", f"{run_id}.lock")
+    with files.exclusive(lock):  # one process at a time
         sent = _send(store, run_id, rest, attempts)
     if children:
         below = _children(store, run_id)
@@ -154,24 +152,6 @@ def _ended(log: str, offset: int) -> bool:
 def _children(store: Store, run_id: str) -> list[str]:
     page = store.search(f"tags.`{PARENT_TAG}` = '{run_id}'", limit=10_000, view="all")
     return sorted(run.run_id for run in page.runs)
-
-
-class _alone:  # noqa: N801
-    """One process sends a run at a time."""
-
-    def __init__(self, root: str, run_id: str) -> None:
-        self._path = os.path.join(root, "mirrors", f"{run_id}.lock")
-        self._file = -1
-
-    def __enter__(self) -> None:
-        import fcntl
-
-        os.makedirs(os.path.dirname(self._path), exist_ok=True)
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        fcntl.flock(self._file, fcntl.LOCK_EX)
-
-    def __exit__(self, *error: object) -> None:
-        os.close(self._file)
 
 
 # ---- one run ------------------------------------------------------------------------------------------------

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runner.errors import InputError, ProjError, StoreError
+from runner.host.files import Hash
 from runner.tracking.journal import hint
 from runner.tracking.log import encode, now
 from runner.tracking.mlflow.reader import File, ForeignExperiment, ForeignRun, Reader
@@ -60,7 +60,11 @@ def take_over(
 
 def _id(run: ForeignRun) -> str:
     """Its own, if it is one that we could have; else one that is made from it."""
-    return run.run_id if is_run_id(run.run_id) else hashlib.sha256(run.run_id.encode()).hexdigest()[:32]
+    if is_run_id(run.run_id):
+        return run.run_id
+    total = Hash()
+    total.update(run.run_id.encode())
+    return total.result().hex[:32]
 
 
 def _experiment(store: Store, experiment: ForeignExperiment) -> str:
@@ -135,10 +139,10 @@ def _copy(file: File, root: str) -> dict[str, Any]:
         raise ProjError(f"an artifact has the path {file.path!r}, which leads out of its run")
     target = os.path.join(root, *parts)
     os.makedirs(os.path.dirname(target), exist_ok=True)
-    digest, size = hashlib.sha256(), 0
+    total = Hash()
     with open(target, "wb") as copy:
         for piece in file.read():
-            digest.update(piece)
-            size += len(piece)
+            total.update(piece)
             copy.write(piece)
-    return {"type": "artifact", "path": file.path, "digest": f"sha256:{digest.hexdigest()}", "size": size}
+    digest, size = total.result()
+    return {"type": "artifact", "path": file.path, "digest": digest, "size": size}

@@ -1,0 +1,79 @@
+"""The code of a run on its way into the store: taken before the command starts, copied beside it."""
+
+from __future__ import annotations
+
+from _thread import allocate_lock
+from typing import TYPE_CHECKING, Any
+
+from runner.errors import InputError, ProjError
+from runner.snapshots import ignored, snapshot
+from runner.values import CodeState
+
+if TYPE_CHECKING:
+    from runner.running.plan import Plan
+    from runner.running.record import Record
+    from runner.values import Report
+
+__all__ = ["Code"]
+
+
+class Code:
+    """`with Code(...) as code`: on entering, the record says what will run; on leaving, the store has all of it."""
+
+    def __init__(self, plan: Plan, record: Record, pending: snapshot.Pending | None, report: Report) -> None:
+        self._plan = plan
+        self._record = record
+        self._pending = pending
+        self._report = report
+        self._capture: snapshot.Capture | None = None
+        self._ignored: ignored.Asked | None = None
+        self._lock = allocate_lock()
+
+    def __enter__(self) -> Code:
+        state, problem = self._taken()
+        event: dict[str, Any] = {"type": "code", **state._asdict()}
+        self._record.append({**event, "problem": problem} if problem else event)
+        return self
+
+    def _taken(self) -> tuple[CodeState, str]:
+        """The exact code as it is now, or as it was restored; and why it cannot be kept."""
+        plan = self._plan
+        try:
+            found = self._pending.found if self._pending is not None else None
+            self._ignored = ignored.ask(found, plan.checkout.directory, self._record.store.root)
+        except ProjError:
+            pass  # no git, or a store that cannot be written: what follows says so
+        if self._pending is None or plan.origin.code is not None:
+            return plan.origin.code or CodeState(), ""
+        state = self._pending.finish()
+        if plan.request.require_clean and state.dirty:
+            folder = plan.checkout.directory
+            raise InputError(
+                f"{folder} has uncommitted changes, and --require-clean was given", "git status  shows them"
+            )
+        try:
+            self._capture = snapshot.take(self._pending, state, self._record.store.root)
+        except ProjError as error:
+            self._report.warn(f"the code of this run is not kept: {error.message}")
+            return state, error.message
+        return self._capture.state, ""
+
+    def ignored(self) -> list[str]:
+        """What is in the project's folder and not in the snapshot; folders end in "/". To be asked once."""
+        asked, self._ignored = self._ignored, None
+        return asked.finish() if asked is not None else []
+
+    def keep(self) -> None:
+        """Completes the snapshot, unless that is done or going on in another thread."""
+        with self._lock:
+            capture, self._capture = self._capture, None
+            if capture is None:
+                return
+            try:
+                capture.finish()
+            except ProjError as error:
+                self._record.note({"type": "code", "problem": error.message})
+
+    def __exit__(self, *error: object) -> None:
+        self.ignored()
+        self.keep()

@@ -1,0 +1,122 @@
+"""From what was asked for to a plan: wrong input ends here, before anything slow."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from runner import backends, environments, paths
+from runner.errors import InputError
+from runner.host import memo
+from runner.host.files import now
+from runner.parameters.resolve import assignments, load_file, resolve
+from runner.project.entry_point import entry_point
+from runner.project.plain import from_plain, to_plain
+from runner.running import replay
+from runner.running.plan import Plan, Request
+from runner.values import Checkout, Json, Project, Report
+
+__all__ = ["backend_options", "download", "load_project", "make", "options"]
+
+
+def make(request: Request, checkout: Checkout) -> Plan:
+    """InputError for whatever can be known to be wrong now."""
+    if not request.env:  # a `proj run` inside a run uses the choice of the outer one (its --env-manager)
+        manager = request.env_manager or os.environ.get("PROJ_ENV_MANAGER", "")
+        request = request._replace(env_manager=manager)
+    if request.seed and not (request.seed.isdecimal() and int(request.seed) < 2**32):
+        raise InputError(f"--seed {request.seed} is not a number from 0 to {2**32 - 1}")
+    options = backend_options(request)
+    if trouble := backends.get(request.backend).problem(options):
+        raise InputError(trouble)
+    project = load_project(checkout)
+    entry = entry_point(project, request.entry_point)
+    given: dict[str, Json] = {}
+    for path in request.params_file:
+        given.update(load_file(path))
+    given.update(assignments(list(request.parameters)))
+    stated = request.storage_dir or os.environ.get("MLFLOW_TMP_DIR", "")  # as for `mlflow run`
+    storage = os.path.abspath(stated) if stated else paths.cache("downloads")
+    parameters = resolve(
+        entry, given, directory=os.getcwd(), storage=storage, project=checkout.directory, extra=request.extra
+    )
+    specification = environments.choose(project, entry, request.env_manager)
+    return Plan(request, checkout, project, entry, parameters, specification, options)
+
+
+def load_project(checkout: Checkout) -> Project:
+    """The project of a checkout, remembered as long as the files that say it do not change."""
+    version = checkout.commit or checkout.version  # of an archive: its hash
+    subject = f"{checkout.repository}@{version}#{checkout.subdirectory}" if checkout.temporary else ""
+    kept = memo.recall("project", subject or checkout.directory)
+    if kept is not None:
+        return from_plain(kept)._replace(directory=checkout.directory)
+    from runner.project import files, reading
+
+    began = now()
+    loaded = reading.load(checkout.directory)
+    watched = [] if subject else files.files(checkout.directory)
+    memo.keep("project", subject or checkout.directory, watched, to_plain(loaded), began)
+    return loaded
+
+
+def download(plan: Plan, store: str, report: Report) -> None:
+    """Fetches what parameters of type path name by a URI; runs:/ID/... from the folder `store`."""
+    if plan.parameters.downloads:
+        from runner.data.download import fetch_all
+
+        fetch_all(plan.parameters.downloads, store, report)
+
+
+def options(plan: Plan) -> dict[str, Any]:
+    """Of the environment."""
+    request, code, origin, stated = plan.request, plan.checkout, plan.origin, plan.specification
+    step = {} if origin.lock else replay.step(plan.entry_point.name, stated.kind, stated.file)
+    named = f"{code.repository}@{code.commit}#{code.subdirectory}"
+    return {
+        "checkout": named if code.temporary and code.commit else "",
+        "refresh": request.refresh,
+        "offline": request.offline or step.get("offline", False),
+        "strict_python": request.strict_python,
+        "allow_python_download": request.allow_python_download,
+        "python": request.python,
+        "groups": request.groups,
+        "extras": request.extras,
+        "isolated": request.isolated,
+        "env_path": request.env,
+        "docker_args": request.docker_args,
+        "project_name": plan.project.name,
+        "build_image": request.build_image,
+        "kept_lock": origin.lock or step.get("lock", ""),
+        "wheels": origin.wheels or step.get("wheels", ""),
+    }
+
+
+def backend_options(request: Request) -> dict[str, Any]:
+    """`--backend-config` (JSON file or text) with --timeout and --grace, these in seconds."""
+    found: dict[str, Any] = {}
+    if text := request.backend_config:
+        import json
+
+        try:
+            if not text.lstrip().startswith("{"):
+                with open(text, encoding="utf-8") as file:
+                    text = file.read()
+            found = json.loads(text)
+        except OSError as error:
+            raise InputError(f"--backend-config {request.backend_config}: {error.strerror}") from None
+        except ValueError as error:
+            raise InputError(f"--backend-config is not JSON: {error}") from None
+        if not isinstance(found, dict):
+            raise InputError("--backend-config is not a JSON object", 'such as \'{"timeout": "2h"}\'')
+    for name, given in (("timeout", request.timeout), ("grace", request.grace)):
+        where = f"--{name}"
+        if not given and name in found:
+            given, where = str(found[name]), f"--backend-config: {name}"
+        if given.isdecimal() and len(given) < 9:  # the default: nothing to be imported for it
+            found[name] = float(given)
+        elif given:
+            from runner.text.units import seconds
+
+            found[name] = seconds(given, where)
+    return found

@@ -1,0 +1,257 @@
+"""The record of one run while it is made: its events, from the first to the last."""
+
+from __future__ import annotations
+
+import os
+from _thread import allocate_lock
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from runner.backends.base import CANCEL
+from runner.errors import ProjError, StoreError
+from runner.host import machine
+from runner.host.interrupts import Shield
+from runner.host.namespace import outside
+from runner.running import beginning
+from runner.running.plan import Outcome, Plan
+from runner.running.variables import chosen
+from runner.tracking.names import random_name
+from runner.values import Ended, Environment, Report
+
+if TYPE_CHECKING:
+    from runner.text.secrets import Secrets
+    from runner.tracking.mlflow.follower import Follower
+    from runner.tracking.store import Store
+    from runner.tracking.writer import RunWriter
+
+__all__ = ["Record"]
+
+RESERVE = 8192  # bytes kept free, so that the end of a run can be written on a full disk
+
+
+class Record:
+    """`with Record.begin(...) as record`: a run is RUNNING, and ends as `record.ended` says or as an error does."""
+
+    def __init__(
+        self, plan: Plan, store: Store, writer: RunWriter, name: str, experiment_id: str, report: Report
+    ) -> None:
+        self._plan = plan
+        self._report = report
+        self.store = store
+        self.writer = writer
+        self.run_id = writer.run_id
+        self.directory = writer.directory
+        self.name = name
+        self.experiment_id = experiment_id
+        self.ended: Ended | None = None
+        self.follower: Follower | None = None  # sends the run on to a server of the user's
+        self._lock = allocate_lock()
+        self._unwritten: list[Mapping[str, Any]] = []  # while the disk is full
+        self._reserve = os.path.join(self.directory, ".reserve")
+        reserve(self._reserve)
+
+    @classmethod
+    def begin(cls, plan: Plan, store: Store, report: Report) -> Record:
+        """Writes the first events: from here on the run exists, and is RUNNING."""
+        request = plan.request
+        if request.run_id:
+            return cls._continue(plan, store, report)
+        parent = request.parent or os.environ.get("PROJ_RUN_ID", "")
+        tags = plan.tags(parent)
+        name = request.run_name or random_name()
+        experiment = beginning.experiment_of(request.experiment_id, request.experiment_name, store)
+        writer = store.create_run(
+            experiment,
+            name=name,
+            parent=parent,
+            secrets=secrets_of(plan),
+            params=plan.parameters.values,
+            texts=plan.parameters.texts,
+            tags=tags,
+            sections={"source": plan.source, "supervisor": machine.identity()},
+            project=plan.project.name,
+            entry_point=plan.entry_point.name,
+            uri=plan.checkout.uri,
+        )
+        if plan.origin.relation:
+            writer.append({"type": "link", "relation": plan.origin.relation, "run_id": plan.origin.run_id})
+        return cls(plan, store, writer, name, experiment, report)
+
+    @classmethod
+    def _continue(cls, plan: Plan, store: Store, report: Report) -> Record:
+        """A run that is there, by its full id."""
+        run = store.read(plan.request.run_id)
+        events = beginning.continued(plan, run)
+        writer = store.open_run(run.run_id, secrets_of(plan))
+        remove(os.path.join(writer.directory, CANCEL))  # asked of an earlier try, not of this one
+        writer.append(*events)
+        return cls(plan, store, writer, plan.request.run_name or run.name, run.experiment_id, report)
+
+    def append(self, *events: Mapping[str, Any]) -> None:
+        """StoreError when they cannot be written."""
+        self.writer.append(*events)
+
+    def note(self, *events: Mapping[str, Any]) -> None:
+        """While the command runs nothing may stop it: what cannot be written now is written at the end."""
+        with self._lock:
+            waiting, self._unwritten = [*self._unwritten, *events], []
+            try:
+                if waiting:
+                    self.writer.append(*waiting)
+            except StoreError:
+                self._unwritten = waiting
+
+    def inputs(self) -> None:
+        """What the command will read, with hashes."""
+        plan = self._plan
+        declared, given = plan.entry_point.inputs, plan.parameters.inputs
+        if not (declared or given):
+            return
+        from runner.data.inputs import describe, named
+        from runner.data.outputs import filled
+
+        texts, downloads = plan.parameters.texts, plan.parameters.downloads
+        with self._report.step("hashing inputs"):
+            wanted = named(filled(declared, texts), texts, given, downloads)
+            found = describe(wanted, plan.checkout.directory)
+        for each in found:
+            if each.path and not each.digest:
+                self._report.warn(f"the input {each.path} is not there, or cannot be read")
+        self.append(*(each.event() for each in found))
+
+    def environment(self, environment: Environment) -> None:
+        """The packages: the lock as a file of the record, and what else is known."""
+        section: dict[str, Any] = {"kind": environment.activation.kind, **environment.details}
+        if environment.key:
+            section["key"] = environment.key
+        if environment.lock:
+            name = environment.lock_name or "environment.lock"
+            try:
+                with open(os.path.join(self.directory, name), "w", encoding="utf-8") as file:
+                    file.write(environment.lock)
+            except OSError as error:
+                raise StoreError(f"the lock cannot be kept in {self.directory}: {error.strerror}") from error
+            section["lock"] = name
+        self.append({"type": "environment", **section})
+
+    def command(self, variables: Mapping[str, str]) -> None:
+        """What is about to be started, with the variables that are to be kept."""
+        plan = self._plan
+        options = beginning.options_of(plan.request)
+        self.append(
+            {
+                "type": "command",
+                "command": plan.parameters.shown,
+                "directory": plan.directory,
+                "stdin": plan.origin.stdin or machine.standard_input(),
+                "variables": chosen(variables, plan.parameters.variables.values()),
+                **({"options": options} if options else {}),
+            }
+        )
+
+    def outputs(self) -> None:
+        """Declared outputs, also of a command that failed: they may tell why."""
+        patterns = self._plan.entry_point.outputs
+        if not patterns:
+            return
+        from runner.data.outputs import collect, filled
+
+        plan, binds = self._plan, self._plan.origin.binds
+        found = [outside(each, binds) for each in filled(patterns, plan.parameters.texts)]
+        try:
+            for pattern in collect(self.writer, found, plan.checkout.directory):
+                self._report.warn(f"the command wrote no output {pattern}")
+        except (ProjError, OSError) as error:  # the command has run, however its files are
+            self._report.warn(f"the outputs cannot be kept: {error}")
+
+    # ---- the end -------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Record:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        with Shield():
+            self.ended = self._how_it_ended(error)
+            self._end(self.ended)
+
+    def _how_it_ended(self, error: BaseException | None) -> Ended:
+        if isinstance(error, ProjError):
+            return Ended("FAILED", error.exit_code, "error", "", error.message)
+        if isinstance(error, KeyboardInterrupt):
+            return self._interrupted(error)
+        if error is not None:
+            return Ended("FAILED", 125, "error", "", f"{type(error).__name__}: {error}")
+        return self.ended or Ended("FAILED", 125, "error")
+
+    def _interrupted(self, interrupt: KeyboardInterrupt) -> Ended:
+        """By a signal, or by `proj cancel`, while there is no command."""
+        number = int(getattr(interrupt, "number", 2))
+        name = {1: "SIGHUP", 2: "SIGINT", 15: "SIGTERM"}[number]
+        try:
+            with open(os.path.join(self.directory, CANCEL), encoding="utf-8") as file:
+                return Ended("KILLED", 128 + number, "cancelled", name, f"by {file.read().strip()}")
+        except OSError:
+            return Ended("KILLED", 128 + number, "interrupted", name)
+
+    def _end(self, ended: Ended) -> None:
+        """Writes it also on a full disk, and warns where even that is not possible."""
+        remove(self._reserve)
+        self.note(*([{"type": "resources", **ended.resources}] if ended.resources else []))
+        lost = f"{len(self._unwritten)} events could not be recorded" if self._unwritten else ""
+        try:
+            self.writer.end(
+                ended.status,
+                reason=ended.reason,
+                exit_code=ended.exit_code,
+                signal=ended.signal,
+                message=", ".join(filter(None, (ended.message, lost))),
+            )
+        except StoreError as error:
+            self._report.warn(f"the end of this run could not be recorded: {error.message}")
+        self.writer.close()
+        if self.follower is not None and (note := self.follower.finish()):
+            self._report.warn(note)
+
+    def outcome(self, duration: float, phases: Mapping[str, float]) -> Outcome:
+        ended = self.ended or Ended("FAILED", 125, "error")
+        return Outcome(
+            run_id=self.run_id,
+            short_id=self.run_id[:12],  # UUIDv7 begins with the time and ends at random: enough to tell it
+            name=self.name,
+            status=ended.status,
+            exit_code=ended.exit_code,
+            reason=ended.reason,
+            signal=ended.signal,
+            message=ended.message,
+            duration=round(duration, 4),
+            phases={name: round(value, 5) for name, value in phases.items()},
+        )
+
+
+def secrets_of(plan: Plan) -> Secrets | None:
+    """The secret parameters of a run, and of one around it."""
+    names = (*plan.parameters.variables, *os.environ)
+    if not any(name.startswith("PROJ_SECRET_") for name in names):
+        return None
+    from runner.text.secrets import around
+
+    return around(os.environ, plan.parameters.variables.values())
+
+
+def remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        pass
+
+
+def reserve(path: str) -> None:
+    """Bytes on the disk that can be given back when it is full."""
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.posix_fallocate(file, 0, RESERVE)
+        finally:
+            os.close(file)
+    except (OSError, AttributeError):  # macOS has no posix_fallocate
+        pass

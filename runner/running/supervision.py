@@ -1,0 +1,90 @@
+"""What a backend calls back for while the command of a run is on."""
+
+from __future__ import annotations
+
+import os
+from _thread import allocate_lock, start_new_thread
+from typing import TYPE_CHECKING, Any
+
+from runner import paths
+from runner.errors import ProjError
+from runner.host import process
+from runner.running.observation import Observation
+from runner.values import Activation
+
+if TYPE_CHECKING:
+    from runner.running.code import Code
+    from runner.running.endpoint import Endpoint
+    from runner.running.plan import Plan
+    from runner.running.record import Record
+    from runner.running.surroundings import Surroundings
+
+__all__ = ["Supervision"]
+
+
+class Supervision:
+    """backends.base.Supervision of one run; on leaving, what was still being found out is noted."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        record: Record,
+        code: Code,
+        seen: Surroundings,
+        endpoint: Endpoint,
+        activation: Activation,
+    ) -> None:
+        self._plan = plan
+        self._record = record
+        self._code = code
+        self._seen = seen
+        self._keeping = allocate_lock()
+        self._endpoint = endpoint
+        self._activation = activation
+        self._observation = Observation(record.writer, record.note)
+
+    def __enter__(self) -> Supervision:
+        return self
+
+    def started(self, facts: dict[str, Any]) -> None:
+        """The command is on; what was not needed for starting it is found out now."""
+        record, request = self._record, self._plan.request
+        group = int(facts.get("group") or 0)
+        start = process.pid_start(group) if group else ""
+        record.note({"type": "supervisor", **facts, "group_start": start})
+        self._observation.begin(group, self._activation, request.sample_resources)
+        server = paths.store(request.store)
+        if "://" in server or "MLFLOW_TRACKING_URI" in os.environ:
+            from runner.tracking.mlflow import follower
+
+            record.follower = follower.begin(record.store, record.run_id, os.environ, server)
+        self._keeping.acquire()
+        start_new_thread(self._keep, ())
+
+    def _keep(self) -> None:
+        """Beside the command: the code is copied, and with it the key of the run is known."""
+        from runner.running import key
+
+        try:
+            self._code.keep()
+            _, found = key.known(self._plan, self._record, self._seen, self._activation)
+            self._record.note(found.event())
+        except (ProjError, OSError):
+            pass  # without its code, or its log, a run has no key: nothing is taken over from it
+        finally:
+            self._keeping.release()
+
+    def listen(self) -> int:
+        return self._endpoint.fileno()
+
+    def connect(self) -> None:
+        record = self._record
+        self._endpoint.accept(record.store.root, record.run_id, record.writer.log.secrets)
+
+    def masked(self) -> tuple[bytes, ...]:
+        secrets = self._record.writer.log.secrets
+        return secrets.as_bytes() if secrets else ()
+
+    def __exit__(self, *error: object) -> None:
+        with self._keeping:
+            self._record.note(*self._observation.end())
