@@ -126,8 +126,9 @@ def say(outcome: Outcome, report: Any) -> None:
 
 def _show_plan(plan: Plan, as_json: bool) -> int:
     from runner.cli.output import emit_json, emit_lines
+    from runner.text.credentials import cleaned
 
-    facts = plan.facts()
+    facts = cleaned(plan.facts())
     if as_json:
         emit_json(facts)
     else:

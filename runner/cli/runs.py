@@ -220,6 +220,9 @@ def _typed(run: Run, name: str, experiments: dict[str, str]) -> Any:
 def write_csv(file: Any, runs: Sequence[Run], names: Sequence[str], experiments: dict[str, str]) -> None:
     import csv
 
-    writer = csv.writer(file, lineterminator="\n")
+    class Lines:  # the csv module quotes a \r only where it ends the lines
+        write = staticmethod(lambda line: file.write(line[:-2] + "\n"))
+
+    writer = csv.writer(Lines, lineterminator="\r\n")
     writer.writerow(names)
     writer.writerows([columns.flat(run, name, experiments) for name in names] for run in runs)

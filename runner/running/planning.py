@@ -55,9 +55,21 @@ def load_project(checkout: Checkout) -> Project:
 
     began = now()
     loaded = reading.load(checkout.directory)
-    watched = [] if subject else files.files(checkout.directory)
-    memo.keep("project", subject or checkout.directory, watched, to_plain(loaded), began)
+    watched, plain = [] if subject else files.files(checkout.directory), to_plain(loaded)
+    if not _is_secret(loaded, plain):
+        memo.keep("project", subject or checkout.directory, watched, plain, began)
     return loaded
+
+
+def _is_secret(project: Project, plain: Any) -> bool:
+    """Whether the file itself has a password in it: no second place gets it."""
+    import json
+
+    from runner.text.credentials import cleaned
+
+    parameters = (each for point in project.entry_points for each in point.parameters)
+    known = any(each.secret and each.default not in (None, "") for each in parameters)
+    return known or json.dumps(cleaned(plain)) != json.dumps(plain)
 
 
 def download(plan: Plan, store: str, report: Report) -> None:
