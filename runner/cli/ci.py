@@ -11,13 +11,11 @@ __all__ = ["annotate"]
 
 
 def annotate(error: ProjError) -> None:
+    """Writes `::error file=...,line=...,col=...::message` to stderr, for each fault of a project its own."""
     if isinstance(error, ProjectError):
         for fault in error.faults:
-            place = (
-                f" file={_escape(fault.file, True)},line={fault.line},col={fault.column}"
-                if fault.line
-                else ""
-            )
+            line = f",line={fault.line},col={fault.column}" if fault.line else ""
+            place = f" file={_escape(fault.file, True)}{line}" if line else ""
             sys.stderr.write(f"::{fault.severity}{place}::{_escape(fault.message)}\n")
         return
     sys.stderr.write(f"::error::{_escape(error.message)}\n")

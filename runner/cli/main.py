@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import io
 import os
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 from runner import __version__
-from runner.cli.commands import COMMANDS
+from runner.cli.commands import COMMANDS, load
 from runner.errors import InputError, ProjError
 
 __all__ = ["entry", "main"]
@@ -16,8 +18,6 @@ __all__ = ["entry", "main"]
 
 def entry() -> None:
     """The console script. Collecting garbage and taking the interpreter apart cost a fifth of a warm run."""
-    import gc
-
     gc.disable()  # enabled again by whatever takes long
     prepare_standard_streams()
     code = main()
@@ -51,17 +51,16 @@ def prepare_standard_streams() -> None:
             os.set_inheritable(number, True)
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
-    output: Any = sys.stdout
-    # a name of a run or a file may have letters that this output has not
-    if output.errors in ("strict", "surrogateescape"):
-        output.reconfigure(errors="backslashreplace")
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors in ("strict", "surrogateescape"):
+        # a name of a run or a file may have letters that this output has not
+        sys.stdout.reconfigure(errors="backslashreplace")
     for name in ("stdout", "stderr"):
-        stream: Any = getattr(sys, name)
-        if stream.isatty():
+        stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper) and stream.isatty():
             from runner.cli.output import Guarded
 
-            kept = {"errors": stream.errors, "line_buffering": stream.line_buffering}
-            setattr(sys, name, Guarded(stream.detach(), stream.encoding, **kept))
+            form, errors, flushed = stream.encoding, stream.errors, stream.line_buffering
+            setattr(sys, name, Guarded(stream.detach(), form, errors, line_buffering=flushed))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -119,39 +118,33 @@ def _run(words: list[str]) -> int:
 
         show_here()
         return 0
+    at = words.index("--") if "--" in words else len(words)
+    words, extra = words[:at], words[at + 1 :]
     if words and words[0] in COMMANDS:
         from runner.cli.options import find, quick
 
-        found = find(_module(words[0]), words[1:])
-        values = quick(found.options, found.words) if found else None
+        found = find(load(words[0]), words[1:])
+        values = quick(found[0].options, found[1]) if found else None
         if found and values is not None:
-            return found.function(values)
-    return _through_typer(words)
+            return found[0].call(values, extra)
+    elif words and not words[0].startswith("-"):
+        import difflib
+
+        near = difflib.get_close_matches(words[0], COMMANDS, 1)
+        meant = f" Did you mean {near[0]!r}?" if near else ""
+        raise InputError(f"there is no command {words[0]!r}.{meant}", "proj -h  shows the usage")
+    return _through_typer(words, extra)
 
 
-def _module(name: str) -> Any:
-    import importlib
-
-    return importlib.import_module(COMMANDS[name][0])
-
-
-def _through_typer(words: list[str]) -> int:
-    """Everything but the plain line of a warm command: help, other commands, mistakes."""
-    import gc
-
-    import typer
-
+def _through_typer(words: list[str], extra: list[str]) -> int:
+    """Everything but a plain line: help, completion, mistakes."""
     gc.enable()
+    import typer
 
     from runner.cli.application import application
 
-    extra: list[str] = []
-    if words and words[0] in COMMANDS and "--" in words and not hasattr(_module(words[0]), "app"):
-        at = words.index("--")
-        words, extra = words[:at], words[at + 1 :]
-    group = typer.main.get_command(application())
     try:
-        code = group.main(args=words, prog_name="proj", standalone_mode=False, obj={"extra": extra})
+        code = application(extra).main(args=words, prog_name="proj", standalone_mode=False)
     except SystemExit as stop:
         code = stop.code
     except typer.Abort as abort:  # made of a KeyboardInterrupt

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runner import paths
 from runner.cli.options import Option
@@ -12,21 +12,22 @@ if TYPE_CHECKING:
     from runner.tracking.fold import Run
     from runner.tracking.store import Store
 
-__all__ = ["JSON", "RUN", "RUNS", "STORE", "experiment_id", "find", "open_store", "original", "project_here"]
+__all__ = [
+    "JSON", "LAST", "PROJECT", "QUIET", "RUN", "RUNS", "RUNS_BY", "STORE", "VERSION",
+    "experiment_id", "find", "open_store", "original", "project_here",
+]  # fmt: skip
 
 RUNS_BY = "A run: id or its beginning, name, last, last~2, best:metrics.rmse."
-COMPLETE_RUNS = "runner.cli.complete:runs"
-RUN = Option("run", ("run",), RUNS_BY, default=None, metavar="RUN", complete=COMPLETE_RUNS)
+RUN = Option("ref", (), RUNS_BY, default=None, metavar="RUN", complete="runs")
+LAST = RUN._replace(default="last", metavar="[RUN]")
 RUNS = Option(
-    "runs",
-    ("runs",),
-    "Runs, each as: id or its beginning, name, last, last~2, best:metrics.rmse.",
-    "many",
-    metavar="RUN...",
-    complete=COMPLETE_RUNS,
+    "refs", (), f"Runs, each as{RUNS_BY.removeprefix('A run')}", "many", metavar="RUN...", complete="runs"
 )
-STORE = Option("store", ("--store",), "The store to look in.", metavar="PATH")
-JSON = Option("json", ("--json",), "Print JSON.", "flag", False)
+STORE = Option("location", ("--store",), "The store to look in.", metavar="PATH")
+JSON = Option("as_json", ("--json",), "Print JSON.", "flag")
+PROJECT = Option("uri", (), "Folder, git URL or archive with the project.", default=".", metavar="[URI]")
+VERSION = Option("version", ("-v", "--version"), "Branch, tag or commit.", metavar="VERSION")
+QUIET = Option("quiet", ("-q", "--quiet"), "Show no progress.", "flag")
 
 
 def open_store(given: str = "", quiet: bool = False) -> Store:
@@ -102,11 +103,3 @@ def experiment_id(store: Store, given: str) -> str:
     except ProjError:
         names = ", ".join(each.name for each in store.experiments("all"))
         raise InputError(f"there is no experiment {given!r}", f"there are {names}") from None
-
-
-def take(values: dict[str, Any]) -> dict[str, Any]:
-    """The values of a command that passes nothing on: what follows `--` has no meaning."""
-    extra = values.pop("extra", ())
-    if extra:
-        raise InputError(f"nothing can follow -- here: {' '.join(extra)}")
-    return values

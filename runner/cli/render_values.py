@@ -1,14 +1,10 @@
-"""Times, sizes and numbers as people read them."""
+"""Values of a record as people read them."""
 
 from __future__ import annotations
 
 from runner.text.terminal import printable as safe
-from runner.text.units import ago, iso, local_time, size
-from runner.text.units import duration as took
 
-__all__ = ["ago", "iso", "json_number", "local_time", "number", "plain", "safe", "size", "status", "took"]
-
-COLOURS = {"RUNNING": "36", "SCHEDULED": "36", "FINISHED": "32", "FAILED": "31", "KILLED": "33"}
+__all__ = ["cut", "json_number", "number", "plain", "safe"]
 
 
 def number(value: float) -> str:
@@ -40,6 +36,6 @@ def plain(value: object) -> str:
     return str(value)
 
 
-def status(text: str, colour: bool) -> str:
-    code = COLOURS.get(text)
-    return f"\033[{code}m{text}\033[0m" if colour and code else text
+def cut(text: str, width: int) -> str:
+    """At most `width` characters."""
+    return text if len(text) <= width else text[: width - 1] + "…"

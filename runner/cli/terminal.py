@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING
 
-from runner.cli.output import colours
+from runner.cli.output import colours, paint
 
-__all__ = ["Terminal"]
+if TYPE_CHECKING:
+    from threading import Event
+
+__all__ = ["Terminal", "agreed"]
 
 SLOW = 0.3  # s: a quicker step is not shown
 TICK = 0.1
@@ -55,7 +58,7 @@ class Terminal:
 
     def paint(self, text: str, code: str) -> str:
         """`code` is an SGR parameter, such as 31 for red; plain where colours are not wanted."""
-        return f"\033[{code}m{text}\033[0m" if self._colours else text
+        return paint(text, code, self._colours)
 
     def _own(self, text: str) -> str:
         """What follows the first line is indented, so that no text can look like another message."""
@@ -83,7 +86,7 @@ class _Step:
         self._detail = ""
         self._done = self._total = 0.0
         self._began = 0.0
-        self._stop: Any = None
+        self._stop: Event | None = None
         self._open = False  # as a group of GitHub Actions, which can be folded
 
     def __enter__(self) -> _Step:
@@ -92,7 +95,7 @@ class _Step:
             import threading
 
             self._stop = threading.Event()
-            self._thread = threading.Thread(target=self._show_until_stopped, daemon=True)
+            self._thread = threading.Thread(target=self._show_until, args=(self._stop,), daemon=True)
             self._thread.start()
         return self
 
@@ -112,16 +115,15 @@ class _Step:
             self._terminal._write("::endgroup::\n")
         if took < SLOW:
             return
+        mark, word = ("✓", "done") if error[0] is None else ("✗", "failed")
         if self._terminal.live:
-            self._terminal._write(f"\r\033[K{'✓' if error[0] is None else '✗'} {self._text} {took:.1f} s\n")
+            self._terminal._write(f"\r\033[K{mark} {self._text} {took:.1f} s\n")
         else:
-            self._terminal.line(
-                f"{self._text}: {'done' if error[0] is None else 'failed'} after {took:.1f} s"
-            )
+            self._terminal.line(f"{self._text}: {word} after {took:.1f} s")
 
-    def _show_until_stopped(self) -> None:
+    def _show_until(self, stop: Event) -> None:
         """A quick step is not shown at all."""
-        if self._stop.wait(SLOW):
+        if stop.wait(SLOW):
             return
         if self._terminal.github:
             # https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions
@@ -131,7 +133,7 @@ class _Step:
         if not self._terminal.live:
             self._terminal.line(f"{self._text} ...")
             return
-        while not self._stop.wait(TICK):
+        while not stop.wait(TICK):
             self._terminal._write(self._line())
 
     def _line(self) -> str:
@@ -147,3 +149,10 @@ class _Step:
         except OSError:
             width = 80
         return f"\r\033[K{f'· {self._text} {took:.1f} s{bar} {self._detail}'[: width - 1]}"
+
+
+def agreed(question: str) -> bool:
+    """Asks whoever sits at the terminal."""
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

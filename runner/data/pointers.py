@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from runner.host import files
+
 __all__ = ["delta", "pointer"]
 
 LFS = b"version https://git-lfs.github.com/spec/v1\n"  # first line of a pointer file
@@ -27,15 +29,14 @@ def delta(path: str) -> str:
 def pointer(path: str) -> str:
     """`lfs:<oid>` of a file that git-lfs has not brought yet, `dvc:<md5>` of one that DVC tracks, or ""."""
     try:
-        with open(path, "rb") as file:
-            head = file.read(200)
+        head = files.read(path, 200)
         if head.startswith(LFS):
             words = head.decode("ascii", "replace").split()
             return f"lfs:{words[words.index('oid') + 1]}" if "oid" in words[:-1] else ""
     except OSError:
         pass  # a folder
     try:
-        with open(path + ".dvc", encoding="utf-8") as file:
+        with files.open_text(path + ".dvc") as file:
             for line in file:
                 name, _, value = line.strip().lstrip("- ").partition(":")
                 if name == "md5" and value.strip():

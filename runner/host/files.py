@@ -9,36 +9,16 @@ import os
 import stat as modes
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import TracebackType
-from typing import Any, BinaryIO, NamedTuple, Protocol
+from io import TextIOWrapper
+from typing import Any, BinaryIO, NamedTuple, Protocol, TextIO
 
 from runner.values import Report, Silent
 
 __all__ = [
-    "DRAFT",
-    "Digest",
-    "Draft",
-    "Hash",
-    "IrregularError",
-    "Stamp",
-    "digest",
-    "exclusive",
-    "flock",
-    "is_draft",
-    "lock",
-    "names",
-    "now",
-    "open_file",
-    "read",
-    "remove_tree",
-    "settled",
-    "stamp",
-    "transfer",
-    "try_lock",
-    "unlock",
-    "write",
-]
+    "DRAFT", "Digest", "Draft", "Exclusive", "Hash", "IrregularError", "Stamp", "digest", "flock", "is_draft",
+    "lock", "names", "now", "open_file", "open_text", "read", "remove_tree", "settled", "stamp", "transfer",
+    "try_lock", "unlock", "write",
+]  # fmt: skip
 
 # ---- whether a file changed --------------------------------------------------------------------------------
 
@@ -138,22 +118,23 @@ class Draft:
 
     When the block is left by an exception, the draft is removed and `path` stays as it was. The draft lies
     beside `path`, or in `folder` (of the same file system). `durable`: a power failure leaves one or the other.
+    `parents`: the folder is made if there is none.
     """
 
-    def __init__(self, path: str, *, folder: str = "", durable: bool = False) -> None:
+    def __init__(self, path: str, *, folder: str = "", durable: bool = False, parents: bool = True) -> None:
         self._target = path
         self._folder = folder or os.path.dirname(path) or "."
         self._durable = durable
+        self._parents = parents
         self.path = os.path.join(self._folder, f"{DRAFT}{os.getpid()}-{os.urandom(4).hex()}")
 
     def __enter__(self) -> str:
-        os.makedirs(self._folder, exist_ok=True)
+        if self._parents:
+            os.makedirs(self._folder, exist_ok=True)
         return self.path
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is None:
+    def __exit__(self, *error: object) -> None:
+        if error[0] is None:
             self.put()
         else:
             self.drop()
@@ -252,18 +233,26 @@ def _is_at(path: str, handle: int) -> bool:
         return False
 
 
-@contextmanager
-def exclusive(path: str, report: Report | None = None, waiting: str = "") -> Iterator[int]:
-    """Holds the lock file `path`; when another process has it, says `waiting` and waits."""
-    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-    handle = try_lock(path)
-    if handle is None:
-        with (report or Silent()).step(waiting):
-            handle = lock(path)
-    try:
-        yield handle
-    finally:
-        os.close(handle)
+class Exclusive:
+    """`with Exclusive(path, report, waiting) as handle:` holds a lock file; `waiting` is said when another has it."""
+
+    def __init__(self, path: str, report: Report | None = None, waiting: str = "") -> None:
+        self._path = path
+        self._report = report or Silent()
+        self._waiting = waiting
+        self._handle = -1
+
+    def __enter__(self) -> int:
+        os.makedirs(os.path.dirname(self._path) or ".", exist_ok=True)
+        handle = try_lock(self._path)
+        if handle is None:
+            with self._report.step(self._waiting):
+                handle = lock(self._path)
+        self._handle = handle
+        return handle
+
+    def __exit__(self, *error: object) -> None:
+        os.close(self._handle)
 
 
 # ---- removed -----------------------------------------------------------------------------------------------
@@ -325,6 +314,11 @@ def open_file(path: str, *, follow: bool = True) -> BinaryIO:
     except BaseException:
         os.close(handle)
         raise
+
+
+def open_text(path: str, errors: str = "strict") -> TextIO:
+    """A regular file as text in UTF-8; a byte order mark is not part of it."""
+    return TextIOWrapper(open_file(path), "utf-8-sig", errors)
 
 
 def read(path: str, most: int = -1) -> bytes:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Any
 
 from runner.host import process
+from runner.values import JsonObject
 
 __all__ = ["boot_id", "ci", "cores", "describe", "identity", "pid_namespace", "standard_input"]
 
@@ -24,7 +24,7 @@ def pid_namespace() -> str:
         return ""
 
 
-def identity() -> dict[str, Any]:
+def identity() -> JsonObject:
     """This process as the `supervisor` event of a run names it, so that a later reader can tell whether it lives."""
     return {
         "pid": os.getpid(),
@@ -40,9 +40,9 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def describe() -> dict[str, Any]:
+def describe() -> JsonObject:
     system = os.uname()
-    facts: dict[str, Any] = {
+    facts: JsonObject = {
         "host": system.nodename,
         "os": f"{system.sysname} {system.release} {system.machine}",
         "cpu": _cpu(),

@@ -7,7 +7,6 @@ specification leads to. Recalling costs one read and a stat for each file. Losin
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from typing import Any
 from zlib import crc32
@@ -40,7 +39,7 @@ def keep(kind: str, subject: str, watched: Iterable[str], value: Any, began: int
     A file that does not exist is remembered as absent. Nothing is remembered if a file may have changed since.
     """
     stamps = [(path, _stamp(path)) for path in watched]
-    if not all(_settled(path, found, began) for path, found in stamps):
+    if not all(found is None or files.settled(files.Stamp(*found), began) for _, found in stamps):
         return
     text = json.dumps({"is": [FORMAT, __version__, subject], "files": stamps, "value": value})
     try:
@@ -57,11 +56,3 @@ def _path(kind: str, subject: str) -> str:
 def _stamp(path: str) -> list[int] | None:
     found = files.stamp(path)
     return None if found is None else list(found)
-
-
-def _settled(path: str, found: list[int] | None, began: int) -> bool:
-    """Of a file that is not there, the folder tells since when it is so."""
-    if found is not None:
-        return files.settled(files.Stamp(*found), began)
-    above = os.path.dirname(path)
-    return above in ("", path) or _settled(above, _stamp(above), began)

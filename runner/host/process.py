@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from runner.errors import ProjError
 
-__all__ = ["Completed", "Pending", "environment", "find", "pid_start", "run", "start"]
+__all__ = ["Completed", "Pending", "environment", "find", "pid_start", "run", "start", "written_by"]
 
 # Inherited variables that make a helper, or a run's command, look at the wrong place.
 DANGEROUS = (
@@ -96,6 +96,9 @@ def run(
         if cwd and not os.path.isdir(cwd):
             raise ProjError(f"the folder {cwd} is not there") from None
         raise ProjError(f"{argv[0]} is not on PATH", "proj doctor  shows what is missing") from None
+    except BaseException:  # interrupted while it was starting
+        _kill_marked(mark)
+        raise
     with child:
         try:
             if on_line is None:
@@ -246,3 +249,20 @@ def pid_start(pid: int) -> str:
         return ""
     done = run(["ps", "-o", "lstart=", "-p", str(pid)])  # macOS
     return done.out.strip()
+
+
+def written_by(pid: int) -> list[str]:
+    """Paths of the files that a process has open to write to them. Empty also where that cannot be seen."""
+    found = []
+    try:
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            try:
+                with open(f"/proc/{pid}/fdinfo/{name}", encoding="ascii") as file:
+                    flags = next(int(line.split()[1], 8) for line in file if line.startswith("flags:"))
+                if flags & os.O_ACCMODE != os.O_RDONLY:
+                    found.append(os.readlink(f"/proc/{pid}/fd/{name}"))
+            except (OSError, StopIteration):
+                continue  # closed by now
+    except OSError:
+        pass
+    return found

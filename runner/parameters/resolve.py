@@ -148,7 +148,7 @@ class _Gathered:
     def path(self, parameter: Parameter, text: str, is_given: bool) -> str:
         """The absolute path; of a remote one, the place where its download will be."""
         kind = types.scheme(text)
-        if kind and kind != "file" and not (os.name == "nt" and len(kind) == 1):
+        if kind and kind != "file":
             self.inputs.append(text)
             if not self.storage:
                 return text

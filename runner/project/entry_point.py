@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from runner.errors import InputError, ProjectError
+from runner.host.files import open_text
 from runner.parameters import shell
 from runner.values import EntryPoint, Project
 
@@ -33,13 +34,14 @@ def _script_of(project: Project, path: str) -> EntryPoint:
     """A script with a PEP 723 header (`# /// script`) brings its own environment."""
     found = script(path)
     if path.endswith(".py"):
-        with open(os.path.join(project.directory, path), encoding="utf-8", errors="replace") as file:
+        with open_text(os.path.join(project.directory, path), "replace") as file:
             if any(line.rstrip() == "# /// script" for line in file):
                 return found._replace(environment=path)
     return found
 
 
 def script(path: str) -> EntryPoint:
+    """One that runs a script (.py, .sh, .R) of the project."""
     quoted = shell.quote(path)
     if path.endswith(".py"):
         command = f"python {quoted}"

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from urllib.parse import parse_qsl
 
 from runner.protocol.answer import ApiError, invalid
+from runner.values import JsonMapping, JsonObject
 
 if TYPE_CHECKING:
     from runner.text.secrets import Secrets
 
 __all__ = ["Check", "Checks", "EnumKind", "Message", "body_fields", "query_fields", "validated"]
 
-Message: TypeAlias = "Mapping[str, Any]"
+Message: TypeAlias = "JsonMapping"
 Check: TypeAlias = "str | Callable[[Any], None]"
 Checks: TypeAlias = "Mapping[str, tuple[Check, ...]]"
 MORE = " See the API docs for more information about request parameters."
@@ -38,7 +39,7 @@ class MappingError(Exception):
     pass
 
 
-def body_fields(content_type: str | None, body: bytes, secrets: Secrets | None = None) -> dict[str, Any]:
+def body_fields(content_type: str | None, body: bytes, secrets: Secrets | None = None) -> JsonObject:
     """The JSON object of a body. What is not JSON counts as nothing: the required fields are then missed."""
     if not content_type:
         raise invalid("Bad Request. Content-Type header is missing.")
@@ -57,7 +58,7 @@ def body_fields(content_type: str | None, body: bytes, secrets: Secrets | None =
     return _entered(value, secrets) if secrets or any(each in body for each in TELLING) else value
 
 
-def _entered(fields: dict[str, Any], secrets: Secrets | None) -> dict[str, Any]:
+def _entered(fields: JsonObject, secrets: Secrets | None) -> JsonObject:
     """As they will be kept, so that a value which is sent again is the one that is there."""
     from runner.text.credentials import cleaned
     from runner.text.encoding import visible_values
@@ -66,9 +67,9 @@ def _entered(fields: dict[str, Any], secrets: Secrets | None) -> dict[str, Any]:
     return cleaned(secrets.event(fields) if secrets else fields)  # type: ignore[no-any-return]
 
 
-def query_fields(query: str, message: Message, secrets: Secrets | None = None) -> dict[str, Any]:
+def query_fields(query: str, message: Message, secrets: Secrets | None = None) -> JsonObject:
     """The fields of a query: a repeated one is a list, even when it is there once."""
-    raw: dict[str, Any] = {}
+    raw: JsonObject = {}
     for key, value in parse_qsl(query, keep_blank_values=True, max_num_fields=2000, errors="surrogateescape"):
         kind = message.get(key)
         if isinstance(kind, list):
@@ -83,9 +84,9 @@ def query_fields(query: str, message: Message, secrets: Secrets | None = None) -
     return _entered(raw, secrets)
 
 
-def validated(message: Message, checks: Checks, raw: Mapping[str, Any]) -> dict[str, Any]:
+def validated(message: Message, checks: Checks, raw: JsonMapping) -> JsonObject:
     """The fields that were given, typed. ApiError in MLflow's words."""
-    values: dict[str, Any] = {}
+    values: JsonObject = {}
     wrong: list[str] = []
     whole = _read(message, raw, values, wrong)
     for name, list_of_checks in checks.items():
@@ -135,7 +136,7 @@ def _is(kind: str, value: Any) -> bool:
         return False
 
 
-def _read(message: Message, raw: Any, values: dict[str, Any], wrong: list[str] | None = None) -> bool:
+def _read(message: Message, raw: Any, values: JsonObject, wrong: list[str] | None = None) -> bool:
     """Fills `values` with the fields that are right; False when one was not (it is put into `wrong`)."""
     whole = True
     for name, given in raw.items():
@@ -177,7 +178,7 @@ def _value(kind: Any, given: Any) -> Any:
         return _enum(kind, given)
     if not isinstance(given, dict):
         raise MappingError
-    inner: dict[str, Any] = {}
+    inner: JsonObject = {}
     if not _read(kind, given, inner):
         raise MappingError
     return inner
@@ -228,7 +229,7 @@ def _enum(kind: EnumKind, given: Any) -> str | None:
     return kind.names[number - 1] if 0 < number <= len(kind.names) else None
 
 
-def need(values: Mapping[str, Any], *names: str) -> str:
+def need(values: JsonMapping, *names: str) -> str:
     """The first of the names that is there; "" when none is."""
     for name in names:
         if values.get(name):

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from runner import environments, paths
+from runner.environments import kinds
 from runner.errors import InputError, ProjError, StoreError
 from runner.parameters.resolve import Resolved, resolve
 from runner.project import reading
@@ -72,7 +73,9 @@ def plan(recorded: Recorded, room: Room, changes: Changes) -> Plan:
     )
     _check_docker(request)
     environment = recorded.section("environment")
-    if environment.get("kind") == "virtualenv" and not request.python and not changes.refresh:
+    kind = str(environment.get("kind"))
+    apart = kind in kinds.NAMES and not kinds.load(kind).LOCKS_PYTHON
+    if apart and not request.python and not changes.refresh:
         request = request._replace(python=str(environment.get("python", "")))
     checkout = Checkout(
         room.directory,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from runner.data import inputs as reading
 from runner.errors import ProjError
@@ -16,7 +16,7 @@ from runner.reproduction.room import Room
 from runner.running.recorded import CannotRunError, Recorded
 from runner.snapshots import snapshot
 from runner.sources import folders
-from runner.values import CodeState, Report
+from runner.values import CodeState, JsonMapping, Report
 
 __all__ = ["Terms", "enter"]
 
@@ -125,7 +125,7 @@ def _inputs(recorded: Recorded, room: Room, terms: Terms, report: Report) -> lis
     return doubts
 
 
-def _of_all(recorded: Recorded) -> Iterator[tuple[Recorded, Mapping[str, Any]]]:
+def _of_all(recorded: Recorded) -> Iterator[tuple[Recorded, JsonMapping]]:
     """Inputs of the run and of its steps, but for what a step has made for another one."""
     runs = [recorded, *recorded.descendants()]
     made = [os.path.join(run.project, str(each["path"])) for run in runs for each in run.run.outputs]
@@ -136,7 +136,7 @@ def _of_all(recorded: Recorded) -> Iterator[tuple[Recorded, Mapping[str, Any]]]:
                 yield run, each
 
 
-def _check(each: Mapping[str, Any], recorded: Recorded, room: Room, supplies: str) -> str:
+def _check(each: JsonMapping, recorded: Recorded, room: Room, supplies: str) -> str:
     """What is wrong with an input, or ""."""
     if not each.get("digest"):
         return ""  # it was not there then, or is elsewhere: nothing is known about it
@@ -155,7 +155,7 @@ def _check(each: Mapping[str, Any], recorded: Recorded, room: Room, supplies: st
     return f"the input {name} {problem}" if problem else ""
 
 
-def _bring(each: Mapping[str, Any], old: str, new: str, supplies: str) -> str:
+def _bring(each: JsonMapping, old: str, new: str, supplies: str) -> str:
     """Puts a file or folder, as it was recorded, into the room unless it is there; returns what prevents it."""
     target = os.path.join(new, str(each["path"]))
     source = os.path.join(old, str(each["path"]))
@@ -176,7 +176,7 @@ def _bring(each: Mapping[str, Any], old: str, new: str, supplies: str) -> str:
     return "has changed since"
 
 
-def _downloaded(each: Mapping[str, Any], recorded: Recorded, terms: Terms, report: Report) -> str:
+def _downloaded(each: JsonMapping, recorded: Recorded, terms: Terms, report: Report) -> str:
     """A value of a parameter that was fetched: kept, in the bundle, or fetched again."""
     path, uri = str(each["path"]), str(each["uri"])
     if os.path.exists(path) and not _differs(each, path):
@@ -193,7 +193,7 @@ def _downloaded(each: Mapping[str, Any], recorded: Recorded, terms: Terms, repor
     return _compare(each, path, uri)
 
 
-def _from(supplies: str, each: Mapping[str, Any], path: str, shown: str) -> str:
+def _from(supplies: str, each: JsonMapping, path: str, shown: str) -> str:
     place = _supply(supplies, each)
     if place and os.path.exists(place):
         try:
@@ -204,15 +204,15 @@ def _from(supplies: str, each: Mapping[str, Any], path: str, shown: str) -> str:
     return f"the input {shown} is not there"
 
 
-def _compare(each: Mapping[str, Any], path: str, shown: str) -> str:
+def _compare(each: JsonMapping, path: str, shown: str) -> str:
     return f"the input {shown} has changed since" if _differs(each, path) else ""
 
 
-def _differs(each: Mapping[str, Any], path: str) -> bool:
+def _differs(each: JsonMapping, path: str) -> bool:
     return reading.digest_of(path)[0] != each.get("digest")
 
 
-def _supply(folder: str, each: Mapping[str, Any]) -> str:
+def _supply(folder: str, each: JsonMapping) -> str:
     return os.path.join(folder, str(each.get("digest", "")).replace(":", "-")) if folder else ""
 
 

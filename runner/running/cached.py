@@ -16,7 +16,7 @@ from runner.host.files import Draft, digest, remove_tree
 from runner.running import key, surroundings
 from runner.running.observation import PACKAGES
 from runner.running.recorded import Recorded, changed_packages, of, without_root
-from runner.tracking import artifacts
+from runner.tracking import artifacts, events
 from runner.tracking.fold import Run
 from runner.tracking.log import read
 from runner.tracking.store import Store
@@ -207,7 +207,7 @@ def _not_kept(old: Recorded) -> str:
     run = old.run
     if not (run.outputs or run.artifacts or run.metrics):
         return "it declares no outputs and logged nothing"
-    if "://" in artifacts.where(Store(old.store), run.run_id):
+    if "://" in artifacts.location(Store(old.store), run.run_id):
         return ""  # checked when they are fetched
     for name, facts in run.artifacts.items():
         path = os.path.join(old.artifacts, *name.split("/"))
@@ -236,6 +236,9 @@ def _take(
                 _restore(source, target)
             else:
                 artifacts.put(record.writer, source, os.path.dirname(name))
+        for output in old.run.outputs:
+            for name, leads in (output.get("links") or {}).items():
+                _restore_link(leads, _target(old.run, name, wanted.directory))
     metrics = [
         {name: value for name, value in event.items() if name != "time"}
         for event, _ in read(os.path.join(old.directory, "events.jsonl"))
@@ -245,11 +248,11 @@ def _take(
         with open(os.path.join(record.directory, PACKAGES), "w", encoding="utf-8") as file:
             file.write(wanted.recorded.installed)
         python = {"python": version} if (version := old.section("environment").get("python")) else {}
-        record.append({"type": "environment", "packages": PACKAGES, **python})
+        record.append(events.section("environment", {"packages": PACKAGES, **python}))
     record.append(
         *metrics,
-        {"type": "link", "relation": "cached-from", "run_id": old.run.run_id},
-        {"type": "machine", **machine.describe()},
+        events.run_link("cached-from", old.run.run_id),
+        events.section("machine", machine.describe()),
     )
     record.command(variables)
     message = f"the outputs of {old.run.name} ({old.run.run_id[:12]}) were taken over: nothing was run"
@@ -280,6 +283,14 @@ def _target(run: Run, name: str, directory: str) -> str:
         if name.startswith(f"{kept}/"):
             return os.path.join(directory, path, name[len(kept) + 1 :])
     return ""
+
+
+def _restore_link(leads: str, target: str) -> None:
+    try:
+        with Draft(target) as draft:
+            os.symlink(leads, draft)
+    except OSError as error:
+        raise ProjError(f"the output {target} cannot be written: {error.strerror}") from error
 
 
 def _restore(source: str, target: str) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from runner.errors import Fault, InputError, ProjectError
-from runner.host import process
+from runner.host import git, process
+from runner.host.files import open_text
 from runner.parameters import shell, template
 from runner.parameters.types import scheme
 from runner.project.files import NAMES
@@ -29,7 +30,7 @@ def check(directory: str) -> list[Fault]:
         return error.faults
     if not project.file:
         return _without_file(project)
-    with open(os.path.join(directory, project.file), encoding="utf-8", errors="replace") as file:
+    with open_text(os.path.join(directory, project.file), "replace") as file:
         lines = file.read().splitlines()
     if project.file.lower() != NAMES[0]:
         text = f"MLflow only finds a file that is called MLproject, not {project.file}"
@@ -53,18 +54,17 @@ def _without_file(project: Project) -> list[Fault]:
 
 
 def _environment(project: Project) -> Iterator[Fault]:
-    """Whether the files of Python packages can be read."""
-    from runner.environments.python import specification
+    """Whether the specifications can be read."""
+    from runner.environments import kinds
 
     for spec in project.environments:
-        if spec.kind not in ("virtualenv", "conda") or not os.path.isfile(
-            os.path.join(project.directory, spec.file)
-        ):
+        if spec.file and not os.path.isfile(os.path.join(project.directory, spec.file)):
             continue
         try:
-            specification.read(spec.file, project.directory, spec.options)
+            kinds.maker(spec.kind).check(spec, project.directory)
         except InputError as error:
-            yield Fault(spec.file, 0, 0, error.message.removeprefix(f"{spec.file}: "), error.hint)
+            place = spec.file or project.file
+            yield Fault(place, 0, 0, error.message.removeprefix(f"{place}: "), error.hint)
 
 
 def _uncommitted(project: Project) -> Iterator[Fault]:
@@ -72,9 +72,9 @@ def _uncommitted(project: Project) -> Iterator[Fault]:
     names = [project.file, *(spec.file for spec in project.environments if spec.file)]
     names += [name for point in project.entry_points for name in _scripts(point.command)]
     names = [name for name in dict.fromkeys(names) if os.path.isfile(os.path.join(project.directory, name))]
-    if not process.find("git"):
+    if not git.program():
         return
-    done = process.run(["git", "-C", project.directory, "ls-files", "-z", "--", *names])
+    done = git.run("ls-files", "-z", "--", *names, folder=project.directory)
     if done.code:  # not a repository
         return
     kept = {os.path.normpath(name) for name in done.out.split("\0")}

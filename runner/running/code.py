@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from _thread import allocate_lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runner.errors import InputError, ProjError
 from runner.snapshots import ignored, snapshot
+from runner.tracking import events
 from runner.values import CodeState
 
 if TYPE_CHECKING:
@@ -30,9 +31,7 @@ class Code:
         self._lock = allocate_lock()
 
     def __enter__(self) -> Code:
-        state, problem = self._taken()
-        event: dict[str, Any] = {"type": "code", **state._asdict()}
-        self._record.append({**event, "problem": problem} if problem else event)
+        self._record.append(events.code(*self._taken()))
         return self
 
     def _taken(self) -> tuple[CodeState, str]:
@@ -72,7 +71,7 @@ class Code:
             try:
                 capture.finish()
             except ProjError as error:
-                self._record.note({"type": "code", "problem": error.message})
+                self._record.note(events.section("code", {"problem": error.message}))
 
     def __exit__(self, *error: object) -> None:
         self.ignored()

@@ -12,19 +12,15 @@ from runner.values import Activation, Job
 if TYPE_CHECKING:
     from runner.running.plan import Plan
     from runner.running.record import Record
-    from runner.values import Report
 
 __all__ = ["job", "seed_variables", "variables"]
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
-def job(
-    plan: Plan, record: Record, activation: Activation, variables: Mapping[str, str], report: Report
-) -> Job:
-    title = f"proj: {record.name}" if report.live else ""
+def job(plan: Plan, record: Record, activation: Activation, variables: Mapping[str, str]) -> Job:
     origin = plan.origin
-    options = {**plan.backend_options, "title": title, "stdin": origin.stdin}
+    options = {**plan.backend_options, "stdin": origin.stdin}
     if origin.binds:
         from runner.host.namespace import launcher
 

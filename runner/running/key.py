@@ -13,17 +13,18 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from runner.data.outputs import filled
-from runner.environments.editable import editable
-from runner.environments.system import packages
-from runner.host import hashing, machine, memo
+from runner.environments.system import editable, packages
+from runner.host import machine, memo
 from runner.host.files import now
 from runner.running.beginning import options_of
 from runner.running.plan import Plan
 from runner.running.recorded import Recorded, without_root
 from runner.running.recorded import of as recorded_of
-from runner.running.surroundings import MOST, Surroundings, mentioned
+from runner.running.surroundings import MOST, Surroundings, mentioned, short_digest
 from runner.running.variables import ALLOWED, MORE
 from runner.snapshots import snapshot
+from runner.tracking import events
+from runner.tracking.events import Event
 from runner.tracking.fold import Run
 from runner.values import Json
 
@@ -42,9 +43,10 @@ class Key(NamedTuple):
     factors: Mapping[str, str]  # name -> digest
     forbids: tuple[str, ...] = ()  # why no other run may be taken for this one, nor this for another
 
-    def event(self) -> dict[str, Json]:
-        forbids: list[Json] = [*self.forbids]
-        return {"type": "key", "format": FORMAT, "factors": dict(self.factors), "forbids": forbids}
+    def event(self) -> Event:
+        return events.section(
+            "key", {"format": FORMAT, "factors": dict(self.factors), "forbids": [*self.forbids]}
+        )
 
 
 def of_run(run: Run) -> Key | None:
@@ -135,7 +137,7 @@ def _digest(value: Json) -> str:
     import json
 
     text = json.dumps(value, sort_keys=True, default=str)
-    return hashing.of_bytes(text.encode("utf-8", "surrogateescape"))
+    return short_digest(text.encode("utf-8", "surrogateescape"))
 
 
 # ---- code ----------------------------------------------------------------------------------------------------

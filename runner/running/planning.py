@@ -14,7 +14,7 @@ from runner.project.entry_point import entry_point
 from runner.project.plain import from_plain, to_plain
 from runner.running import replay
 from runner.running.plan import Plan, Request
-from runner.values import Checkout, Json, Project, Report
+from runner.values import Checkout, EnvironmentOptions, Json, Project, Report
 
 __all__ = ["backend_options", "download", "load_project", "make", "options"]
 
@@ -80,28 +80,28 @@ def download(plan: Plan, store: str, report: Report) -> None:
         fetch_all(plan.parameters.downloads, store, report)
 
 
-def options(plan: Plan) -> dict[str, Any]:
+def options(plan: Plan) -> EnvironmentOptions:
     """Of the environment."""
     request, code, origin, stated = plan.request, plan.checkout, plan.origin, plan.specification
     step = {} if origin.lock else replay.step(plan.entry_point.name, stated.kind, stated.file)
     named = f"{code.repository}@{code.commit}#{code.subdirectory}"
-    return {
-        "checkout": named if code.temporary and code.commit else "",
-        "refresh": request.refresh,
-        "offline": request.offline or step.get("offline", False),
-        "strict_python": request.strict_python,
-        "allow_python_download": request.allow_python_download,
-        "python": request.python,
-        "groups": request.groups,
-        "extras": request.extras,
-        "isolated": request.isolated,
-        "env_path": request.env,
-        "docker_args": request.docker_args,
-        "project_name": plan.project.name,
-        "build_image": request.build_image,
-        "kept_lock": origin.lock or step.get("lock", ""),
-        "wheels": origin.wheels or step.get("wheels", ""),
-    }
+    return EnvironmentOptions(
+        checkout=named if code.temporary and code.commit else "",
+        refresh=request.refresh,
+        offline=request.offline or step.get("offline", False),
+        strict_python=request.strict_python,
+        allow_python_download=request.allow_python_download,
+        python=request.python,
+        groups=request.groups,
+        extras=request.extras,
+        isolated=request.isolated,
+        env_path=request.env,
+        docker_args=request.docker_args,
+        project_name=plan.project.name,
+        build_image=request.build_image,
+        kept_lock=origin.lock or step.get("lock", ""),
+        wheels=origin.wheels or step.get("wheels", ""),
+    )
 
 
 def backend_options(request: Request) -> dict[str, Any]:

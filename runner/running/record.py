@@ -15,11 +15,14 @@ from runner.host.namespace import outside
 from runner.running import beginning
 from runner.running.plan import Outcome, Plan
 from runner.running.variables import chosen
+from runner.tracking import events
+from runner.tracking.events import Event
 from runner.tracking.log import kept
 from runner.tracking.names import random_name
-from runner.values import Ended, Environment, Report
+from runner.values import Ended, Environment, Json, Report
 
 if TYPE_CHECKING:
+    from runner.running.endpoint import Endpoint
     from runner.text.secrets import Secrets
     from runner.tracking.mlflow.follower import Follower
     from runner.tracking.store import Store
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Record"]
 
+NAMED = 10  # outputs that could not be kept, in the message of the end
 RESERVE = 8192  # bytes kept free, so that the end of a run can be written on a full disk
 
 
@@ -47,7 +51,8 @@ class Record:
         self.ended: Ended | None = None
         self.follower: Follower | None = None  # sends the run on to a server of the user's
         self._lock = allocate_lock()
-        self._unwritten: list[Mapping[str, Any]] = []  # while the disk is full
+        self._standing: dict[str, Any] = {}  # what the patterns of outputs find when the command starts
+        self._unwritten: list[Event] = []  # while the disk is full
         self._reserve = os.path.join(self.directory, ".reserve")
         reserve(self._reserve)
 
@@ -78,7 +83,7 @@ class Record:
             uri=plan.checkout.uri,
         )
         if plan.origin.relation:
-            writer.append({"type": "link", "relation": plan.origin.relation, "run_id": plan.origin.run_id})
+            writer.append(events.run_link(plan.origin.relation, plan.origin.run_id))
         return cls(plan, store, writer, name, experiment, report)
 
     @classmethod
@@ -91,19 +96,24 @@ class Record:
         writer.append(*events)
         return cls(plan, store, writer, plan.request.run_name or run.name, run.experiment_id, report)
 
-    def append(self, *events: Mapping[str, Any]) -> None:
+    def append(self, *new: Event) -> None:
         """StoreError when they cannot be written."""
-        self.writer.append(*events)
+        self.writer.append(*new)
 
-    def note(self, *events: Mapping[str, Any]) -> None:
+    def note(self, *new: Event) -> None:
         """While the command runs nothing may stop it: what cannot be written now is written at the end."""
         with self._lock:
-            waiting, self._unwritten = [*self._unwritten, *events], []
+            waiting, self._unwritten = [*self._unwritten, *new], []
             try:
                 if waiting:
                     self.writer.append(*waiting)
             except StoreError:
                 self._unwritten = waiting
+
+    def reached_by(self, endpoint: Endpoint) -> dict[str, str]:
+        """Variables by which the command logs into this record."""
+        root, secrets = self.store.root, self.writer.log.secrets
+        return endpoint.variables(self.run_id, self.experiment_id, store_root=root, secrets=secrets)
 
     def inputs(self) -> None:
         """What the command will read, with hashes."""
@@ -125,7 +135,7 @@ class Record:
 
     def environment(self, environment: Environment) -> None:
         """The packages: the lock as a file of the record, and what else is known."""
-        section: dict[str, Any] = {"kind": environment.activation.kind, **environment.details}
+        section: dict[str, Json] = {"kind": environment.activation.kind, **environment.details}
         if environment.key:
             section["key"] = environment.key
         if environment.lock:
@@ -136,37 +146,49 @@ class Record:
             except OSError as error:
                 raise StoreError(f"the lock cannot be kept in {self.directory}: {error.strerror}") from error
             section["lock"] = name
-        self.append({"type": "environment", **section})
+        self.append(events.section("environment", section))
 
     def command(self, variables: Mapping[str, str]) -> None:
         """What is about to be started, with the variables that are to be kept."""
         plan = self._plan
+        if patterns := self._outputs():
+            from runner.data.outputs import standing
+
+            self._standing = standing(patterns, plan.checkout.directory)
+        chosen_ones = chosen(variables, plan.parameters.variables.values())
+        stdin = plan.origin.stdin or machine.standard_input()
         options = beginning.options_of(plan.request)
-        self.append(
-            {
-                "type": "command",
-                "command": plan.parameters.shown,
-                "directory": plan.directory,
-                "stdin": plan.origin.stdin or machine.standard_input(),
-                "variables": chosen(variables, plan.parameters.variables.values()),
-                **({"options": options} if options else {}),
-            }
-        )
+        self.append(events.command(plan.parameters.shown, plan.directory, chosen_ones, options, stdin))
 
     def outputs(self) -> None:
         """Declared outputs, also of a command that failed: they may tell why."""
-        patterns = self._plan.entry_point.outputs
+        patterns = self._outputs()
         if not patterns:
             return
-        from runner.data.outputs import collect, filled
+        from runner.data.outputs import collect
 
-        plan, binds = self._plan, self._plan.origin.binds
-        found = [outside(each, binds) for each in filled(patterns, plan.parameters.texts)]
         try:
-            for pattern in collect(self.writer, found, plan.checkout.directory):
-                self._report.warn(f"the command wrote no output {pattern}")
+            missing, problems = collect(self.writer, patterns, self._plan.checkout.directory, self._standing)
         except (ProjError, OSError) as error:  # the command has run, however its files are
-            self._report.warn(f"the outputs cannot be kept: {error}")
+            missing, problems = [], [str(error)]
+        for pattern in missing:
+            self._report.warn(f"the command wrote no output {pattern}")
+        if problems and self.ended is not None:
+            rest = f" and {len(problems) - NAMED} more" if len(problems) > NAMED else ""
+            text = f"outputs that could not be kept: {', '.join(problems[:NAMED])}{rest}"
+            self.ended = self.ended._replace(message=", ".join(filter(None, (self.ended.message, text))))
+
+    def _outputs(self) -> list[str]:
+        """The patterns of the declared outputs, by where they lie for us."""
+        plan = self._plan
+        if not plan.entry_point.outputs:
+            return []
+        from runner.data.outputs import filled
+
+        return [
+            outside(each, plan.origin.binds)
+            for each in filled(plan.entry_point.outputs, plan.parameters.texts)
+        ]
 
     # ---- the end -------------------------------------------------------------------------------------------
 
@@ -200,7 +222,7 @@ class Record:
     def _end(self, ended: Ended) -> None:
         """Writes it also on a full disk, and warns where even that is not possible."""
         remove(self._reserve)
-        self.note(*([{"type": "resources", **ended.resources}] if ended.resources else []))
+        self.note(*([events.section("resources", ended.resources)] if ended.resources else []))
         lost = f"{len(self._unwritten)} events could not be recorded" if self._unwritten else ""
         try:
             self.writer.end(

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from runner.errors import InputError, ProjError
 from runner.running.reconcile import current
-from runner.tracking.curves import points
 from runner.tracking.fold import PARENT_TAG, Metric, Run
 from runner.tracking.log import read
+from runner.tracking.metrics import points
 from runner.tracking.store import Store
 from runner.values import CodeState, Json
 
@@ -193,7 +193,7 @@ def changed_packages(old: str, new: str) -> list[str]:
     """`six 1.16.0 -> 1.17.0` for each package that differs."""
     if old == new or not (old and new):  # of a run that did not record them nothing is known
         return []
-    from runner.environments.python.packages import changes
+    from runner.environments.packages import changes
 
     return [
         f"{name} {before or 'absent'} -> {after or 'absent'}" for name, before, after in changes(old, new)

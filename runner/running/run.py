@@ -30,6 +30,7 @@ def run(request: Request, report: Report, plan: Plan | None = None) -> Outcome |
     """
     phases = Phases()
     with ExitStack() as leaving:
+        leaving.enter_context(backends.get(request.backend).prepared())
         pending = None
         if plan is None:
             checkout = sources.fetch(request.uri, request.version, report)
@@ -64,12 +65,10 @@ def run(request: Request, report: Report, plan: Plan | None = None) -> Outcome |
             record.ended = take_over(plan, record, code, seen, environment.activation, variables, report)
         if record.ended is None:
             reached = leaving.enter_context(endpoint.of_run(environment.activation))
-            variables.update(reached.variables(record.run_id, record.experiment_id))
-            job = command.job(plan, record, environment.activation, variables, report)
+            variables.update(record.reached_by(reached))
+            job = command.job(plan, record, environment.activation, variables)
             record.command(variables)
-            supervision = leaving.enter_context(
-                Supervision(plan, record, code, seen, reached, job.activation)
-            )
+            supervision = leaving.enter_context(Supervision(plan, record, code, seen, reached, environment))
             backend = backends.get(request.backend)
             handle = backend.submit(job, report)
             phases.end("start")

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 from runner import paths
 from runner.errors import ProjError
 from runner.host import process
+from runner.running.endpoint import warm
 from runner.running.observation import Observation
-from runner.values import Activation
+from runner.tracking import events
+from runner.values import Environment
 
 if TYPE_CHECKING:
     from runner.running.code import Code
@@ -32,7 +34,7 @@ class Supervision:
         code: Code,
         seen: Surroundings,
         endpoint: Endpoint,
-        activation: Activation,
+        environment: Environment,
     ) -> None:
         self._plan = plan
         self._record = record
@@ -40,7 +42,8 @@ class Supervision:
         self._seen = seen
         self._keeping = allocate_lock()
         self._endpoint = endpoint
-        self._activation = activation
+        self._activation = environment.activation
+        self._likely_to_log = "mlflow" in environment.lock
         self._observation = Observation(record.writer, record.note)
 
     def __enter__(self) -> Supervision:
@@ -51,13 +54,15 @@ class Supervision:
         record, request = self._record, self._plan.request
         group = int(facts.get("group") or 0)
         start = process.pid_start(group) if group else ""
-        record.note({"type": "supervisor", **facts, "group_start": start})
+        record.note(events.section("supervisor", {**facts, "group_start": start}))
         self._observation.begin(group, self._activation, request.sample_resources)
         server = paths.store(request.store)
         if "://" in server or "MLFLOW_TRACKING_URI" in os.environ:
             from runner.tracking.mlflow import follower
 
             record.follower = follower.begin(record.store, record.run_id, os.environ, server)
+        if self._likely_to_log:
+            warm()
         self._keeping.acquire()
         start_new_thread(self._keep, ())
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from runner.running.record import Record
     from runner.values import Activation
 
-__all__ = ["FILE", "Surroundings", "load", "look", "mentioned", "save", "take"]
+__all__ = ["FILE", "Surroundings", "load", "look", "mentioned", "save", "short_digest", "take"]
 
 FILE = "surroundings.json"
 # of the terminal, the login or the desktop that a run happens to be started from; and what changes with every run
@@ -40,6 +40,7 @@ SESSIONS = ("SSH_", "DBUS_", "XDG_", "GPG_", "KONSOLE_", "GNOME_", "ITERM_", "VS
 NAMED = re.compile(r"\$\{?([A-Za-z_]\w*)")  # a variable in a shell's words
 WORD = re.compile(r"""[^\s'"`$;&|<>(){}=,]+""")
 WORDS = 200  # of a command that are looked at
+SMALL = 1 << 18  # bytes; read each time: to remember the digest would take longer
 READ = 1_000_000  # bytes; a file that git ignores is hashed up to this size, and known by its stamp above it
 READ_IN_ALL = 64_000_000
 MOST = 20_000  # files that git ignores; of more only the number is kept
@@ -102,7 +103,7 @@ def take(
     many = len(listed) if len(listed) > MOST else 0
     return Surroundings(
         seen,
-        _keyed("", key)[:8],
+        _keyed("", key)[-8:],
         programs,
         dict(_beside(words, directory, programs)),
         {} if many else _known(directory, listed),
@@ -144,9 +145,14 @@ def _key() -> bytes:
 
 
 def _keyed(text: str, key: bytes) -> str:
-    from _blake2 import blake2b  # hashlib takes 3 ms to import
+    return short_digest(text.encode("utf-8", "surrogateescape"), key)
 
-    return blake2b(text.encode("utf-8", "surrogateescape"), key=key, digest_size=12).hexdigest()
+
+def short_digest(data: bytes, key: bytes = b"") -> str:
+    """BLAKE2b of 16 bytes: `blake2b:...`."""
+    from _blake2 import blake2b  # importing hashlib takes as long as all of this
+
+    return f"blake2b:{blake2b(data, key=key, digest_size=16).hexdigest()}"
 
 
 def _programs(
@@ -236,8 +242,10 @@ def _content(path: str, largest: int) -> str:
         found = os.stat(path)
         if stat.S_ISDIR(found.st_mode):
             return _folder(path)
+        if stat.S_ISREG(found.st_mode) and found.st_size <= min(largest, SMALL):
+            return short_digest(files.read(path))
         if stat.S_ISREG(found.st_mode) and found.st_size <= largest:
-            return hashing.digest(path).digest
+            return hashing.digest(path).digest  # remembered
         return "stamp:" + ":".join(map(str, Stamp.of(found)[:4]))
     except OSError:
         return "unreadable"
@@ -246,7 +254,7 @@ def _content(path: str, largest: int) -> str:
 def _folder(path: str) -> str:
     """By the stamps of what is in it."""
     lines = [f"{each}\0{found.st_size}\0{found.st_mtime_ns}" for each, found in _first(path)]
-    return hashing.of_bytes("\n".join(sorted(lines)).encode("utf-8", "surrogateescape"))
+    return short_digest("\n".join(sorted(lines)).encode("utf-8", "surrogateescape"))
 
 
 def _first(path: str) -> Iterator[tuple[str, os.stat_result]]:

@@ -12,14 +12,14 @@ from typing import NamedTuple
 
 from runner import __version__, paths
 from runner.errors import ProjError
-from runner.host import process
-from runner.host.files import exclusive
+from runner.host import git
+from runner.host.files import Exclusive
 
 __all__ = ["BUILTIN", "Template", "assembled", "templates"]
 
 BUILTIN = "proj:"  # how a project's answers name a built-in template
 COMMON = "common"
-IDENTITY = ("-c", "user.name=proj", "-c", "user.email=proj@localhost", "-c", "commit.gpgsign=false")
+IDENTITY = ("user.name=proj", "user.email=proj@localhost", "commit.gpgsign=false")
 
 
 class Template(NamedTuple):
@@ -42,7 +42,7 @@ def templates() -> list[Template]:
 def assembled(name: str) -> tuple[str, str]:
     """(repository in the cache, tag of the version that was just put there)."""
     folder = paths.cache("templates", name)
-    with exclusive(f"{folder}.lock"):
+    with Exclusive(f"{folder}.lock"):
         if not os.path.isdir(os.path.join(folder, ".git")):
             shutil.rmtree(folder, ignore_errors=True)
             os.makedirs(folder)
@@ -62,7 +62,7 @@ def assembled(name: str) -> tuple[str, str]:
         shutil.copyfile(paths.shipped("MLproject.schema.json"), schema)
         _git(folder, "add", "-A", "-f")
         if _git(folder, "status", "--porcelain"):
-            _git(folder, *IDENTITY, "commit", "-q", "-m", f"proj {__version__}")
+            _git(folder, "commit", "-q", "-m", f"proj {__version__}")
             _git(folder, "tag", _free_tag(folder))
         return folder, _git(folder, "describe", "--tags", "--abbrev=0")
 
@@ -78,7 +78,7 @@ def _free_tag(folder: str) -> str:
 
 
 def _git(folder: str, *words: str) -> str:
-    done = process.run(["git", "-C", folder, *words])
+    done = git.run(*words, folder=folder, settings=IDENTITY)
     if done.code:
         raise ProjError(f"git {words[0]} failed in {folder}: {done.err.strip()}")
     return done.out.strip()

@@ -6,6 +6,7 @@ import os
 from typing import Any, NamedTuple
 
 from runner.errors import InputError
+from runner.host.files import open_text
 from runner.scaffold import scripts
 from runner.scaffold.scripts import Option, Script
 
@@ -30,9 +31,8 @@ def draft(directory: str) -> Draft:
         raise InputError(f"{directory} is not a folder")
     notes: list[str] = []
     entries: list[str] = []
-    names = sorted(
-        os.listdir(directory), key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name)
-    )
+    there = set(os.listdir(directory))
+    names = [*(name for name in FIRST if name in there), *sorted(there.difference(FIRST))]
     main = ""
     for name in names:
         stem, ending = os.path.splitext(name)
@@ -43,11 +43,10 @@ def draft(directory: str) -> Draft:
         elif ending in (".sh", ".R"):
             script = Script((), True, "")
         elif ending == ".ipynb":
-            entry = f"papermill {name} outputs/{name}"
-            entries += _entry(stem, entry, Script((), True, f"Run the notebook {name}"))
-            notes.append(
-                f"{name} is run by papermill: add papermill to the environment, and its parameters with -p"
-            )
+            command = f"papermill {name} outputs/{name}"
+            entries += _entry(stem, command, Script((), True, f"Run the notebook {name}"))
+            note = "add papermill to the environment, and its parameters with -p"
+            notes.append(f"{name} is run by papermill: {note}")
             continue
         else:
             continue
@@ -60,29 +59,24 @@ def draft(directory: str) -> Draft:
     path = os.path.join(directory, existing or "MLproject")
     before = ""
     if existing:
-        with open(path, encoding="utf-8", errors="replace") as file:
+        with open_text(path, "replace") as file:
             before = file.read()
-    head = [
-        f"name: {_text(os.path.basename(os.path.abspath(directory)))}",
-        "",
-        *_environment(set(names)),
-        "entry_points:",
-    ]
-    return Draft(path, before, "\n".join([*head, *entries]).rstrip() + "\n", tuple(notes))
+    title = f"name: {_text(os.path.basename(os.path.abspath(directory)))}"
+    lines = [title, "", *_environment(there), "entry_points:", *entries]
+    return Draft(path, before, "\n".join(lines).rstrip() + "\n", tuple(notes))
 
 
 def _script(path: str, notes: list[str]) -> Script | None:
     name = os.path.basename(path)
     try:
-        with open(path, encoding="utf-8") as file:
+        with open_text(path) as file:
             script = scripts.read(file.read())
     except (SyntaxError, UnicodeDecodeError, ValueError):
         notes.append(f"{name} cannot be read as Python 3 and was left out")
         return None
     if script.switches:
-        notes.append(
-            f"{name}: switches without a value are left out: {', '.join(script.switches)}; pass them after --"
-        )
+        switches = ", ".join(script.switches)
+        notes.append(f"{name}: switches without a value are left out: {switches}; pass them after --")
     return script
 
 
@@ -138,8 +132,4 @@ def _text(value: Any) -> str:
 
         if yaml.safe_load(plain) == plain:
             return plain
-    return (
-        json.dumps(value, ensure_ascii=False)
-        if isinstance(value, (str, bool, int, float))
-        else json.dumps(plain)
-    )
+    return json.dumps(value if isinstance(value, (str, bool, int, float)) else plain, ensure_ascii=False)

@@ -10,11 +10,12 @@ import hashlib
 import hmac
 import json
 import os
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from runner.errors import InputError, StoreError
 from runner.host import files
 from runner.text.units import seconds
+from runner.values import JsonObject
 
 __all__ = ["Token", "Tokens", "create", "expiry", "listing", "revoke"]
 
@@ -33,7 +34,7 @@ def _path(root: str) -> str:
     return os.path.join(root, "server", "tokens.jsonl")
 
 
-def _append(root: str, event: dict[str, Any]) -> None:
+def _append(root: str, event: JsonObject) -> None:
     path = _path(root)
     try:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)

@@ -14,7 +14,6 @@ from zlib import crc32
 
 from runner import paths
 from runner.errors import StoreError
-from runner.host import process
 from runner.snapshots import index as indexes
 from runner.snapshots import leftout
 from runner.snapshots.index import Index
@@ -126,9 +125,8 @@ def _nested(index: Index, path: str, commit: str, limits: Limits) -> Part:
 
 def _committed(found: Repository, commit: str) -> tuple[str, dict[str, str]]:
     """The commit's tree, and the submodules in it: path -> commit."""
-    git = repository.git_in(found)
-    asked = process.start([*git, "rev-parse", "--verify", "--end-of-options", f"{commit}^{{tree}}"])
-    listed = process.start([*git, "ls-tree", "-r", "-z", "--full-tree", commit]).finish().out
+    asked = repository.start(found, "rev-parse", "--verify", "--end-of-options", f"{commit}^{{tree}}")
+    listed = repository.start(found, "ls-tree", "-r", "-z", "--full-tree", commit).finish().out
     done = asked.finish()
     if done.code:
         raise StoreError(f"{found.root}: git cannot read its own commit {commit[:10]}", "git fsck  says more")
@@ -150,9 +148,7 @@ def _differing(index: Index) -> list[Change]:
 
 def _listed(index: Index, by: Repository) -> list[Change] | None:
     """The files that a repository says it has, and what our index has no more; None when it cannot say."""
-    done = process.start(
-        [*repository.git_in(by), "ls-files", "-z", "-c", "-o", "--exclude-standard"]
-    ).finish()
+    done = repository.start(by, "ls-files", "-z", "-c", "-o", "--exclude-standard").finish()
     if done.code:
         return None
     own = status.own_folders(by.root, index.vault.folder)

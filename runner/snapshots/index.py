@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from runner import paths
-from runner.host.files import now, write
+from runner.host.files import Draft, now
 from runner.snapshots import hashed, leftout
 from runner.snapshots.leftout import IGNORE_FILE, Left, Limits
 from runner.snapshots.vault import Vault
@@ -26,8 +26,7 @@ class Index(NamedTuple):
     memory: str = ""  # where to remember what uncommitted files are in the vault (hashed.py)
 
     def git(self, *arguments: str, objects: Sequence[str] = ()) -> str:
-        variables = {"GIT_WORK_TREE": self.root, "GIT_INDEX_FILE": self.file}
-        return self.vault.git("-C", self.root, *arguments, variables=variables, objects=objects)
+        return self.vault.git(*arguments, folder=self.root, index=self.file, objects=objects)
 
 
 def copy_of(vault: Vault, root: str, original: str) -> Index:
@@ -37,9 +36,16 @@ def copy_of(vault: Vault, root: str, original: str) -> Index:
     try:
         with open(original, "rb") as source, open(index.file, "wb") as target:
             target.write(source.read())
+            age = os.fstat(source.fileno())
+        _keep_age(index.file, age)
     except FileNotFoundError:
         discard(index)
     return index
+
+
+def _keep_age(copy: str, original: os.stat_result) -> None:
+    """Git reads again what is as young as its index: under a younger one it would miss an edit of the same second."""
+    os.utime(copy, ns=(original.st_atime_ns, original.st_mtime_ns))
 
 
 def _sweep(folder: str) -> None:
@@ -58,7 +64,11 @@ def replace(index: Index, target: str) -> None:
     """Keeps the index as it is now for the next time; the last of several wins."""
     try:
         with open(index.file, "rb") as source:
-            write(target, source.read())
+            age = os.fstat(source.fileno())
+            with Draft(target) as draft:
+                with open(draft, "wb") as copy:
+                    copy.write(source.read())
+                _keep_age(draft, age)
     except OSError:
         pass  # all files are read again next time
 

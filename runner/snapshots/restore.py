@@ -30,10 +30,9 @@ def restore(store: str, tree: str, target: str, subdirectory: str = "") -> str:
     target = os.path.abspath(target)
     os.makedirs(target, exist_ok=True)
     index = os.path.join(paths.temporary(), f"restore-{os.getpid()}-{os.urandom(4).hex()}")
-    variables = {"GIT_WORK_TREE": target, "GIT_INDEX_FILE": index}
     try:
-        _read(vault, tree, "-C", target, "read-tree", tree, variables=variables)
-        _read(vault, tree, "-C", target, "checkout-index", "--all", "--force", variables=variables)
+        _read(vault, tree, "read-tree", tree, folder=target, index=index)
+        _read(vault, tree, "checkout-index", "--all", "--force", folder=target, index=index)
         if _tree_of(vault, target, index) != tree:
             raise _damaged(vault, tree, "what was written is not what was stored")
     finally:
@@ -62,14 +61,7 @@ def diff(store: str, tree_a: str, tree_b: str) -> str:
     """A unified patch from one snapshot to the other; binary files are only named."""
     vault = _vault_with(store, tree_a)
     _vault_with(store, tree_b)
-    options = (
-        "--no-color",
-        "--no-ext-diff",
-        "--no-textconv",
-        "--find-renames",
-        "--src-prefix=a/",
-        "--dst-prefix=b/",
-    )
+    options = ("--no-color", "--find-renames", "--src-prefix=a/", "--dst-prefix=b/")
     return _read(vault, tree_a, "diff-tree", "-r", "-p", *options, tree_a, tree_b)
 
 
@@ -93,9 +85,9 @@ def _vault_with(store: str, tree: str) -> Vault:
     return vault
 
 
-def _read(vault: Vault, tree: str, *arguments: str, variables: dict[str, str] | None = None) -> str:
+def _read(vault: Vault, tree: str, *arguments: str, folder: str = "", index: str = "") -> str:
     try:
-        return vault.git(*arguments, variables=variables)
+        return vault.git(*arguments, folder=folder, index=index)
     except StoreError as error:
         raise _damaged(vault, tree, error.message.partition(": ")[2]) from None
 
@@ -109,15 +101,12 @@ def _damaged(vault: Vault, tree: str, reason: str) -> StoreError:
 
 def _tree_of(vault: Vault, target: str, index: str) -> str:
     """The tree that a folder's files are, all of them read."""
-    variables = {"GIT_WORK_TREE": target, "GIT_INDEX_FILE": f"{index}.check"}
-    names = [
-        name
-        for name in vault.git("-C", target, "ls-files", "-z", "-o", variables=variables).split("\0")
-        if name
-    ]
+    check = f"{index}.check"
+    listed = vault.git("ls-files", "-z", "-o", folder=target, index=check)
+    names = [name for name in listed.split("\0") if name]
     if not names:
         return EMPTY
     for at in range(0, len(names), 2000):
         some = names[at : at + 2000]
-        vault.git("-C", target, "update-index", "--add", "--info-only", "--", *some, variables=variables)
-    return vault.git("write-tree", "--missing-ok", variables=variables).strip()
+        vault.git("update-index", "--add", "--info-only", "--", *some, folder=target, index=check)
+    return vault.git("write-tree", "--missing-ok", folder=target, index=check).strip()

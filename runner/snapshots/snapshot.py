@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
-from runner.host import process
+from runner.host import git, process
 from runner.snapshots import leftout
 from runner.snapshots.vault import Vault, open_vault
 from runner.sources.git import repository, status
@@ -32,7 +32,7 @@ class Pending:
         self._tracked: process.Pending | None = None
         if not checkout.root or checkout.kind == "archive":
             return
-        if not process.find("git"):
+        if not git.program():
             self.problem = "git is not on PATH"
             return
         self.found = repository.find(checkout.root)
@@ -40,7 +40,7 @@ class Pending:
             return
         if checkout.subdirectory and checkout.commit:
             path = f"{checkout.commit}:{checkout.subdirectory}"
-            self._tracked = process.start([*repository.git_in(self.found), "cat-file", "-e", path])
+            self._tracked = repository.start(self.found, "cat-file", "-e", path)
             home = os.path.realpath(os.path.expanduser("~"))
             if checkout.root == home and not self._belongs(
                 ()

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from runner.errors import StoreError
-from runner.host import files, process
+from runner.host import files, git, process
 
 __all__ = ["EMPTY", "Vault", "open_vault"]
 
@@ -52,19 +52,25 @@ class Vault(NamedTuple):
     folder: str
 
     def start(
-        self, *arguments: str, variables: Mapping[str, str | None] | None = None, objects: Sequence[str] = ()
+        self, *arguments: str, folder: str = "", index: str = "", objects: Sequence[str] = ()
     ) -> process.Pending:
-        """Starts git here; it sees the objects in the folders `objects` too, but writes into its own only."""
-        changes: dict[str, str | None] = {"GIT_DIR": self.folder, "LC_ALL": "C", **(variables or {})}
-        if objects:
-            changes["GIT_ALTERNATE_OBJECT_DIRECTORIES"] = os.pathsep.join(map(_quoted, objects))
-        return process.start(["git", "-c", "core.hooksPath=/dev/null", *arguments], changes)
+        """Starts git here, with `folder` as work tree; it sees the objects in the folders `objects` too, but writes
+        into its own only."""
+        return git.start(*arguments, folder=folder, variables=self._variables(folder, index, objects))
 
-    def git(
-        self, *arguments: str, variables: Mapping[str, str | None] | None = None, objects: Sequence[str] = ()
-    ) -> str:
+    def _variables(self, folder: str, index: str, objects: Sequence[str]) -> dict[str, str | None]:
+        found: dict[str, str | None] = {"GIT_DIR": self.folder}
+        if folder:
+            found["GIT_WORK_TREE"] = folder
+        if index:
+            found["GIT_INDEX_FILE"] = index
+        if objects:
+            found["GIT_ALTERNATE_OBJECT_DIRECTORIES"] = os.pathsep.join(map(_quoted, objects))
+        return found
+
+    def git(self, *arguments: str, folder: str = "", index: str = "", objects: Sequence[str] = ()) -> str:
         """Runs git here and returns its output. StoreError when it fails."""
-        return self.result(self.start(*arguments, variables=variables, objects=objects))
+        return self.result(self.start(*arguments, folder=folder, index=index, objects=objects))
 
     def result(self, pending: process.Pending) -> str:
         done = pending.finish()
@@ -102,15 +108,10 @@ class Vault(NamedTuple):
         """Copies what `trees` need from the folders `objects`, but for what the trees `without` have."""
         revisions = [*trees, *(f"^{tree}" for tree in without if tree and self.has(tree))]
         pack = os.path.join(self.folder, "objects", "pack", "pack")
-        argv = ["git", "pack-objects", "--revs", "--delta-base-offset", "--quiet", "--window=0", pack]
-        done = process.run(
-            argv,
+        done = git.run(
+            *("pack-objects", "--revs", "--delta-base-offset", "--quiet", "--window=0", pack),
             input="".join(f"{revision}\n" for revision in revisions),
-            variables={
-                "GIT_DIR": self.folder,
-                "GIT_ALTERNATE_OBJECT_DIRECTORIES": os.pathsep.join(map(_quoted, objects)),
-                "LC_ALL": "C",
-            },
+            variables=self._variables("", "", objects),
         )
         if done.code:
             raise StoreError(f"the code cannot be copied into {self.folder}: {_reason(done)}")
@@ -130,7 +131,7 @@ def _create(vault: Vault, store: str) -> None:
         os.makedirs(draft)
         # not the user's taste: refs are files here, objects of all repositories have ids of one kind
         plain = {"GIT_DEFAULT_HASH": "sha1", "GIT_DEFAULT_REF_FORMAT": "files"}
-        done = process.start(["git", "init", "--bare", "--quiet", "--template=", draft], plain).finish()
+        done = git.start("init", "--bare", "--quiet", "--template=", draft, variables=plain).finish()
         if done.code:
             raise StoreError(f"{vault.folder} cannot be made: {_reason(done)}")
         for name in ("refs/trees", "refs/commits", "refs/last", "info"):

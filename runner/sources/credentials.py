@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from runner.host import git
 from runner.text.credentials import Credentials
 
 __all__ = ["for_git"]
@@ -28,10 +29,7 @@ def for_git(url: str, credentials: Credentials) -> Mapping[str, str]:
             "PROJ_GIT_USER": unquote(credentials.user),
             "PROJ_GIT_PASSWORD": unquote(credentials.password),
         }
-    for index, (key, value) in enumerate(settings):
-        variables[f"GIT_CONFIG_KEY_{index}"] = key
-        variables[f"GIT_CONFIG_VALUE_{index}"] = value
-    return {**variables, "GIT_CONFIG_COUNT": str(len(settings))}
+    return {**variables, **git.configured(settings)}
 
 
 def _host(url: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import IO, NamedTuple
 
 from runner.errors import SourceError
+from runner.host.files import read
 from runner.values import Step
 
 __all__ = ["MOST_BYTES", "MOST_MEMBERS", "unpack"]
@@ -36,8 +37,7 @@ def unpack(archive: str, name: str, target: str, step: Step) -> None:
 
     os.makedirs(target)
     try:
-        with open(archive, "rb") as file:
-            is_zip = file.read(2) == b"PK"
+        is_zip = read(archive, 2) == b"PK"
         _write_all(_zip_members(archive) if is_zip else _tar_members(archive), target, step)
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise SourceError(f"{name} is not a readable archive: {error}") from None

@@ -10,21 +10,22 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, TypeAlias
 
 from runner.errors import StoreError
+from runner.tracking.events import Event
 
 if TYPE_CHECKING:
     from runner.text.secrets import Secrets
 
-__all__ = ["Event", "EventLog", "encode", "kept", "new_run_id", "now", "read", "read_all"]
+__all__ = ["EventLog", "dump", "encode", "kept", "last", "new_run_id", "now", "read", "read_all"]
 
-Event: TypeAlias = "dict[str, Any]"
 Corrupt: TypeAlias = "Callable[[int, bytes], None]"
 
 ESCAPE = b"\\u"  # JSON's, of a surrogate: but for control characters, our own lines have no others
 CHUNK = 1 << 20  # bytes that are parsed at once
+TAIL = 1024  # bytes at the end of a log in which a writer looks for its closing line
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 
@@ -42,7 +43,7 @@ def new_run_id(at: int | None = None) -> str:
     return f"{value:032x}"
 
 
-def encode(event: Mapping[str, Any], secrets: Secrets | None = None) -> bytes:
+def encode(event: Event, secrets: Secrets | None = None) -> bytes:
     """One line, without the credentials in its addresses and without `secrets`.
 
     Lone surrogates are kept by JSON's own escape: see text/encoding.py.
@@ -54,7 +55,16 @@ def encode(event: Mapping[str, Any], secrets: Secrets | None = None) -> bytes:
         from runner.text.credentials import cleaned, suspected
 
         if suspected(text):
-            text = _encode(event := cleaned(event))
+            return dump(cleaned(event))
+    return _line(text, event)
+
+
+def dump(event: Event) -> bytes:
+    """One line of an event that was in a log before: as it was."""
+    return _line(_encode(event), event)
+
+
+def _line(text: str, event: Event) -> bytes:
     try:
         return text.encode() + b"\n"
     except UnicodeEncodeError:
@@ -71,10 +81,16 @@ def kept(text: str, secrets: Secrets | None = None) -> str:
     return text if text.isascii() else _visible(text)
 
 
-def _visible(value: Any) -> Any:
+def _visible(text: str) -> str:
+    from runner.text.encoding import visible
+
+    return visible(text)
+
+
+def _all_visible(event: Event) -> Event:
     from runner.text.encoding import visible_values
 
-    return visible_values(value)
+    return visible_values(event)  # type: ignore[no-any-return]
 
 
 class EventLog:
@@ -86,39 +102,50 @@ class EventLog:
         self.secrets = secrets
         self._file = -1
 
-    def append(self, *events: Mapping[str, Any]) -> None:
+    def append(self, *events: Event) -> None:
         """Appends the events in one write. Each gets its `time` (ms) unless it has one.
 
         StoreError when the disk is full or the store cannot be written: then the last of them do not count.
         """
         self.append_lines(self.encoded(*events))
 
-    def encoded(self, *events: Mapping[str, Any]) -> list[bytes]:
+    def encoded(self, *events: Event) -> list[bytes]:
         """The lines of these events, for `append_lines`."""
         moment = now()
         return [
             encode(event if "time" in event else {**event, "time": moment}, self.secrets) for event in events
         ]
 
-    def append_lines(self, lines: Iterable[bytes]) -> None:
-        """Appends lines that are already encoded."""
+    def append_lines(self, lines: Iterable[bytes], unless: bytes = b"") -> bool:
+        """Appends lines that are already encoded. False, and nothing is written, when `unless` is near its end."""
         data = b"".join(lines)
         try:
-            if self._file < 0:
-                flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-                self._file = os.open(self.path, flags, 0o644)
+            file = self.open()
             # Looked at each time: another writer of this log may have been killed within its line.
-            size = os.fstat(self._file).st_size
-            if size and os.pread(self._file, 1, size - 1) != b"\n":
-                data = b"\n" + data
-            written = os.write(self._file, data)
+            if size := os.fstat(file).st_size:
+                length = min(size, TAIL) if unless else 1
+                tail = os.pread(file, length, size - length)
+                if unless and unless in tail:
+                    return False
+                if not tail.endswith(b"\n"):
+                    data = b"\n" + data
+            written = os.write(file, data)
             while written < len(data):  # a full disk takes a part: the rest, or ENOSPC
                 data = data[written:]
-                written = os.write(self._file, data)
+                written = os.write(file, data)
         except OSError as error:
             self.close()
             hint = "proj doctor  checks the store"
             raise StoreError(f"{self.path}: {error.strerror or error}", hint) from error
+        return True
+
+    def open(self, flags: int = 0) -> int:
+        """Its file, made if it is not there. OSError."""
+        if self._file < 0:
+            self._file = os.open(
+                self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | flags, 0o644
+            )
+        return self._file
 
     def sync(self) -> None:
         """Survives a power failure from here on."""
@@ -158,6 +185,19 @@ def read(
         return
 
 
+def last(path: str) -> Event | None:
+    """The last event of a log; None when it has none. OSError."""
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        for length in (min(size, 8 * TAIL), size):
+            file.seek(size - length)
+            lines = file.read(length).split(b"\n")
+            for line in reversed(lines[length < size : -1]):  # neither a part of one nor a torn one
+                if (event := _event(line, False)) is not None:
+                    return event
+    return None
+
+
 def _event(line: bytes, exact: bool) -> Event | None:
     try:
         event = json.loads(line.decode())  # bytes may be UTF-16 for json.loads, and UTF-8 with surrogates
@@ -167,11 +207,15 @@ def _event(line: bytes, exact: bool) -> Event | None:
         return None
     if exact or ESCAPE not in line:
         return event
-    return _visible(event)  # type: ignore[no-any-return]
+    return _all_visible(event)
 
 
 def read_all(
-    file: int, offset: int = 0, corrupt: Corrupt | None = None, containing: bytes = b""
+    file: int,
+    offset: int = 0,
+    corrupt: Corrupt | None = None,
+    containing: bytes = b"",
+    exact: bool = False,
 ) -> Iterator[tuple[list[Event], int]]:
     """As `read`, of an open file and quicker: lists of events with the offset after each list.
 
@@ -185,24 +229,24 @@ def read_all(
             after = offset + len(head) + 1
             if containing:
                 head = b"\n".join([line for line in head.split(b"\n") if containing in line])
-            yield _parse(head, offset, corrupt) if head else [], after
+            yield _parse(head, offset, corrupt, exact) if head else [], after
             offset = after
 
 
-def _parse(text: bytes, offset: int, corrupt: Corrupt | None) -> list[Event]:
+def _parse(text: bytes, offset: int, corrupt: Corrupt | None, exact: bool) -> list[Event]:
     """Whole lines at once; one by one only where something is wrong, or may be invisible, in one of them."""
     try:
         found = json.loads((b"[" + text.replace(b"\n", b",") + b"]").decode())
         whole = len(found) == text.count(b"\n") + 1 and all(
             isinstance(each.get("type"), str) for each in found
         )
-        if whole and ESCAPE not in text:
+        if whole and (exact or ESCAPE not in text):
             return found  # type: ignore[no-any-return]
     except (ValueError, AttributeError, RecursionError):
         pass
     events = []
     for line in text.split(b"\n"):
-        event = _event(line, False)
+        event = _event(line, exact)
         if event is not None:
             events.append(event)
         elif line and corrupt is not None:

@@ -8,7 +8,7 @@ import pytest
 
 from runner import paths
 from runner.cli.render_plot import shrink, sparkline
-from runner.tracking.curves import curves
+from runner.tracking.metrics import curves
 from runner.tracking.store import Store
 from tests.cli.records import Program, make_run
 

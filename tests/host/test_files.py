@@ -88,17 +88,6 @@ def test_a_file_that_changed_while_its_value_was_found_is_not_remembered(tmp_pat
     assert memo.recall("test", "edited") is None
 
 
-def test_a_file_that_was_removed_while_its_value_was_found_is_not_remembered(tmp_path: Path) -> None:
-    path = str(tmp_path / "file")
-    Path(path).write_bytes(b"old")
-    old_enough(path)
-    began = files.now()
-    os.unlink(path)
-    time.sleep(0.1)
-    memo.keep("test", "removed", [path], "of old", began)
-    assert memo.recall("test", "removed") is None
-
-
 @pytest.mark.parametrize(
     ("age", "digits", "kind", "trusted"),
     [

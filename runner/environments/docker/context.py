@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING, NamedTuple
 
-from runner.host import process
+from runner.host import git
 from runner.host.files import Hash, digest
 
 if TYPE_CHECKING:
@@ -63,9 +63,7 @@ def _patterns(path: str) -> list[str]:
 
 def _listed(directory: str) -> set[str] | None:
     """What git knows or would add; None outside of a repository."""
-    done = process.run(
-        ["git", "-C", directory, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    )
+    done = git.run("ls-files", "-z", "--cached", "--others", "--exclude-standard", folder=directory)
     if done.code:
         return None
     return {name for name in done.out.split("\0") if name}

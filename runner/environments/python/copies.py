@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from runner import paths
 from runner.environments.python.requirements import SKIPPED, Local
@@ -25,8 +24,8 @@ class Copies:
     an old build for the new code.
     """
 
-    def __init__(self, local: Sequence[Sequence[Any]]) -> None:
-        self.local = [Local(*each) for each in local]
+    def __init__(self, local: Sequence[Local]) -> None:
+        self.local = local
         self.folders: dict[str, str] = {}  # text in the line -> copy
 
     def __enter__(self) -> Copies:

@@ -11,7 +11,7 @@ from runner.host import process
 from runner.text.credentials import redact
 from runner.values import Json
 
-__all__ = ["Settings", "files", "settings", "stated", "with_credentials"]
+__all__ = ["Settings", "files", "places", "settings", "stated", "with_credentials"]
 
 
 class Settings(NamedTuple):
@@ -121,6 +121,16 @@ def _variables(pip: Mapping[str, list[str]], lines: Iterable[str]) -> dict[str, 
     if proxy := pip.get("proxy"):
         result |= {"HTTP_PROXY": proxy[0], "HTTPS_PROXY": proxy[0]}
     return result
+
+
+def places(own: Mapping[str, str] = os.environ) -> tuple[str, list[str], list[str]]:
+    """What uv's variables say, for pip: the index, further ones, and find-links."""
+    import re
+
+    index = own.get("UV_DEFAULT_INDEX") or own.get("UV_INDEX_URL") or ""
+    more = (own.get("UV_INDEX") or own.get("UV_EXTRA_INDEX_URL") or "").split()
+    links = [each for each in own.get("UV_FIND_LINKS", "").split(",") if each]
+    return index, [re.sub(r"^[\w.-]+=", "", each) for each in more], links
 
 
 def _is_there(url: str) -> bool:

@@ -25,25 +25,10 @@ SHORT = {
 }
 # what uv refuses or only warns of, and what cannot change the result
 DROPPED = (
-    "--global-option",
-    "--install-option",
-    "--config-settings",
-    "--use-feature",
-    "--prefer-binary",
-    "--trusted-host",
+    *("--global-option", "--install-option", "--config-settings", "--use-feature"),
+    *("--prefer-binary", "--trusted-host"),
 )
-SKIPPED = {
-    ".git",
-    "__pycache__",
-    ".venv",
-    "venv",
-    "build",
-    "dist",
-    ".tox",
-    ".mypy_cache",
-    ".pytest_cache",
-    "node_modules",
-}
+SKIPPED = {*".git __pycache__ .venv venv build dist .tox .mypy_cache .pytest_cache node_modules".split()}
 VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")  # as pip has it
 ARCHIVES = (".whl", ".tar.gz", ".zip", ".tar.bz2", ".tgz")
 

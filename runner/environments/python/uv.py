@@ -57,7 +57,7 @@ class Failed(EnvironmentFailure):
 
 def executable() -> str:
     """The uv that was installed with `proj`, or the one on PATH."""
-    beside = os.path.join(sys.prefix, "Scripts" if paths.is_windows else "bin", "uv")
+    beside = os.path.join(sys.prefix, "bin", "uv")
     return process.find(beside) or process.find("uv") or "uv"
 
 

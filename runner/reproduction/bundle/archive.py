@@ -54,7 +54,7 @@ def _path(name: str) -> str:
 def write(path: str, members: Mapping[str, Member]) -> None:
     """In its place at once and as a whole, or not at all."""
     lines = []
-    with Draft(path) as draft, zipfile.ZipFile(draft, "w", allowZip64=True) as archive:
+    with Draft(path, parents=False) as draft, zipfile.ZipFile(draft, "w", allowZip64=True) as archive:
         for name in sorted(members):
             lines.append(f"{_add(archive, name, members[name])}  {name}\n")
         _add(archive, MANIFEST, Member("".join(lines).encode("utf-8", "surrogateescape")))

@@ -16,6 +16,7 @@ from runner.reproduction.bundle.archive import Member, member_name
 from runner.running.recorded import Recorded
 from runner.text.encoding import visible, visible_values
 from runner.tracking.fold import Run
+from runner.values import JsonObject
 
 __all__ = ["METADATA", "PREVIEW", "describe"]
 
@@ -32,7 +33,7 @@ WORKFLOW = "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"
 TYPES = {bool: "Boolean", int: "Integer", float: "Float"}
 STATUS = {"FINISHED": "CompletedActionStatus", "FAILED": "FailedActionStatus", "KILLED": "FailedActionStatus"}
 
-Entity = dict[str, Any]
+Entity = JsonObject
 
 
 def describe(recorded: Recorded, members: Mapping[str, Member]) -> str:

@@ -8,7 +8,7 @@ from time import gmtime, strftime
 from typing import Any
 from urllib.parse import quote
 
-from runner.environments.python.packages import packages
+from runner.environments.packages import packages
 from runner.running.recorded import Recorded
 from runner.text.encoding import visible
 

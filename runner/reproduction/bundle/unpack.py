@@ -72,7 +72,6 @@ def _take_code(folder: str, tree: str, root: str, path: str) -> None:
 
 
 def _write_tree(vault: Vault, folder: str, index: str) -> str:
-    variables = {"GIT_WORK_TREE": folder, "GIT_INDEX_FILE": index}
     names = []
     for parent, below, files in os.walk(folder):
         links = [name for name in below if os.path.islink(os.path.join(parent, name))]
@@ -80,8 +79,8 @@ def _write_tree(vault: Vault, folder: str, index: str) -> str:
     if not names:
         return EMPTY
     for at in range(0, len(names), SOME):
-        vault.git("-C", folder, "update-index", "--add", "--", *names[at : at + SOME], variables=variables)
-    return vault.git("write-tree", variables=variables).strip()
+        vault.git("update-index", "--add", "--", *names[at : at + SOME], folder=folder, index=index)
+    return vault.git("write-tree", folder=folder, index=index).strip()
 
 
 def _take_run(folder: str, run_id: str, store: Store) -> None:

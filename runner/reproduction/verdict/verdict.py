@@ -11,9 +11,11 @@ from runner.reproduction.verdict.causes import Cause
 from runner.reproduction.verdict.compared import DIFFERENT, OUTSIDE, Compared
 from runner.reproduction.verdict.products import CAME
 from runner.text.encoding import visible, visible_values
+from runner.tracking.events import verification
 from runner.tracking.fold import Run
 from runner.tracking.log import now
 from runner.tracking.store import Store
+from runner.values import JsonObject
 
 __all__ = ["EXIT", "Verdict", "keep", "lines", "of", "reservations"]
 
@@ -38,7 +40,7 @@ class Verdict(NamedTuple):
     def exit_code(self) -> int:
         return EXIT[self.verdict]
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> JsonObject:
         return {
             **self._asdict(),
             "exit_code": self.exit_code,
@@ -88,15 +90,8 @@ def keep(store: Store, verdict: Verdict) -> str:
     with open(os.path.join(folder, f"{name}.txt"), "w", encoding="utf-8") as file:
         file.writelines(f"{visible(line)}\n" for line in lines(verdict))
     with store.open_run(verdict.run_id) as writer:
-        writer.append(
-            {
-                "type": "verification",
-                "verdict": verdict.verdict,
-                "cause": verdict.cause,
-                "run_ids": list(verdict.runs),
-                "report": f"{FOLDER}/{name}.json",
-            }
-        )
+        report = f"{FOLDER}/{name}.json"
+        writer.append(verification(verdict.verdict, verdict.cause, verdict.runs, report))
     return path
 
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from runner.errors import InputError, SourceError
-from runner.host import process
 from runner.sources import folders
 from runner.sources.git import location, mirror, repository, spare
 from runner.sources.git.location import Location
@@ -88,11 +87,9 @@ def _local_commit(found: Repository, version: str) -> str:
     """Whatever git understands in the user's repository: HEAD~1, stash, origin/main, ..."""
     name = location.parse(found.common, version).version
     asked = ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"]
-    commit = process.start([*repository.git_in(found), *asked]).finish().out.strip()
+    commit = repository.start(found, *asked).finish().out.strip()
     if not commit:
-        listed = process.start(
-            [*repository.git_in(found), "for-each-ref", "--format=%(refname:short)"]
-        ).finish()
+        listed = repository.start(found, "for-each-ref", "--format=%(refname:short)").finish()
         raise _unknown(found.root, version, listed.out.split())
     return commit
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from runner import paths
 from runner.errors import SourceError
-from runner.host import files, process
+from runner.host import files, git, process
 from runner.sources.credentials import for_git
 from runner.sources.git.messages import hint, is_damage, last_line
 from runner.text.credentials import Credentials
@@ -37,7 +37,6 @@ __all__ = [
     "update",
 ]
 
-QUIET = ("-c", "core.hooksPath=/dev/null", "-c", "advice.detachedHead=false")  # of work trees of a mirror
 # As in a clone: a command may make branches of its own in its work tree.
 BRANCHES = "refs/remotes/origin/"
 EVERYTHING = (f"+refs/heads/*:{BRANCHES}*", "+refs/tags/*:refs/tags/*")
@@ -84,12 +83,13 @@ class Mirror(NamedTuple):
     @property
     def variables(self) -> dict[str, str | None]:
         """For each git that may speak to the remote."""
-        prompt = {} if sys.stdin is not None and sys.stdin.isatty() else {"GIT_TERMINAL_PROMPT": "0"}
-        return {**prompt, **for_git(self.url, self.credentials), "LC_ALL": "C"}
+        asking = sys.stdin is not None and sys.stdin.isatty()
+        prompt = {"GIT_TERMINAL_PROMPT": None} if asking else {}
+        return {**prompt, **for_git(self.url, self.credentials)}
 
     def git(self, *arguments: str) -> process.Completed:
         """Runs git in the mirror, without the network."""
-        return process.start(["git", f"--git-dir={self.folder}", *arguments], {"LC_ALL": "C"}).finish()
+        return git.start(*arguments, variables={"GIT_DIR": self.folder}).finish()
 
 
 class Refs(NamedTuple):
@@ -114,8 +114,8 @@ class Asked:
 
     def __init__(self, mirror: Mirror, patterns: Sequence[str]) -> None:
         self._mirror = mirror
-        self._helper = process.start(
-            ["git", "ls-remote", "--symref", "--", mirror.url, *patterns], mirror.variables
+        self._helper = git.start(
+            "ls-remote", "--symref", "--", mirror.url, *patterns, variables=mirror.variables
         )
 
     def finish(self) -> Refs:
@@ -174,7 +174,7 @@ def update(
     Does nothing if another process has just brought the commit `wanted`.
     """
     waiting = f"waiting for another process that fetches {mirror.url}"
-    with files.exclusive(mirror.folder + ".lock", report, waiting) as lock:
+    with files.Exclusive(mirror.folder + ".lock", report, waiting) as lock:
         if wanted and has(mirror, wanted):
             return
         fresh = not mirror.exists
@@ -183,7 +183,7 @@ def update(
             _create(mirror, folder, "sha256" if len(wanted) == 64 else "sha1")
         else:
             _mend(mirror)
-        argv = ["git", f"--git-dir={folder}", "fetch", "--progress", "--no-auto-gc", "--no-write-fetch-head"]
+        argv = ["fetch", "--progress", "--no-auto-gc", "--no-write-fetch-head"]
         argv += ["--no-recurse-submodules", "--no-tags"]
         if tuple(refspecs) == EVERYTHING:
             argv.append("--prune")
@@ -193,10 +193,11 @@ def update(
             from runner.sources.git.transfer import transfer
 
             argv += ["--", mirror.url, *refspecs]
-            done = transfer(argv, mirror.variables, step, lock)
+            variables = {**mirror.variables, "GIT_DIR": folder}
+            done = transfer(argv, variables, step, lock)
             if done.code and ".lock'" in done.err:
                 _remove_stale_locks(folder)
-                done = transfer(argv, mirror.variables, step, lock)
+                done = transfer(argv, variables, step, lock)
         if done.code and not fresh and is_damage(done.err):
             raise DamagedError(mirror, last_line(done.err, mirror.credentials))
         if done.code:
@@ -230,7 +231,7 @@ def _create(mirror: Mirror, folder: str, ids: str) -> None:
     files.remove_tree(folder)
     os.makedirs(os.path.dirname(folder), exist_ok=True)
     plain = {"GIT_DEFAULT_HASH": ids, "GIT_DEFAULT_REF_FORMAT": "files"}
-    done = process.start(["git", "init", "--bare", "--quiet", "--template=", folder], plain).finish()
+    done = git.start("init", "--bare", "--quiet", "--template=", folder, variables=plain).finish()
     if done.code:
         raise SourceError(f"the cache {folder} cannot be made: {last_line(done.err)}")
     url = mirror.url.replace("\\", "\\\\").replace('"', '\\"')

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from runner.host import process
+from runner.host import files, git, process
 
-__all__ = ["Head", "Repository", "at_bare", "find", "git_in", "head", "origin", "ref"]
+__all__ = ["Head", "Repository", "at_bare", "find", "head", "origin", "ref", "start"]
 
 
 class Repository(NamedTuple):
@@ -48,16 +48,14 @@ def at_bare(directory: str) -> Repository | None:
     return None
 
 
-def git_in(found: Repository) -> list[str]:
-    """How git is started to read a user's repository: it writes nothing (no index refresh) and starts nothing.
+def start(found: Repository, *arguments: str) -> process.Pending:
+    """Starts git in a user's repository, to read it.
 
     Git distrusts folders of another user, as in containers. Here their code is about to be run anyway.
     """
-    settings = ["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"]
     place = found.root or found.folder
-    if _owner(place) == _owner(found.folder):
-        settings += ["-c", f"safe.directory={place}"]
-    return ["git", "--no-optional-locks", *settings, "-C", place]
+    trusted = [f"safe.directory={place}"] if _owner(place) == _owner(found.folder) else []
+    return git.start(*arguments, folder=place, settings=trusted)
 
 
 def head(repository: Repository) -> Head:
@@ -125,9 +123,8 @@ def _packed(common: str, ref: str) -> str:
 
 
 def _asked(repository: Repository) -> Head:
-    git = git_in(repository)
-    commit = process.start([*git, "rev-parse", "--verify", "--quiet", "HEAD"])
-    branch = process.start([*git, "symbolic-ref", "--short", "--quiet", "HEAD"])
+    commit = start(repository, "rev-parse", "--verify", "--quiet", "HEAD")
+    branch = start(repository, "symbolic-ref", "--short", "--quiet", "HEAD")
     return Head(commit.finish().out.strip(), branch.finish().out.strip())
 
 
@@ -144,7 +141,6 @@ def _is_id(text: str) -> bool:
 
 def _read(path: str) -> str:
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            return file.read().strip()
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError):
+        return files.read(path).decode("utf-8", "surrogateescape").strip()
+    except OSError:
         return ""

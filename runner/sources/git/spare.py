@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 
-from runner.host import files, process
+from runner.host import files, git
 from runner.sources import folders
 from runner.sources.git import repository
-from runner.sources.git.mirror import QUIET, Mirror
+from runner.sources.git.mirror import Mirror
 
 __all__ = ["keep", "relink", "remember_index", "take"]
 
@@ -39,7 +39,7 @@ def keep(root: str) -> bool:
         return False
     if not os.path.exists(os.path.join(folder, "proj.index")) or folders.is_shared(folder):
         return False
-    if process.start(["git", *QUIET, "-C", root, "clean", "-ffdxq"]).finish().code:
+    if git.start("clean", "-ffdxq", folder=root).finish().code:
         return False
     return any(folders.set_aside(folder, _name(found.common, slot)) for slot in range(SLOTS))
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from runner import paths
 from runner.host import process
-from runner.sources.git.repository import Repository, git_in
+from runner.sources.git.repository import Repository, start
 
 __all__ = ["Change", "Pending", "Status", "ask", "own_folders"]
 
@@ -30,12 +30,10 @@ class Status(NamedTuple):
 def ask(found: Repository) -> Pending:
     """Starts `git status`. It writes nothing: no index refresh, no file system monitor, no hook."""
     return Pending(
-        process.start(
-            [
-                *git_in(found),
-                *("status", "--porcelain=v2", "--branch", "-z", "--untracked-files=all"),
-                *("--ignore-submodules=none", "--no-renames"),
-            ]
+        start(
+            found,
+            *("status", "--porcelain=v2", "--branch", "-z", "--untracked-files=all"),
+            *("--ignore-submodules=none", "--no-renames"),
         ),
         found,
     )

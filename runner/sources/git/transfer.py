@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from git import RemoteProgress
 
-from runner.host import process
+from runner.host import git, process
 from runner.values import Step
 
 __all__ = ["transfer"]
@@ -35,8 +35,8 @@ class Shown(RemoteProgress):
 
 
 def transfer(
-    argv: Sequence[str], variables: Mapping[str, str | None], step: Step, lock: int
+    arguments: Sequence[str], variables: Mapping[str, str | None], step: Step, lock: int
 ) -> process.Completed:
-    """Runs a `git fetch --progress`. Git inherits the open file `lock`: an orphan of it keeps others out."""
+    """Runs `git fetch --progress`. Git inherits the open file `lock`: an orphan of it keeps others out."""
     handle = Shown(step).new_message_handler()
-    return process.run(argv, variables=variables, on_line=handle, pass_fds=(lock,))
+    return git.run(*arguments, variables=variables, on_line=handle, pass_fds=(lock,))

@@ -6,12 +6,12 @@ import os
 from typing import NamedTuple
 
 from runner.errors import SourceError
-from runner.host import files, process
+from runner.host import files, git, process
 from runner.sources import folders
 from runner.sources.git import mirror, repository, spare
 from runner.sources.git.location import resolve_relative
 from runner.sources.git.messages import is_damage, last_line
-from runner.sources.git.mirror import QUIET, Mirror
+from runner.sources.git.mirror import Mirror
 from runner.text.credentials import split
 from runner.values import Report
 
@@ -66,8 +66,8 @@ def _reuse(source: Mirror, commit: str, place: Place) -> process.Completed | Non
 
 
 def _git(source: Mirror, place: Place, *arguments: str) -> process.Completed:
-    argv = ["git", *QUIET, "-c", "checkout.workers=0", "-C", place.path, *arguments]
-    return process.start(argv, source.variables).finish()
+    workers = ("checkout.workers=0",)
+    return git.start(*arguments, folder=place.path, settings=workers, variables=source.variables).finish()
 
 
 def _link(source: Mirror, commit: str, place: Place) -> None:
@@ -92,9 +92,7 @@ def _link(source: Mirror, commit: str, place: Place) -> None:
 def _submodules(source: Mirror, place: Place, report: Report) -> None:
     """Submodules come from mirrors of their own, so that a second run clones nothing of them either."""
     declared = _declared(place.path)
-    listed = (
-        process.start(["git", "-C", place.path, "ls-files", "--stage", "-z", "--", *declared]).finish().out
-    )
+    listed = git.start("ls-files", "--stage", "-z", "--", *declared, folder=place.path).finish().out
     for line in listed.split("\0"):
         facts, _, path = line.partition("\t")
         if not facts.startswith("160000 ") or path not in declared:
@@ -113,17 +111,8 @@ def _submodules(source: Mirror, place: Place, report: Report) -> None:
 
 def _declared(path: str) -> dict[str, tuple[str, str]]:
     """Path -> (name, URL) of the submodules, as .gitmodules has them."""
-    text = process.start(
-        [
-            "git",
-            "config",
-            "-f",
-            os.path.join(path, ".gitmodules"),
-            "-z",
-            "--get-regexp",
-            r"^submodule\..*\.(path|url)$",
-        ]
-    ).finish()
+    file = os.path.join(path, ".gitmodules")
+    text = git.start("config", "-f", file, "-z", "--get-regexp", r"^submodule\..*\.(path|url)$").finish()
     paths: dict[str, str] = {}
     urls: dict[str, str] = {}
     for entry in text.out.split("\0"):
@@ -154,12 +143,11 @@ def _host(url: str) -> str:
 def _missing_lfs(path: str) -> tuple[str, ...]:
     """Files that are only pointers, because git-lfs is missing or not set up."""
     try:
-        with open(os.path.join(path, ".gitattributes"), "rb") as file:
-            if b"filter=lfs" not in file.read():
-                return ()
-    except FileNotFoundError:
+        if b"filter=lfs" not in files.read(os.path.join(path, ".gitattributes")):
+            return ()
+    except OSError:
         return ()
-    names = process.start(["git", "-C", path, "ls-files", "-z", "--", ":(attr:filter=lfs)"]).finish().out
+    names = git.start("ls-files", "-z", "--", ":(attr:filter=lfs)", folder=path).finish().out
     pointers = [name for name in names.split("\0") if name and _is_pointer(os.path.join(path, name))]
     if not pointers:
         return ()
@@ -170,8 +158,7 @@ def _missing_lfs(path: str) -> tuple[str, ...]:
 
 def _is_pointer(path: str) -> bool:
     try:
-        with open(path, "rb") as file:
-            return file.read(42).startswith(b"version https://git-lfs.github.com/spec/")
+        return files.read(path, 42).startswith(b"version https://git-lfs.github.com/spec/")
     except OSError:
         return False
 
