@@ -333,6 +333,21 @@ def test_every_surrogate_through_rest(
         leave(program, run_id, str(tmp_path))
 
 
+def test_what_is_nested_too_deep_is_refused_or_skipped(world: World) -> None:
+    deep = {"type": "tag", "key": "k", "value": "\ud800 https://u:p@h"}
+    for depth in (100, 400, 900, 5000):
+        text = json.dumps(deep)[:-1] + ', "x": ' + "[" * depth + "]" * depth + "}"
+        body = text.replace('"type"', '"run_id"').replace('"tag"', f'"{world.run_id}"').encode()
+        answer = world.client.call(
+            "POST", "/api/2.0/mlflow/runs/set-tag", body, {"Content-Type": "application/json"}
+        )
+        assert answer.status in (200, 400), answer
+        with open(os.path.join(world.store.run_directory(world.run_id), "events.jsonl"), "ab") as file:
+            file.write(text.encode() + b"\n")
+        assert world.store.read(world.run_id).name == "main"
+        assert len(world.store.search().runs) == 1
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.binary(max_size=40), path=ANY_BYTES)
 def test_random_bytes_through_rest(data: bytes, path: bytes, world: World) -> None:

@@ -63,8 +63,11 @@ def _entered(fields: JsonObject, secrets: Secrets | None) -> JsonObject:
     from runner.text.credentials import cleaned
     from runner.text.encoding import visible_values
 
-    fields = visible_values(fields)
-    return cleaned(secrets.event(fields) if secrets else fields)  # type: ignore[no-any-return]
+    try:
+        fields = visible_values(fields)
+        return cleaned(secrets.event(fields) if secrets else fields)  # type: ignore[no-any-return]
+    except RecursionError:
+        raise invalid("The body of the request is nested too deep.") from None
 
 
 def query_fields(query: str, message: Message, secrets: Secrets | None = None) -> JsonObject:

@@ -201,13 +201,11 @@ def last(path: str) -> Event | None:
 def _event(line: bytes, exact: bool) -> Event | None:
     try:
         event = json.loads(line.decode())  # bytes may be UTF-16 for json.loads, and UTF-8 with surrogates
+        if not isinstance(event, dict) or not isinstance(event.get("type"), str):
+            return None
+        return event if exact or ESCAPE not in line else _all_visible(event)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(event, dict) or not isinstance(event.get("type"), str):
-        return None
-    if exact or ESCAPE not in line:
-        return event
-    return _all_visible(event)
 
 
 def read_all(
