@@ -68,7 +68,9 @@ def say(outcome: Outcome, report: Terminal) -> None:
 
 
 def _show_plan(plan: Plan, as_json: bool) -> int:
-    facts = plan.facts()
+    from runner.text.credentials import cleaned
+
+    facts = cleaned(plan.facts())
     width = max(len(name) for name in facts)
     return output.result(as_json, facts, (f"{name:<{width}}  {value}" for name, value in _flat(facts)))
 

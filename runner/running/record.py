@@ -17,6 +17,7 @@ from runner.running.plan import Outcome, Plan
 from runner.running.variables import chosen
 from runner.tracking import events
 from runner.tracking.events import Event
+from runner.tracking.log import kept
 from runner.tracking.names import random_name
 from runner.values import Activation, CodeState, Ended, Environment, Json, Report
 
@@ -70,13 +71,16 @@ class Record:
             return cls._continue(plan, store, report)
         parent = request.parent or os.environ.get("PROJ_RUN_ID", "")
         tags = plan.tags(parent)
-        name = request.run_name or random_name()
-        experiment = beginning.experiment_of(request.experiment_id, request.experiment_name, store)
+        secrets = secrets_of(plan)
+        name = kept(request.run_name, secrets) or random_name()
+        experiment = beginning.experiment_of(
+            request.experiment_id, kept(request.experiment_name, secrets), store
+        )
         writer = store.create_run(
             experiment,
             name=name,
             parent=parent,
-            secrets=secrets_of(plan),
+            secrets=secrets,
             params=plan.parameters.values,
             texts=plan.parameters.texts,
             tags=tags,
