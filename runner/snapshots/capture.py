@@ -105,38 +105,47 @@ def _of_folder(
 ) -> Part:
     began = now()
     index = Index(vault, kept.root, kept.index)
-    asked = index.start(*hollow.LIST)
+    same = hollow.known(kept.root, kept.state.folders, began)
+    asked = None if same else index.start(*hollow.LIST)
     (changes, closed) = (_listed(index, listed_by) if listed_by else None) or _differing(index)
-    listed = asked.finish().out
+    listed = asked.finish().out if asked else ""
     nested = {change.path: "" for change in changes if change.nested}
     ignoring = leftout.ignore_files(kept.root, project)
     left = leftout.closed(closed) + indexes.update(index, changes, nested, ignoring, limits)
     tree = index.git("write-tree").strip()  # complains when the vault does not have all of it
-    _keep(kept, index, changes, State(vault=place[0], generation=place[1]), began)
     own = status.own_folders(kept.root, vault.folder)
-    others = hollow.others(kept.root, listed, own, index.start)
+    others = same[0] if same else hollow.others(kept.root, listed, own, index.start)
     folders = hollow.hollow(others, (each.path for each in changes if not each.absent))
     folders += hollow.without_files(kept.root, (each.path for each in changes if each.absent))
+    state = State(vault=place[0], generation=place[1], folders=same[1] if same else {})
+    _keep(kept, index, changes, state, began, None if same else others)
     part = Part(tree, left_out=left, folders=folders)
     return _written(index, nested, part, limits) if nested else part
 
 
-def _keep(kept: Kept, index: Index, changes: Sequence[Change], state: State, began: int) -> None:
-    """For the next snapshot, without the files that were too young when they were read."""
-    young = [
-        each.path
-        for each in changes
-        if not each.absent and not safe(os.path.join(kept.root, each.path), began)
-    ]
+def _keep(
+    kept: Kept,
+    index: Index,
+    changes: Sequence[Change],
+    state: State,
+    began: int,
+    others: tuple[str, ...] | None,
+) -> None:
+    """For the next snapshot, without the files that were too young when they were read.
+
+    `others`: folders that had no file of the index, where they had to be looked for.
+    """
+    present = (each.path for each in changes if not each.absent)
+    young = [path for path in present if not safe(os.path.join(kept.root, path), began)]
+    shorter = index._replace(file=f"{kept.index}.kept")
     if not os.path.exists(kept.index):
         return
-    if not young:
-        kept.save(kept.index, state)
-        return
-    shorter = index._replace(file=f"{kept.index}.kept")
     try:
         link(kept.index, shorter.file)
         indexes.change_paths(shorter, young)
+        if others is not None:
+            names = indexes.names(shorter)
+            state = state._replace(folders=hollow.memory(kept.root, names, others, began))
         kept.save(shorter.file, state)
     finally:
         remove_tree(shorter.file)
@@ -168,7 +177,7 @@ def _nested(index: Index, path: str, commit: str, limits: Limits) -> Part:
         answer = view.finish()
         state = None if isinstance(answer, str) else answer
         part = of_repository(index.vault, found, view, state, "", limits)
-        view.remember()
+        view.remember(index.vault)
     finally:
         view.discard()
     if part.tree != EMPTY:

@@ -8,7 +8,7 @@ are the same.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from runner.host import files
@@ -60,10 +60,11 @@ def known(root: str, memory: Mapping[str, Any], at: int) -> tuple[tuple[str, ...
     return tuple(memory["others"]), {**memory, "folders": folders}
 
 
-def memory(root: str, names: Iterable[str], others: Iterable[str], at: int) -> dict[str, Any]:
+def memory(root: str, names: Sequence[str], others: Iterable[str], at: int) -> dict[str, Any]:
     """What `known` needs next time. `names`: all that is in the index; {} when there are too many folders."""
-    others = list(others)
-    places = {"", *others, *(parent for name in (*names, *others) for parent in _parents(name))}
+    full = {parent for name in names for parent in _parents(name)}
+    others = [name for name in others if name not in full]
+    places = {"", *others, *full, *(parent for name in others for parent in _parents(name))}
     if len(places) > MANY:
         return {}
     folders, ignoring = {}, {}

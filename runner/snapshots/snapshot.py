@@ -123,7 +123,7 @@ class Capture:
             if part is not None:
                 self._complete(part)
             if view is not None:
-                view.remember()
+                view.remember(self._vault)
         finally:
             if view is not None:
                 view.discard()

@@ -18,7 +18,7 @@ from runner.host.process import Pending
 from runner.snapshots import hollow, kept, status
 from runner.snapshots.kept import Kept
 from runner.snapshots.status import Status
-from runner.snapshots.vault import ATTRIBUTES, object_folders
+from runner.snapshots.vault import ATTRIBUTES, Vault, object_folders
 from runner.sources.git import repository
 from runner.sources.git.repository import Head, Repository
 
@@ -36,6 +36,7 @@ class View:
         self._status: Status | None = None
         self._same: tuple[tuple[str, ...], dict[str, Any]] | None = None
         self._memory: dict[str, Any] = {}  # of hollow.py, as it is now
+        self._new = False  # whether our index got other paths
         self._open = self.kept.open()
         _make(self.kept.folder, found, head.commit)
         self._users = tuple(files.stamp(os.path.join(found.folder, "index")) or ())
@@ -105,6 +106,7 @@ class View:
             if young:
                 self._enter([f"{wanted[path]}\t{path}" for path in young])
             waiting.update(young)
+            self._new = True
         users_stamp = files.Stamp(*self._users) if self._users else None
         known = self._users if users_stamp and files.settled(users_stamp, self._began) else ()
         state = self.kept.state._replace(users=known, waiting=tuple(waiting))
@@ -120,7 +122,7 @@ class View:
             folder=self.found.root, settings=git.EXACT, variables=variables, input=text,
         )  # fmt: skip
 
-    def remember(self) -> None:
+    def remember(self, vault: Vault) -> None:
         """What was read for this snapshot is not read for the next one, if it is old enough now."""
         if self._status is None:
             return
@@ -131,13 +133,16 @@ class View:
         asked = dict.fromkeys([*self.kept.state.waiting, *fresh])
         paths = {path for path in asked if kept.safe(os.path.join(self.found.root, path), began)}
         again = Kept(self.found.root)
-        if not (paths or self._memory != self.kept.state.folders) or not again.open():
+        changed = bool(paths) or self._new
+        if not (changed or self._memory != self.kept.state.folders) or not again.open():
             return
         try:
             for some in portions(paths):
                 done = self._git("update-index", "--info-only", "--", *some, index=again.index).finish()
                 if done.code:
                     return  # one has gone meanwhile
+            if changed:  # so that its trees are in the index, and git need not look for differences in them
+                vault.start("write-tree", "--missing-ok", folder=self.found.root, index=again.index).finish()
             waiting = tuple(path for path in again.state.waiting if path not in paths)
             again.save(again.index, again.state._replace(waiting=waiting, folders=self._memory))
         finally:
