@@ -16,9 +16,9 @@ import time
 PROGRAM = """
 import sys, time
 from runner import environments, memo, paths
-from runner.values import EnvironmentSpec, Silent
+from runner.values import EnvironmentOptions, EnvironmentSpec, Silent
 began = time.perf_counter()
-environments.prepare(EnvironmentSpec("conda", "conda.yaml"), sys.argv[1], {}, Silent())
+environments.prepare(EnvironmentSpec("conda", "conda.yaml"), sys.argv[1], EnvironmentOptions(), Silent())
 print(time.perf_counter() - began)
 """
 

@@ -23,9 +23,9 @@ PREPARE = """
 import sys, time
 began = time.perf_counter()
 from runner import environments
-from runner.values import EnvironmentSpec, Silent
+from runner.values import EnvironmentOptions, EnvironmentSpec, Silent
 spec = EnvironmentSpec("virtualenv", "python_env.yaml")
-environment = environments.prepare(spec, sys.argv[1], {}, Silent())
+environment = environments.prepare(spec, sys.argv[1], EnvironmentOptions(), Silent())
 print((time.perf_counter() - began) * 1000, environment.key, environment.activation.prefix)
 """
 
@@ -110,11 +110,13 @@ def cold(project: str, folder: str, rounds: int) -> None:
 
 def warm(project: str, rounds: int) -> None:
     from runner import environments
-    from runner.values import EnvironmentSpec, Silent
+    from runner.values import EnvironmentOptions, EnvironmentSpec, Silent
 
     spec = EnvironmentSpec("virtualenv", "python_env.yaml")
-    environment = environments.prepare(spec, project, {}, Silent())
-    decided = [timed(lambda: environments.prepare(spec, project, {}, Silent())) for _ in range(200)]
+    environment = environments.prepare(spec, project, EnvironmentOptions(), Silent())
+    decided = [
+        timed(lambda: environments.prepare(spec, project, EnvironmentOptions(), Silent())) for _ in range(200)
+    ]
     row("warm: deciding that it is there (aim: under 10 ms)", f"{statistics.median(decided):.2f} ms")
     script = os.path.join(project, "train.py")
     bare, ours = [], []

@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable
 
+from runner.tracking import journal
 from runner.tracking.log import encode, new_run_id
 from runner.tracking.store import Store
 
@@ -84,8 +85,10 @@ def generate(root: str, count: int, first: int = 0, old: bool = True) -> None:
         if old:
             os.utime(os.path.join(folder, "events.jsonl"), (moment / 1000, moment / 1000))
         hints.append(run_id)
-    with open(os.path.join(root, "journal"), "a", encoding="ascii") as journal:
-        journal.write("".join(f"{run_id}\n" for run_id in hints))
+    name = journal.path(root)
+    os.makedirs(os.path.dirname(name), exist_ok=True)
+    with open(name, "a", encoding="ascii") as file:
+        file.write("".join(f"{run_id}\n" for run_id in hints))
 
 
 def appending(folder: str, points: int) -> None:

@@ -5,18 +5,14 @@ from __future__ import annotations
 import os
 import sys
 
-__all__ = ["cache", "home", "is_windows", "shipped", "store", "store_here", "temporary"]
-
-is_windows = os.name == "nt"
+__all__ = ["cache", "home", "shipped", "store", "store_here", "temporary"]
 
 
 def home() -> str:
     """PROJ_HOME, or the platform's user data folder."""
     if given := os.environ.get("PROJ_HOME"):
         return os.path.abspath(os.path.expanduser(given))
-    if is_windows:
-        base = os.environ.get("LOCALAPPDATA") or os.path.expanduser("~\\AppData\\Local")
-    elif sys.platform == "darwin":
+    if sys.platform == "darwin":
         base = os.path.expanduser("~/Library/Application Support")
     else:
         base = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")

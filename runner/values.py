@@ -10,6 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+# JSON from or for somebody else, whose shape is theirs: an answer of the protocol, of nvidia-smi, of a forge.
+JsonObject: TypeAlias = "dict[str, Any]"
+JsonMapping: TypeAlias = "Mapping[str, Any]"
 
 
 # ---- project (made by runner/project.py) -----------------------------------------------------------------
@@ -101,6 +104,42 @@ class CodeState(NamedTuple):
 # ---- environments ----------------------------------------------------------------------------------------
 
 
+class EnvironmentOptions(NamedTuple):
+    """What a caller asks of an environment besides its specification."""
+
+    python: str = ""  # version, or path of an interpreter, instead of the specification's
+    groups: tuple[str, ...] = ()  # of dependencies
+    extras: tuple[str, ...] = ()
+    strict_python: bool = False  # no other patch version than the one that is asked for
+    docker_args: tuple[str, ...] = ()  # options of `docker run`: name=value
+    build_image: bool = False  # an image with the project's files in it
+    allow_python_download: bool = False
+    refresh: bool = False  # resolve anew
+    offline: bool = False
+    isolated: bool = False  # nothing of what the caller's shell says to Python, pip, conda and git
+    env_path: str = ""  # an existing virtual environment or conda prefix
+    project_name: str = ""
+    kept_lock: str = ""  # text of a lock: build exactly this
+    wheels: str = ""  # folder: what the lock names is taken from there and from nowhere else
+    checkout: str = ""  # what names the code, when the folder is for this run only
+
+
+class Container(NamedTuple):
+    """How a command runs in a container."""
+
+    image: str  # id
+    directory: str = ""  # the project on this machine; "" when the image has it, or a volume
+    place: str = ""  # where the project is in the container: the command's working directory
+    user: str = ""  # uid:gid; "" where the container's root is the caller already
+    groups: tuple[str, ...] = ()
+    remapped: bool = False  # the engine maps the container's users to others
+    init: bool = True  # the engine's init passes signals on to all processes
+    volumes: tuple[str, ...] = ()
+    constants: Mapping[str, str] = {}
+    copied: tuple[str, ...] = ()  # names of variables of the caller
+    flags: tuple[tuple[str, str | None], ...] = ()  # the user's own: name without dashes, None for a switch
+
+
 class Activation(NamedTuple):
     """How a command runs *in* an environment, as data: nothing is activated by a script."""
 
@@ -109,7 +148,7 @@ class Activation(NamedTuple):
     variables: Mapping[str, str | None] = {}  # None removes the variable
     prefix: str = ""  # folder of the environment, if it has one
     python: str = ""  # absolute interpreter, or name of it inside the image
-    options: Mapping[str, Any] = {}  # what only one kind needs (docker: image, digest, volumes, ...)
+    container: Container | None = None
 
 
 class Environment(NamedTuple):

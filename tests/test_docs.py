@@ -10,7 +10,6 @@ import sys
 from typing import Any
 
 import pytest
-import typer
 
 from runner.cli.application import application
 from runner.cli.commands import COMMANDS
@@ -47,7 +46,7 @@ def command_lines() -> list[tuple[str, str]]:
 
 def accepted(words: list[str]) -> None:
     """Reads the words as the program would, down to the subcommand, without doing anything."""
-    command: Any = typer.main.get_command(application())
+    command: Any = application()
     context = command.make_context("proj", [], resilient_parsing=True)
     while words and not words[0].startswith("-") and hasattr(command, "get_command"):
         name = words.pop(0)

@@ -128,7 +128,7 @@ def test_docker() -> None:
     if trouble:
         pytest.skip(f"no container engine: {trouble}")
     image = "proj-test/python:services"
-    if engine.inspect("image", image) is None:
+    if engine.image(image) is None:
         subprocess.run([os.path.join(SERVICES, "docker-image.sh"), image], check=True, capture_output=True)
     folder = copied("docker")
     path = os.path.join(folder, "MLproject")

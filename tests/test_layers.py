@@ -18,8 +18,12 @@ ROOMS = (
     ("text", "paths"),
     ("host",),
     ("parameters", "sources", "containers"),
-    ("project", "snapshots"),
-    ("environments", "backends", "tracking"),
+    ("environments", "snapshots"),
+    (
+        "project",
+        "backends",
+        "tracking",
+    ),  # the keys by which a project states an environment are the kinds' own
     ("data",),
     ("protocol",),
     ("running",),
@@ -30,8 +34,13 @@ ROOMS = (
 # Inner rooms of a room, in their order; its own files stand between those that are named before and after "".
 INNER = {
     "sources": (("base", "credentials", "folders"), ("git",), ("",)),
-    "environments": (("base", "cache", "building"), ("python",), ("conda", "docker"), ("",)),
-    "tracking": (("log", "journal", "fold", "writer", "experiments"), ("index",), ("",), ("mlflow",)),
+    "environments": (("base", "cache", "building", "keys"), ("python",), ("conda", "docker"), ("",)),
+    "tracking": (
+        ("events", "log", "journal", "segments", "entity", "fold", "reading", "writer", "experiments"),
+        ("index",),
+        ("",),
+        ("mlflow",),
+    ),
     "reproduction": (("verdict",), ("bundle",), ("",)),
 }
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from runner.values import Ended, Job, Report
+from runner.values import Ended, Job, Json, Report
 
-__all__ = ["CANCEL", "Backend", "Supervision"]
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+__all__ = ["CANCEL", "Backend", "Command", "Exit", "Supervision"]
 
 CANCEL = "cancel"  # a file of this name in the record asks the supervisor to end the run; it says who asks
 
@@ -32,6 +35,9 @@ class Backend(Protocol):
     def problem(self, options: dict[str, Any]) -> str:
         """Why this backend cannot be used here and now, or ""."""
 
+    def prepared(self) -> AbstractContextManager[None]:
+        """Around what comes before `submit`, in the same thread: what takes time and knows no command yet is begun."""
+
     def submit(self, job: Job, report: Report) -> Any:
         """Starts the command and returns a JSON-able handle. BackendError when it cannot be started."""
 
@@ -42,4 +48,41 @@ class Backend(Protocol):
         """Asks the command to end, and ends it after `grace` seconds."""
 
 
-Clock = Callable[[], float]
+class Exit(NamedTuple):
+    """How the operating system says that a command ended."""
+
+    status: int | None  # as waitpid(2) tells it; None when nobody could see it
+    resources: Mapping[str, Json] = {}  # peak_memory (bytes), cpu_time (s)
+    memory_kills: int = 0  # how many of its processes were ended because memory was out
+
+
+class Command(Protocol):
+    """A command that was started, as supervise.Supervisor sees it: what only one kind of place knows of it."""
+
+    outputs: tuple[tuple[int, int], ...]  # (descriptor to read, stream: 1 stdout, 2 stderr)
+    exit: Exit | None  # once it has ended
+    gone: bool  # nothing of it is left
+
+    def facts(self) -> dict[str, Any]:
+        """For Supervision.started."""
+
+    def descriptor(self) -> int:
+        """Readable when `look` will find something; another one after some looks."""
+
+    def look(self) -> None:
+        """Takes notice of what has happened; called now and then, too."""
+
+    def signal(self, number: int) -> None:
+        """To all processes of its group."""
+
+    def hear(self, number: int) -> None:
+        """Of a signal that was sent to us, before it is passed on."""
+
+    def end_rest(self, grace: float) -> None:
+        """Begins to end what is left, which has `grace` seconds for it; `gone` when that is done. Again: with less."""
+
+    def close(self) -> None:
+        """What is still on is ended."""
+
+    def corrected(self, ended: Ended) -> Ended:
+        """With what is known better here, once it has gone."""

@@ -20,7 +20,7 @@ class Farewell(NamedTuple):
 
 
 def is_container(job: Job) -> bool:
-    return "container" in job.activation.options
+    return job.activation.container is not None
 
 
 def argv(job: Job) -> list[str]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from runner.backends.posting import Posted
+
 __all__ = ["Handle"]
 
 
 class Handle(NamedTuple):
-    pid: int  # of the command; also the id of its process group
+    guard: Posted
     outputs: tuple[tuple[int, int], ...]  # (file descriptor to read, stream: 1 stdout, 2 stderr)
-    guard: tuple[int, int]
     foreground: bool  # the terminal was handed to the command
     memory_kills: int  # out-of-memory kills counted before the start
+    token: str  # of the run: each of its processes begins with it in its environment
+    cgroup: str  # folder of its control group; "" where none may be made

@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import fcntl
 import os
-import signal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from runner.backends import contained, evidence, guard, terminal
+from runner.backends import contained, evidence, posting, terminal
 from runner.backends.base import Supervision
 from runner.backends.handle import Handle
 from runner.errors import BackendError
+from runner.host import cgroup, process_tree
+from runner.host.guard import Charge
+from runner.host.interrupts import in_main_thread
 from runner.host.process import find
 from runner.values import Ended, Job, Report
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
 
 __all__ = ["cancel", "problem", "submit", "wait"]
 
 GRACE = 10.0  # s between asking a command to end and ending it
-# Python ignores these, programs do not; what nohup or a shell made us ignore, the command ignores, too
-SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ)
 # words that mean something to bash itself, though a program of that name may exist
 BUILTINS = frozenset(
     (
@@ -40,59 +43,69 @@ def problem(options: dict[str, Any]) -> str:  # noqa: ARG001
     return "" if find("bash") else "bash is not on PATH, and commands run as `bash -c` would run them"
 
 
+def prepared() -> AbstractContextManager[None]:
+    return posting.Prepared()
+
+
 def submit(job: Job, report: Report) -> Handle:  # noqa: ARG001
-    argv = _argv(job)
+    token = os.urandom(16).hex()
+    job = job._replace(variables={**job.variables, process_tree.MARK: token})
+    argv = [*job.options.get("launcher", ()), *_argv(job)]
     program = find(argv[0], job.variables.get("PATH", os.defpath))
     if not program:
         raise BackendError(f"{argv[0]} is not on PATH", "proj doctor  shows what is missing")
-    outputs, actions, theirs = _open_outputs()
-    foreground = terminal.is_ours_alone()
+    farewell = contained.farewell(job)
+    charge = Charge(
+        program=program,
+        argv=argv,
+        variables=dict(job.variables),
+        directory=job.directory,
+        mask=[],
+        files=[],
+        mark=process_tree.mark_of(token),
+        cgroup=cgroup.place(f"{cgroup.PREFIX}{token}"),
+        grace=float(job.options.get("grace", GRACE)),
+        farewell=list(farewell.argv),
+        farewell_variables=dict(farewell.variables),
+    )
+    outputs, theirs = _open_outputs()
+    stdin = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC) if job.options.get("stdin") == "null" else 0
+    foreground = in_main_thread() and terminal.is_ours_alone()
     kills = evidence.memory_kills()
-    watcher = guard.post(job.run_id, job.options.get("grace", GRACE), contained.farewell(job))
-    before = os.open(".", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        os.chdir(job.directory)  # posix_spawn cannot change the folder; ours is taken back at once
-        pid = os.posix_spawn(
-            program, argv, dict(job.variables), file_actions=actions, setpgroup=0, setsigdef=SIGNALS
-        )
-    except OSError as error:
-        guard.dismiss(watcher)
+        guard = posting.post(charge, (stdin, *theirs))
+    except BaseException as error:
         for fd, _ in outputs:
             os.close(fd)
-        raise BackendError(f"cannot start {argv[0]} in {job.directory}: {error.strerror}") from error
+        if isinstance(error, OSError):
+            message = f"cannot start {argv[0]} in {job.directory}: {error.strerror}"
+            raise BackendError(message) from error
+        raise
     finally:
-        os.fchdir(before)
-        os.close(before)
-        for fd in theirs:
+        for fd in {stdin, *theirs} - {0}:
             os.close(fd)
-    guard.watch(watcher, pid)
     if foreground:
-        terminal.give_foreground(pid)
-    return Handle(pid, outputs, watcher, foreground, kills)
+        terminal.give_foreground(guard.command)
+    return Handle(guard, outputs, foreground, kills, token, charge.cgroup)
 
 
 def wait(handle: Handle, job: Job, supervision: Supervision) -> Ended:
+    from runner.backends.guarded import Guarded
     from runner.backends.supervise import Supervisor
 
-    return Supervisor(handle, job, supervision).run()
+    return Supervisor(Guarded(handle, job), job, supervision).run()
 
 
 def cancel(handle: Handle, grace: float) -> None:
-    import time
-
-    deadline = time.monotonic() + grace
-    _signal(handle.pid, signal.SIGTERM)
-    while time.monotonic() < deadline and _signal(handle.pid, 0):
-        time.sleep(0.05)
-    _signal(handle.pid, signal.SIGKILL)
-
-
-def _signal(group: int, number: int) -> bool:
+    """Returns when nothing is left of it."""
+    channel = handle.guard.channel
     try:
-        os.killpg(group, number)
+        os.set_blocking(channel, True)
+        os.write(channel, b"end %f\n" % grace)
+        while os.read(channel, 4096):
+            pass  # its last word is followed by the end
     except OSError:
-        return False
-    return True
+        pass  # somebody killed the guard, or the supervisor is done with it
 
 
 def _argv(job: Job) -> list[str]:
@@ -107,26 +120,23 @@ def _argv(job: Job) -> list[str]:
     return ["bash", "-c", job.command]
 
 
-def _open_outputs() -> tuple[tuple[tuple[int, int], ...], list[tuple[int, ...]], list[int]]:
-    """Pseudo-terminal where the user has a terminal, pipes elsewhere."""
+def _open_outputs() -> tuple[tuple[tuple[int, int], ...], tuple[int, int]]:
+    """Our ends, and stdout and stderr of the command: a pseudo-terminal where the user has one, pipes elsewhere."""
     outputs: list[tuple[int, int]] = []
     theirs: list[int] = []
-    actions: list[tuple[int, ...]] = []
     shared = -1
     for stream in (1, 2):
         if os.isatty(stream):
             if shared < 0:  # one for both, so that their order is kept
                 ours, shared = terminal.open_output(stream)
                 outputs.append((ours, stream))
-                theirs.append(shared)
-            actions.append((os.POSIX_SPAWN_DUP2, shared, stream))
+            theirs.append(shared)
         else:
             ours, end = os.pipe()
             _widen(ours)
             outputs.append((ours, stream))
             theirs.append(end)
-            actions.append((os.POSIX_SPAWN_DUP2, end, stream))
-    return tuple(outputs), actions, theirs
+    return tuple(outputs), (theirs[0], theirs[1])
 
 
 def _widen(pipe: int) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
-import stat
 import termios
 
 __all__ = [
@@ -14,7 +13,6 @@ __all__ = [
     "in_foreground",
     "is_ours_alone",
     "open_output",
-    "outlet",
     "stop_ourselves",
     "take_foreground",
 ]
@@ -33,11 +31,16 @@ def open_output(terminal: int) -> tuple[int, int]:
     return ours, theirs
 
 
-def copy_size(terminal: int, ours: int) -> None:
+def copy_size(terminal: int, ours: int) -> bool:
+    """Whether it was another one."""
     try:
-        fcntl.ioctl(ours, termios.TIOCSWINSZ, fcntl.ioctl(terminal, termios.TIOCGWINSZ, b"\0" * 8))
+        wanted, found = (fcntl.ioctl(fd, termios.TIOCGWINSZ, b"\0" * 8) for fd in (terminal, ours))
+        if wanted == found:
+            return False
+        fcntl.ioctl(ours, termios.TIOCSWINSZ, wanted)
     except OSError:
-        pass
+        return False
+    return True
 
 
 def in_foreground() -> bool:
@@ -84,21 +87,6 @@ def stop_ourselves(number: int) -> bool:
     return bool(continued)
 
 
-def outlet(stream: int) -> int:
-    """A descriptor for our stdout or stderr that refuses what would block: its reader may have paused (^S, less).
-
-    The stream itself where that is not possible. It is opened anew because O_NONBLOCK on the stream would also
-    hold for whoever else has it.
-    """
-    try:
-        if stat.S_ISFIFO(os.fstat(stream).st_mode) or os.isatty(stream):
-            flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-            return os.open(f"/proc/self/fd/{stream}", flags)
-    except OSError:
-        pass
-    return stream
-
-
 class _Controlling:
     """`with _Controlling() as terminal`: the terminal of our session; -1 when there is none."""
 
@@ -115,11 +103,11 @@ class _Controlling:
 
 
 def _set_foreground(group: int) -> None:
-    before = signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTTOU,))  # a background group may, then
     try:
         with _Controlling() as terminal:
             os.tcsetpgrp(terminal.number, group)
     except OSError:
         pass  # the terminal is gone, or the group
     finally:
-        signal.signal(signal.SIGTTOU, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

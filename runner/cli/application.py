@@ -1,18 +1,20 @@
-"""The Typer side of the program: subcommands that are imported when they are called, so that help stays quick."""
+"""The Typer side of the program: help, completion and mistakes, from the tables that the commands declare."""
 
 from __future__ import annotations
 
-import importlib
 import sys
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
+from typer.main import get_install_completion_arguments
 
 from runner import __version__
-from runner.cli.commands import COMMANDS
+from runner.cli.commands import COMMANDS, load
+from runner.cli.options import Command, Group, Option
 
-__all__ = ["application"]
+__all__ = ["application", "typer_command"]
 
 HELP = """Run any MLproject, record it, and make the same run again.
 
@@ -21,81 +23,111 @@ proj run .                    run the project in this folder
 proj run GIT-URL -P lr=0.1    run one from a repository
 proj runs                     what has been run
 """
+TYPES = {"flag": None, "int": int, "float": float}  # a flag's type is found by its being one
 
 
-def application() -> typer.Typer:
-    app = typer.Typer(
-        cls=LazyGroup,
+def application(extra: Sequence[str] = ()) -> TyperGroup:
+    """The whole program; `extra` is what follows `--` on its line."""
+    version = TyperOption(
+        param_decls=["--version"], is_flag=True, is_eager=True, callback=_version, help="Show the version."
+    )
+    program = _Program(
+        name="proj",
         help=HELP,
+        params=[version, *get_install_completion_arguments()],
         rich_markup_mode=None,
-        pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-
-    @app.callback(invoke_without_command=True)
-    def top(
-        context: typer.Context,
-        version: bool = typer.Option(False, "--version", help="Show the version.", is_eager=True),
-    ) -> None:
-        if version:
-            sys.stdout.write(f"proj {__version__}\n")
-            raise typer.Exit
-        if context.invoked_subcommand is None:
-            from runner.cli.here import show_here
-
-            show_here()
-
-    return app
+    program.extra = extra
+    return program
 
 
-class LazyGroup(TyperGroup):
-    """Reads COMMANDS; the help of a command that was not imported is its line there."""
+def _version(ctx: object, parameter: object, value: bool) -> None:  # noqa: ARG001
+    if value:
+        sys.stdout.write(f"proj {__version__}\n")
+        raise typer.Exit
 
-    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+
+class _Program(TyperGroup):
+    """Imports a command when it is called: the help of the others is their line in COMMANDS."""
+
+    extra: Sequence[str] = ()
+
+    def list_commands(self, ctx: object) -> list[str]:  # noqa: ARG002
         return list(COMMANDS)
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(COMMANDS[cmd_name][0])
-        app = module.app if hasattr(module, "app") else _from_table(module)
-        command = typer.main.get_command(app)
-        command.name = cmd_name
-        return command
+    def get_command(self, ctx: object, cmd_name: str) -> TyperCommand | TyperGroup | None:  # noqa: ARG002
+        return typer_command(cmd_name, load(cmd_name), self.extra) if cmd_name in COMMANDS else None
 
-    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+    def format_commands(self, ctx: object, formatter: Any) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            import difflib
-
-            near = difflib.get_close_matches(args[0], COMMANDS, 1)
-            ctx.fail(f"there is no command {args[0]!r}." + (f" Did you mean {near[0]!r}?" if near else ""))
-        return super().resolve_command(ctx, args)
+            formatter.write_dl(list(COMMANDS.items()))
 
 
-def _from_table(module: Any) -> typer.Typer:
-    from runner.cli.options import typer_command
+class _Alone(TyperGroup):
+    """A group whose name alone is a command, too."""
 
-    app = typer.Typer(
-        rich_markup_mode=None, add_completion=False, context_settings={"help_option_names": ["-h", "--help"]}
+    def invoke(self, ctx: Any) -> Any:
+        function = self.callback
+        if function is not None:
+            self.callback = lambda **values: None if ctx.invoked_subcommand else function(**values)
+        return super().invoke(ctx)
+
+
+def typer_command(name: str, entry: Command | Group, extra: Sequence[str]) -> TyperCommand | TyperGroup:
+    """For a command line whose words behind `--` are `extra`."""
+    if isinstance(entry, Command):
+        return TyperCommand(
+            name,
+            callback=_callback(entry, extra),
+            params=[_parameter(option) for option in entry.options],
+            help=entry.function.__doc__,
+            rich_markup_mode=None,
+        )
+    return (_Alone if entry.alone else TyperGroup)(
+        name=name,
+        commands={each: typer_command(each, inner, extra) for each, inner in entry.commands.items()},
+        callback=_callback(entry.alone, extra) if entry.alone else None,
+        params=[_parameter(option) for option in entry.alone.options] if entry.alone else [],
+        invoke_without_command=bool(entry.alone),
+        no_args_is_help=not entry.alone,
+        help=entry.help,
+        rich_markup_mode=None,
     )
-    if hasattr(module, "OPTIONS"):
-        app.command()(typer_command(module.OPTIONS, module.command))
-        return app
-    app.callback()(_group(module.__doc__))
-    for name, (options, function) in module.GROUP.items():
-        app.command(name)(typer_command(options, function))
-    return app
 
 
-def _group(text: str) -> Any:
-    """A callback, so that a group of one command stays a group; it carries the group's help."""
+def _callback(command: Command, extra: Sequence[str]) -> Callable[..., int]:
+    # an option that may be given again is None when it is not given
+    many = {option.field for option in command.options if option.kind == "many"}
+    return lambda **values: command.call(
+        {field: tuple(value or ()) if field in many else value for field, value in values.items()}, extra
+    )
 
-    def callback() -> None:
-        pass
 
-    callback.__doc__ = text.partition(": ")[2] or text
-    return callback
+def _parameter(option: Option) -> TyperOption | TyperArgument:
+    many = option.kind == "many"
+    settings: dict[str, Any] = {"type": TYPES.get(option.kind, str), "help": option.help}
+    if option.metavar:
+        settings["metavar"] = option.metavar
+    if option.complete:
+        settings["autocompletion"] = _completer(option.complete)
+    if not many and option.absent is not None:  # to some versions of click, None is a value like others
+        settings["default"] = option.absent
+    if option.names:
+        flag = option.kind == "flag" or None
+        names = [option.field, *option.names]
+        shown = bool(option.default)
+        return TyperOption(param_decls=names, multiple=many, is_flag=flag, show_default=shown, **settings)
+    required = not many and option.default is None
+    return TyperArgument(param_decls=[option.field], nargs=-1 if many else 1, required=required, **settings)
+
+
+def _completer(name: str) -> Callable[..., list[tuple[str, str]]]:
+    """Imports the completing function only when the shell asks."""
+
+    def complete(ctx: typer.Context, args: list[str], incomplete: str) -> list[tuple[str, str]]:  # noqa: ARG001
+        from runner.cli import complete as completing
+
+        return list(getattr(completing, name)(ctx, incomplete))
+
+    return complete

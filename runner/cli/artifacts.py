@@ -3,77 +3,57 @@
 from __future__ import annotations
 
 import os
-import sys
-from typing import Any
 
-from runner.cli import reference
-from runner.cli.options import Option
+from runner.cli import output, reference
+from runner.cli.options import Command, Group, Option
 from runner.errors import InputError
+from runner.text import units
+from runner.tracking import artifacts
+from runner.tracking.local_artifacts import found_file
 
-__all__ = ["GROUP"]
+__all__ = ["COMMAND"]
 
 
-def ls(values: dict[str, Any]) -> int:
+def ls(ref: str, path: str, location: str, as_json: bool) -> int:
     """List the files that belong to a run; with PATH, those under it."""
-    from runner.cli import output, render_values
-    from runner.tracking import artifacts
-
-    given = reference.take(values)
-    with reference.open_store(given["store"]) as store:
-        run = reference.find(store, given["run"])
-        found = sorted(artifacts.listing(store, run.run_id, given["path"], recursive=True))
-        place = artifacts.where(store, run.run_id)
+    with reference.open_store(location) as store:
+        run = reference.find(store, ref)
+        found = sorted(artifacts.listing(store, run.run_id, path, recursive=True))
+        place = artifacts.location(store, run.run_id)
     digests = {path: str(facts.get("digest", "")) for path, facts in run.artifacts.items()}
-    if given["json"]:
-        files = [
-            {"path": each.path, "size": each.size, "digest": digests.get(each.path, "")} for each in found
-        ]
-        output.emit_json({"location": place, "files": files})
-        return 0
-    size = render_values.size if output.is_terminal() else str
+    files = [{"path": each.path, "size": each.size, "digest": digests.get(each.path, "")} for each in found]
+    size = units.size if output.is_terminal() else str
     rows = [(each.path, size(each.size), digests.get(each.path, "")[:19]) for each in found]
-    output.table(("path", "size", "digest"), rows, right=("size",))
-    return 0
+    table = output.table(("path", "size", "digest"), rows, right=("size",))
+    return output.result(as_json, {"location": place, "files": files}, table)
 
 
-def get(values: dict[str, Any]) -> int:
+def get(ref: str, path: str, target: str, force: bool, location: str, as_json: bool) -> int:
     """Copy files of a run to a folder; without PATH, all of them. What was copied is checked by its hash."""
     from runner.cli.terminal import Terminal
-    from runner.tracking import artifacts
 
-    given = reference.take(values)
-    target = given["output"] or "."
-    with reference.open_store(given["store"]) as store:
-        run = reference.find(store, given["run"])
-        path = artifacts.normal(given["path"])
-        if not given["force"]:
+    with reference.open_store(location) as store:
+        run = reference.find(store, ref)
+        path = artifacts.normal(path)
+        if not force:
             top = path.rpartition("/")[0]
             for each in artifacts.listing(store, run.run_id, path, recursive=True):
-                file = os.path.join(target, os.path.relpath(each.path, top or "."))
+                file = found_file(target, os.path.relpath(each.path, top or "."))
                 if os.path.exists(file):
                     raise InputError(f"{file} is already there", "--force  replaces it")
         made = artifacts.fetch(store, run.run_id, path, target, Terminal())
-    if given["json"]:
-        from runner.cli.output import emit_json
-
-        emit_json(made)
-    else:
-        sys.stdout.write("".join(f"{file}\n" for file in made))
-    return 0
+    return output.result(as_json, made, made)
 
 
-PATH = Option("path", ("path",), "A file or folder among them.", metavar="[PATH]")
-GROUP = {
-    "ls": ((reference.RUN, PATH, reference.STORE, reference.JSON), ls),
-    "get": (
-        (
-            reference.RUN,
-            PATH,
-            Option("output", ("-o", "--output"), "Folder to write to; by default this one.", metavar="DIR"),
-            Option("force", ("-f", "--force"), "Replace files that are there.", "flag", False),
-            reference.STORE,
-            reference.JSON,
-        ),
-        get,
-    ),
-}
+PATH = Option("path", (), "A file or folder among them.", metavar="[PATH]")
+COMMAND = Group("List and fetch the files of a run.", {
+    "ls": Command(ls, (reference.RUN, PATH, reference.STORE, reference.JSON)),
+    "get": Command(get, (
+        reference.RUN,
+        PATH,
+        Option("target", ("-o", "--output"), "Folder to write to.", default=".", metavar="DIR"),
+        Option("force", ("-f", "--force"), "Replace files that are there.", "flag"),
+        reference.STORE,
+        reference.JSON,
+    )),
+})  # fmt: skip

@@ -2,60 +2,43 @@
 
 from __future__ import annotations
 
-import sys
-from typing import Any
-
-from runner.cli import reference
-from runner.cli.options import Option
+from runner.cli import output, reference
+from runner.cli.options import Command, Option
 from runner.errors import InputError
+from runner.text.units import byte_count, size
 
-__all__ = ["OPTIONS", "command"]
-
-UNITS = {"k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
-OPTIONS = (
-    reference.RUN,
-    Option(
-        "output", ("-o", "--output"), "The file to write; by default NAME.zip of the run.", metavar="FILE"
-    ),
-    Option("max_input", ("--max-input",), "Leave out inputs larger than this.", default="1G", metavar="SIZE"),
-    Option("no_packages", ("--no-packages",), "Leave the packages out.", "flag", False),
-    Option("quiet", ("-q", "--quiet"), "Show no progress.", "flag", False),
-    reference.STORE,
-    reference.JSON,
-)
+__all__ = ["COMMAND"]
 
 
-def command(values: dict[str, Any]) -> int:
+def command(
+    ref: str, file: str, max_input: str, no_packages: bool, quiet: bool, location: str, as_json: bool
+) -> int:
     """Pack a run into one file: code, packages, inputs, record, and a page to read.
 
     `proj reproduce FILE.zip --offline` makes it again on a machine without a network. The file is also a Workflow
     Run RO-Crate, which archives understand.
     """
-    from runner.cli import output
     from runner.cli.terminal import Terminal
-    from runner.reproduction.bundle.pack import make, readable
+    from runner.reproduction.bundle.pack import make
 
-    given = reference.take(values)
-    limit = _size(given["max_input"])
-    with reference.open_store(given["store"], quiet=True) as store:
-        run = reference.find(store, given["run"])
-        path = given["output"] or f"{run.name}.zip"
+    limit = byte_count(max_input, "--max-input")
+    with reference.open_store(location, quiet=True) as store:
+        run = reference.find(store, ref)
+        path = file or f"{run.name}.zip"
         if not path.endswith(".zip"):
             raise InputError(f"-o {path}: the name of a bundle ends in .zip")
-        found = make(store, run.run_id, path, limit, not given["no_packages"], Terminal(quiet=given["quiet"]))
-    if given["json"]:
-        output.emit_json(found._asdict())
-        return 0
-    for each in found.lacking:
-        sys.stdout.write(f"not in it: {each}\n")
-    sys.stdout.write(f"{found.path}: {found.members} files, {readable(found.size)}\n")
-    return 0
+        run_id = reference.original(store, run, ref)
+        found = make(store, run_id, path, limit, not no_packages, Terminal(quiet=quiet))
+    lines = [f"not in it: {each}" for each in found.lacking]
+    return output.result(as_json, found, [*lines, f"{path}: {found.members} files, {size(found.size)}"])
 
 
-def _size(text: str) -> int:
-    unit = UNITS.get(text.rstrip("B")[-1:], 1)
-    number = text.rstrip("B").rstrip("kMG")
-    try:
-        return int(float(number) * unit)
-    except (ValueError, OverflowError):
-        raise InputError(f"--max-input {text} is not a size", "such as 500M or 2G") from None
+COMMAND = Command(command, (
+    reference.RUN,
+    Option("file", ("-o", "--output"), "The file to write; by default NAME.zip of the run.", metavar="FILE"),
+    Option("max_input", ("--max-input",), "Leave out inputs larger than this.", default="1G", metavar="SIZE"),
+    Option("no_packages", ("--no-packages",), "Leave the packages out.", "flag"),
+    reference.QUIET,
+    reference.STORE,
+    reference.JSON,
+))  # fmt: skip

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from runner.cli import render_values as show
+from runner.cli.render_values import plain, safe
 from runner.errors import InputError
+from runner.text import units
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
 
 __all__ = ["NUMERIC", "check", "duration", "everything", "fit", "flat", "shown", "usual", "value"]
 
+
+def _status(run: Run) -> str:
+    """With its reason where nobody may write that into the record: reconcile.concluded."""
+    reason = str(run.end.get("reason", ""))
+    return reason if reason.endswith("(concluded)") else run.status
+
+
 ATTRIBUTES: dict[str, Callable[[Run], Any]] = {
     "run_id": lambda run: run.run_id,
     "id": lambda run: run.run_id[:12],
     "name": lambda run: run.name,
-    "status": lambda run: run.status,
+    "status": _status,
     "reason": lambda run: run.end.get("reason", ""),
     "exit_code": lambda run: run.end.get("exit_code"),
     "started": lambda run: run.start_time,
@@ -36,6 +44,10 @@ ATTRIBUTES: dict[str, Callable[[Run], Any]] = {
     "peak_memory": lambda run: run.sections.get("resources", {}).get("peak_memory"),
     "cpu_time": lambda run: run.sections.get("resources", {}).get("cpu_time"),
 }
+EYES: dict[str, Callable[[Any], str]] = {
+    "started": units.ago, "ended": units.ago, "duration": units.duration, "cpu_time": units.duration, "peak_memory": units.size,
+    "commit": lambda commit: commit[:10],
+}  # fmt: skip
 NUMERIC = ("duration", "exit_code", "peak_memory", "cpu_time")
 MOST = 4  # metrics, and as many parameters, in a table whose columns nobody chose
 
@@ -54,12 +66,8 @@ def check(names: Iterable[str]) -> list[str]:
             import difflib
 
             near = difflib.get_close_matches(name, ATTRIBUTES, 1)
-            hint = (
-                f"did you mean {near[0]}?"
-                if near
-                else f"there are {', '.join(ATTRIBUTES)}, metrics.X, params.X, tags.X"
-            )
-            raise InputError(f"there is no column {name!r}", hint)
+            known = f"there are {', '.join(ATTRIBUTES)}, metrics.X, params.X, tags.X"
+            raise InputError(f"there is no column {name!r}", f"did you mean {near[0]}?" if near else known)
     return found
 
 
@@ -73,52 +81,40 @@ def value(run: Run, name: str) -> Any:
     return (run.params if entity == "params" else run.tags).get(key)
 
 
-def shown(run: Run, name: str, experiments: dict[str, str]) -> str:
+def shown(run: Run, name: str, experiments: Mapping[str, str]) -> str:
     """For eyes: times as distances, sizes with units."""
     found = value(run, name)
-    if found is None:
-        return ""
-    if name in ("started", "ended"):
-        return show.ago(found)
-    if name in ("duration", "cpu_time"):
-        return show.took(found)
-    if name == "peak_memory":
-        return show.size(found)
     if name == "experiment":
-        return experiments.get(str(found), str(found))
-    if name == "commit":
-        return str(found)[:10]
-    return show.safe(show.plain(found)).replace("\n", " ")
+        return experiments.get(found, found)
+    if name in EYES:
+        return "" if found is None else EYES[name](found)
+    return safe(plain(found))
 
 
-def flat(run: Run, name: str, experiments: dict[str, str]) -> str:
+def flat(run: Run, name: str, experiments: Mapping[str, str]) -> str:
     """For programs: full precision, UTC."""
     found = value(run, name)
-    if found is None:
-        return ""
-    if name in ("started", "ended"):
-        return show.iso(found)
     if name == "experiment":
-        return experiments.get(str(found), str(found))
-    return repr(found) if isinstance(found, float) else show.plain(found)
+        return experiments.get(found, found)
+    if name in ("started", "ended"):
+        return units.iso(found)
+    return repr(found) if isinstance(found, float) else plain(found)
 
 
 def usual(runs: Sequence[Run]) -> list[str]:
     """For a table: who and how, the commonest metrics, and the parameters that are not all the same."""
-    projects = {run.project for run in runs}
-    deleted = any(run.lifecycle != "active" for run in runs)
+
+    def vary(values: Iterable[object]) -> bool:
+        return len(set(map(repr, values))) > 1
+
     names = ["id", "name", "status", "started", "duration"]
-    names += ["lifecycle"] if deleted else []
-    names += ["project"] if len(projects) > 1 else []
+    names += ["lifecycle"] if any(run.lifecycle != "active" for run in runs) else []
+    names += ["project"] if vary(run.project for run in runs) else []
     names += [f"metrics.{key}" for key in _commonest((run.metrics for run in runs), MOST)]
-    varying = [
-        key
-        for key in _keys(run.params for run in runs)
-        if len({repr(run.params.get(key)) for run in runs}) > 1
-    ]
-    names += [f"params.{key}" for key in varying[:MOST]]
-    names += ["entry_point"] if len({run.entry_point for run in runs}) > 1 else []
-    return names + (["experiment"] if len({run.experiment_id for run in runs}) > 1 else [])
+    keys = [key for key in _keys(run.params for run in runs) if vary(run.params.get(key) for run in runs)]
+    names += [f"params.{key}" for key in keys[:MOST]]
+    names += ["entry_point"] if vary(run.entry_point for run in runs) else []
+    return names + (["experiment"] if vary(run.experiment_id for run in runs) else [])
 
 
 def fit(names: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> int:
@@ -139,14 +135,12 @@ def everything(runs: Sequence[Run]) -> list[str]:
     return names + [f"tags.{key}" for key in sorted(_keys(run.tags for run in runs))]
 
 
-def _keys(mappings: Iterable[Any]) -> list[str]:
+def _keys(mappings: Iterable[Mapping[str, object]]) -> list[str]:
     return list(dict.fromkeys(key for mapping in mappings for key in mapping))
 
 
-def _commonest(mappings: Iterable[Any], most: int) -> list[str]:
-    counts: dict[str, int] = {}
-    for mapping in mappings:
-        for key in mapping:
-            if not key.startswith("system/"):
-                counts[key] = counts.get(key, 0) + 1
-    return sorted(counts, key=lambda key: -counts[key])[:most]
+def _commonest(mappings: Iterable[Mapping[str, object]], most: int) -> list[str]:
+    from collections import Counter
+
+    counts = Counter(key for mapping in mappings for key in mapping if not key.startswith("system/"))
+    return [key for key, _ in counts.most_common(most)]

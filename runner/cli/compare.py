@@ -2,40 +2,34 @@
 
 from __future__ import annotations
 
-import shutil
-from typing import Any
+from collections.abc import Iterable
 
-from runner.cli import reference
-from runner.cli.options import Option
+from runner.cli import output, reference
+from runner.cli.options import Command, Option
+from runner.cli.render_compare import as_json as plain
+from runner.cli.render_compare import differences, lines
 from runner.errors import InputError
 
-__all__ = ["OPTIONS", "command"]
+__all__ = ["COMMAND"]
 
-OPTIONS = (
+
+def command(refs: tuple[str, ...], everything: bool, location: str, as_json: bool) -> int:
+    """Show where runs differ: parameters, metrics, code, packages, machine. The first one is what is compared with."""
+    if len(refs) < 2:
+        raise InputError("it takes two runs to compare", "proj compare last~1 last")
+    with reference.open_store(location) as store:
+        runs = [reference.find(store, ref) for ref in refs]
+        found = differences(store.root, runs, everything)
+    rows = ([each.group, each.key, *each.shown] for each in found)
+    shown: Iterable[str] = output.table(["group", "key", *(run.name for run in runs)], rows)
+    if output.is_terminal():
+        shown = lines(runs, found, output.colours(), output.width())
+    return output.result(as_json, plain(runs, found), shown)
+
+
+COMMAND = Command(command, (
     reference.RUNS,
-    Option("all", ("-a", "--all"), "Show what is the same, too.", "flag", False),
+    Option("everything", ("-a", "--all"), "Show what is the same, too.", "flag"),
     reference.STORE,
     reference.JSON,
-)
-
-
-def command(values: dict[str, Any]) -> int:
-    """Show where runs differ: parameters, metrics, code, packages, machine. The first one is what is compared with."""
-    from runner.cli import output
-    from runner.cli.render_compare import as_json, differences, lines
-
-    given = reference.take(values)
-    if len(given["runs"]) < 2:
-        raise InputError("it takes two runs to compare", "proj compare last~1 last")
-    with reference.open_store(given["store"]) as store:
-        runs = [reference.find(store, ref) for ref in given["runs"]]
-        found = differences(store.root, runs, everything=given["all"])
-    if given["json"]:
-        output.emit_json(as_json(runs, found))
-    elif output.is_terminal():
-        width = shutil.get_terminal_size().columns
-        output.emit_lines(lines(runs, found, output.colours(), width))
-    else:
-        rows = [[each.group, each.key, *each.shown] for each in found]
-        output.table(["group", "key", *(run.name for run in runs)], rows)
-    return 0
+))  # fmt: skip

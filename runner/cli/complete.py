@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from runner.errors import ProjError
+from runner.text.terminal import printable
+
+if TYPE_CHECKING:
+    from typer import Context
+
+    from runner.tracking.store import Store
+    from runner.values import Project
 
 __all__ = ["entry_points", "environment_kinds", "experiments", "parameters", "runs", "statuses"]
 
 Found = list[tuple[str, str]]  # (word, what it is)
 MOST = 50
-KINDS = (
-    ("local", "the Python that is on PATH"),
-    ("virtualenv", "a virtualenv of its own"),
-    ("uv", "as virtualenv"),
-    ("conda", "a conda environment"),
-    ("docker", "a container"),
-)
 
 
-def _quiet(function: Callable[[Any, str], Found]) -> Callable[[Any, str], Found]:
+def _quiet(function: Callable[[Context, str], Found]) -> Callable[[Context, str], Found]:
     """Nothing is offered where something is wrong: the command itself will say what."""
 
-    def complete(ctx: Any, incomplete: str) -> Found:
+    def complete(ctx: Context, incomplete: str) -> Found:
         try:
             return function(ctx, incomplete)
         except (ProjError, OSError, ValueError):
@@ -33,10 +33,15 @@ def _quiet(function: Callable[[Any, str], Found]) -> Callable[[Any, str], Found]
 
 
 def _starting(words: Iterable[tuple[str, str]], incomplete: str) -> Found:
-    return [(word, text) for word, text in words if word.startswith(incomplete)]
+    """Of words that can be typed."""
+    return [
+        (word, printable(text))
+        for word, text in words
+        if word.startswith(incomplete) and word == printable(word)
+    ]
 
 
-def _project(ctx: Any) -> Any:
+def _project(ctx: Context) -> Project:
     from runner.running.planning import load_project
     from runner.sources import fetch
     from runner.values import Silent
@@ -49,14 +54,14 @@ def _project(ctx: Any) -> Any:
 
 
 @_quiet
-def entry_points(ctx: Any, incomplete: str) -> Found:
+def entry_points(ctx: Context, incomplete: str) -> Found:
     """Of the project that the line names."""
     entries = _project(ctx).entry_points
     return _starting(((entry.name, entry.description or entry.command) for entry in entries), incomplete)
 
 
 @_quiet
-def parameters(ctx: Any, incomplete: str) -> Found:
+def parameters(ctx: Context, incomplete: str) -> Found:
     """Names with `=`, and after it the choices."""
     from runner.project.entry_point import entry_point
 
@@ -74,25 +79,33 @@ def parameters(ctx: Any, incomplete: str) -> Found:
     return _starting(words, incomplete)
 
 
-def environment_kinds(ctx: Any, incomplete: str) -> Found:  # noqa: ARG001
-    return _starting(KINDS, incomplete)
+def environment_kinds(ctx: Context, incomplete: str) -> Found:  # noqa: ARG001
+    from runner.environments import kinds
+
+    words = [("local", "the Python that is on PATH")]
+    for kind in kinds.every():
+        words += [
+            (name, kind.ABOUT if name == kind.NAMES[0] else f"as {kind.NAMES[0]}") for name in kind.NAMES
+        ]
+    return _starting(words, incomplete)
 
 
-def statuses(ctx: Any, incomplete: str) -> Found:  # noqa: ARG001
-    from runner.cli.runs import STATUSES
+def statuses(ctx: Context, incomplete: str) -> Found:  # noqa: ARG001
+    from runner.tracking.fold import STATUSES
 
     words = STATUSES if incomplete.isupper() else [status.lower() for status in STATUSES]
     return _starting(((word, "") for word in words), incomplete)
 
 
 @_quiet
-def experiments(ctx: Any, incomplete: str) -> Found:
+def experiments(ctx: Context, incomplete: str) -> Found:
+    """By name, deleted ones too."""
     with _store(ctx) as store:
         return _starting(((each.name, each.experiment_id) for each in store.experiments("all")), incomplete)
 
 
 @_quiet
-def runs(ctx: Any, incomplete: str) -> Found:
+def runs(ctx: Context, incomplete: str) -> Found:
     """Names and ids of the last runs, `last`, and `best:` with the metrics that they have."""
     with _store(ctx) as store:
         found = store.search(limit=MOST, view="all" if ctx.info_name == "restore" else "active").runs
@@ -109,8 +122,8 @@ def runs(ctx: Any, incomplete: str) -> Found:
     return _starting(words, incomplete)
 
 
-def _store(ctx: Any) -> Any:
+def _store(ctx: Context) -> Store:
     from runner import paths
     from runner.tracking.store import Store
 
-    return Store(paths.store_here(ctx.params.get("store") or ""))
+    return Store(paths.store_here(ctx.params.get("location") or ctx.params.get("store") or ""))

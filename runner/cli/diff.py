@@ -3,53 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from runner.cli import reference
-from runner.cli.options import Option
+from runner.cli import output, reference
+from runner.cli.options import Command, Option
 from runner.errors import InputError
 
 if TYPE_CHECKING:
     from runner.reproduction.verdict.difference import Difference, Dimension
 
-__all__ = ["OPTIONS", "command"]
+__all__ = ["COMMAND"]
 
-OPTIONS = (
-    reference.RUNS,
-    Option("stat", ("--stat",), "Name the files that differ, without the patch.", "flag", False),
-    reference.STORE,
-    reference.JSON,
-)
 PAINT = {"+": "32", "-": "31", "@": "36"}  # beginnings of lines in a patch -> colour
 
 
-def command(values: dict[str, Any]) -> int:
+def command(refs: tuple[str, ...], stat: bool, location: str, as_json: bool) -> int:
     """Show how the second run differs from the first: code as a patch, packages, parameters, inputs, machine, metrics.
 
     What usually explains a result comes first, the results come last.
     """
-    from runner.cli import output
     from runner.reproduction.verdict.difference import between
     from runner.running.recorded import of
 
-    given = reference.take(values)
-    if len(given["runs"]) != 2:
+    if len(refs) != 2:
         raise InputError("it takes two runs to tell a difference", "proj diff last~1 last")
-    with reference.open_store(given["store"], quiet=True) as store:
-        old, new = (of(store, reference.find(store, ref)) for ref in given["runs"])
+    with reference.open_store(location, quiet=True) as store:
+        old, new = (of(store, reference.find(store, ref)) for ref in refs)
         found = between(old, new)
-    if given["json"]:
-        output.emit_json(found.facts())
-    else:
-        output.emit_lines(_lines(found, given["stat"], output.colours()))
-    return 0
+    return output.result(as_json, found.facts(), _lines(found, stat, output.colours()))
 
 
 def _lines(found: Difference, stat: bool, colours: bool) -> Iterator[str]:
     yield f"{found.old_name} ({found.old[:12]}) -> {found.new_name} ({found.new[:12]})"
     for each in found.dimensions:
         yield ""
-        yield f"\033[1m{each.name}\033[0m" if colours else each.name
+        yield output.paint(each.name, "1", colours)
         yield from _dimension(each, stat, colours)
     if found.same:
         yield ""
@@ -67,8 +55,7 @@ def _dimension(found: Dimension, stat: bool, colours: bool) -> Iterator[str]:
             if line.startswith("diff --git "):
                 yield f"  {line.rpartition(' b/')[2]}"
         else:
-            code = PAINT.get(line[:1])
-            yield f"\033[{code}m{line}\033[0m" if colours and code else line
+            yield output.paint(line, PAINT.get(line[:1], ""), colours)
 
 
 def _value(value: object) -> str:
@@ -82,3 +69,11 @@ def _distance(old: object, new: object) -> str:
     if isinstance(old, float) and isinstance(new, float) and old == old and new == new:
         return f"  ({new - old:+.4g}{f', {(new - old) / abs(old):+.2%}' if old else ''})"
     return ""
+
+
+COMMAND = Command(command, (
+    reference.RUNS,
+    Option("stat", ("--stat",), "Name the files that differ, without the patch.", "flag"),
+    reference.STORE,
+    reference.JSON,
+))  # fmt: skip

@@ -2,59 +2,51 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import textwrap
-from typing import Any
 
-from runner.cli import reference
-from runner.cli.options import Option
+from runner.cli import health, output, reference
+from runner.cli.options import Command, Option
 
-__all__ = ["OPTIONS", "command"]
+__all__ = ["COMMAND"]
 
-OPTIONS = (
-    Option("verbose", ("--verbose",), "Also hints on what only some projects need.", "flag", False),
-    reference.STORE,
-    reference.JSON,
-)
 LEFT = 19  # columns before the text
 MARKS = {"ok": ("✓", "32"), "note": ("·", "2"), "warning": ("!", "33"), "broken": ("✗", "31")}
 
 
-def command(values: dict[str, Any]) -> int:
+def command(verbose: bool, location: str, as_json: bool) -> int:
     """Check programs, Pythons, disk, store, clock and tracking server, and say what to do. Exits with 1 if broken."""
-    from runner.cli.examination import examine
-    from runner.cli.output import colours, emit_json
-
-    given = reference.take(values)
     found = []
-    colour = colours()
-    with reference.open_store(given["store"], quiet=True) as store:
-        for each in examine(store):
+    with reference.open_store(location, quiet=True) as store:
+        for each in health.examine(store):
             found.append(each)
-            if given["json"]:
+            if as_json:
                 continue
-            mark, code = MARKS[each.state]
-            mark = f"\033[{code}m{mark}\033[0m" if colour else mark
-            sys.stdout.write(f"{mark} {each.name:<16} {_folded(each.text)}\n")
-            if each.hint and (each.state != "note" or given["verbose"]):
-                sys.stdout.write(f"  {'':<16} {_folded(each.hint)}\n")
+            mark = output.paint(*MARKS[each.state], output.colours())
+            output.emit_lines(_folded(f"{mark} {each.name:<16} ", each.text))
+            if each.hint and (each.state != "note" or verbose):
+                output.emit_lines(_folded(" " * LEFT, each.hint))
             sys.stdout.flush()
-    if given["json"]:
-        emit_json([each._asdict() for each in found])
+    if as_json:
+        output.emit_json(found)
     return 1 if any(each.state == "broken" for each in found) else 0
 
 
-def _folded(text: str) -> str:
+def _folded(head: str, text: str) -> list[str]:
     """In the column on the right, on a terminal; as it is when piped."""
-    from runner.cli.output import is_terminal
-
-    if not is_terminal():
-        return text
-    room = max(30, shutil.get_terminal_size().columns - LEFT)
-    lines = [
-        part
+    if not output.is_terminal():
+        return [head + text]
+    room = max(30, output.width() - LEFT)
+    folded = (
+        textwrap.wrap(line, room, break_long_words=False, break_on_hyphens=False)
         for line in text.splitlines()
-        for part in textwrap.wrap(line, room, break_long_words=False, break_on_hyphens=False)
-    ]
-    return f"\n{' ' * LEFT}".join(lines)
+    )
+    parts = [part for parts in folded for part in parts] or [""]
+    return [head + parts[0], *(" " * LEFT + part for part in parts[1:])]
+
+
+COMMAND = Command(command, (
+    Option("verbose", ("--verbose",), "Also hints on what only some projects need.", "flag"),
+    reference.STORE,
+    reference.JSON,
+))  # fmt: skip

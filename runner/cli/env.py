@@ -2,105 +2,61 @@
 
 from __future__ import annotations
 
-import re
-import time
-from typing import Any
+import os
+from itertools import chain
 
-import typer
-
-from runner.cli.output import emit_json, emit_lines, table
-from runner.cli.terminal import Terminal
+from runner import environments
+from runner.cli import output, reference
+from runner.cli.options import Command, Group, Option
+from runner.environments import cache, maintenance
+from runner.environments.packages import changes, difference, packages
 from runner.errors import InputError
+from runner.text.units import ago, byte_count, seconds, size
 
-__all__ = ["app"]
-
-app = typer.Typer(
-    add_completion=False, no_args_is_help=True, rich_markup_mode=None, help="The environments in the cache."
-)
-
-AS_JSON = typer.Option(False, "--json", help="Print JSON.")
-KEYS = typer.Argument(None, help="Keys of environments; they may be shortened.", metavar="KEY...")
-WITH_GROUP = typer.Option([], "--group", help="With a dependency group.", metavar="NAME")
-WITH_EXTRA = typer.Option([], "--extra", help="With an extra.", metavar="NAME")
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+__all__ = ["COMMAND"]
 
 
-@app.command()
-def ls(as_json: bool = AS_JSON) -> None:
+def ls(as_json: bool) -> int:
     """List environments, the last used first."""
-    from runner.environments import maintenance
-
-    rows = maintenance.listing()
-    if as_json:
-        emit_json([row._asdict() for row in rows])
-        return
-    table(
-        ["key", "kind", "python", "packages", "from", "last used", "state"],
-        [
-            (row.key[:12], row.kind, row.python, row.packages, row.file, _ago(row.used), _state(row))
-            for row in rows
-        ],
-        right=["packages"],
+    found = maintenance.listing()
+    names = ("key", "kind", "python", "packages", "from", "last used", "state")
+    rows = (
+        (row.key[:12], row.kind, row.python, row.packages, row.file, _used(row.used), _state(row))
+        for row in found
     )
+    return output.result(as_json, found, output.table(names, rows, right=["packages"]))
 
 
-@app.command()
-def du(as_json: bool = AS_JSON) -> None:
+def du(as_json: bool) -> int:
     """Show how much of the disk each environment takes, and all of them together.
 
     Environments share their files with uv's package cache by hard links: `own` is what removing one sets free.
     """
-    from runner.environments import maintenance
-
-    rows = maintenance.listing(sizes=True)
-    total = maintenance.disk_use(row.key for row in rows)
-    if as_json:
-        sizes = [{"key": row.key, "kind": row.kind, "own": row.size} for row in rows]
-        emit_json({"environments": sizes, "total": total})
-        return
-    table(
-        ["key", "kind", "own"],
-        [(row.key[:12], row.kind, _bytes(row.size or 0)) for row in rows],
-        right=["own"],
+    found = maintenance.listing(sizes=True)
+    total = maintenance.disk_use(row.key for row in found)
+    sizes = [{"key": row.key, "kind": row.kind, "own": row.size} for row in found]
+    rows = ((row.key[:12], row.kind, size(row.size or 0)) for row in found)
+    lines = chain(
+        output.table(["key", "kind", "own"], rows, right=["own"]),
+        [f"{size(total)} in all, shared files counted once"],
     )
-    emit_lines([f"{_bytes(total)} in all, shared files counted once"])
+    return output.result(as_json, {"environments": sizes, "total": total}, lines)
 
 
-@app.command()
-def show(key: str = typer.Argument(..., metavar="KEY"), as_json: bool = AS_JSON) -> None:
+def show(key: str, as_json: bool) -> int:
     """Show one environment and its packages."""
-    from runner.environments import cache, maintenance
-    from runner.environments.python.packages import packages
-
     full = maintenance.pick([key])[0]
     row = next(each for each in maintenance.listing(sizes=True) if each.key == full)
     found = packages(cache.lock_text(full))
-    facts: dict[str, Any] = {**row._asdict(), "folder": cache.folder(full), "packages": found}
-    if as_json:
-        emit_json(facts)
-        return
-    facts |= {
-        "created": _ago(row.created),
-        "used": _ago(row.used),
-        "size": _bytes(row.size or 0),
-        "in_use": row.in_use,
-    }
-    emit_lines(
-        f"{name.replace('_', ' '):<10} {facts[name]}" for name in facts if name != "packages" and facts[name]
-    )
-    emit_lines(["", *(f"{name} {version}" for name, version in sorted(found.items()))])
+    facts = {**row._asdict(), "folder": cache.folder(full)}
+    shown = {**facts, "created": _used(row.created), "used": _used(row.used), "size": size(row.size or 0)}
+    lines = [f"{name.replace('_', ' '):<10} {value}" for name, value in shown.items() if value]
+    lines += ["", *(f"{name} {version}" for name, version in sorted(found.items()))]
+    return output.result(as_json, {**facts, "packages": found}, lines)
 
 
-@app.command()
-def verify(
-    keys: list[str] = KEYS,
-    deep: bool = typer.Option(False, "--deep", help="Compare contents too, not only sizes."),
-    as_json: bool = AS_JSON,
-) -> None:
+def verify(keys: tuple[str, ...], deep: bool, as_json: bool) -> int:
     """Check that installed files are as they were installed; without KEY, in all environments. Exits with 1 if not."""
-    import os
-
-    from runner.environments import cache, maintenance
     from runner.environments.python.fingerprint import damaged
 
     wrong: dict[str, list[str]] = {}
@@ -110,53 +66,35 @@ def verify(
             files = damaged(os.path.join(found.prefix, found.facts["site"]), deep=deep)
             if files:
                 wrong[key] = files
-    if as_json:
-        emit_json({"damaged": wrong})
-    else:
-        emit_lines(f"{key[:12]} {file}" for key, files in wrong.items() for file in files)
-        emit_lines([] if wrong else ["all files are as they were installed"])
-    if wrong:
-        raise typer.Exit(1)
+    lines = [f"{key[:12]} {file}" for key, files in wrong.items() for file in files]
+    output.result(as_json, {"damaged": wrong}, lines or ["all files are as they were installed"])
+    return 1 if wrong else 0
 
 
-@app.command()
-def rm(
-    keys: list[str] = KEYS,
-    everything: bool = typer.Option(False, "--all", help="All that are not in use."),
-) -> None:
+def rm(keys: tuple[str, ...], everything: bool) -> int:
     """Remove environments. One that is in use stays."""
-    from runner.environments import cache, maintenance
-
     if bool(keys) == everything:
         raise InputError("name the environments to remove, or --all", "proj env ls")
     removed, kept = maintenance.remove(cache.ready() if everything else maintenance.pick(keys))
-    emit_lines(f"removed {key[:12]}" for key in removed)
+    output.emit_lines(f"removed {key[:12]}" for key in removed)
     if kept and not everything:
         names = ", ".join(key[:12] for key in kept)
         raise InputError(f"in use and not removed: {names}", "proj runs --status RUNNING")
+    return 0
 
 
-@app.command()
-def gc(
-    older_than: str = typer.Option(
-        "", "--older-than", help="Not used for so long: 12h, 30d.", metavar="TIME"
-    ),
-    max_size: str = typer.Option("", "--max-size", help="Until all fit: 500MB, 20GB.", metavar="SIZE"),
-    store: str = typer.Option("", "--store", help="The store of the runs.", metavar="PATH"),
-    as_json: bool = AS_JSON,
-) -> None:
+def gc(older_than: str, max_size: str, location: str, as_json: bool) -> int:
     """Remove environments that were not used for long (30 days, unless told), and what killed builds and runs left."""
-    from runner.environments import maintenance
-
-    age = _seconds(older_than or ("" if max_size else "30d"))
-    removed = maintenance.collect(older_than=age, max_size=_size(max_size) if max_size else None)
-    containers = _containers(store)
-    if as_json:
-        emit_json({"removed": removed, "containers": containers})
-    else:
-        lines = [f"removed {key[:12]}" for key in removed]
-        lines += [f"removed the container of run {run_id[:12]}" for run_id in containers]
-        emit_lines(lines or ["nothing to remove"])
+    text = older_than or ("" if max_size else "30d")
+    age = seconds(text, "--older-than") if text else None
+    most = byte_count(max_size, "--max-size") if max_size else None
+    removed = maintenance.collect(older_than=age, max_size=most)
+    containers = _containers(location)
+    lines = [f"removed {key[:12]}" for key in removed]
+    lines += [f"removed the container of run {run_id[:12]}" for run_id in containers]
+    return output.result(
+        as_json, {"removed": removed, "containers": containers}, lines or ["nothing to remove"]
+    )
 
 
 def _containers(given: str) -> list[str]:
@@ -167,10 +105,8 @@ def _containers(given: str) -> list[str]:
 
     if not engine.program() or not engine.is_there():
         return []
-    from runner.environments.docker import install
     from runner.running.reconcile import current
 
-    install.clear()
     with open_store(given, quiet=True) as opened:
 
         def over(run_id: str) -> bool:
@@ -182,52 +118,33 @@ def _containers(given: str) -> list[str]:
         return command.sweep(over)
 
 
-@app.command()
 def lock(
-    directory: str = typer.Argument(".", help="Folder of a project.", metavar="[DIR]"),
-    env_manager: str = typer.Option("", "--env-manager", help="virtualenv or conda.", metavar="NAME"),
-    python: str = typer.Option("", "--python", help="Use this version of Python.", metavar="VERSION"),
-    group: list[str] = WITH_GROUP,
-    extra: list[str] = WITH_EXTRA,
-    refresh: bool = typer.Option(False, "--refresh", help="Resolve anew, and show what changed."),
-    offline: bool = typer.Option(False, "--offline", help="Without the network."),
-) -> None:
+    directory: str, env_manager: str, python: str, groups: tuple[str, ...], extras: tuple[str, ...],
+    refresh: bool, offline: bool,
+) -> int:  # fmt: skip
     """Print the lock of a project's environment: resolved now, or kept from an earlier time."""
-    import os
-
-    from runner import environments
+    from runner.cli.terminal import Terminal
     from runner.project import reading
-    from runner.values import EntryPoint
+    from runner.values import EntryPoint, EnvironmentOptions
 
     loaded = reading.load(os.path.abspath(directory))
     spec = environments.choose(loaded, EntryPoint("", ""), env_manager)
-    options = {"python": python, "groups": group, "extras": extra, "refresh": refresh, "offline": offline}
+    options = EnvironmentOptions(python, groups, extras, refresh=refresh, offline=offline)
     text = environments.lock(spec, loaded.directory, options, Terminal())
-    emit_lines(text.splitlines())
+    output.emit_lines(text.splitlines())
+    return 0
 
 
-@app.command()
-def diff(
-    first: str = typer.Argument(..., metavar="RUN"),
-    second: str = typer.Argument(..., metavar="RUN"),
-    store: str = typer.Option("", "--store", help="The store to look in.", metavar="PATH"),
-    as_json: bool = AS_JSON,
-) -> None:
+def diff(first: str, second: str, location: str, as_json: bool) -> int:
     """Show which packages two runs had differently."""
-    from runner.cli.reference import find, open_store
-    from runner.environments.python.packages import changes, difference
-
-    with open_store(store) as opened:
-        locks = [_lock_of(opened.run_directory(find(opened, ref).run_id), ref) for ref in (first, second)]
-    if as_json:
-        emit_json([change._asdict() for change in changes(*locks)])
-    else:
-        emit_lines(difference(*locks) or ["the same packages"])
+    with reference.open_store(location) as store:
+        locks = [
+            _lock_of(store.run_directory(reference.find(store, ref).run_id), ref) for ref in (first, second)
+        ]
+    return output.result(as_json, changes(*locks), difference(*locks) or ["the same packages"])
 
 
 def _lock_of(directory: str, ref: str) -> str:
-    import os
-
     for name in os.listdir(directory):
         if name.endswith((".lock", "packages.txt")) or name == "pylock.toml":
             with open(os.path.join(directory, name), encoding="utf-8") as file:
@@ -235,40 +152,44 @@ def _lock_of(directory: str, ref: str) -> str:
     raise InputError(f"run {ref} has no lock of its packages", "it ran in the system's environment")
 
 
-def _state(row: Any) -> str:
+def _state(row: maintenance.Row) -> str:
     return "in use" if row.in_use else row.problem
 
 
-def _ago(moment: int) -> str:
-    if not moment:
-        return ""
-    seconds = max(0.0, time.time() - moment / 1000)
-    for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
-        if seconds >= length:
-            return f"{seconds / length:.0f}{unit} ago"
-    return "now"
+def _used(moment: int) -> str:
+    return ago(moment) if moment else ""
 
 
-def _bytes(size: int) -> str:
-    amount = float(size)
-    for unit in ("B", "kB", "MB", "GB"):
-        if amount < 1000:
-            return f"{amount:.0f} {unit}"
-        amount /= 1000
-    return f"{amount:.1f} TB"
-
-
-def _seconds(text: str) -> float | None:
-    if not text:
-        return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhdw])", text.strip())
-    if not found:
-        raise InputError(f"--older-than {text}: not a length of time", "such as 12h, 30d, 8w")
-    return float(found[1]) * UNITS[found[2]]
-
-
-def _size(text: str) -> int:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", text.strip().lower())
-    if not found:
-        raise InputError(f"--max-size {text}: not a size", "such as 500MB, 20GB")
-    return int(float(found[1]) * 1000 ** " kmgt".index(found[2] or " "))
+KEYS = Option("keys", (), "Keys of environments; they may be shortened.", "many", metavar="KEY...")
+COMMAND = Group("The environments in the cache.", {
+    "ls": Command(ls, (reference.JSON,)),
+    "du": Command(du, (reference.JSON,)),
+    "show": Command(show, (Option("key", (), default=None, metavar="KEY"), reference.JSON)),
+    "verify": Command(verify, (
+        KEYS,
+        Option("deep", ("--deep",), "Compare contents too, not only sizes.", "flag"),
+        reference.JSON,
+    )),
+    "rm": Command(rm, (KEYS, Option("everything", ("--all",), "All that are not in use.", "flag"))),
+    "gc": Command(gc, (
+        Option("older_than", ("--older-than",), "Not used for so long: 12h, 30d.", metavar="TIME"),
+        Option("max_size", ("--max-size",), "Until all fit: 500MB, 20GB.", metavar="SIZE"),
+        Option("location", ("--store",), "The store of the runs.", metavar="PATH"),
+        reference.JSON,
+    )),
+    "lock": Command(lock, (
+        Option("directory", (), "Folder of a project.", default=".", metavar="[DIR]"),
+        Option("env_manager", ("--env-manager",), "A kind of environment: virtualenv, conda, pixi.", metavar="NAME"),
+        Option("python", ("--python",), "Use this version of Python.", metavar="VERSION"),
+        Option("groups", ("--group",), "With a dependency group.", "many", metavar="NAME"),
+        Option("extras", ("--extra",), "With an extra.", "many", metavar="NAME"),
+        Option("refresh", ("--refresh",), "Resolve anew, and show what changed.", "flag"),
+        Option("offline", ("--offline",), "Without the network.", "flag"),
+    )),
+    "diff": Command(diff, (
+        Option("first", (), default=None, metavar="RUN", complete="runs"),
+        Option("second", (), default=None, metavar="RUN", complete="runs"),
+        reference.STORE,
+        reference.JSON,
+    )),
+})  # fmt: skip

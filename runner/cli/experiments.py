@@ -2,130 +2,98 @@
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from runner.cli import reference
-from runner.cli.options import Option
+from runner.cli import output, reference
+from runner.cli.options import Command, Group, Option, pairs
 from runner.errors import InputError
+from runner.text.units import ago, iso
 
 if TYPE_CHECKING:
     from runner.tracking.experiments import Experiment
+    from runner.tracking.store import Store
 
-__all__ = ["DEFAULT", "GROUP"]
-
-DEFAULT = "ls"
-COMPLETE = "runner.cli.complete:experiments"
-NAME = Option(
-    "experiment", ("experiment",), "Name or id.", default=None, metavar="EXPERIMENT", complete=COMPLETE
-)
-NEW_NAME = Option("name", ("name",), "Its name.", default=None, metavar="NAME")
+__all__ = ["COMMAND"]
 
 
-def ls(values: dict[str, Any]) -> int:
+def ls(everything: bool, location: str, as_json: bool) -> int:
     """List experiments."""
-    from runner.cli import output, render_values
-
-    given = reference.take(values)
-    with reference.open_store(given["store"]) as store:
-        found = store.experiments("all" if given["all"] else "active")
-    if given["json"]:
-        output.emit_json([plain(each) for each in found])
-        return 0
-    render = render_values.ago if output.is_terminal() else render_values.iso
-    columns = ["id", "name", "created", "artifacts"] + (["lifecycle"] if given["all"] else [])
-    rows = [
-        [
-            each.experiment_id,
-            each.name,
-            render(each.creation_time) if each.creation_time else "",
-            each.artifact_location,
-            each.lifecycle,
-        ][: len(columns)]
-        for each in found
-    ]
-    output.table(columns, rows)
-    return 0
+    with reference.open_store(location) as store:
+        found = store.experiments("all" if everything else "active")
+    render = ago if output.is_terminal() else iso
+    columns = ("id", "name", "created", "artifacts", "lifecycle")[: 5 if everything else 4]
+    rows = []
+    for each in found:
+        created = render(each.creation_time) if each.creation_time else ""
+        rows.append(
+            (each.experiment_id, each.name, created, each.artifact_location, each.lifecycle)[: len(columns)]
+        )
+    plain = [{**each._asdict(), "tags": dict(each.tags)} for each in found]
+    return output.result(as_json, plain, output.table(columns, rows))
 
 
-def new(values: dict[str, Any]) -> int:
+def new(name: str, artifact_location: str, tags: tuple[str, ...], location: str, as_json: bool) -> int:
     """Make an experiment, whose artifacts may be kept elsewhere (s3://, sftp://, a folder, ...)."""
-    from runner.cli.log import pairs
-
-    given = reference.take(values)
-    tags = dict(pairs(given["tags"], "a tag")) if given["tags"] else {}
-    with reference.open_store(given["store"]) as store:
-        experiment_id = store.create_experiment(given["name"], given["artifact_location"], tags)
-    return _say(given, {"experiment_id": experiment_id, "name": given["name"]}, experiment_id)
+    with reference.open_store(location) as store:
+        experiment_id = store.create_experiment(name, artifact_location, dict(pairs(tags)))
+    return output.result(as_json, {"experiment_id": experiment_id, "name": name}, [experiment_id])
 
 
-def rename(values: dict[str, Any]) -> int:
+def rename(ref: str, name: str, location: str, as_json: bool) -> int:
     """Give an experiment another name; its id stays."""
-    given = reference.take(values)
-    with reference.open_store(given["store"]) as store:
-        experiment_id = reference.experiment_id(store, given["experiment"])
-        if experiment_id == "0":
-            raise InputError("the experiment Default cannot be renamed")
-        store.rename_experiment(experiment_id, given["name"])
-    return _say(given, {"experiment_id": experiment_id, "name": given["name"]}, "")
+    with reference.open_store(location) as store:
+        experiment_id = _changeable(store, ref, "renamed").experiment_id
+        store.rename_experiment(experiment_id, name)
+    return output.result(as_json, {"experiment_id": experiment_id, "name": name}, ())
 
 
-def rm(values: dict[str, Any]) -> int:
+def rm(ref: str, location: str, as_json: bool) -> int:
     """Delete an experiment: it and its runs are no longer listed. proj gc removes its runs for good."""
-    given = reference.take(values)
-    with reference.open_store(given["store"]) as store:
-        found = store.experiment(reference.experiment_id(store, given["experiment"]))
-        if found.experiment_id == "0":
-            raise InputError("the experiment Default cannot be deleted")
+    with reference.open_store(location) as store:
+        found = _changeable(store, ref, "deleted")
         if found.lifecycle == "deleted":
             raise InputError(f"the experiment {found.name!r} is deleted already")
         store.delete_experiment(found.experiment_id)
-    return _say(given, {"experiment_id": found.experiment_id, "name": found.name}, f"{found.name} deleted")
+    return _told(found, as_json, "deleted")
 
 
-def restore(values: dict[str, Any]) -> int:
+def restore(ref: str, location: str, as_json: bool) -> int:
     """Bring a deleted experiment back."""
-    given = reference.take(values)
-    with reference.open_store(given["store"]) as store:
-        found = store.experiment(reference.experiment_id(store, given["experiment"]))
+    with reference.open_store(location) as store:
+        found = store.experiment(reference.experiment_id(store, ref))
         if found.lifecycle != "deleted":
             raise InputError(f"the experiment {found.name!r} is not deleted")
         store.restore_experiment(found.experiment_id)
-    return _say(given, {"experiment_id": found.experiment_id, "name": found.name}, f"{found.name} is back")
+    return _told(found, as_json, "is back")
 
 
-def plain(experiment: Experiment) -> dict[str, Any]:
-    return {**experiment._asdict(), "tags": dict(experiment.tags)}
+def _changeable(store: Store, ref: str, how: str) -> Experiment:
+    found = store.experiment(reference.experiment_id(store, ref))
+    if found.experiment_id == "0":
+        raise InputError(f"the experiment Default cannot be {how}")
+    return found
 
 
-def _say(given: dict[str, Any], result: dict[str, Any], text: str) -> int:
-    from runner.cli.output import emit_json
-
-    if given["json"]:
-        emit_json(result)
-    elif text:
-        sys.stdout.write(f"{text}\n")
-    return 0
+def _told(found: Experiment, as_json: bool, what: str) -> int:
+    value = {"experiment_id": found.experiment_id, "name": found.name}
+    return output.result(as_json, value, [f"{found.name} {what}"])
 
 
-GROUP = {
-    "ls": (
-        (Option("all", ("-a", "--all"), "Deleted ones too.", "flag", False), reference.STORE, reference.JSON),
-        ls,
-    ),
-    "new": (
-        (
-            NEW_NAME,
-            Option(
-                "artifact_location", ("--artifact-location",), "Where its artifacts are kept.", metavar="URL"
-            ),
-            Option("tags", ("-t", "--tag"), "A tag of the experiment.", "many", metavar="NAME=VALUE"),
-            reference.STORE,
-            reference.JSON,
-        ),
-        new,
-    ),
-    "rename": ((NAME, NEW_NAME, reference.STORE, reference.JSON), rename),
-    "rm": ((NAME, reference.STORE, reference.JSON), rm),
-    "restore": ((NAME, reference.STORE, reference.JSON), restore),
-}
+REF = Option("ref", (), "Name or id.", default=None, metavar="EXPERIMENT", complete="experiments")
+NAME = Option("name", (), "Its name.", default=None, metavar="NAME")
+LS = Command(
+    ls, (Option("everything", ("-a", "--all"), "Deleted ones too.", "flag"), reference.STORE, reference.JSON)
+)
+COMMAND = Group("List, make, rename, delete and restore experiments.", {
+    "ls": LS,
+    "new": Command(new, (
+        NAME,
+        Option("artifact_location", ("--artifact-location",), "Where its artifacts are kept.", metavar="URL"),
+        Option("tags", ("-t", "--tag"), "A tag of the experiment.", "many", metavar="NAME=VALUE"),
+        reference.STORE,
+        reference.JSON,
+    )),
+    "rename": Command(rename, (REF, NAME, reference.STORE, reference.JSON)),
+    "rm": Command(rm, (REF, reference.STORE, reference.JSON)),
+    "restore": Command(restore, (REF, reference.STORE, reference.JSON)),
+}, alone=LS)  # fmt: skip

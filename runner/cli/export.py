@@ -2,77 +2,65 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TextIO
 
 from runner.cli import columns, reference
-from runner.cli.options import Option
+from runner.cli.options import Command, Option
 from runner.errors import InputError, ProjError
 from runner.host.files import Draft
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
-    from runner.tracking.store import Store
 
-__all__ = ["OPTIONS", "command"]
+__all__ = ["COMMAND"]
 
 FORMATS = ("csv", "json", "jsonl", "parquet")
-OPTIONS = (
-    reference.RUNS,
-    Option("output", ("-o", "--output"), "File to write; - is stdout.", default="-", metavar="FILE"),
-    Option(
-        "format",
-        ("--format",),
-        "csv, json, jsonl or parquet; by default as the file is called.",
-        metavar="FORMAT",
-    ),
-    Option(
-        "to_mlflow",
-        ("--to-mlflow",),
-        "Send them to an MLflow server instead, with everything: as proj sync --to.",
-        metavar="URI",
-    ),
-    Option("filter", ("--filter",), "Those that this filter finds.", metavar="FILTER"),
-    Option("order_by", ("--order-by",), 'Such as "metrics.rmse".', "many", metavar="KEY"),
-    Option(
-        "experiment",
-        ("--experiment",),
-        "Those of this experiment.",
-        "many",
-        metavar="NAME",
-        complete="runner.cli.complete:experiments",
-    ),
-    Option("columns", ("--columns",), "Columns of the file; by default all.", "many", metavar="NAMES"),
-    Option("all", ("-a", "--all"), "Deleted ones too.", "flag", False),
-    reference.STORE,
-    Option("json", ("--json",), "As --format json.", "flag", False),
-)
 
 
-def command(values: dict[str, Any]) -> int:
+def command(
+    refs: tuple[str, ...], path: str, form: str, to_mlflow: str, where: str, order_by: tuple[str, ...],
+    experiments: tuple[str, ...], names: tuple[str, ...], everything: bool, location: str, as_json: bool,
+) -> int:  # fmt: skip
     """Write runs (all, or RUNS, or what --filter finds) with every metric, parameter and tag to a file."""
-    import gc
-
-    from runner.cli.runs import experiment_names
+    from runner.cli import sync
+    from runner.cli.runs import Wanted, experiment_names, select
 
     gc.enable()
-    given = reference.take(values)
-    if given["to_mlflow"]:
-        return to_mlflow(given)
-    kind = format_of(given)
-    names = columns.check(given["columns"])
-    with reference.open_store(given["store"]) as store:
-        runs = chosen(store, given)
+    if to_mlflow and (names or form or path != "-"):
+        raise InputError("--to-mlflow sends runs as they are: it takes no --columns, --format or --output")
+    if refs and (where or experiments):
+        raise InputError("RUNS and a filter exclude each other")
+    kind = format_of(form or ("json" if as_json else ""), path)
+    chosen = columns.check(names)
+    view = "all" if everything else "active"
+    with reference.open_store(location) as store:
+        if refs:
+            runs = [reference.find(store, ref) for ref in refs]
+        else:
+            runs, _ = select(store, Wanted(where, order_by, sys.maxsize, experiments=experiments, view=view))
+        if to_mlflow:
+            return sync.show([sync.send(store, run.run_id, to_mlflow, False) for run in runs], as_json)
         known = experiment_names(store, runs)
-    names = names or columns.everything(runs)
-    path = given["output"]
+    write_file(path, kind, runs, chosen or columns.everything(runs), known)
+    return 0
+
+
+def write_file(
+    path: str, kind: str, runs: Sequence[Run], names: Sequence[str], known: dict[str, str]
+) -> None:
+    """Whole or not at all. `-` is stdout; `known`: names of experiments."""
     if path == "-":
         if kind == "parquet":
             raise InputError("Parquet is not written to a terminal or a pipe", "proj export -o runs.parquet")
         write(sys.stdout, kind, runs, names, known)
-        return 0
+        return
+    folder = os.path.dirname(path)
+    if folder and not os.path.isdir(folder):  # misspelt, rather than to be made
+        raise ProjError(f"{path} cannot be written: there is no folder {folder}")
     try:
         with Draft(path, parents=False) as draft:
             if kind == "parquet":
@@ -83,66 +71,34 @@ def command(values: dict[str, Any]) -> int:
     except OSError as error:
         raise ProjError(f"{path} cannot be written: {error.strerror or error}") from None
     sys.stderr.write(f"{len(runs)} runs written to {path}\n")
-    return 0
 
 
-def chosen(store: Store, given: dict[str, Any]) -> Sequence[Run]:
-    from runner.cli.runs import Wanted, select
-
-    if given["runs"]:
-        if given["filter"] or given["experiment"]:
-            raise InputError("RUNS and a filter exclude each other")
-        return [reference.find(store, ref) for ref in given["runs"]]
-    view = "all" if given["all"] else "active"
-    experiments = tuple(given["experiment"])
-    wanted = Wanted(given["filter"], tuple(given["order_by"]), sys.maxsize, "", experiments, (), view)
-    return select(store, wanted)[0]
+def format_of(kind: str, path: str) -> str:
+    """As asked for, or as the file is called."""
+    extension = os.path.splitext(path)[1].lstrip(".").lower()
+    found = kind or ("csv" if path == "-" else {"ndjson": "jsonl", "pq": "parquet"}.get(extension, extension))
+    if found not in FORMATS:
+        raise InputError(f"there is no format {found!r}", f"--format {'|'.join(FORMATS)}")
+    return found
 
 
-def to_mlflow(given: dict[str, Any]) -> int:
-    from runner.cli import sync
-
-    if given["columns"] or given["format"] or given["output"] != "-":
-        raise InputError("--to-mlflow sends runs as they are: it takes no --columns, --format or --output")
-    with reference.open_store(given["store"]) as store:
-        runs = [run.run_id for run in chosen(store, given)]
-        sent = [sync.send(store, run_id, given["to_mlflow"], False) for run_id in runs]
-    sync.show(sent, given["json"])
-    return 0
-
-
-def format_of(given: dict[str, Any]) -> str:
-    kind = given["format"] or ("json" if given["json"] else "")
-    if not kind:
-        extension = os.path.splitext(given["output"])[1].lstrip(".").lower()
-        kind = (
-            "csv"
-            if given["output"] == "-"
-            else {"ndjson": "jsonl", "pq": "parquet"}.get(extension, extension)
-        )
-    if kind not in FORMATS:
-        raise InputError(f"there is no format {kind!r}", f"--format {'|'.join(FORMATS)}")
-    return str(kind)
-
-
-def write(file: Any, kind: str, runs: Sequence[Run], names: Sequence[str], known: dict[str, str]) -> None:
+def write(file: TextIO, kind: str, runs: Sequence[Run], names: Sequence[str], known: dict[str, str]) -> None:
+    """csv has the columns `names`; json and jsonl have whole runs."""
     if kind == "csv":
         from runner.cli.runs import write_csv
 
         write_csv(file, runs, names, known)
         return
-    import json
-
+    from runner.cli.output import json_text
     from runner.cli.render_run import as_json
 
+    texts = (json_text(as_json(run, known)) for run in runs)
     if kind == "jsonl":
-        for run in runs:
-            file.write(json.dumps(as_json(run, known), ensure_ascii=False) + "\n")
-        return
-    file.write("[")
-    for place, run in enumerate(runs):
-        file.write((",\n" if place else "\n") + json.dumps(as_json(run, known), ensure_ascii=False))
-    file.write("\n]\n")
+        file.writelines(f"{text}\n" for text in texts)
+    else:
+        file.write("[")
+        file.writelines(f"{',' if place else ''}\n{text}" for place, text in enumerate(texts))
+        file.write("\n]\n")
 
 
 def write_parquet(path: str, runs: Sequence[Run], names: Sequence[str], known: dict[str, str]) -> None:
@@ -156,23 +112,32 @@ def write_parquet(path: str, runs: Sequence[Run], names: Sequence[str], known: d
         raise InputError("writing Parquet needs pyarrow, which is not installed", hint) from None
     arrays = {}
     for name in names:
+        found = [columns.value(run, name) for run in runs]
         if name in ("started", "ended"):
-            kind = pyarrow.timestamp("ms", tz="UTC")
-            arrays[name] = pyarrow.array([columns.value(run, name) for run in runs], kind)
+            arrays[name] = pyarrow.array(found, pyarrow.timestamp("ms", tz="UTC"))
             continue
-        found = [
-            columns.flat(run, name, known) if name == "experiment" else columns.value(run, name)
-            for run in runs
-        ]
         types = {type(value) for value in found if value is not None}
         if types == {int, float}:
             found = [None if value is None else float(value) for value in found]
-        elif len(types) > 1 or types & {dict, list}:
+        elif name == "experiment" or len(types) > 1 or types & {dict, list}:
             found = [
-                None if value is None else columns.flat(run, name, known)
+                columns.flat(run, name, known) if value is not None else None
                 for run, value in zip(runs, found, strict=True)
             ]
-        arrays[name] = (
-            pyarrow.array(found, from_pandas=False) if types else pyarrow.array(found, pyarrow.string())
-        )
+        arrays[name] = pyarrow.array(found, None if types else pyarrow.string(), from_pandas=False)
     parquet.write_table(pyarrow.table(arrays), path)
+
+
+COMMAND = Command(command, (
+    reference.RUNS,
+    Option("path", ("-o", "--output"), "File to write; - is stdout.", default="-", metavar="FILE"),
+    Option("form", ("--format",), "csv, json, jsonl or parquet; by default as the file is called.", metavar="FORMAT"),
+    Option("to_mlflow", ("--to-mlflow",), "Send them to an MLflow server instead, with everything: as proj sync --to.", metavar="URI"),
+    Option("where", ("--filter",), "Those that this filter finds.", metavar="FILTER"),
+    Option("order_by", ("--order-by",), 'Such as "metrics.rmse".', "many", metavar="KEY"),
+    Option("experiments", ("--experiment",), "Those of this experiment.", "many", metavar="NAME", complete="experiments"),
+    Option("names", ("--columns",), "Columns of the file; by default all.", "many", metavar="NAMES"),
+    Option("everything", ("-a", "--all"), "Deleted ones too.", "flag"),
+    reference.STORE,
+    Option("as_json", ("--json",), "As --format json.", "flag"),
+))  # fmt: skip

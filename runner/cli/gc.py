@@ -5,68 +5,51 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from runner.cli import reference
-from runner.cli.options import Option
+from runner.cli import output, reference
+from runner.cli.options import Command, Option
+from runner.cli.runs import Wanted, select
+from runner.cli.terminal import agreed
+from runner.text.units import seconds, size
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
     from runner.tracking.store import Store
 
-__all__ = ["OPTIONS", "command"]
-
-OPTIONS = (
-    Option("older_than", ("--older-than",), "Only those deleted longer ago: 12h, 30d.", metavar="TIME"),
-    Option("dry_run", ("--dry-run",), "Show what would be removed, and remove nothing.", "flag", False),
-    Option("yes", ("-y", "--yes"), "Do not ask.", "flag", False),
-    reference.STORE,
-    reference.JSON,
-)
+__all__ = ["COMMAND"]
 
 
-def command(values: dict[str, Any]) -> int:
+def command(older_than: str, dry_run: bool, yes: bool, location: str, as_json: bool) -> int:
     """Remove deleted runs, and runs of deleted experiments, for good, with all their files."""
-    from runner.cli.output import emit_json
-    from runner.cli.render_values import size
-    from runner.running.planning import seconds
-
-    given = reference.take(values)
-    age = seconds(given["older_than"], "--older-than") if given["older_than"] else 0.0
-    with reference.open_store(given["store"]) as store:
+    age = seconds(older_than, "--older-than") if older_than else 0.0
+    with reference.open_store(location) as store:
         runs = removable(store, (time.time() - age) * 1000)
         total = sum(size_of(store.run_directory(run.run_id)) for run in runs)
         text = f"{len(runs)} {'run' if len(runs) == 1 else 'runs'}, {size(total)}"
-        remove = not given["dry_run"] and (given["yes"] or not runs or agreed(text))
+        # not asked where there is no terminal: whoever wrote the line has decided
+        sure = yes or not runs or not sys.stdin.isatty()
+        remove = not dry_run and (sure or agreed(f"remove {text} for good?"))
         if remove:
             for run in runs:
                 remove_elsewhere(store, run)
                 store.purge(run.run_id)
             if runs:
                 forget_code(store)
-    if given["json"]:
-        emit_json({"removed": remove, "runs": [run.run_id for run in runs], "bytes": total})
-    elif remove:
-        sys.stdout.write(f"removed {text}\n")
-    else:
-        sys.stdout.write(
-            "".join(f"{run.run_id[:12]}  {run.name}\n" for run in runs) + f"{text}: not removed\n"
-        )
-    return 0
+    value = {"removed": remove, "runs": [run.run_id for run in runs], "bytes": total}
+    kept = [*(f"{run.run_id[:12]}  {run.name}" for run in runs), f"{text}: not removed"]
+    return output.result(as_json, value, [f"removed {text}"] if remove else kept)
 
 
 def removable(store: Store, before: float) -> list[Run]:
     """Deleted before this time (ms), themselves or with their experiment."""
-    from runner.cli.runs import Wanted, select
-
     found, _ = select(store, Wanted(view="deleted", limit=sys.maxsize))
     gone = [each for each in store.experiments("deleted") if each.last_update_time <= before]
     runs = [run for run in found if deleted_at(store, run.run_id) <= before]
     known = {run.run_id for run in runs}
     for experiment in gone:
-        more, _ = select(
-            store, Wanted(experiments=(experiment.experiment_id,), view="all", limit=sys.maxsize)
-        )
+        wanted = Wanted(experiments=(experiment.experiment_id,), view="all", limit=sys.maxsize)
+        more, _ = select(store, wanted)
         runs += [run for run in more if run.run_id not in known]
     return runs
 
@@ -75,7 +58,7 @@ def remove_elsewhere(store: Store, run: Run) -> None:
     """Artifacts that its experiment keeps outside of the record."""
     from runner.tracking import artifacts
 
-    place = artifacts.where(store, run.run_id)
+    place = artifacts.location(store, run.run_id)
     inside = place.startswith(store.run_directory(run.run_id) + os.sep)
     if not inside and artifacts.listing(store, run.run_id):
         artifacts.delete(store, run.run_id, "")
@@ -83,7 +66,6 @@ def remove_elsewhere(store: Store, run: Run) -> None:
 
 def forget_code(store: Store) -> None:
     """Snapshots that no run points to any more."""
-    from runner.cli.runs import Wanted, select
     from runner.snapshots import upkeep
 
     left, _ = select(store, Wanted(view="all", limit=sys.maxsize))
@@ -93,10 +75,10 @@ def forget_code(store: Store) -> None:
 
 def deleted_at(store: Store, run_id: str) -> int:
     """ms since the epoch."""
-    from runner.tracking.log import read
+    from runner.tracking.entity import events
 
-    path = os.path.join(store.run_directory(run_id), "events.jsonl")
-    return max((event.get("time", 0) for event, _ in read(path) if event["type"] == "deleted"), default=0)
+    found = events(store.run_directory(run_id))
+    return max((event.get("time", 0) for event in found if event["type"] == "deleted"), default=0)
 
 
 def size_of(directory: str) -> int:
@@ -111,10 +93,10 @@ def size_of(directory: str) -> int:
     return total
 
 
-def agreed(text: str) -> bool:
-    """Asked on a terminal; elsewhere whoever wrote the line has decided."""
-    if not sys.stdin.isatty():
-        return True
-    sys.stderr.write(f"remove {text} for good? [y/N] ")
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+COMMAND = Command(command, (
+    Option("older_than", ("--older-than",), "Only those deleted longer ago: 12h, 30d.", metavar="TIME"),
+    Option("dry_run", ("--dry-run",), "Show what would be removed, and remove nothing.", "flag"),
+    Option("yes", ("-y", "--yes"), "Do not ask.", "flag"),
+    reference.STORE,
+    reference.JSON,
+))  # fmt: skip

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-import shutil
 from typing import TYPE_CHECKING
 
 from runner import paths
-from runner.cli.render_values import safe
+from runner.cli import columns, output, reference
+from runner.cli.render_values import cut, safe
+from runner.cli.terminal import Terminal
 from runner.errors import ProjError
+from runner.text.units import ago
+from runner.text.units import duration as took
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
@@ -22,26 +25,27 @@ RECENT = 3
 
 def show_here() -> None:
     """The project in this folder with the lines that run it, its last runs, and one next step."""
-    from runner.cli import output
-
     colour = output.colours()
-    width = shutil.get_terminal_size().columns if output.is_terminal() else 10_000
+    width = output.width()
     project, fault = _project()
     runs, trouble = _recent(project.name if project else "")
     lines = _heading(project, fault, colour)
     lines += _aligned([_entry(entry) for entry in project.entry_points] if project else [], width)
     if runs:
-        lines += ["", _bold("Last runs", colour), *_listed(runs, colour)]
+        lines += ["", output.paint("Last runs", "1", colour), *_listed(runs, colour)]
     if trouble:
         lines += ["", f"The runs cannot be listed: {trouble}"]
     rows = [("proj doctor", "says what is wrong")] if trouble else [_next(project, fault, runs)]
-    lines += ["", _bold("Next", colour), *_aligned([*rows, ("proj --help", "all commands")], width)]
+    lines += [
+        "",
+        output.paint("Next", "1", colour),
+        *_aligned([*rows, ("proj --help", "all commands")], width),
+    ]
     output.emit_lines(lines)
 
 
 def _project() -> tuple[Project | None, str]:
     """The project, or None and what is wrong with it; None and "" when there is none."""
-    from runner.cli.terminal import Terminal
     from runner.running.planning import load_project
     from runner.sources import fetch
 
@@ -59,15 +63,14 @@ def _recent(project: str) -> tuple[list[Run], str]:
     """The last runs that were not started by another run, of this project or, without one, of all; or why not."""
     if not os.path.isdir(os.path.join(paths.store_here(), "runs")):
         return [], ""
-    from runner.cli import reference
-    from runner.running.reconcile import close_lost
+    from runner.running.reconcile import close_lost, concluded
 
     quoted = project.replace("'", "''")
     try:
         with reference.open_store(quiet=True) as store:
             close_lost(store)
             scope = f"parent = '' and project = '{quoted}'" if project else "parent = ''"
-            return list(store.search(scope, limit=RECENT).runs), ""
+            return list(map(concluded, store.search(scope, limit=RECENT).runs)), ""
     except ProjError as error:
         return [], error.message
     except OSError as error:
@@ -76,16 +79,14 @@ def _recent(project: str) -> tuple[list[Run], str]:
 
 def _heading(project: Project | None, fault: str, colour: bool) -> list[str]:
     if fault:
-        return [
-            _bold("The project in this folder has faults", colour),
-            *(f"  {safe(line)}" for line in fault.splitlines()),
-        ]
+        title = output.paint("The project in this folder has faults", "1", colour)
+        return [title, *(f"  {safe(line)}" for line in fault.splitlines())]
     if project is None:
-        return [_bold("There is no project in this folder", colour)]
+        return [output.paint("There is no project in this folder", "1", colour)]
     if not project.file:
-        lines = [_bold(f"{safe(project.name)}, a folder without an MLproject file", colour)]
+        lines = [output.paint(f"{safe(project.name)}, a folder without an MLproject file", "1", colour)]
         return lines if project.entry_points else [*lines, "  proj run .  runs main.py"]
-    return [_bold(f"Project {safe(project.name)}", colour)]
+    return [output.paint(f"Project {safe(project.name)}", "1", colour)]
 
 
 def _entry(entry: EntryPoint) -> Row:
@@ -95,13 +96,11 @@ def _entry(entry: EntryPoint) -> Row:
 
 
 def _listed(runs: list[Run], colour: bool) -> list[str]:
-    from runner.cli import columns, render_values
-
     names = [safe(run.name) for run in runs]
     wide, wider = max(map(len, names)), max(len(run.status) for run in runs)
     return [
-        f"  {name:<{wide}}  {render_values.status(run.status, colour)}{'':<{wider - len(run.status)}}"
-        f"  {render_values.took(columns.duration(run)):>8}  {render_values.ago(run.start_time)}"
+        f"  {name:<{wide}}  {output.status(run.status, colour)}{'':<{wider - len(run.status)}}"
+        f"  {took(columns.duration(run)):>8}  {ago(run.start_time)}"
         for name, run in zip(names, runs, strict=True)
     ]
 
@@ -139,8 +138,4 @@ def _after(run: Run, project: Project | None) -> Row:
 def _aligned(rows: list[Row], width: int) -> list[str]:
     wide = min(max((len(left) for left, _ in rows), default=0), 44)
     lines = [f"  {left:<{wide}}  {right}".rstrip() for left, right in rows]
-    return [line if len(line) <= width else line[: width - 1] + "…" for line in lines]
-
-
-def _bold(text: str, colour: bool) -> str:
-    return f"\033[1m{text}\033[0m" if colour else text
+    return [cut(line, width) for line in lines]

@@ -3,57 +3,52 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runner.cli import reference
-from runner.cli.options import Option
+from runner.cli.options import Command, Option
 from runner.errors import InputError
+from runner.text.units import iso
 
 if TYPE_CHECKING:
     from runner.tracking.output import Line, Piece, Reader
 
-__all__ = ["OPTIONS", "command"]
+__all__ = ["COMMAND"]
 
-OPTIONS = (
-    Option(
-        "run", ("run",), reference.RUNS_BY, default="last", metavar="[RUN]", complete=reference.COMPLETE_RUNS
-    ),
-    Option("follow", ("-f", "--follow"), "Go on until the run has ended.", "flag", False),
-    Option("timestamps", ("-t", "--timestamps"), "Begin each line with its time.", "flag", False),
-    Option("stream", ("--stream",), "Only this one: 1 (stdout) or 2 (stderr).", "int", 0, metavar="1|2"),
-    Option("lines", ("-n", "--lines"), "Only the last lines.", "int", 0, metavar="N"),
-    reference.STORE,
-    Option("json", ("--json",), "Print one JSON object a line.", "flag", False),
-)
 LOOK = 0.2  # s between looks for more
 ALIVE = 1.0  # s between looks whether the run is still on
 
 
-def command(values: dict[str, Any]) -> int:
+def command(
+    ref: str, following: bool, timestamps: bool, stream: int, last: int, location: str, as_json: bool
+) -> int:
     """Print what a run wrote, as bytes. Without RUN, the last one."""
     from runner.running.reconcile import current
     from runner.tracking.output import Reader
 
-    given = reference.take(values)
-    if given["lines"] < 0:
-        raise InputError(f"--lines {given['lines']} is less than 0")
-    if given["stream"] not in (0, 1, 2):
-        raise InputError(f"--stream {given['stream']} is not 1 (stdout) or 2 (stderr)")
-    with reference.open_store(given["store"]) as store:
-        run = reference.find(store, given["run"])
+    if last < 0:
+        raise InputError(f"--lines {last} is less than 0")
+    if stream not in (0, 1, 2):
+        raise InputError(f"--stream {stream} is not 1 (stdout) or 2 (stderr)")
+    if following and last:
+        raise InputError("--follow and --lines exclude each other")
+    with reference.open_store(location) as store:
+        run = reference.find(store, ref)
         reader = Reader(store.run_directory(run.run_id))
 
         def running() -> bool:
             return current(store, run.run_id).status == "RUNNING"
 
-        pieces = follow(reader, running) if given["follow"] else chain(reader.read(), reader.tail())
-        if given["stream"]:
-            pieces = (piece for piece in pieces if piece.stream == given["stream"])
-        if given["timestamps"] or given["json"] or given["lines"]:
-            show_lines(pieces, given)
+        pieces = follow(reader, running) if following else chain(reader.read(), reader.tail())
+        if stream:
+            pieces = (piece for piece in pieces if piece.stream == stream)
+        if timestamps or as_json or last:
+            for line in whole_lines(pieces, last):
+                write(as_bytes(line, timestamps, as_json))
         else:
             for piece in pieces:
                 write(piece.data)
@@ -73,30 +68,23 @@ def follow(reader: Reader, running: Callable[[], bool]) -> Iterator[Piece]:
         time.sleep(LOOK)
 
 
-def show_lines(pieces: Iterator[Piece], given: dict[str, Any]) -> None:
+def whole_lines(pieces: Iterator[Piece], last: int) -> Iterable[Line]:
+    """Pieces as lines; of these the `last` ones, 0 for all."""
     from collections import deque
 
     from runner.tracking.output import Line, by_line
 
-    kept: dict[int, tuple[int, bytes]] = {}
-
-    def whole() -> Iterator[Line]:
+    def lines() -> Iterator[Line]:
+        kept: dict[int, tuple[int, bytes]] = {}
         yield from by_line(pieces, kept)
         for stream, (moment, text) in kept.items():
             yield Line(moment, stream, text, False)
 
-    lines: Iterator[Line] = whole()
-    if given["lines"]:
-        if given["follow"]:
-            raise InputError("--follow and --lines exclude each other")
-        lines = iter(deque(lines, maxlen=given["lines"]))
-    for line in lines:
-        write(as_bytes(line, given["timestamps"], given["json"]))
+    return deque(lines(), maxlen=last) if last else lines()
 
 
 def as_bytes(line: Line, stamped: bool, as_json: bool) -> bytes:
-    from runner.cli.render_values import iso
-
+    """As it was written, after its time if `stamped` (- where that is not known); or as a JSON object."""
     if as_json:
         import json
 
@@ -108,8 +96,6 @@ def as_bytes(line: Line, stamped: bool, as_json: bool) -> bytes:
 
 def write(data: bytes) -> None:
     """Past sys.stdout: output need not be text. BrokenPipeError is for main."""
-    import sys
-
     sys.stdout.flush()
     try:
         descriptor = sys.stdout.fileno()
@@ -118,3 +104,14 @@ def write(data: bytes) -> None:
         return
     while data:
         data = data[os.write(descriptor, data) :]
+
+
+COMMAND = Command(command, (
+    reference.LAST,
+    Option("following", ("-f", "--follow"), "Go on until the run has ended.", "flag"),
+    Option("timestamps", ("-t", "--timestamps"), "Begin each line with its time.", "flag"),
+    Option("stream", ("--stream",), "Only this one: 1 (stdout) or 2 (stderr).", "int", 0, metavar="1|2"),
+    Option("last", ("-n", "--lines"), "Only the last lines.", "int", 0, metavar="N"),
+    reference.STORE,
+    Option("as_json", ("--json",), "Print one JSON object a line.", "flag"),
+))  # fmt: skip

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import io
 import os
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 from runner import __version__
-from runner.cli.commands import COMMANDS
+from runner.cli.commands import COMMANDS, load
 from runner.errors import InputError, ProjError
 
 __all__ = ["entry", "main"]
@@ -16,8 +18,6 @@ __all__ = ["entry", "main"]
 
 def entry() -> None:
     """The console script. Collecting garbage and taking the interpreter apart cost a fifth of a warm run."""
-    import gc
-
     gc.disable()  # enabled again by whatever takes long
     prepare_standard_streams()
     code = main()
@@ -51,9 +51,16 @@ def prepare_standard_streams() -> None:
             os.set_inheritable(number, True)
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
-    output: Any = sys.stdout
-    if output.errors == "strict":  # a name of a run or a file may have letters that this output has not
-        output.reconfigure(errors="backslashreplace")
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors in ("strict", "surrogateescape"):
+        # a name of a run or a file may have letters that this output has not
+        sys.stdout.reconfigure(errors="backslashreplace")
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper) and stream.isatty():
+            from runner.cli.output import Guarded
+
+            form, errors, flushed = stream.encoding, stream.errors, stream.line_buffering
+            setattr(sys, name, Guarded(stream.detach(), form, errors, line_buffering=flushed))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -111,39 +118,33 @@ def _run(words: list[str]) -> int:
 
         show_here()
         return 0
+    at = words.index("--") if "--" in words else len(words)
+    words, extra = words[:at], words[at + 1 :]
     if words and words[0] in COMMANDS:
         from runner.cli.options import find, quick
 
-        found = find(_module(words[0]), words[1:])
-        values = quick(found.options, found.words) if found else None
+        found = find(load(words[0]), words[1:])
+        values = quick(found[0].options, found[1]) if found else None
         if found and values is not None:
-            return found.function(values)
-    return _through_typer(words)
+            return found[0].call(values, extra)
+    elif words and not words[0].startswith("-"):
+        import difflib
+
+        near = difflib.get_close_matches(words[0], COMMANDS, 1)
+        meant = f" Did you mean {near[0]!r}?" if near else ""
+        raise InputError(f"there is no command {words[0]!r}.{meant}", "proj -h  shows the usage")
+    return _through_typer(words, extra)
 
 
-def _module(name: str) -> Any:
-    import importlib
-
-    return importlib.import_module(COMMANDS[name][0])
-
-
-def _through_typer(words: list[str]) -> int:
-    """Everything but the plain line of a warm command: help, other commands, mistakes."""
-    import gc
-
-    import typer
-
+def _through_typer(words: list[str], extra: list[str]) -> int:
+    """Everything but a plain line: help, completion, mistakes."""
     gc.enable()
+    import typer
 
     from runner.cli.application import application
 
-    extra: list[str] = []
-    if words and words[0] in COMMANDS and "--" in words and not hasattr(_module(words[0]), "app"):
-        at = words.index("--")
-        words, extra = words[:at], words[at + 1 :]
-    group = typer.main.get_command(application())
     try:
-        code = group.main(args=words, prog_name="proj", standalone_mode=False, obj={"extra": extra})
+        code = application(extra).main(args=words, prog_name="proj", standalone_mode=False)
     except SystemExit as stop:
         code = stop.code
     except typer.Abort as abort:  # made of a KeyboardInterrupt
@@ -170,11 +171,13 @@ def _tell_usage(error: Any, words: list[str]) -> int:
 def _tell(error: ProjError) -> int:
     """One style for all errors: what is wrong and where, then what to type next."""
     from runner.cli.output import colours
+    from runner.text.terminal import printable
 
     bold, dim, off = ("\033[1;31m", "\033[2m", "\033[0m") if colours(sys.stderr) else ("", "", "")
-    sys.stderr.write(f"{bold}error:{off} {error.message}\n")
-    for line in error.hint.splitlines():
-        sys.stderr.write(f"{dim}  hint:{off} {line}\n")
+    first, *rest = error.message.split("\n")  # indented: no message can look like another one
+    lines = [f"{bold}error:{off} {printable(first)}", *(f"       {printable(line)}" for line in rest)]
+    lines += [f"{dim}  hint:{off} {printable(line)}" for line in error.hint.splitlines()]
+    sys.stderr.write("".join(f"{line}\n" for line in lines))
     if os.environ.get("GITHUB_ACTIONS") == "true":
         from runner.cli.ci import annotate
 
@@ -188,16 +191,19 @@ def _report_bug(words: list[str]) -> int:
     import traceback
 
     from runner import paths
+    from runner.text.credentials import redact
+    from runner.text.terminal import printable
 
     lines = [f"proj {__version__}, Python {platform.python_version()}, {platform.platform()}"]
     lines += [f"command: {words[0] if words else ''}", "", traceback.format_exc()]
     path = paths.cache("logs", f"bug-{os.getpid()}.log")
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "w", encoding="utf-8") as file:
-            file.write("\n".join(lines))
+        with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(redact("\n".join(lines)))
         where = f"the details are in {path}"
     except OSError:
         where = "\n".join(lines)
-    sys.stderr.write(f"error: this is a bug in proj: {traceback.format_exc().splitlines()[-1]}\n  {where}\n")
+    last = printable(redact(traceback.format_exc().splitlines()[-1]))
+    sys.stderr.write(f"error: this is a bug in proj: {last}\n  {where}\n")
     return 125

@@ -1,79 +1,45 @@
-"""`proj new`: a project from a template. Parses, calls scaffold.new, says what to type next."""
+"""`proj new`: a project from a template. Calls scaffold.new, says what to type next."""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated, Any
 
-import typer
-
-from runner.cli.output import emit_json, emit_lines, table
+from runner.cli import output
+from runner.cli.options import Command, Option, pairs
 from runner.cli.terminal import Terminal
 from runner.errors import InputError
+from runner.scaffold import new as scaffold
 
-__all__ = ["answers_of", "app"]
-
-app = typer.Typer(rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]})
+__all__ = ["COMMAND"]
 
 
-@app.command()
-def new(
-    words: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[TEMPLATE] DIR",
-            help="Built-in template, folder, archive, git URL or gh:OWNER/REPO; basic when left out.",
-        ),
-    ] = None,
-    answers: Annotated[
-        list[str] | None,
-        typer.Option("-d", "--data", metavar="KEY=VALUE", help="Answer to a question of the template."),
-    ] = None,
-    defaults: Annotated[bool, typer.Option("--defaults", help="Ask nothing, take the defaults.")] = False,
-    trust: Annotated[
-        bool, typer.Option("--trust", help="Allow the template to run code of its own.")
-    ] = False,
-    show: Annotated[bool, typer.Option("--list", help="Show the built-in templates.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what was made as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing.")] = False,
-) -> None:
+def command(
+    words: tuple[str, ...], answers: tuple[str, ...], defaults: bool, trust: bool, catalogue: bool,
+    as_json: bool, quiet: bool,
+) -> int:  # fmt: skip
     """Make a new project from a template."""
-    from runner.scaffold import new as scaffold
-
-    if show:
+    if catalogue:
         found = scaffold.templates()
-        if as_json:
-            emit_json([each._asdict() for each in found])
-        else:
-            table(["template", "description"], found)
-        return
-    if not 1 <= len(words or ()) <= 2:
+        return output.result(as_json, found, output.table(["template", "description"], found))
+    if not 1 <= len(words) <= 2:
         raise InputError("proj new takes a folder, or a template and a folder", "proj new sklearn my-project")
-    given = words or []
-    template, directory = given if len(given) == 2 else ("basic", given[0])
+    template, directory = words if len(words) == 2 else ("basic", words[0])
     ask = not defaults and sys.stdin.isatty() and not as_json
-    made = scaffold.new(
-        template,
-        directory,
-        answers_of(answers),
-        ask=ask,
-        trust=trust,
-        report=Terminal(quiet=quiet or as_json),
-    )
-    if as_json:
-        emit_json(made._asdict())
-    elif not quiet:
-        shown = os.path.relpath(made.directory)
-        emit_lines([f"made {shown} from {template}: {len(made.files)} files", f"  cd {shown} && proj run ."])
+    report = Terminal(quiet=quiet or as_json)
+    made = scaffold.new(template, directory, dict(pairs(answers)), ask=ask, trust=trust, report=report)
+    shown = os.path.relpath(made.directory)
+    lines = [f"made {shown} from {template}: {len(made.files)} files", f"  cd {shown} && proj run ."]
+    return output.result(as_json, made, () if quiet else lines)
 
 
-def answers_of(given: list[str] | None) -> dict[str, Any]:
-    """`-d key=value`; the template's question says what type the value is."""
-    answers: dict[str, Any] = {}
-    for text in given or ():
-        key, equals, value = text.partition("=")
-        if not key or not equals:
-            raise InputError(f"-d {text!r} is not KEY=VALUE")
-        answers[key] = value
-    return answers
+WHAT = "Built-in template, folder, archive, git URL or gh:OWNER/REPO; basic when left out."
+COMMAND = Command(command, (
+    Option("words", (), WHAT, "many", metavar="[TEMPLATE] DIR"),
+    Option("answers", ("-d", "--data"), "Answer to a question of the template.", "many", metavar="KEY=VALUE"),
+    Option("defaults", ("--defaults",), "Ask nothing, take the defaults.", "flag"),
+    Option("trust", ("--trust",), "Allow the template to run code of its own.", "flag"),
+    Option("catalogue", ("--list",), "Show the built-in templates.", "flag"),
+    Option("as_json", ("--json",), "Print what was made as JSON.", "flag"),
+    Option("quiet", ("-q", "--quiet"), "Print nothing.", "flag"),
+))  # fmt: skip

@@ -2,76 +2,151 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Literal, TextIO
 
-__all__ = ["colours", "emit_json", "emit_lines", "is_terminal", "table"]
+__all__ = [
+    "Guarded", "colours", "emit_json", "emit_lines", "is_terminal", "json_text", "own_stdout", "paint", "result",
+    "status", "table", "width",
+]  # fmt: skip
 
-STATUS = {"RUNNING": "cyan", "SCHEDULED": "cyan", "FINISHED": "green", "FAILED": "red", "KILLED": "yellow"}
-
-
-def is_terminal(stream: Any = None) -> bool:
-    stream = sys.stdout if stream is None else stream
-    return bool(stream.isatty()) and os.environ.get("TERM") != "dumb"
+STATUS = {"RUNNING": 36, "SCHEDULED": 36, "FINISHED": 32, "FAILED": 31, "KILLED": 33}  # SGR
 
 
-def colours(stream: Any = None) -> bool:
+def is_terminal(stream: TextIO | None = None) -> bool:
+    """Whether the stream (stdout) is one that draws; TERM=dumb, as in an editor, is none."""
+    return (stream or sys.stdout).isatty() and os.environ.get("TERM") != "dumb"
+
+
+def colours(stream: TextIO | None = None) -> bool:
     """https://no-color.org; FORCE_COLOR for CI logs."""
     if os.environ.get("NO_COLOR"):
         return False
     return bool(os.environ.get("FORCE_COLOR")) or is_terminal(stream)
 
 
-def emit_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=_plain) + "\n")
+def paint(text: str, code: str | int, colour: bool) -> str:
+    """`code`: an SGR parameter, such as 31 for red and 1 for bold; `colour`: whether colours are wanted."""
+    return f"\033[{code}m{text}\033[0m" if colour and code else text
 
 
-def _plain(value: Any) -> Any:
-    return value._asdict() if hasattr(value, "_asdict") else str(value)
+def status(text: str, colour: bool) -> str:
+    return paint(text, STATUS.get(text, ""), colour)
 
 
-def emit_lines(lines: Iterable[str]) -> None:
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
+@contextmanager
+def own_stdout(wanted: bool) -> Iterator[None]:
+    """While it holds, what commands print on file descriptor 1 goes to stderr: our output is our own result."""
+    if not wanted:
+        yield
+        return
+    sys.stdout.flush()
+    real = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        os.dup2(real, 1)
+        os.close(real)
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> None:
-    """A table that fits the terminal's width; tab-separated with a header line when piped.
+def width() -> int:
+    """Columns of the terminal; as good as endless when piped."""
+    import shutil
+
+    return shutil.get_terminal_size().columns if is_terminal() else 10_000
+
+
+def result(as_json: bool, value: object, lines: Iterable[str]) -> int:
+    """What most commands end with: the value as JSON, or lines to read; returns the exit code 0."""
+    if as_json:
+        emit_json(value)
+    else:
+        emit_lines(lines)
+    return 0
+
+
+def emit_json(value: object) -> None:
+    """A NamedTuple is an object with its fields; so is each one of a list."""
+    if isinstance(value, (list, tuple)) and not hasattr(value, "_asdict"):
+        value = [_fields(each) for each in value]
+    sys.stdout.write(json_text(_fields(value), 2) + "\n")
+
+
+def json_text(value: object, indent: int | None = None) -> str:
+    """Always to be encoded and printed: what is not is told by JSON's escapes, or made visible."""
+    from runner.text.encoding import is_encodable, visible_values
+    from runner.text.terminal import json_printable
+
+    text = json.dumps(value, indent=indent, ensure_ascii=False, default=str)
+    if not is_encodable(text):
+        text = json.dumps(visible_values(json.loads(text)), indent=indent, ensure_ascii=False)
+    return json_printable(text)
+
+
+def _fields(value: object) -> object:
+    return value._asdict() if hasattr(value, "_asdict") else value
+
+
+def emit_lines(lines: Iterable[str], stream: TextIO | None = None) -> None:
+    """Each is one line, whatever is in it."""
+    from runner.text.terminal import printable
+
+    coloured = colours(stream)
+    if text := "".join(f"{printable(line, colours=coloured)}\n" for line in lines):
+        (stream or sys.stdout).write(text)  # not even nothing: a terminal that was closed refuses that
+
+
+class Guarded(io.TextIOWrapper):
+    """A terminal that no text steers: the last guard, for what reaches it unseen (help, other libraries)."""
+
+    def write(self, text: str) -> int:
+        if text.isprintable():
+            return super().write(text)
+        from runner.text.terminal import printable
+
+        own = "\r\033[K" if text.startswith("\r\033[K") else ""  # of the live line: see terminal.py
+        return super().write(own + printable(text[len(own) :], lines=True, colours=True))
+
+
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[str] = ()
+) -> Iterator[str]:
+    """The lines of a table that fits the terminal's width; tab-separated with a header line when piped.
 
     `right` names the columns that are aligned to the right (numbers).
     """
+    columns, right = [_cell(name) for name in columns], [_cell(name) for name in right]
+    texts = [[_cell(value) for value in row] for row in rows]
     if not is_terminal():
-        emit_lines(["\t".join(columns)])
-        emit_lines(
-            "\t".join(_cell(value).replace("\t", " ").replace("\n", " ") for value in row) for row in rows
-        )
+        for row in [columns, *texts]:
+            yield "\t".join(row)
         return
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     cells = [
-        [Text(_cell(value), _style(column, value)) for column, value in zip(columns, row, strict=True)]
-        for row in rows
+        [Text(text, _style(name, text)) for name, text in zip(columns, row, strict=True)] for row in texts
     ]
     console = Console(no_color=not colours(), highlight=False)
     drawn = Table(box=None, pad_edge=False, header_style="bold")
     natural = [
-        max([len(name), *(row[place].cell_len for row in cells)]) for place, name in enumerate(columns)
+        max(len(name), *(row[place].cell_len for row in cells), 0) for place, name in enumerate(columns)
     ]
-    for column, width in zip(columns, _fitting(natural, console.width), strict=True):
-        drawn.add_column(
-            column,
-            justify="right" if column in right else "left",
-            overflow="ellipsis",
-            no_wrap=True,
-            width=width,
-        )
-    for row in cells:
-        drawn.add_row(*row)
-    console.print(drawn)
+    for name, width in zip(columns, _fitting(natural, console.width), strict=True):
+        side: Literal["left", "right"] = "right" if name in right else "left"
+        drawn.add_column(name, justify=side, overflow="ellipsis", no_wrap=True, width=width)
+    for cell in cells:
+        drawn.add_row(*cell)
+    with console.capture() as captured:
+        console.print(drawn)
+    yield from captured.get().splitlines()
 
 
 def _fitting(widths: Sequence[int], width: int) -> list[int]:
@@ -84,11 +159,14 @@ def _fitting(widths: Sequence[int], width: int) -> list[int]:
     return fitting
 
 
-def _style(column: str, value: object) -> str:
-    return STATUS.get(str(value), "") if column == "status" else ""
+def _style(column: str, text: str) -> str:
+    """rich counts the colours of a terminal from 0, SGR from 30."""
+    return f"color({STATUS[text] - 30})" if column == "status" and text in STATUS else ""
 
 
 def _cell(value: object) -> str:
+    from runner.text.terminal import printable
+
     if value is None:
         return ""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{value:.6g}" if isinstance(value, float) else printable(str(value)).replace("\t", " ")

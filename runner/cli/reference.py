@@ -2,36 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runner import paths
 from runner.cli.options import Option
-from runner.errors import InputError, ProjError
+from runner.errors import InputError, ProjError, StoreError
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
     from runner.tracking.store import Store
 
-__all__ = ["JSON", "RUN", "RUNS", "STORE", "experiment_id", "find", "open_store", "project_here"]
+__all__ = [
+    "JSON", "LAST", "PROJECT", "QUIET", "RUN", "RUNS", "RUNS_BY", "STORE", "VERSION",
+    "experiment_id", "find", "open_store", "original", "project_here",
+]  # fmt: skip
 
 RUNS_BY = "A run: id or its beginning, name, last, last~2, best:metrics.rmse."
-COMPLETE_RUNS = "runner.cli.complete:runs"
-RUN = Option("run", ("run",), RUNS_BY, default=None, metavar="RUN", complete=COMPLETE_RUNS)
+RUN = Option("ref", (), RUNS_BY, default=None, metavar="RUN", complete="runs")
+LAST = RUN._replace(default="last", metavar="[RUN]")
 RUNS = Option(
-    "runs",
-    ("runs",),
-    "Runs, each as: id or its beginning, name, last, last~2, best:metrics.rmse.",
-    "many",
-    metavar="RUN...",
-    complete=COMPLETE_RUNS,
+    "refs", (), f"Runs, each as{RUNS_BY.removeprefix('A run')}", "many", metavar="RUN...", complete="runs"
 )
-STORE = Option("store", ("--store",), "The store to look in.", metavar="PATH")
-JSON = Option("json", ("--json",), "Print JSON.", "flag", False)
+STORE = Option("location", ("--store",), "The store to look in.", metavar="PATH")
+JSON = Option("as_json", ("--json",), "Print JSON.", "flag")
+PROJECT = Option("uri", (), "Folder, git URL or archive with the project.", default=".", metavar="[URI]")
+VERSION = Option("version", ("-v", "--version"), "Branch, tag or commit.", metavar="VERSION")
+QUIET = Option("quiet", ("-q", "--quiet"), "Show no progress.", "flag")
 
 
 def open_store(given: str = "", quiet: bool = False) -> Store:
     """With PROJ_STORE set to a server's address: the user's own, where runs are recorded before they are sent."""
+    import os
+
     from runner.cli.terminal import Terminal
+    from runner.text.secrets import around
     from runner.tracking.store import Store
 
     if "://" in given:
@@ -45,7 +49,7 @@ def open_store(given: str = "", quiet: bool = False) -> Store:
     terminal = Terminal(quiet=quiet)
     if not given and "://" in paths.store():
         terminal.note("PROJ_STORE is a server; these are the runs that were recorded here")
-    return Store(paths.store_here(given), terminal)
+    return Store(paths.store_here(given), terminal, secrets=around(os.environ))
 
 
 def project_here() -> str:
@@ -74,6 +78,21 @@ def find(store: Store, ref: str) -> Run:
     return current(store, store.resolve(ref))
 
 
+def original(store: Store, run: Run, ref: str) -> str:
+    """`last` is not the reproduction that was made a moment ago, or the second one would compare it with itself."""
+    from runner.running.reconcile import current
+
+    while ref.startswith("last"):
+        link = next((each for each in run.links if each.get("relation") == "reproduces"), None)
+        if link is None:
+            break
+        try:
+            run = current(store, str(link["run_id"]))
+        except StoreError:
+            break
+    return run.run_id
+
+
 def experiment_id(store: Store, given: str) -> str:
     """Of an experiment by name or id. InputError when there is none."""
     found = store.experiment_by_name(given)
@@ -84,11 +103,3 @@ def experiment_id(store: Store, given: str) -> str:
     except ProjError:
         names = ", ".join(each.name for each in store.experiments("all"))
         raise InputError(f"there is no experiment {given!r}", f"there are {names}") from None
-
-
-def take(values: dict[str, Any]) -> dict[str, Any]:
-    """The values of a command that passes nothing on: what follows `--` has no meaning."""
-    extra = values.pop("extra", ())
-    if extra:
-        raise InputError(f"nothing can follow -- here: {' '.join(extra)}")
-    return values

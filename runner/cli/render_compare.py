@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from runner.cli import columns, render_values
+from runner.cli import columns, output
+from runner.cli.render_values import cut, json_number, plain, safe
+from runner.text import units
+from runner.text.names import canonical
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
@@ -24,9 +27,9 @@ LEFT_OUT = {
 }
 TAGS = ("mlflow.runName", "mlflow.source.git.commit", "mlflow.parentRunId", "mlflow.source.name")
 UNITS: dict[str, Callable[[float], str]] = {
-    "duration": render_values.took,
-    "cpu_time": render_values.took,
-    "peak_memory": render_values.size,
+    "duration": units.duration,
+    "cpu_time": units.duration,
+    "peak_memory": units.size,
 }
 WIDTH = 40  # characters of a value in a table
 REQUIREMENT = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?\s*==\s*([^\s;\\]+)", re.MULTILINE)
@@ -35,9 +38,11 @@ CONDA = re.compile(r"/([^/\s]+)-([^-/\s]+)-[^-/\s]+\.(?:conda|tar\.bz2)(?:#\S*)?
 
 
 class Difference(NamedTuple):
+    """One fact of several runs; the first of them is what the others are compared with."""
+
     group: str
     key: str
-    values: tuple[Any, ...]  # one of each run; None where it has none
+    values: tuple[object, ...]  # one of each run; None where it has none
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -45,24 +50,22 @@ class Difference(NamedTuple):
         texts = [_text(self.key, value) for value in self.values]
         if self.group not in ("metrics", "resources", "run"):
             return tuple(texts)
-        first = self.values[0]
-        return (
-            texts[0],
-            *(
-                f"{text}{_delta(self.key, first, value)}"
-                for text, value in zip(texts[1:], self.values[1:], strict=True)
-            ),
+        first = self.values[0]  # which is at no distance from itself
+        return tuple(
+            text + _delta(self.key, first, value) for text, value in zip(texts, self.values, strict=True)
         )
 
 
-def _text(key: str, value: Any) -> str:
+def _text(key: str, value: object) -> str:
     if isinstance(value, int | float) and key in UNITS:
         return UNITS[key](value)
-    return render_values.plain(value).replace("\n", " ")
+    return plain(value)
 
 
-def _delta(key: str, first: Any, value: Any) -> str:
-    if not all(isinstance(each, int | float) and not isinstance(each, bool) for each in (first, value)):
+def _delta(key: str, first: object, value: object) -> str:
+    if isinstance(first, bool) or isinstance(value, bool):
+        return ""
+    if not isinstance(first, int | float) or not isinstance(value, int | float):
         return ""
     distance = value - first
     if distance == 0 or distance != distance:
@@ -92,18 +95,18 @@ def differences(root: str, runs: Sequence[Run], everything: bool = False) -> lis
     return [each for each in found if everything or len({_same(value) for value in each.values}) > 1]
 
 
-def _same(value: Any) -> str:
+def _same(value: object) -> str:
     """What is absent and what is empty say the same."""
     return "nan" if value != value else "" if value in (None, "", [], {}) else repr(value)
 
 
-def _group(name: str, runs: Sequence[Run], of: Callable[[Run], Mapping[str, Any]]) -> list[Difference]:
+def _group(name: str, runs: Sequence[Run], of: Callable[[Run], Mapping[str, object]]) -> list[Difference]:
     mappings = [of(run) for run in runs]
     keys = dict.fromkeys(key for mapping in mappings for key in mapping)
     return [Difference(name, key, tuple(mapping.get(key) for mapping in mappings)) for key in keys]
 
 
-def _run(run: Run) -> dict[str, Any]:
+def _run(run: Run) -> dict[str, object]:
     return {
         "status": run.status,
         "reason": run.end.get("reason"),
@@ -115,12 +118,12 @@ def _run(run: Run) -> dict[str, Any]:
     }
 
 
-def _section(run: Run, name: str) -> dict[str, Any]:
+def _section(run: Run, name: str) -> dict[str, object]:
     section = run.sections.get(name, {})
     return {key: value for key, value in section.items() if key not in LEFT_OUT.get(name, ())}
 
 
-def _inputs(run: Run) -> dict[str, Any]:
+def _inputs(run: Run) -> dict[str, object]:
     found = {str(each.get("path") or each.get("uri", "")): each.get("digest") for each in run.inputs}
     return {**found, **{str(each.get("name", "")): each.get("digest") for each in run.datasets}}
 
@@ -135,11 +138,9 @@ def packages(root: str, run: Run) -> dict[str, str]:
             text = file.read()
     except OSError:
         return {}
-    found = {}
+    found: dict[str, str] = {}
     for pattern in (REQUIREMENT, PYLOCK, CONDA):
-        found.update(
-            {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in pattern.findall(text)}
-        )
+        found.update((canonical(name), version) for name, version in pattern.findall(text))
     return dict(sorted(found.items()))
 
 
@@ -170,12 +171,10 @@ def _state(before: str | None, now: str | None) -> str | None:
     return "there" if now == before else "changed" if before else "added"
 
 
-def as_json(runs: Sequence[Run], found: Iterable[Difference]) -> dict[str, Any]:
-    groups: dict[str, dict[str, list[Any]]] = {}
+def as_json(runs: Sequence[Run], found: Iterable[Difference]) -> dict[str, object]:
+    groups: dict[str, dict[str, list[object]]] = {}
     for each in found:
-        values = [
-            render_values.json_number(value) if isinstance(value, float) else value for value in each.values
-        ]
+        values = [json_number(it) if isinstance(it, float) else it for it in each.values]
         groups.setdefault(each.group, {})[each.key] = values
     return {"runs": [{"run_id": run.run_id, "name": run.name} for run in runs], "differences": groups}
 
@@ -184,20 +183,19 @@ def lines(runs: Sequence[Run], found: Sequence[Difference], colour: bool, width:
     """Columns under the runs' names; long values are cut."""
     if not found:
         return ["nothing that is recorded differs"]
-    bold, off = ("\033[1m", "\033[0m") if colour else ("", "")
     left = min(max(len(each.key) for each in found) + 2, 34)
-    names = [run.name for run in runs]
+    names = [safe(run.name) for run in runs]
     most = max(12, min(WIDTH, (width - left) // len(names) - 2))
     widths = [
         min(max(len(name), *(len(each.shown[place]) for each in found)), most)
         for place, name in enumerate(names)
     ]
-    out = [bold + " " * left + "  " + _columns(names, widths) + off]
+    out = [output.paint(f"{'':<{left}}  {_columns(names, widths)}", "1", colour)]
     group = ""
     for each in found:
         if each.group != group:
             group = each.group
-            out += ["", f"{bold}{group}{off}"]
+            out += ["", output.paint(group, "1", colour)]
         out.append(f"{'  ' + _cut(each.key, left - 2):<{left}}  {_columns(each.shown, widths)}".rstrip())
     return out
 
@@ -209,5 +207,4 @@ def _columns(values: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _cut(text: str, width: int) -> str:
-    text = render_values.safe(text)
-    return text if len(text) <= width else text[: width - 1] + "…"
+    return cut(safe(text), width)

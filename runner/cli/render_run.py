@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from runner.cli import columns, render_values
+from runner.cli import columns, output
 from runner.cli.render_plot import sparkline
+from runner.cli.render_values import cut, json_number, number, plain, safe
+from runner.text.units import ago, iso, local_time, size
+from runner.text.units import duration as took
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Metric, Run
@@ -14,16 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["as_json", "details", "lines"]
 
 Rows = list[tuple[str, str]]
-HIDDEN = (
-    "mlflow.runName",
-    "mlflow.parentRunId",
-    "mlflow.note.content",
-    "mlflow.source.name",
-    "mlflow.source.type",
-)
+HIDDEN = "mlflow.runName mlflow.parentRunId mlflow.note.content mlflow.source.name mlflow.source.type".split()
 
 
-def as_json(run: Run, experiments: Mapping[str, str]) -> dict[str, Any]:
+def as_json(run: Run, experiments: Mapping[str, str]) -> dict[str, object]:
     """What a program wants to know of a run; `details` adds the rest of the record."""
     return {
         "run_id": run.run_id,
@@ -32,8 +29,8 @@ def as_json(run: Run, experiments: Mapping[str, str]) -> dict[str, Any]:
         "reason": run.end.get("reason", ""),
         "exit_code": run.end.get("exit_code"),
         "lifecycle": run.lifecycle,
-        "start_time": render_values.iso(run.start_time),
-        "end_time": render_values.iso(run.end_time) or None,
+        "start_time": iso(run.start_time),
+        "end_time": iso(run.end_time) or None,
         "duration": columns.duration(run),
         "experiment_id": run.experiment_id,
         "experiment": experiments.get(run.experiment_id, run.experiment_id),
@@ -43,20 +40,17 @@ def as_json(run: Run, experiments: Mapping[str, str]) -> dict[str, Any]:
         "user": run.user,
         "parent": run.parent,
         "params": dict(run.params),
-        "metrics": {key: render_values.json_number(metric.value) for key, metric in run.metrics.items()},
+        "metrics": {key: json_number(metric.value) for key, metric in run.metrics.items()},
         "tags": dict(run.tags),
     }
 
 
 def details(
     run: Run, experiments: Mapping[str, str], directory: str, children: Sequence[Run]
-) -> dict[str, Any]:
+) -> dict[str, object]:
+    """Everything in the record at `directory`: times of points in ms since the epoch, sizes in bytes."""
     points = {
-        key: {
-            "value": render_values.json_number(point.value),
-            "step": point.step,
-            "timestamp": point.timestamp,
-        }
+        key: {"value": json_number(point.value), "step": point.step, "timestamp": point.timestamp}
         for key, point in run.metrics.items()
     }
     return {
@@ -84,21 +78,16 @@ def _verified(each: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def lines(
-    run: Run,
-    experiment: str,
-    children: Sequence[Run],
-    curves: Mapping[str, Sequence[Metric]],
-    width: int,
+    run: Run, experiment: str, children: Sequence[Run], curves: Mapping[str, Sequence[Metric]], width: int,
     colour: bool,
-) -> list[str]:
+) -> list[str]:  # fmt: skip
     """Groups with a heading; what is empty is left out. `curves`: points of each metric, to be drawn."""
-    bold, off = ("\033[1m", "\033[0m") if colour else ("", "")
-    took = columns.duration(run)
-    head = f"{bold}{render_values.safe(run.name)}{off}  {render_values.status(run.status, colour)}"
-    found = [head + (f"  after {render_values.took(took)}" if took is not None else "")]
+    head = f"{output.paint(safe(run.name), '1', colour)}  {output.status(run.status, colour)}"
+    seconds = columns.duration(run)
+    found = [head + ("" if seconds is None else f"  after {took(seconds)}")]
     groups: list[tuple[str, Rows]] = [
         ("", _head(run, experiment)),
-        ("Parameters", [(key, render_values.plain(value)) for key, value in run.params.items()]),
+        ("Parameters", [(key, plain(value)) for key, value in run.params.items()]),
         ("Metrics", _metrics(run, curves, width)),
         ("Command", _command(run)),
         ("Code", _code(run)),
@@ -118,18 +107,12 @@ def lines(
         if not rows:
             continue
         if title:
-            found += ["", f"{bold}{title}{off}"]
+            found += ["", output.paint(title, "1", colour)]
         left = min(max(len(key) for key, _ in rows), 32)
         for key, value in rows:
-            first, *rest = render_values.safe(value).split("\n")
-            found.append(_cut(f"  {render_values.safe(key):<{left}}  {first}", width))
-            found += [_cut(f"  {'':<{left}}  {line}", width) for line in rest]
+            for place, line in enumerate(safe(value, lines=True).split("\n")):
+                found.append(cut(f"  {'' if place else safe(key):<{left}}  {line}".rstrip(), width))
     return found
-
-
-def _cut(line: str, width: int) -> str:
-    line = line.rstrip()
-    return line if len(line) <= width else line[: width - 1] + "…"
 
 
 def _head(run: Run, experiment: str) -> Rows:
@@ -141,13 +124,10 @@ def _head(run: Run, experiment: str) -> Rows:
     project = run.project + (f", entry point {run.entry_point}" if run.entry_point else "")
     rows = [
         ("id", run.run_id),
-        ("started", f"{render_values.local_time(run.start_time)} ({render_values.ago(run.start_time)})"),
+        ("started", f"{local_time(run.start_time)} ({ago(run.start_time)})"),
         ("ended", ", ".join(part for part in parts if part)),
         ("deleted", "yes: proj restore  brings it back" if run.lifecycle != "active" else ""),
-        (
-            "experiment",
-            experiment if experiment == run.experiment_id else f"{experiment} ({run.experiment_id})",
-        ),
+        ("experiment", experiment + ("" if experiment == run.experiment_id else f" ({run.experiment_id})")),
         ("project", project),
         ("user", run.user),
         ("parent", run.parent),
@@ -160,10 +140,10 @@ def _metrics(run: Run, curves: Mapping[str, Sequence[Metric]], width: int) -> Ro
     rows = []
     for key, last in run.metrics.items():
         points = [point.value for point in curves.get(key, ())]
-        text = f"{render_values.number(last.value):>12}"
+        text = f"{number(last.value):>12}"
         finite = [value for value in points if abs(value) < float("inf")]
         if len(points) > 1 and finite:
-            extent = f"{render_values.number(min(finite))} .. {render_values.number(max(finite))}"
+            extent = f"{number(min(finite))} .. {number(max(finite))}"
             room = min(40, width - min(max(len(key), 8), 32) - 44)
             text += f"  {sparkline(points, max(room, 8))}  {extent}, step {last.step}"
         rows.append((key, text))
@@ -196,41 +176,34 @@ def _code(run: Run) -> Rows:
 
 def _section(run: Run, name: str) -> Rows:
     section = run.sections.get(name, {})
-    return [
-        (key, render_values.plain(value)) for key, value in section.items() if value not in (None, "", [], {})
-    ]
+    return [(key, plain(value)) for key, value in section.items() if value not in (None, "", [], {})]
 
 
 def _machine(run: Run) -> Rows:
     section = dict(run.sections.get("machine", {}))
     if "memory" in section:
-        section["memory"] = render_values.size(section["memory"])
+        section["memory"] = size(section["memory"])
     job = section.pop("ci", None)
     if job:
         section["CI"] = f"{job.get('provider', '')} {job.get('url', '')}".strip()
     gpus = section.pop("gpus", None) or []
-    rows = [(key, render_values.plain(value)) for key, value in section.items() if value]
-    return rows + [
-        ("gpu", f"{gpu.get('name', '')} {render_values.size(gpu.get('memory', 0))}") for gpu in gpus
-    ]
+    rows = [(key, plain(value)) for key, value in section.items() if value]
+    return rows + [("gpu", f"{gpu.get('name', '')} {size(gpu.get('memory', 0))}") for gpu in gpus]
 
 
 def _resources(run: Run) -> Rows:
     section = dict(run.sections.get("resources", {}))
     rows = []
     if section.get("peak_memory"):
-        rows.append(("peak memory", render_values.size(section.pop("peak_memory"))))
+        rows.append(("peak memory", size(section.pop("peak_memory"))))
     for key, name in (("cpu_time", "CPU time"), ("duration", "duration")):
         if key in section:
-            rows.append((name, render_values.took(section.pop(key))))
-    return rows + [(key, render_values.plain(value)) for key, value in section.items()]
+            rows.append((name, took(section.pop(key))))
+    return rows + [(key, plain(value)) for key, value in section.items()]
 
 
-def _file(facts: Mapping[str, Any]) -> tuple[str, str]:
-    size = facts.get("size")
-    parts = [
-        render_values.size(size) if isinstance(size, int | float) else "",
-        str(facts.get("digest", ""))[:19],
-    ]
+def _file(facts: Mapping[str, object]) -> tuple[str, str]:
+    count = facts.get("size")
+    parts = [size(count) if isinstance(count, int | float) else "", str(facts.get("digest", ""))[:19]]
     parts.append(str(facts.get("origin", "")))
-    return str(facts.get("path") or facts.get("uri", "")), "  ".join(part for part in parts if part)
+    return str(facts.get("path") or facts.get("uri", "")), "  ".join(filter(None, parts))

@@ -1,61 +1,10 @@
-"""Times, sizes and numbers as people read them."""
+"""Values of a record as people read them."""
 
 from __future__ import annotations
 
-import time
+from runner.text.terminal import printable as safe
 
-__all__ = ["ago", "iso", "json_number", "local_time", "number", "plain", "safe", "size", "status", "took"]
-
-COLOURS = {"RUNNING": "36", "SCHEDULED": "36", "FINISHED": "32", "FAILED": "31", "KILLED": "33"}
-
-
-def ago(moment: int, now: float | None = None) -> str:
-    """A time (ms since the epoch) as its distance from now; of times long ago the date."""
-    seconds = (time.time() if now is None else now) - moment / 1000
-    if seconds < 0:
-        return local_time(moment)
-    if seconds < 60:
-        return f"{seconds:.0f} s ago"
-    if seconds < 3600:
-        return f"{seconds / 60:.0f} min ago"
-    if seconds < 86400:
-        return f"{seconds / 3600:.0f} h ago"
-    if seconds < 30 * 86400:
-        return f"{seconds / 86400:.0f} d ago"
-    return time.strftime("%Y-%m-%d", time.localtime(moment / 1000))
-
-
-def local_time(moment: int) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment / 1000))
-
-
-def iso(moment: int | None) -> str:
-    """UTC, to the millisecond, as RFC 3339 writes it; "" for None."""
-    if moment is None:
-        return ""
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment // 1000)) + f".{moment % 1000:03d}Z"
-
-
-def took(seconds: float | None) -> str:
-    if seconds is None:
-        return ""
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-
-
-def size(count: float) -> str:
-    """Bytes, in powers of 1000."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if abs(count) < 999.5 or unit == "GB":
-            return f"{count:.0f} {unit}" if unit == "B" or abs(count) >= 100 else f"{count:.3g} {unit}"
-        count /= 1000
-    raise AssertionError
+__all__ = ["cut", "json_number", "number", "plain", "safe"]
 
 
 def number(value: float) -> str:
@@ -87,13 +36,6 @@ def plain(value: object) -> str:
     return str(value)
 
 
-def safe(text: str) -> str:
-    """Without characters that could steer the terminal: names and values come from anybody's program."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() or char in "\n\t" else "\ufffd" for char in text)
-
-
-def status(text: str, colour: bool) -> str:
-    code = COLOURS.get(text)
-    return f"\033[{code}m{text}\033[0m" if colour and code else text
+def cut(text: str, width: int) -> str:
+    """At most `width` characters."""
+    return text if len(text) <= width else text[: width - 1] + "…"

@@ -2,50 +2,35 @@
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING, Any
+import os
+from typing import TYPE_CHECKING
 
-from runner.cli import reference
-from runner.cli.options import Option
+from runner.cli import output, reference
+from runner.cli.options import Command, Option
 from runner.errors import InputError, StoreError
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
     from runner.tracking.store import Store
 
-__all__ = ["OPTIONS", "command"]
-
-OPTIONS = (
-    reference.RUN,
-    Option("directory", ("directory",), "A new or empty folder for the code of the run.", metavar="[DIR]"),
-    reference.STORE,
-    reference.JSON,
-)
+__all__ = ["COMMAND"]
 
 
-def command(values: dict[str, Any]) -> int:
+def command(ref: str, directory: str, location: str, as_json: bool) -> int:
     """Bring a deleted run back; with DIR, write the exact code that the run had into that folder."""
-    from runner.cli.output import emit_json
-
-    given = reference.take(values)
-    with reference.open_store(given["store"]) as store:
-        run = reference.find(store, given["run"]) if given["directory"] else find_deleted(store, given["run"])
-        if given["directory"]:
-            folder = write_code(store.root, run, given["directory"])
-            result = {"run_id": run.run_id, "folder": folder}
-            text = f"the code of {run.name} is in {folder}"
-        else:
-            if run.lifecycle != "deleted":
-                raise InputError(
-                    f"the run {run.name} is not deleted", f"proj restore {run.name} DIR  writes its code"
-                )
-            store.restore_run(run.run_id)
-            result, text = {"run_id": run.run_id}, f"{run.name} is back"
-    if given["json"]:
-        emit_json(result)
-    else:
-        sys.stdout.write(f"{text}\n")
-    return 0
+    with reference.open_store(location) as store:
+        if directory:
+            run = reference.find(store, ref)
+            folder = write_code(store.root, run, directory)
+            value = {"run_id": run.run_id, "folder": folder}
+            return output.result(as_json, value, [f"the code of {run.name} is in {folder}"])
+        run = find_deleted(store, ref)
+        if run.lifecycle != "deleted":
+            raise InputError(
+                f"the run {run.name} is not deleted", f"proj restore {run.name} DIR  writes its code"
+            )
+        store.restore_run(run.run_id)
+    return output.result(as_json, {"run_id": run.run_id}, [f"{run.name} is back"])
 
 
 def find_deleted(store: Store, ref: str) -> Run:
@@ -58,8 +43,7 @@ def find_deleted(store: Store, ref: str) -> Run:
 
 
 def write_code(root: str, run: Run, directory: str) -> str:
-    import os
-
+    """Returns the folder of the project in it. StoreError when the run has no snapshot."""
     from runner.snapshots import snapshot
 
     code = run.sections.get("code", {})
@@ -68,3 +52,11 @@ def write_code(root: str, run: Run, directory: str) -> str:
         raise StoreError(f"the run {run.name} has no snapshot of its code")
     subdirectory = run.sections.get("source", {}).get("subdirectory", "")
     return snapshot.restore(root, tree, os.path.abspath(directory), subdirectory, code.get("folders") or ())
+
+
+COMMAND = Command(command, (
+    reference.RUN,
+    Option("directory", (), "A new or empty folder for the code of the run.", metavar="[DIR]"),
+    reference.STORE,
+    reference.JSON,
+))  # fmt: skip

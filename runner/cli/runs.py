@@ -2,75 +2,29 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
-from runner.cli import columns, reference
-from runner.cli.options import Option
+from runner.cli import columns, output, reference
+from runner.cli.options import Command, Option
+from runner.cli.render_run import as_json as plain
+from runner.cli.render_values import json_number, safe
 from runner.errors import InputError
+from runner.tracking.fold import STATUSES
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
     from runner.tracking.store import Store
 
-__all__ = ["OPTIONS", "command", "select", "write_csv"]
-
-STATUSES = ("RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED")
-
-OPTIONS = (
-    Option(
-        "filter",
-        ("filter",),
-        "Such as \"metrics.rmse < 0.8 and params.model = 'ridge'\".",
-        metavar="[FILTER]",
-    ),
-    Option(
-        "order_by", ("--order-by",), 'Such as "metrics.rmse" or "start_time DESC".', "many", metavar="KEY"
-    ),
-    Option(
-        "columns",
-        ("--columns",),
-        "What is shown: name,status,metrics.rmse,params.lr,tags.team, ...",
-        "many",
-        metavar="NAMES",
-    ),
-    Option("limit", ("-n", "--limit"), "How many runs are shown at most.", "int", 50, metavar="N"),
-    Option(
-        "since", ("--since",), "Those started in this time: 30m, 12h, 2d, or since a date.", metavar="TIME"
-    ),
-    Option(
-        "experiment",
-        ("--experiment",),
-        "Those of this experiment (name or id).",
-        "many",
-        metavar="NAME",
-        complete="runner.cli.complete:experiments",
-    ),
-    Option(
-        "status",
-        ("--status",),
-        "Those with this status: RUNNING, FINISHED, FAILED, KILLED.",
-        "many",
-        metavar="STATUS",
-        complete="runner.cli.complete:statuses",
-    ),
-    Option(
-        "all", ("-a", "--all"), "Deleted ones too, and those of all projects in one order.", "flag", False
-    ),
-    Option("deleted", ("--deleted",), "Only deleted ones.", "flag", False),
-    reference.STORE,
-    reference.JSON,
-    Option("csv", ("--csv",), "Print CSV: every metric, parameter and tag, or --columns.", "flag", False),
-)
+__all__ = ["COMMAND", "Wanted", "experiment_names", "select", "write_csv"]
 
 
 class Wanted(NamedTuple):
     """Which runs, in which order."""
 
-    filter: str = ""
+    where: str = ""  # in the grammar of --filter
     order_by: tuple[str, ...] = ()
     limit: int = 50
     since: str = ""
@@ -80,71 +34,74 @@ class Wanted(NamedTuple):
     project: str = ""  # whose runs come first
 
 
-def command(values: dict[str, Any]) -> int:
+def command(
+    where: str, order_by: tuple[str, ...], names: tuple[str, ...], limit: int, since: str,
+    experiments: tuple[str, ...], status: tuple[str, ...], everything: bool, deleted: bool, location: str,
+    as_json: bool, csv: bool,
+) -> int:  # fmt: skip
     """List runs: those of the project in this folder first, then the others.
 
     FILTER is MLflow's search grammar: metrics.rmse < 0.8 and params.model = 'ridge' and tags.team = 'x' and
     status = 'FINISHED'. Piped, the table is tab-separated.
     """
-    given = reference.take(values)
-    if given["json"] and given["csv"]:
+    if as_json and csv:
         raise InputError("--json and --csv exclude each other")
-    names = columns.check(given["columns"])
-    view = "deleted" if given["deleted"] else "all" if given["all"] else "active"
-    wanted = Wanted(
-        given["filter"],
-        tuple(given["order_by"]),
-        given["limit"],
-        given["since"],
-        tuple(given["experiment"]),
-        tuple(given["status"]),
-        view,
-        "" if given["all"] else reference.project_here(),
-    )
-    with reference.open_store(given["store"]) as store:
+    chosen = columns.check(names)
+    view = "deleted" if deleted else "all" if everything else "active"
+    project = "" if everything else reference.project_here()
+    wanted = Wanted(where, order_by, limit, since, experiments, status, view, project)
+    with reference.open_store(location) as store:
         runs, more = select(store, wanted)
-        experiments = experiment_names(store, runs)
-    _print(runs, names, experiments, given)
-    if more and not given["json"] and not given["csv"] and sys.stderr.isatty():
+        known = experiment_names(store, runs)
+    if csv:
+        write_csv(sys.stdout, runs, chosen or columns.everything(runs), known)
+    elif as_json and chosen:
+        output.emit_json([{name: _typed(run, name, known) for name in chosen} for run in runs])
+    elif as_json:
+        output.emit_json([plain(run, known) for run in runs])
+    elif output.is_terminal() and not runs:
+        sys.stderr.write("no runs\n")
+    else:
+        output.emit_lines(_table(runs, chosen, known))
+    if more and not as_json and not csv and sys.stderr.isatty():
         sys.stderr.write(f"the first {len(runs)} are shown; --limit shows more\n")
     return 0
 
 
 def select(store: Store, wanted: Wanted) -> tuple[list[Run], bool]:
     """The runs, and whether there are more than the limit."""
-    from runner.running.reconcile import close_lost
+    from runner.running.reconcile import close_lost, concluded
     from runner.tracking.index.grammar import parse_filter, parse_order
 
     if wanted.limit < 0:
         raise InputError("--limit is less than 0")
-    parse_filter(wanted.filter)  # its caret counts in what was typed
+    parse_filter(wanted.where)  # its caret counts in what was typed
     parse_order(wanted.order_by)
     close_lost(store)
     ids = [reference.experiment_id(store, name) for name in wanted.experiments] or None
-    clauses = (
-        [f"status IN ({', '.join(repr(_status(text)) for text in wanted.status)})"] if wanted.status else []
-    )
-    clauses += [f"start_time >= {_since(wanted.since)}"] if wanted.since else []
+    clauses = []
+    if wanted.status:
+        clauses.append(f"status IN ({', '.join(repr(_status(text)) for text in wanted.status)})")
+    if wanted.since:
+        clauses.append(f"start_time >= {_since(wanted.since)}")
     scopes = [""]
     if wanted.project:
         quoted = "'" + wanted.project.replace("'", "''") + "'"
         scopes = [f"project = {quoted}", f"project != {quoted}"]
     found: list[Run] = []
-    more = False
     for scope in scopes:
-        text = " and ".join(part for part in (scope, *clauses, wanted.filter) if part.strip())
-        token = ""
-        while not more:
+        text = " and ".join(part for part in (scope, *clauses, wanted.where) if part.strip())
+        token, more = "", True
+        while more:
             size = min(1000, wanted.limit - len(found))
+            page = store.search(text, ids, wanted.order_by, max(size, 1), token, wanted.view)
             if size <= 0:
-                more = bool(store.search(text, ids, wanted.order_by, 1, token, wanted.view).runs)
+                if page.runs:
+                    return found, True
                 break
-            page = store.search(text, ids, wanted.order_by, size, token, wanted.view)
-            found += page.runs
-            token = page.next_page_token
-            if not token:
-                break
-    return found, more
+            found += map(concluded, page.runs)
+            token, more = page.next_page_token, bool(page.next_page_token)
+    return found, False
 
 
 def experiment_names(store: Store, runs: Sequence[Run]) -> dict[str, str]:
@@ -166,7 +123,7 @@ def _status(text: str) -> str:
 
 def _since(text: str) -> int:
     """ms since the epoch: from a span back, or a date."""
-    from runner.running.planning import seconds
+    from runner.text.units import seconds
 
     if "-" in text[1:]:
         from datetime import datetime
@@ -174,52 +131,52 @@ def _since(text: str) -> int:
         try:
             return int(datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone().timestamp() * 1000)
         except ValueError:
-            raise InputError(
-                f"--since {text!r} is not a date", "such as 2026-08-01 or 2026-08-01T12:30"
-            ) from None
+            hint = "such as 2026-08-01 or 2026-08-01T12:30"
+            raise InputError(f"--since {text!r} is not a date", hint) from None
     return int((time.time() - seconds(text, "--since")) * 1000)
 
 
-def _print(runs: Sequence[Run], names: list[str], experiments: dict[str, str], given: dict[str, Any]) -> None:
-    from runner.cli import output
-    from runner.cli.render_values import safe
-
-    if given["json"]:
-        from runner.cli.render_run import as_json
-
-        if names:
-            output.emit_json([{name: _typed(run, name, experiments) for name in names} for run in runs])
-        else:
-            output.emit_json([as_json(run, experiments) for run in runs])
-    elif given["csv"]:
-        write_csv(sys.stdout, runs, names or columns.everything(runs), experiments)
-    else:
-        chosen = bool(names)
-        names = names or columns.usual(runs)
-        if not runs and output.is_terminal():
-            sys.stderr.write("no runs\n")
-            return
-        render = columns.shown if output.is_terminal() else columns.flat
-        rows = [[render(run, name, experiments) for name in names] for run in runs]
-        if output.is_terminal() and not chosen:
-            fitting = columns.fit(names, rows, shutil.get_terminal_size().columns)
-            names, rows = names[:fitting], [row[:fitting] for row in rows]
-        right = [name for name in names if name in columns.NUMERIC or name.startswith("metrics.")]
-        output.table([safe(name) for name in names], rows, right=[safe(name) for name in right])
+def _table(runs: Sequence[Run], chosen: list[str], experiments: dict[str, str]) -> Iterator[str]:
+    names = chosen or columns.usual(runs)
+    render = columns.shown if output.is_terminal() else columns.flat
+    rows = [[render(run, name, experiments) for name in names] for run in runs]
+    if output.is_terminal() and not chosen:
+        fitting = columns.fit(names, rows, output.width())
+        names, rows = names[:fitting], [row[:fitting] for row in rows]
+    right = [safe(name) for name in names if name in columns.NUMERIC or name.startswith("metrics.")]
+    return output.table([safe(name) for name in names], rows, right)
 
 
-def _typed(run: Run, name: str, experiments: dict[str, str]) -> Any:
-    from runner.cli.render_values import json_number
-
+def _typed(run: Run, name: str, experiments: dict[str, str]) -> object:
     found = columns.value(run, name)
     if name in ("started", "ended", "experiment"):
         return columns.flat(run, name, experiments) or None
     return json_number(found) if isinstance(found, float) else found
 
 
-def write_csv(file: Any, runs: Sequence[Run], names: Sequence[str], experiments: dict[str, str]) -> None:
+def write_csv(file: TextIO, runs: Sequence[Run], names: Sequence[str], experiments: dict[str, str]) -> None:
+    """RFC 4180 but for line ends, which are \\n."""
     import csv
 
-    writer = csv.writer(file, lineterminator="\n")
+    class Lines:  # the csv module quotes a \r only where it ends the lines
+        write = staticmethod(lambda line: file.write(line[:-2] + "\n"))
+
+    writer = csv.writer(Lines, lineterminator="\r\n")
     writer.writerow(names)
     writer.writerows([columns.flat(run, name, experiments) for name in names] for run in runs)
+
+
+COMMAND = Command(command, (
+    Option("where", (), "Such as \"metrics.rmse < 0.8 and params.model = 'ridge'\".", metavar="[FILTER]"),
+    Option("order_by", ("--order-by",), 'Such as "metrics.rmse" or "start_time DESC".', "many", metavar="KEY"),
+    Option("names", ("--columns",), "What is shown: name,status,metrics.rmse,params.lr,tags.team, ...", "many", metavar="NAMES"),
+    Option("limit", ("-n", "--limit"), "How many runs are shown at most.", "int", 50, metavar="N"),
+    Option("since", ("--since",), "Those started in this time: 30m, 12h, 2d, or since a date.", metavar="TIME"),
+    Option("experiments", ("--experiment",), "Those of this experiment (name or id).", "many", metavar="NAME", complete="experiments"),
+    Option("status", ("--status",), "Those with this status: RUNNING, FINISHED, FAILED, KILLED.", "many", metavar="STATUS", complete="statuses"),
+    Option("everything", ("-a", "--all"), "Deleted ones too, and those of all projects in one order.", "flag"),
+    Option("deleted", ("--deleted",), "Only deleted ones.", "flag"),
+    reference.STORE,
+    reference.JSON,
+    Option("csv", ("--csv",), "Print CSV: every metric, parameter and tag, or --columns.", "flag"),
+))  # fmt: skip

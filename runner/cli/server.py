@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
-import typer
-
 from runner import paths
+from runner.cli import output
+from runner.cli.options import Command, Group, Option
+from runner.cli.reference import JSON, STORE
 from runner.errors import InputError
+from runner.text.units import iso
 
-__all__ = ["app"]
-
-app = typer.Typer(no_args_is_help=False, rich_markup_mode=None)
-token = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
-app.add_typer(token, name="token", help="Make, list and revoke tokens of a server.")
-STORE = typer.Option("", "--store", metavar="FOLDER", help="The store (default: PROJ_STORE, or the user's).")
+__all__ = ["COMMAND"]
 
 
 def _folder(given: str) -> str:
@@ -26,47 +24,31 @@ def _folder(given: str) -> str:
     return root
 
 
-@app.callback(invoke_without_command=True)
-def server(
-    context: typer.Context,
-    host: str = typer.Option(
-        "127.0.0.1", help="Address to listen on; all others than loopback need a token."
-    ),
-    port: int = typer.Option(5000, help="Port; 0 takes any."),
-    store: str = STORE,
-    workers: int = typer.Option(1, min=1, max=64, help="Processes that share the port."),
-    certificate: str = typer.Option("", metavar="FILE", help="Certificate (PEM) for https."),
-    key: str = typer.Option("", metavar="FILE", help="Its key (PEM)."),
-    allowed_host: list[str] = typer.Option(  # noqa: B008
-        [], metavar="NAME", help="Name by which clients call the server (behind a proxy); may hold *."
-    ),
-    access_log: str = typer.Option(
-        "", metavar="FILE", help="Write a JSON line for each request; - is stderr."
-    ),
-    rate: float = typer.Option(0, min=0, help="Requests a second that one client may make; 0: no limit."),
-    index: str = typer.Option(
-        "",
-        metavar="URL",
-        help="Where the index is: postgresql://... (better in PROJ_INDEX, if it has a password).",
-    ),
-    max_upload: int = typer.Option(0, min=0, metavar="MB", help="Largest artifact; 0: no limit."),
-) -> None:
+def serve(
+    host: str, port: int, location: str, workers: int, certificate: str, key: str,
+    allowed_host: tuple[str, ...], access_log: str, rate: float, index: str, max_upload: int,
+) -> int:  # fmt: skip
     """Serve a store to MLflow clients, until it is interrupted."""
-    if context.invoked_subcommand is not None:
-        return
-    from runner.server.team import Settings, serve
+    from runner.server import team
 
-    settings = Settings(
-        _folder(store),
+    if not 1 <= workers <= 64:
+        raise InputError(f"--workers {workers} is not between 1 and 64")
+    if rate < 0 or max_upload < 0:
+        raise InputError("--rate and --max-upload are not less than 0")
+    gc.enable()
+    names, upload = tuple(name.lower() for name in allowed_host), max_upload * 1_000_000
+    folder = _folder(location)
+    settings = team.Settings(
+        folder,
         host,
         port,
         workers,
         certificate,
         key,
-        tuple(name.lower() for name in allowed_host),
+        names,
         access_log,
         rate,
-        max_upload=max_upload * 1_000_000,
+        max_upload=upload,
         database=index,
     )
 
@@ -74,16 +56,10 @@ def server(
         sys.stderr.write(f"serving {settings.store}\n  MLFLOW_TRACKING_URI={address}\n")
         sys.stderr.flush()
 
-    raise typer.Exit(serve(settings, ready))
+    return team.serve(settings, ready)
 
 
-@token.command("create")
-def create(
-    name: str = typer.Option("", help="Whose it is, for the audit."),
-    role: str = typer.Option("writer", help="reader, writer or admin."),
-    expires: str = typer.Option("90d", help="30d, 12h, 1y, or never."),
-    store: str = STORE,
-) -> None:
+def create(name: str, role: str, expires: str, location: str) -> int:
     """Make a token and print it, this once."""
     from runner.protocol.scope import ROLES
     from runner.server import tokens
@@ -91,40 +67,59 @@ def create(
 
     if role not in ROLES:
         raise InputError(f"there is no role {role!r}", f"one of {', '.join(ROLES)}")
-    text = tokens.create(_folder(store), name, role, tokens.expiry(expires, now()))
-    sys.stdout.write(f"{text}\n")
+    text = tokens.create(_folder(location), name, role, tokens.expiry(expires, now()))
+    output.emit_lines([text])
+    return 0
 
 
-@token.command("list")
-def show(store: str = STORE, as_json: bool = typer.Option(False, "--json", help="Print JSON.")) -> None:
+def show(location: str, as_json: bool) -> int:
     """List tokens; they themselves are not kept."""
-    from runner.cli.output import emit_json, table
-    from runner.cli.render_values import iso
     from runner.server.tokens import listing
     from runner.tracking.log import now
 
-    found = listing(_folder(store))
-    if as_json:
-        emit_json([{k: v for k, v in each._asdict().items() if k != "digest"} for each in found])
-        return
-    rows = [
-        (
-            each.token_id,
-            each.name,
-            each.role,
-            iso(each.created),
-            iso(each.expires) if each.expires else "never",
-            "revoked" if each.revoked else "expired" if 0 < each.expires <= now() else "valid",
-        )
-        for each in found
-    ]
-    table(("id", "name", "role", "created", "expires", "state"), rows)
+    found = listing(_folder(location))
+    rows = []
+    for each in found:
+        state = "revoked" if each.revoked else "expired" if 0 < each.expires <= now() else "valid"
+        expires = iso(each.expires) if each.expires else "never"
+        rows.append((each.token_id, each.name, each.role, iso(each.created), expires, state))
+    plain = [{name: value for name, value in each._asdict().items() if name != "digest"} for each in found]
+    return output.result(as_json, plain, output.table("id name role created expires state".split(), rows))
 
 
-@token.command("revoke")
-def revoke(which: str = typer.Argument(..., metavar="ID_OR_NAME"), store: str = STORE) -> None:
+def revoke(which: str, location: str) -> int:
     """Make a token useless; a running server notices within a second."""
     from runner.server import tokens
 
-    found = tokens.revoke(_folder(store), which)
-    sys.stdout.write(f"revoked {found.token_id} {found.name}\n".replace(" \n", "\n"))
+    found = tokens.revoke(_folder(location), which)
+    output.emit_lines([f"revoked {found.token_id} {found.name}".rstrip()])
+    return 0
+
+
+FOLDER = STORE._replace(help="The store (default: PROJ_STORE, or the user's).", metavar="FOLDER")
+HOST = "Address to listen on; all others than loopback need a token."
+ALLOWED = "Name by which clients call the server (behind a proxy); may hold *."
+INDEX = "Where the index is: postgresql://... (better in PROJ_INDEX, if it has a password)."
+TOKEN = Group("Make, list and revoke tokens of a server.", {
+    "create": Command(create, (
+        Option("name", ("--name",), "Whose it is, for the audit.", metavar="NAME"),
+        Option("role", ("--role",), "reader, writer or admin.", default="writer", metavar="ROLE"),
+        Option("expires", ("--expires",), "30d, 12h, 1y, or never.", default="90d", metavar="TIME"),
+        FOLDER,
+    )),
+    "list": Command(show, (FOLDER, JSON)),
+    "revoke": Command(revoke, (Option("which", (), default=None, metavar="ID_OR_NAME"), FOLDER)),
+})  # fmt: skip
+COMMAND = Group("Serve a store to MLflow clients, until it is interrupted.", {"token": TOKEN}, Command(serve, (
+    Option("host", ("--host",), HOST, default="127.0.0.1", metavar="ADDRESS"),
+    Option("port", ("--port",), "Port; 0 takes any.", "int", 5000, metavar="N"),
+    FOLDER,
+    Option("workers", ("--workers",), "Processes that share the port: 1 to 64.", "int", 1, metavar="N"),
+    Option("certificate", ("--certificate",), "Certificate (PEM) for https.", metavar="FILE"),
+    Option("key", ("--key",), "Its key (PEM).", metavar="FILE"),
+    Option("allowed_host", ("--allowed-host",), ALLOWED, "many", metavar="NAME"),
+    Option("access_log", ("--access-log",), "Write a JSON line for each request; - is stderr.", metavar="FILE"),
+    Option("rate", ("--rate",), "Requests a second that one client may make; 0: no limit.", "float", 0, metavar="N"),
+    Option("index", ("--index",), INDEX, metavar="URL"),
+    Option("max_upload", ("--max-upload",), "Largest artifact; 0: no limit.", "int", 0, metavar="MB"),
+)))  # fmt: skip

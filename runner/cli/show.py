@@ -2,43 +2,29 @@
 
 from __future__ import annotations
 
-import shutil
-from typing import Any
+from runner.cli import output, reference, render_run
+from runner.cli.options import Command
+from runner.cli.runs import experiment_names
 
-from runner.cli import reference
-from runner.cli.options import Option
-
-__all__ = ["OPTIONS", "command"]
-
-OPTIONS = (
-    Option(
-        "run", ("run",), reference.RUNS_BY, default="last", metavar="[RUN]", complete=reference.COMPLETE_RUNS
-    ),
-    reference.STORE,
-    reference.JSON,
-)
+__all__ = ["COMMAND"]
 
 
-def command(values: dict[str, Any]) -> int:
+def command(ref: str, location: str, as_json: bool) -> int:
     """Show everything about a run, with a small plot of each metric. Without RUN, the last one."""
-    from runner.cli import output, render_run
-    from runner.cli.runs import experiment_names
-    from runner.running.reconcile import close_lost
+    from runner.running.reconcile import close_lost, concluded
+    from runner.tracking.metrics import curves
 
-    given = reference.take(values)
-    with reference.open_store(given["store"]) as store:
-        run = reference.find(store, given["run"])
+    with reference.open_store(location) as store:
+        run = concluded(reference.find(store, ref))
         experiments = experiment_names(store, [run])
         directory = store.run_directory(run.run_id)
         close_lost(store)
         children = store.search(f"parent = '{run.run_id}'", order_by=["start_time ASC"]).runs
-    if given["json"]:
-        output.emit_json(render_run.details(run, experiments, directory, children))
-        return 0
-    from runner.tracking.curves import curves
-
-    drawn = curves(directory) if run.metrics else {}
-    width = shutil.get_terminal_size().columns if output.is_terminal() else 10_000
+        children = tuple(map(concluded, children))
+    drawn = curves(directory) if run.metrics and not as_json else {}
     name = experiments[run.experiment_id]
-    output.emit_lines(render_run.lines(run, name, children, drawn, width, output.colours()))
-    return 0
+    lines = render_run.lines(run, name, children, drawn, output.width(), output.colours())
+    return output.result(as_json, render_run.details(run, experiments, directory, children), lines)
+
+
+COMMAND = Command(command, (reference.LAST, reference.STORE, reference.JSON))

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING
 
-from runner.cli.output import colours
+from runner.cli.output import colours, paint
 
-__all__ = ["Terminal"]
+if TYPE_CHECKING:
+    from threading import Event
+
+__all__ = ["Terminal", "agreed"]
 
 SLOW = 0.3  # s: a quicker step is not shown
 TICK = 0.1
@@ -33,11 +36,11 @@ class Terminal:
 
     def warn(self, text: str) -> None:
         if not self._quiet:
-            self._write(f"{self.paint('warning:', '33')} {text}\n")
+            self._write(f"{self.paint('warning:', '33')} {self._own(text)}\n")
 
     def line(self, text: str) -> None:
         if not self._quiet:
-            self._write(f"{self.paint('proj:', '2')} {text}\n")
+            self._write(f"{self.paint('proj:', '2')} {self._own(text)}\n")
 
     def phases(self, phases: dict[str, float]) -> None:
         """`--verbose`: seconds by phase, in the order in which they happened."""
@@ -55,7 +58,18 @@ class Terminal:
 
     def paint(self, text: str, code: str) -> str:
         """`code` is an SGR parameter, such as 31 for red; plain where colours are not wanted."""
-        return f"\033[{code}m{text}\033[0m" if self._colours else text
+        return paint(text, code, self._colours)
+
+    def _own(self, text: str) -> str:
+        """What follows the first line is indented, so that no text can look like another message."""
+        return self.safe(text, lines=True).replace("\n", "\n  ")
+
+    def safe(self, text: str, lines: bool = False) -> str:
+        if text.isprintable():
+            return text
+        from runner.text.terminal import printable
+
+        return printable(text, lines, self._colours)
 
     def _write(self, text: str) -> None:
         try:
@@ -68,11 +82,11 @@ class Terminal:
 class _Step:
     def __init__(self, terminal: Terminal, text: str) -> None:
         self._terminal = terminal
-        self._text = text
+        self._text = terminal.safe(text)
         self._detail = ""
         self._done = self._total = 0.0
         self._began = 0.0
-        self._stop: Any = None
+        self._stop: Event | None = None
         self._open = False  # as a group of GitHub Actions, which can be folded
 
     def __enter__(self) -> _Step:
@@ -81,11 +95,12 @@ class _Step:
             import threading
 
             self._stop = threading.Event()
-            self._thread = threading.Thread(target=self._show_until_stopped, daemon=True)
+            self._thread = threading.Thread(target=self._show_until, args=(self._stop,), daemon=True)
             self._thread.start()
         return self
 
     def update(self, text: str, done: float = 0, total: float = 0) -> None:
+        text = self._terminal.safe(text)
         if self._open and not total and text != self._detail:
             self._terminal._write(f"{text}\n")
         self._detail, self._done, self._total = text, done, total
@@ -100,16 +115,15 @@ class _Step:
             self._terminal._write("::endgroup::\n")
         if took < SLOW:
             return
+        mark, word = ("✓", "done") if error[0] is None else ("✗", "failed")
         if self._terminal.live:
-            self._terminal._write(f"\r\033[K{'✓' if error[0] is None else '✗'} {self._text} {took:.1f} s\n")
+            self._terminal._write(f"\r\033[K{mark} {self._text} {took:.1f} s\n")
         else:
-            self._terminal.line(
-                f"{self._text}: {'done' if error[0] is None else 'failed'} after {took:.1f} s"
-            )
+            self._terminal.line(f"{self._text}: {word} after {took:.1f} s")
 
-    def _show_until_stopped(self) -> None:
+    def _show_until(self, stop: Event) -> None:
         """A quick step is not shown at all."""
-        if self._stop.wait(SLOW):
+        if stop.wait(SLOW):
             return
         if self._terminal.github:
             # https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions
@@ -119,15 +133,17 @@ class _Step:
         if not self._terminal.live:
             self._terminal.line(f"{self._text} ...")
             return
-        while not self._stop.wait(TICK):
+        while not stop.wait(TICK):
             self._terminal._write(self._line())
 
     def _line(self) -> str:
         took = time.monotonic() - self._began
         bar = ""
         if self._total:
+            from runner.text.units import size
+
             filled = int(20 * min(self._done / self._total, 1))
-            bar = f" [{'█' * filled}{'·' * (20 - filled)}] {_size(self._done)}/{_size(self._total)}"
+            bar = f" [{'█' * filled}{'·' * (20 - filled)}] {size(self._done)}/{size(self._total)}"
         try:
             width = os.get_terminal_size(2).columns
         except OSError:
@@ -135,9 +151,8 @@ class _Step:
         return f"\r\033[K{f'· {self._text} {took:.1f} s{bar} {self._detail}'[: width - 1]}"
 
 
-def _size(number: float) -> str:
-    for unit in ("", "k", "M", "G"):
-        if number < 1000 or unit == "G":
-            return f"{number:.0f}{unit}" if unit in ("", "k") else f"{number:.1f}{unit}"
-        number /= 1000
-    raise AssertionError
+def agreed(question: str) -> bool:
+    """Asks whoever sits at the terminal."""
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

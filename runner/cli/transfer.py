@@ -3,54 +3,43 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
-from runner.cli import reference
-from runner.cli.options import Option
+from runner.cli import output, reference
+from runner.cli.options import Command, Option
+from runner.cli.terminal import Terminal
 from runner.errors import InputError
 
-__all__ = ["OPTIONS", "command"]
-
-OPTIONS = (
-    Option(
-        "source",
-        ("source",),
-        "http://host:5000, mlflow.db, sqlite:///FILE or mlruns.",
-        default=None,
-        metavar="SOURCE",
-    ),
-    Option("experiment", ("--experiment",), "Only those of this experiment (name).", "many", metavar="NAME"),
-    Option(
-        "artifacts", ("--artifacts",), "Where the server of a database kept its artifacts.", metavar="FOLDER"
-    ),
-    Option("no_artifacts", ("--no-artifacts",), "Leave the files out.", "flag", False),
-    Option("store", ("--store",), "The store (default: PROJ_STORE, or the user's).", metavar="FOLDER"),
-    Option("json", ("--json",), "Print JSON.", "flag", False),
-)
+__all__ = ["COMMAND"]
 
 
-def command(values: dict[str, Any]) -> int:
+def command(
+    source: str, experiments: tuple[str, ...], artifacts: str, no_artifacts: bool, location: str,
+    as_json: bool,
+) -> int:  # fmt: skip
     """Take runs over from MLflow: parameters, metrics with their histories, tags, datasets, artifacts."""
-    from runner.cli.output import emit_json
-    from runner.cli.terminal import Terminal
     from runner.tracking.mlflow.readers import open_reader
     from runner.tracking.mlflow.takeover import take_over
 
-    given = reference.take(values)
-    if not given["source"]:
+    if not source:
         raise InputError("it is not said from where", "proj import http://host:5000 | mlflow.db | mlruns")
-    reader = open_reader(given["source"], given["artifacts"])
+    reader = open_reader(source, artifacts)
     try:
-        with reference.open_store(given["store"]) as store:
-            done = take_over(store, reader, Terminal(), given["experiment"], not given["no_artifacts"])
+        with reference.open_store(location) as store:
+            done = take_over(store, reader, Terminal(), experiments, not no_artifacts)
     finally:
         reader.close()
-    if given["json"]:
-        emit_json(done._asdict())
-    else:
-        sys.stdout.write(
-            f"{done.runs} runs imported" + (f", {done.there} were there" if done.there else "") + "\n"
-        )
+    there = f", {done.there} were there" if done.there else ""
+    output.result(as_json, done, [f"{done.runs} runs imported{there}"])
     for reason in done.without_files:
-        sys.stderr.write(f"warning: without artifacts: {reason}\n")
+        output.emit_lines([f"warning: without artifacts: {reason}"], sys.stderr)
     return 0
+
+
+COMMAND = Command(command, (
+    Option("source", (), "http://host:5000, mlflow.db, sqlite:///FILE or mlruns.", default=None, metavar="SOURCE"),
+    Option("experiments", ("--experiment",), "Only those of this experiment (name).", "many", metavar="NAME"),
+    Option("artifacts", ("--artifacts",), "Where the server of a database kept its artifacts.", metavar="FOLDER"),
+    Option("no_artifacts", ("--no-artifacts",), "Leave the files out.", "flag"),
+    reference.STORE,
+    reference.JSON,
+))  # fmt: skip

@@ -9,15 +9,26 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from itertools import pairwise
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from runner.containers import engine
 from runner.errors import BackendError, ProjError
-from runner.values import Job
+from runner.host.process_tree import MARK
+from runner.values import Container, Job
 
-__all__ = ["CODE", "RECORD", "Finished", "argv", "farewell", "finish", "name_of", "reachable", "sweep"]
+__all__ = [
+    "CODE",
+    "RECORD",
+    "Finished",
+    "argv",
+    "carries",
+    "farewell",
+    "finish",
+    "name_of",
+    "reachable",
+    "sweep",
+]
 
 CODE = "/mlflow/projects/code"  # where the project is, as in images that MLflow builds
 RECORD = "/proj/run"  # where the run's record is
@@ -29,7 +40,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 PASSED = (
     "PROJ_",
     "MLFLOW_",
-)  # variables that tell the command about its run; the secret parameters are among them
+)  # variables that tell the command about its run; secret parameters are among them
 KEPT_BACK = (
     "PROJ_HOME",
     "PROJ_STORE",
@@ -81,47 +92,38 @@ def name_of(run_id: str) -> str:
 
 
 def argv(job: Job) -> list[str]:
-    """The client's command line. What may be secret is named on it; the client's environment has the value.
-
-    From `job.activation.options["container"]`: image, directory (the project, on this machine; "" when the
-    image has it), place (where it is in the container), workdir, init, user, groups, remapped, volumes, constants
-    (name -> value), copied (names), flags (given by the user, last) and given (names of those).
-    """
-    options: Mapping[str, Any] = job.activation.options["container"]
+    """The client's command line. What may be secret is named on it; the client's environment has the value."""
+    container = job.activation.container
     program = engine.program()
-    if not program:
+    if container is None or not program:
         raise BackendError(engine.problem(), "install Docker or Podman, or set PROJ_DOCKER_EXE")
-    given = set(options.get("given", ()))
+    given = {name for name, _ in container.flags}
     words = [program, "run", "--name", name_of(job.run_id), "--label", f"{LABEL}={job.run_id}"]
-    shell = SHELL_FIRST
-    if options.get("init", True):
-        shell = SHELL
+    if container.init:
         words += ["-e", "TINI_KILL_PROCESS_GROUP=1", *([] if "init" in given else ["--init"])]
-    if options.get("user") and not given & {"user", "u"}:
-        words += ["--user", str(options["user"])]
-        words += [word for group in options.get("groups", ()) for word in ("--group-add", str(group))]
-    if options.get("remapped") and "userns" not in given:
+    if container.user and not given & {"user", "u"}:
+        words += ["--user", container.user]
+        words += [word for group in container.groups for word in ("--group-add", group)]
+    if container.remapped and "userns" not in given:
         words += ["--userns", "host"]
-    own_network = has_own_network(options)
-    if not own_network and not given & {"network", "net"}:
+    if not has_own_network(container) and not given & {"network", "net"}:
         words += ["--network", "host"]
-    if options.get("workdir") and not given & {"workdir", "w"}:
-        words += ["--workdir", str(options["workdir"])]
-    if options.get("directory"):
-        words += ["--mount", _mount(str(options["directory"]), str(options["place"]))]
+    if container.place and not given & {"workdir", "w"}:
+        words += ["--workdir", container.place]
+    if container.directory:
+        words += ["--mount", _mount(container.directory, container.place)]
     words += ["--mount", _mount(job.record, RECORD)]
-    for volume in options.get("volumes", ()):
-        words += ["-v", str(volume)]
-    words += _variables(job, options, own_network)
-    words += [str(word) for word in options.get("flags", ())]
-    return [*words, str(options["image"]), "/bin/sh", "-c", shell, job.command]
+    words += [word for volume in container.volumes for word in ("-v", volume)]
+    words += _variables(job, container)
+    for name, value in container.flags:
+        words += [f"-{name}" if len(name) == 1 else f"--{name}", *([] if value is None else [value])]
+    return [*words, container.image, "/bin/sh", "-c", SHELL if container.init else SHELL_FIRST, job.command]
 
 
-def _variables(job: Job, options: Mapping[str, Any], own_network: bool) -> Iterator[str]:
-    constants = {str(name): str(value) for name, value in options.get("constants", {}).items()}
-    copied = [str(name) for name in options.get("copied", ())]
+def _variables(job: Job, container: Container) -> Iterator[str]:
+    own_network = has_own_network(container)
     for name, value in job.variables.items():
-        if not name.startswith(PASSED) or name in KEPT_BACK or name in constants:
+        if not name.startswith(PASSED) or name in KEPT_BACK or name in container.constants:
             continue
         if own_network and _to_loopback(value):
             yield from ("-e", f"{name}={rewritten(value)}")
@@ -129,30 +131,28 @@ def _variables(job: Job, options: Mapping[str, Any], own_network: bool) -> Itera
             yield from ("-e", name)
     if own_network and sys.platform == "linux" and any(map(_to_loopback, job.variables.values())):
         yield from ("--add-host", f"{HOST}:host-gateway")
-    for name in copied:
+    for name in container.copied:
         if name in job.variables and not name.startswith(PASSED):
             yield from ("-e", name)
-    for name, value in {"PROJ_RUN_DIR": RECORD, **constants}.items():
+    for name, value in {"PROJ_RUN_DIR": RECORD, **container.constants}.items():
         yield from ("-e", f"{name}={value}")
 
 
-def has_own_network(options: Mapping[str, Any]) -> bool:
+def has_own_network(container: Container) -> bool:
     """Whether 127.0.0.1 in there is not ours."""
-    flags = [str(each) for each in options.get("flags", ())]
-    named = [word for flag in flags for word in flag.split("=", 1)]
-    for name, value in pairwise(named):
-        if name in ("--network", "--net"):
+    for name, value in container.flags:
+        if name in ("network", "net"):
             return value != "host"
     return sys.platform != "linux"
 
 
-def reachable(options: Mapping[str, Any]) -> str:
+def reachable(container: Container) -> str:
     """The address of this machine that a run's port is bound to, so that its container can reach it.
 
     With a network of its own, on Linux: that of the engine's bridge, if there is one. Elsewhere the engine leads
     `host.docker.internal` to our loopback.
     """
-    if sys.platform == "linux" and has_own_network(options):
+    if sys.platform == "linux" and has_own_network(container):
         import fcntl
         from socket import AF_INET, SOCK_DGRAM, inet_ntoa, socket
 
@@ -188,18 +188,17 @@ def _mount(source: str, target: str) -> str:
 def finish(run_id: str) -> Finished:
     """Asks how the container ended, ends it if it has not, and removes it, when its client has ended."""
     name = name_of(run_id)
-    found = engine.inspect("container", name)
+    found = engine.container(name)
     if found is None:
         return Finished(started=False)
-    state = found.get("State") or {}
     engine.remove(name)
-    return Finished(
-        int(state.get("ExitCode") or 0),
-        not str(state.get("StartedAt") or "0001").startswith("0001"),
-        bool(state.get("OOMKilled")),
-        bool(state.get("Running")),
-        str(state.get("Error") or ""),
-    )
+    return Finished(found.exit_code, found.started, found.out_of_memory, found.running, found.message)
+
+
+def carries(run_id: str, token: str) -> bool:
+    """Whether there is a container of that run, started with that token: its name says no more than the run's id."""
+    found = engine.container(name_of(run_id))
+    return found is not None and f"{MARK}={token}" in found.variables
 
 
 def farewell(run_id: str) -> list[str]:
@@ -209,15 +208,7 @@ def farewell(run_id: str) -> list[str]:
 
 def farewell_variables() -> dict[str, str]:
     """What the client needs to find the engine."""
-    names = (
-        "PATH",
-        "HOME",
-        "XDG_RUNTIME_DIR",
-        "XDG_CONFIG_HOME",
-        "CONTAINER_HOST",
-        "CONTAINERS_CONF",
-        "SSH_AUTH_SOCK",
-    )
+    names = "PATH HOME XDG_RUNTIME_DIR XDG_CONFIG_HOME CONTAINER_HOST CONTAINERS_CONF SSH_AUTH_SOCK".split()
     return {name: value for name, value in os.environ.items() if name in names or name.startswith("DOCKER_")}
 
 

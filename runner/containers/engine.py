@@ -7,17 +7,48 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 from runner.errors import EnvironmentFailure, ProjError
 from runner.host import process
 
-__all__ = ["address", "containers", "inspect", "is_there", "problem", "program", "remove"]
+__all__ = ["Engine", "Image", "State", "address", "container", "containers", "image", "info", "is_there"]
+__all__ += ["problem", "program", "remove"]
 
 DEFAULT = "unix:///var/run/docker.sock"
 TIMEOUT = 20.0  # s
-KINDS = {"image": "images", "container": "containers"}
+
+Answer: TypeAlias = dict[str, Any]  # of the engine: JSON
+
+
+class Engine(NamedTuple):
+    version: str
+    system: str  # such as Docker Desktop
+    rootless: bool
+    remapped: bool  # it maps the container's users to others
+    init: bool  # it has an init of its own to start commands with
+    nvidia: bool
+
+
+class Image(NamedTuple):
+    id: str
+    platform: str  # os/architecture
+    digests: tuple[str, ...]  # name@sha256:..., under which registries have it
+    user: str
+    entrypoint: tuple[str, ...]
+    command: tuple[str, ...]
+
+
+class State(NamedTuple):
+    """Of a container."""
+
+    created: str  # UTC, 2024-01-31T12:00:00.0Z
+    started: bool  # False: the engine could not even start it
+    running: bool
+    exit_code: int
+    out_of_memory: bool
+    message: str  # of the engine
+    variables: tuple[str, ...]  # NAME=VALUE, that it was started with
 
 
 def program() -> str:
@@ -63,60 +94,94 @@ def is_there() -> bool:
     return not _socket() or os.path.exists(_socket())
 
 
-def info() -> Mapping[str, Any]:
+def info() -> Engine:
     """What the engine says of itself. EnvironmentFailure when there is none."""
     if _socket():
         status, answer = _request("GET", "/info")
-        if status == 200 and isinstance(answer, dict):
-            return answer
-        raise EnvironmentFailure(
-            f"the container engine at {address()} answers {status}: {_message(answer)}", "docker info"
-        )
-    done = _client("info", "--format", "{{json .}}")
-    answer = _loads(done.out)
-    errors = answer.get("ServerErrors") if isinstance(answer, dict) else None
-    if done.code or errors or not isinstance(answer, dict):
-        said = str(errors[0]) if errors else done.err.strip() or done.out.strip()
-        raise EnvironmentFailure(f"there is no container engine at {address()}: {said}", "docker info")
-    return answer
+        if status != 200 or not isinstance(answer, dict):
+            raise EnvironmentFailure(
+                f"the container engine at {address()} answers {status}: {_message(answer)}", "docker info"
+            )
+    else:
+        done = _client("info", "--format", "{{json .}}")
+        answer = _loads(done.out)
+        errors = answer.get("ServerErrors") if isinstance(answer, dict) else None
+        if done.code or errors or not isinstance(answer, dict):
+            said = str(errors[0]) if errors else done.err.strip() or done.out.strip()
+            raise EnvironmentFailure(f"there is no container engine at {address()}: {said}", "docker info")
+    security = " ".join(str(each) for each in answer.get("SecurityOptions") or ())
+    return Engine(
+        str(answer.get("ServerVersion") or ""),
+        str(answer.get("OperatingSystem") or ""),
+        "rootless" in security,
+        "userns" in security,
+        bool(answer.get("InitBinary")),
+        "nvidia" in (answer.get("Runtimes") or {}) or bool(answer.get("DiscoveredDevices")),
+    )
 
 
-def inspect(kind: str, name: str) -> dict[str, Any] | None:
-    """What the engine says about an image or a container, or None when it has none of this name."""
+def image(name: str) -> Image | None:
+    """By name or id; None when the engine has none."""
+    found = _inspect("image", name)
+    if found is None:
+        return None
+    config = found.get("Config") or {}
+    return Image(
+        str(found["Id"]),
+        f"{found.get('Os')}/{found.get('Architecture')}",
+        tuple(str(each) for each in found.get("RepoDigests") or ()),
+        str(config.get("User") or ""),
+        tuple(config.get("Entrypoint") or ()),
+        tuple(config.get("Cmd") or ()),
+    )
+
+
+def container(name: str) -> State | None:
+    """By name or id; None when the engine has none."""
+    found = _inspect("container", name)
+    if found is None:
+        return None
+    state = found.get("State") or {}
+    return State(
+        str(found.get("Created") or ""),
+        not str(state.get("StartedAt") or "0001").startswith("0001"),
+        bool(state.get("Running")),
+        int(state.get("ExitCode") or 0),
+        bool(state.get("OOMKilled")),
+        str(state.get("Error") or ""),
+        tuple((found.get("Config") or {}).get("Env") or ()),
+    )
+
+
+def _inspect(kind: str, name: str) -> Answer | None:
     if _socket():
-        status, answer = _request("GET", f"/{KINDS[kind]}/{_quoted(name)}/json")
+        status, answer = _request("GET", f"/{kind}s/{_quoted(name)}/json")
         if status == 404:
             return None
         if status == 200 and isinstance(answer, dict):
             return answer
-        raise EnvironmentFailure(
-            f"the container engine cannot tell about {kind} {name}: {_message(answer)}", "docker info"
-        )
-    done = _client(kind, "inspect", name)
-    if done.code:
+        said = _message(answer)
+    else:
+        done = _client(kind, "inspect", name)
+        found = _loads(done.out)
+        if not done.code:
+            return found[0] if isinstance(found, list) and found else None
         if "no such" in done.err.lower():
             return None
-        raise EnvironmentFailure(
-            f"the container engine cannot tell about {kind} {name}: {done.err.strip()}", "docker info"
-        )
-    found = _loads(done.out)
-    return found[0] if isinstance(found, list) and found else None
+        said = done.err.strip()
+    raise EnvironmentFailure(f"the container engine cannot tell about {kind} {name}: {said}", "docker info")
 
 
 def remove(name: str) -> None:
     """Ends and removes a container; one that is not there is no error."""
     if _socket():
         status, answer = _request("DELETE", f"/containers/{_quoted(name)}?force=1&v=1")
-        if status not in (204, 200, 404, 409):  # 409: it is being removed already
-            raise EnvironmentFailure(
-                f"container {name} cannot be removed: {_message(answer)}", f"docker rm -f {name}"
-            )
-        return
-    done = _client("rm", "-f", "-v", name)
-    if done.code and "no such" not in done.err.lower():
-        raise EnvironmentFailure(
-            f"container {name} cannot be removed: {done.err.strip()}", f"docker rm -f {name}"
-        )
+        said = "" if status in (204, 200, 404, 409) else _message(answer)  # 409: it is being removed already
+    else:
+        done = _client("rm", "-f", "-v", name)
+        said = done.err.strip() if done.code and "no such" not in done.err.lower() else ""
+    if said:
+        raise EnvironmentFailure(f"container {name} cannot be removed: {said}", f"docker rm -f {name}")
 
 
 def containers(label: str) -> list[str]:
@@ -204,11 +269,11 @@ def _loads(text: str) -> Any:
         return text.strip()
 
 
-def _message(answer: Any) -> str:
+def _message(answer: object) -> str:
     return str(answer.get("message") if isinstance(answer, dict) else answer)
 
 
-def _json(path: str) -> dict[str, Any]:
+def _json(path: str) -> Answer:
     try:
         with open(path, encoding="utf-8") as file:
             content = json.load(file)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from runner.host import hashing
+from runner.tracking import events
+from runner.tracking.events import Event
 
 __all__ = ["describe", "rows"]
 
@@ -13,26 +14,23 @@ DIGEST = 32  # hex digits of the hash: MLflow keeps at most 36 characters of a d
 BLOCK = 1 << 20
 
 
-def describe(path: str, name: str = "", context: str = "") -> dict[str, Any]:
+def describe(path: str, name: str = "", context: str = "") -> Event:
     """A `dataset` event. OSError when the file cannot be read."""
     import json
 
     digest, size = hashing.digest(path)
-    profile: dict[str, Any] = {"size": size, "digest": digest}
+    profile: dict[str, str | int] = {"size": size, "digest": digest}
     count = None if os.path.isdir(path) else rows(path)
     if count is not None:
         profile["num_rows"] = count
-    event: dict[str, Any] = {
-        "type": "dataset",
-        "name": name or os.path.basename(os.path.abspath(path)),
-        "digest": digest.rpartition(":")[2][:DIGEST],
-        "source_type": "local",
-        "source": json.dumps({"uri": os.path.abspath(path)}),
-        "profile": json.dumps(profile),
-    }
-    if context:
-        event["tags"] = {"mlflow.data.context": context}
-    return event
+    return events.dataset(
+        name or os.path.basename(os.path.abspath(path)),
+        digest.rpartition(":")[2][:DIGEST],
+        source_type="local",
+        source=json.dumps({"uri": os.path.abspath(path)}),
+        profile=json.dumps(profile),
+        tags={"mlflow.data.context": context} if context else None,
+    )
 
 
 def rows(path: str) -> int | None:

@@ -34,11 +34,11 @@ def _web(uri: str, local: str, report: Report) -> None:
     import tempfile
 
     from runner import paths
-    from runner.sources.archive import shown
     from runner.sources.download import download
+    from runner.text.credentials import without
 
     with tempfile.TemporaryDirectory(dir=paths.temporary()) as folder, Draft(local) as draft:
-        path, _, notes = download(uri, shown(uri), folder, report)
+        path, _, notes = download(uri, without(uri), folder, report)
         shutil.copyfile(path, draft)  # no link: the command may write to it
         _make_room(local)
     for note in notes:
@@ -58,7 +58,7 @@ def _artifact(uri: str, local: str, store: str, report: Report) -> None:
 
 def _remote(uri: str, local: str, report: Report) -> None:
     """s3://, gs://, sftp://, ... : a file, or all files below a folder."""
-    from runner.sources.credentials import redact, without
+    from runner.text.credentials import redact, without
 
     kind = scheme(uri)
     try:

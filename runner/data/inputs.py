@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from runner.data import pointers
 from runner.host import hashing
 from runner.parameters.types import scheme
+from runner.tracking.events import Event, input_file
 
 __all__ = ["Input", "Named", "describe", "expand", "is_uri", "named"]
 
@@ -31,8 +32,8 @@ class Input(NamedTuple):
     version: str = ""  # dvc:..., lfs:..., delta:...: what the data is called where it is kept
     origin: str = ""
 
-    def event(self) -> dict[str, Any]:
-        return {"type": "input", **{key: value for key, value in self._asdict().items() if value != ""}}
+    def event(self) -> Event:
+        return input_file(self._asdict())
 
 
 def named(

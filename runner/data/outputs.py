@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from runner.data.contents import look
 from runner.data.inputs import expand, relative
+from runner.errors import ProjError
 from runner.host import hashing
-from runner.tracking import artifacts
+from runner.host.files import Stamp, stamp
+from runner.tracking import artifacts, events
 
 if TYPE_CHECKING:
     from runner.tracking.writer import RunWriter
 
-__all__ = ["collect", "filled"]
+__all__ = ["Collected", "collect", "filled", "standing"]
 
 
 def filled(patterns: Iterable[str], texts: Mapping[str, str]) -> list[str]:
@@ -26,21 +29,60 @@ def filled(patterns: Iterable[str], texts: Mapping[str, str]) -> list[str]:
     return found
 
 
-def collect(writer: RunWriter, patterns: Iterable[str], directory: str) -> list[str]:
-    """Notes and keeps what the patterns stand for; returns those that stand for nothing."""
-    missing, seen = [], set()
+def standing(patterns: Iterable[str], directory: str) -> dict[str, list[Stamp | None]]:
+    """What globs find before the command starts: theirs by name, but not what this run wrote unless it changes it."""
+    globs = (pattern for pattern in patterns if any(character in pattern for character in "*?["))
+    return {path: _stamps(path) for pattern in globs for path in expand(pattern, directory)}
+
+
+def _stamps(path: str) -> list[Stamp | None]:
+    """Of a file, or of all that is in a folder."""
+    inside = (os.path.join(folder, name) for folder, _, names in os.walk(path) for name in sorted(names))
+    return [stamp(each, follow=False) for each in (path, *inside)]
+
+
+class Collected(NamedTuple):
+    missing: list[str]  # patterns that stand for nothing
+    problems: list[str]  # outputs, and what is in them, that could not be kept, with the reason
+
+
+def collect(
+    writer: RunWriter,
+    patterns: Iterable[str],
+    directory: str,
+    before: Mapping[str, list[Stamp | None]],
+) -> Collected:
+    """Notes and keeps what the patterns stand for. What cannot be kept does not keep the others from it.
+
+    `before`: what was `standing` there; if it still is as it was, an earlier run wrote it. Real files are kept once; a
+    link to one of them, or to a folder that is kept, is kept as a link.
+    """
+    found: dict[str, str] = {}
+    collected = Collected([], [])
     for pattern in patterns:
-        paths = expand(pattern, directory)
+        paths = [
+            path for path in expand(pattern, directory) if path not in before or _stamps(path) != before[path]
+        ]
         if not paths:
-            missing.append(pattern)
-        for path in paths:
-            name = relative(path, directory)
-            if name in seen:
-                continue
-            seen.add(name)
+            collected.missing.append(pattern)
+        found |= {relative(path, directory): path for path in paths}
+    inside = [path for name, path in found.items() if not os.path.isabs(name) and not os.path.islink(path)]
+    kept = [os.path.realpath(path) for path in inside]
+    for name, path in found.items():
+        try:
+            collected.problems.extend(_keep(writer, name, path, kept))
+        except (ProjError, OSError) as error:
+            collected.problems.append(f"{name} ({getattr(error, 'strerror', None) or error})")
+    return collected
+
+
+def _keep(writer: RunWriter, name: str, path: str, kept: list[str]) -> list[str]:
+    """The problems that there were. One outside the project is kept by its own name."""
+    contents = look(path, os.path.basename(name) if os.path.isabs(name) else name, kept)
+    if contents.files or contents.links or not contents.problems:
+        try:
             digest, size = hashing.digest(path)
-            writer.append({"type": "output", "path": name, "digest": digest, "size": size})
-            # one outside the project is kept by its own name
-            folder = "" if os.path.isabs(name) else os.path.dirname(name)
-            artifacts.put(writer, path, folder)
-    return missing
+            writer.append(events.output(name, digest, size, contents.links))
+        except OSError:
+            pass  # which of its files cannot be read is said below
+    return [*contents.problems, *artifacts.keep(writer, contents.files, contents.links)]

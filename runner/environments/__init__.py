@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from runner.environments import cache
 from runner.environments.choice import choose
 from runner.errors import EnvironmentFailure
 from runner.host import files, memo
-from runner.values import Activation, Environment, EnvironmentSpec, Json, Report
+from runner.values import Activation, Environment, EnvironmentOptions, EnvironmentSpec, Json, Report
 
-__all__ = ["KINDS", "choose", "lock", "prepare"]
+if TYPE_CHECKING:
+    from runner.environments.base import Kind, Use
 
-# name -> module with the names of base.Kind, imported when it is needed; `system` is found, not made
-KINDS = {
-    "virtualenv": "runner.environments.python.virtualenv",
-    "conda": "runner.environments.conda.kind",
-    "docker": "runner.environments.docker.kind",
-}
+    Known = tuple[
+        str, Use, Mapping[str, Json], Sequence[str]
+    ]  # key, and of Specified: use, details, warnings
+
+__all__ = ["choose", "lock", "prepare"]
 
 # Options that decide which environment it is; the others (offline, refresh) only how we come to it.
 DECIDING = ("python", "groups", "extras", "strict_python", "docker_args", "build_image")
@@ -27,37 +27,33 @@ DECIDING = ("python", "groups", "extras", "strict_python", "docker_args", "build
 ISOLATED = ("PYTHON", "PIP_", "CONDA_", "GIT_")
 
 
-def load(kind: str) -> Any:
-    from importlib import import_module
-
-    return import_module(KINDS[kind])
-
-
-def prepare(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], report: Report) -> Environment:
-    """The environment, ready and held in use by this process.
-
-    Options: python (instead of the specification's), groups, extras, strict_python, allow_python_download,
-    refresh (resolve anew), offline, isolated, kept_lock (text: build exactly this), wheels (folder: the lock's
-    packages are taken from there and nowhere else), env_path (an existing
-    virtualenv or conda prefix), checkout (what names the code, when `directory` is a folder for this run only).
-    """
-    if spec.kind == "system" or options.get("env_path"):
+def prepare(
+    spec: EnvironmentSpec, directory: str, options: EnvironmentOptions, report: Report
+) -> Environment:
+    """The environment, ready and held in use by this process."""
+    if spec.kind == "system" or options.env_path:
         from runner.environments import system
 
-        prepared = system.prepare(spec, directory, options, report)
-        return (
-            prepared._replace(activation=isolated(prepared.activation))
-            if options.get("isolated")
-            else prepared
-        )
-    kind = load(spec.kind)
+        environment = system.existing(options.env_path) if options.env_path else system.current(directory)
+    else:
+        environment = _kept(spec, directory, options, report)
+    if options.isolated:
+        return environment._replace(activation=isolated(environment.activation))
+    return environment
+
+
+def _kept(spec: EnvironmentSpec, directory: str, options: EnvironmentOptions, report: Report) -> Environment:
+    """From the cache, where it is remembered; else read, resolved and, if need be, built."""
+    from runner.environments import kinds
+
+    kind = kinds.load(spec.kind)
     subject = _subject(spec, directory, options)
-    if not options.get("refresh") and not options.get("kept_lock"):
-        known = memo.recall("environment", subject)
-        found = known and cache.look(known["key"])
+    if not options.refresh and not options.kept_lock:
+        known = memo.recall("prepared", subject)
+        found = cache.look(known[0]) if known else None
         if found:
             if not kind.problem(found.prefix, found.facts):
-                return _environment(kind, found, known, options, report)
+                return _environment(kind, found, known, report)
             cache.release(found.key)
     try:
         return _made(spec, kind, subject, directory, options, report)
@@ -69,57 +65,56 @@ def prepare(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], r
 
 
 def _made(
-    spec: EnvironmentSpec, kind: Any, subject: str, directory: str, options: Mapping[str, Any], report: Report
+    spec: EnvironmentSpec,
+    kind: Kind,
+    subject: str,
+    directory: str,
+    options: EnvironmentOptions,
+    report: Report,
 ) -> Environment:
-    from runner.environments import building
+    from runner.environments import building, kinds
     from runner.environments.resolving import resolve
 
     began = files.now()
-    specified, text = resolve(spec, kind, directory, options, report)
-    found = building.ensure(spec.kind, kind, specified, text, report)
-    known = {
-        "key": found.key,
-        "plan": specified.plan,
-        "details": specified.details,
-        "warnings": specified.warnings,
-    }
-    # what variables mean in a specification is looked up each time
-    if not options.get("kept_lock") and not specified.plan.get("varying"):
+    maker = kinds.maker(spec.kind)
+    specified, text = resolve(spec, maker, directory, options, report)
+    found = building.ensure(kind, maker, specified, text, report)
+    known = (found.key, specified.use, specified.details, specified.warnings)
+    if not options.kept_lock and not specified.varying:
         watched = specified.files
-        if options.get("checkout"):  # what is in the folder is named by the checkout
+        if options.checkout:  # what is in the folder is named by the checkout
             watched = tuple(path for path in watched if not path.startswith(os.path.join(directory, "")))
-        memo.keep("environment", subject, watched, _without_credentials(known), began)
-    return _environment(kind, found, known, options, report)
+        memo.keep("prepared", subject, watched, _without_credentials(known), began)
+    return _environment(kind, found, known, report)
 
 
-def lock(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any], report: Report) -> str:
+def lock(spec: EnvironmentSpec, directory: str, options: EnvironmentOptions, report: Report) -> str:
     """Only the text of the lock, nothing is built; "" for the system's environment."""
     if spec.kind == "system":
         return ""
+    from runner.environments import kinds
     from runner.environments.resolving import resolve
 
-    return resolve(spec, load(spec.kind), directory, options, report)[1]
+    return resolve(spec, kinds.maker(spec.kind), directory, options, report)[1]
 
 
-def _without_credentials(known: Mapping[str, Any]) -> Any:
+def _without_credentials(known: object) -> Json:
     import json
 
-    from runner.environments.python.indexes import redact
+    from runner.text.credentials import redact
 
-    return json.loads(redact(json.dumps(known)))
+    plain: Json = json.loads(redact(json.dumps(known)))
+    return plain
 
 
-def _environment(
-    kind: Any, found: cache.Found, known: Mapping[str, Any], options: Mapping[str, Any], report: Report
-) -> Environment:
-    for warning in known["warnings"]:
+def _environment(kind: Kind, found: cache.Found, known: Known, report: Report) -> Environment:
+    _, use, specified, warnings = known
+    for warning in warnings:
         report.warn(warning)
-    details: dict[str, Json] = {**found.details, **known["details"]}
-    if warnings := [*known["warnings"], *([found.problem] if found.problem else [])]:
-        details["warnings"] = warnings
-    activation = kind.activate(found.prefix, found.facts, known["plan"])
-    if options.get("isolated"):
-        activation = isolated(activation)
+    details: dict[str, Json] = {**found.details, **specified}
+    if all_warnings := [*warnings, *([found.problem] if found.problem else [])]:
+        details["warnings"] = list[Json](all_warnings)
+    activation = kind.activate(found.prefix, found.facts, use)
     return Environment(activation, found.key, cache.lock_text(found.key), kind.LOCK_NAME, details)
 
 
@@ -129,11 +124,11 @@ def isolated(activation: Activation) -> Activation:
     return activation._replace(variables={**cleared, "PYTHONNOUSERSITE": "1", **activation.variables})
 
 
-def _subject(spec: EnvironmentSpec, directory: str, options: Mapping[str, Any]) -> str:
+def _subject(spec: EnvironmentSpec, directory: str, options: EnvironmentOptions) -> str:
     import json
 
     from runner.environments.python.indexes import stated
 
-    chosen = {name: options[name] for name in DECIDING if options.get(name)}
-    code = options.get("checkout") or directory
+    chosen = {name: value for name in DECIDING if (value := getattr(options, name))}
+    code = options.checkout or directory
     return json.dumps([spec, code, chosen, stated(), os.environ.get("PATH", "")], default=dict)

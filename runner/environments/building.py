@@ -5,28 +5,28 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping
+from hashlib import sha256
 
-from runner import __version__
+from runner import __version__, paths
 from runner.environments import cache
-from runner.environments.base import Kind, Specified
+from runner.environments.base import Kind, Maker, Specified
 from runner.errors import EnvironmentFailure
 from runner.host import files
 from runner.values import Json, Report
 
-__all__ = ["ensure", "in_use", "key_of", "remove"]
+__all__ = ["ensure", "in_use", "key_of", "remove", "sweep"]
+
+DAY = 86400  # s
 
 
 def key_of(kind: str, lock: str, identity: Json) -> str:
-    from hashlib import sha256
-
     parts = json.dumps([cache.FORMAT, kind, lock, identity], sort_keys=True)
     return sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 
-def ensure(name: str, kind: Kind, specified: Specified, lock: str, report: Report) -> cache.Found:
+def ensure(kind: Kind, maker: Maker, specified: Specified, lock: str, report: Report) -> cache.Found:
     """Looks, locks, looks again, clears rubble, builds in place, checks, and marks it ready."""
-    key = key_of(name, lock, specified.identity)
+    key = key_of(kind.NAMES[0], lock, specified.identity)
     found = _usable(key, kind)
     if found:
         return found
@@ -48,7 +48,7 @@ def ensure(name: str, kind: Kind, specified: Specified, lock: str, report: Repor
             return (used or broken)._replace(problem=problem)
         if broken:
             report.note(f"building environment {key[:12]} anew: {problem}")
-        return _build(key, name, kind, specified, lock, handle, report)
+        return _build(key, kind, maker, specified, lock, handle, report)
 
 
 def _usable(key: str, kind: Kind) -> cache.Found | None:
@@ -60,25 +60,25 @@ def _usable(key: str, kind: Kind) -> cache.Found | None:
 
 
 def _build(
-    key: str, name: str, kind: Kind, specified: Specified, lock: str, handle: int, report: Report
+    key: str, kind: Kind, maker: Maker, specified: Specified, lock: str, handle: int, report: Report
 ) -> cache.Found:
     prefix, began = cache.folder(key), time.time()
     try:
-        facts = kind.build(specified, lock, prefix, handle, report)
+        facts, details = maker.build(specified.plan, lock, prefix, handle, report)
         os.makedirs(prefix, exist_ok=True)  # a kind that keeps its things elsewhere
         if problem := kind.problem(prefix, facts):
             raise EnvironmentFailure(f"the environment was built, and is broken: {problem}")
     except BaseException:
-        _rmtree(prefix)
+        files.remove_tree(prefix)
         raise
     with open(cache.folder(f"{key}.in-use"), "a", encoding="utf-8"):
         pass
     files.write(cache.folder(f"{key}.lock"), lock, durable=True)
     marker = {
         "format": cache.FORMAT,
-        "kind": name,
-        "facts": dict(facts),
-        "details": {**specified.details, **_mapping(facts.get("details"))},
+        "kind": kind.NAMES[0],
+        "facts": facts,
+        "details": {**specified.details, **details},
         "created": int(began * 1000),
         "seconds": round(time.time() - began, 3),
         "proj": __version__,
@@ -90,12 +90,7 @@ def _build(
     return found
 
 
-def _mapping(value: Json) -> Mapping[str, Json]:
-    """A build may know more for the record than its specification did: `details` among its facts."""
-    return value if isinstance(value, dict) else {}
-
-
-def remove(key: str, kind: Kind | None = None) -> bool:
+def remove(key: str, maker: Maker | None = None) -> bool:
     """Removes an environment; False when it is in use or being built."""
     handle = files.try_lock(cache.folder(f"{key}.building"))
     if handle is None:
@@ -104,8 +99,8 @@ def remove(key: str, kind: Kind | None = None) -> bool:
         found = cache.read(key)
         if not _clear(key):
             return False
-        if found and kind:
-            kind.remove(found.prefix, found.facts)
+        if found and maker:
+            maker.remove(found.prefix, found.facts)
         return True
     finally:
         os.close(handle)
@@ -117,7 +112,7 @@ def in_use(key: str) -> bool:
     if handle is None:
         return True
     try:
-        alone = _alone(key)
+        alone = files.try_lock(cache.folder(f"{key}.in-use"))
         if alone is not None:
             os.close(alone)
         return alone is None
@@ -125,38 +120,24 @@ def in_use(key: str) -> bool:
         os.close(handle)
 
 
-def _alone(key: str) -> int | None:
-    """The in-use lock for us alone, or None when somebody runs in it.
-
-    The caller holds the building lock: who looks for the environment meanwhile comes to that lock and waits.
-    """
-    return files.try_lock(cache.folder(f"{key}.in-use"))
-
-
 def _clear(key: str) -> bool:
     """Removes marker and folder, marker first; False: it is in use. The caller holds the building lock."""
     cache.release(key)
-    alone = _alone(key)
+    # who looks for the environment meanwhile comes to the building lock and waits
+    alone = files.try_lock(cache.folder(f"{key}.in-use"))
     if alone is None:
         return False
     try:
-        for name in (f"{key}.ready", f"{key}.lock"):
-            if os.path.lexists(cache.folder(name)):
-                os.unlink(cache.folder(name))
-        _rmtree(cache.folder(key))
+        for name in (f"{key}.ready", f"{key}.lock", key):
+            files.remove_tree(cache.folder(name))
     finally:
         os.close(alone)
     return True
 
 
-def _rmtree(path: str) -> None:
-    import shutil
-
-    if not os.path.lexists(path):
-        return
-    try:
-        shutil.rmtree(path)
-    except PermissionError:  # read-only folders inside
-        for parent, _, _ in os.walk(path):
-            os.chmod(parent, 0o700)
-        shutil.rmtree(path)
+def sweep(*beginnings: str) -> None:
+    """Removes what killed builds left in the folder for temporary files a day ago or earlier, by how it is called."""
+    for name in os.listdir(paths.temporary()):
+        path = os.path.join(paths.temporary(), name)
+        if name.startswith(beginnings) and os.stat(path).st_mtime < time.time() - DAY:
+            files.remove_tree(path)

@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from runner import paths
 from runner.host import files
-from runner.values import Environment
+from runner.values import Environment, Json
 
-__all__ = ["FORMAT", "Found", "folder", "hold", "lock_text", "look", "read", "ready", "release"]
+__all__ = ["FORMAT", "Found", "changed", "folder", "hold", "lock_text", "look", "read", "ready", "release"]
 
 FORMAT = 1
 
@@ -31,8 +31,8 @@ class Found(NamedTuple):
     key: str
     prefix: str
     kind: str
-    facts: Mapping[str, Any]  # what build() returned
-    details: Mapping[str, Any]
+    facts: Any  # the kind's own: what build() returned
+    details: Mapping[str, Json]
     created: int  # ms
     problem: str = ""  # what is wrong with it although it has to be used
 
@@ -109,3 +109,12 @@ def release(key: str) -> None:
     handle = _held.pop(folder(key), -1)
     if handle >= 0:
         os.close(handle)
+
+
+def changed(now: Sequence[str], then: Sequence[str]) -> str:
+    """What somebody did to the packages of an environment by hand, as its problem; or ""."""
+    if now == then:
+        return ""
+    differing = sorted(set(now) ^ set(then))
+    more = ", ..." if len(differing) > 5 else ""
+    return f"its packages were changed by hand ({', '.join(differing[:5])}{more})"

@@ -1,81 +1,81 @@
-"""Which of a project's environments a run gets."""
+"""Which of a project's environments a run gets, and which a folder has by the files in it."""
 
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from runner.errors import InputError
 from runner.values import EntryPoint, EnvironmentSpec, Project
 
-__all__ = ["choose"]
+if TYPE_CHECKING:
+    from runner.environments.base import Kind
 
-# what may be asked for -> kind
-NAMES = {
-    "local": "system",
-    "system": "system",
-    "none": "system",
-    "virtualenv": "virtualenv",
-    "uv": "virtualenv",
-    "conda": "conda",
-    "docker": "docker",
-}
-CONDA_FILES = ("conda.yaml", "environment.yml", "environment.yaml", "conda.yml")
-VIRTUALENV_FILES = (
-    *("python_env.yaml", "pylock.toml", "uv.lock", "requirements.txt", "poetry.lock", "Pipfile.lock"),
-    "pyproject.toml",
-)
+__all__ = ["choose", "conventional", "files"]
+
+SYSTEM = EnvironmentSpec("system")
+SYSTEM_NAMES = ("local", "system", "none")
 
 
 def choose(project: Project, entry_point: EntryPoint, asked: str) -> EnvironmentSpec:
     """`asked` (--env-manager, inherited by nested runs) always wins, over docker_env too; then the entry
     point's own environment; then the project's first; a project that states none runs in the system's."""
+    own = asked or entry_point.environment
+    if not own:
+        return project.environments[0] if project.environments else SYSTEM
+    if own in SYSTEM_NAMES:
+        return SYSTEM
+    from runner.environments import kinds  # a run that asks for nothing needs none of them
+
+    if kind := kinds.named(own):
+        return _of_kind(kind, project)
+    known = ", ".join((*SYSTEM_NAMES, *(name for kind in kinds.every() for name in kind.NAMES)))
     if asked:
-        if asked not in NAMES:
-            raise InputError(f"--env-manager {asked}: there is no such kind", f"one of: {', '.join(NAMES)}")
-        return _of_kind(NAMES[asked], project)
-    if own := entry_point.environment:
-        if own in NAMES:
-            return _of_kind(NAMES[own], project)
-        return _of_file(own, project, entry_point)
-    return project.environments[0] if project.environments else EnvironmentSpec("system")
-
-
-def _of_kind(kind: str, project: Project) -> EnvironmentSpec:
-    if kind == "system":
-        return EnvironmentSpec("system")
-    for spec in project.environments:
-        if spec.kind == kind:
-            return spec
-    if kind == "docker":
-        raise InputError(
-            f"the project {project.directory} has no docker_env to run in",
-            "add `docker_env: {image: ...}` to its MLproject",
-        )
-    if kind == "conda":
-        file = _first(project.directory, CONDA_FILES)
-        if not file:
-            raise InputError(
-                f"the project {project.directory} has no conda environment to run in",
-                "add a conda.yaml and `conda_env: conda.yaml`, or use --env-manager virtualenv",
-            )
-        return EnvironmentSpec("conda", file)
-    for spec in project.environments:  # the pip part of a conda environment
-        if spec.kind == "conda":
-            return EnvironmentSpec("virtualenv", spec.file, spec.options)
-    return EnvironmentSpec("virtualenv", _first(project.directory, VIRTUALENV_FILES + CONDA_FILES))
-
-
-def _of_file(own: str, project: Project, entry_point: EntryPoint) -> EnvironmentSpec:
+        raise InputError(f"--env-manager {asked}: there is no such kind", f"one of: {known}")
     for spec in project.environments:
         if spec.file == own:
             return spec
     if not os.path.isfile(os.path.join(project.directory, own)):
         raise InputError(
             f"entry point {entry_point.name}: its environment {own} is neither a kind nor a file",
-            f"one of: {', '.join(NAMES)}, or a file such as python_env.yaml",
+            f"one of: {known}, or a file such as python_env.yaml",
         )
-    return EnvironmentSpec("conda" if os.path.basename(own) in CONDA_FILES else "virtualenv", own)
+    name = os.path.basename(own)
+    return EnvironmentSpec(next((kind for kind, file in _files() if file == name), kinds.NAMES[0]), own)
 
 
-def _first(directory: str, names: tuple[str, ...]) -> str:
-    return next((name for name in names if os.path.isfile(os.path.join(directory, name))), "")
+def _of_kind(kind: Kind, project: Project) -> EnvironmentSpec:
+    name = kind.NAMES[0]
+    for each in (name, *kind.READS):
+        for spec in project.environments:
+            if spec.kind == each:
+                return spec._replace(kind=name)
+    stated = {spec.kind: spec.file for spec in reversed(conventional(project.directory))}
+    file = next((stated[each] for each in (name, *kind.READS) if each in stated), "")
+    if not file and kind.HINT:
+        raise InputError(f"the project {project.directory} has no {name} environment to run in", kind.HINT)
+    return EnvironmentSpec(name, file)
+
+
+def conventional(directory: str) -> tuple[EnvironmentSpec, ...]:
+    """What a folder has by files that tools know by name."""
+    from runner.environments import kinds
+
+    found = []
+    for name, file in _files():
+        if os.path.isfile(os.path.join(directory, file)) and kinds.load(name).has(directory, file):
+            found.append(EnvironmentSpec(name, file))
+    return tuple(found)
+
+
+def files() -> list[str]:
+    """The names that conventional() looks for."""
+    return [file for _, file in _files()]
+
+
+def _files() -> list[tuple[str, str]]:
+    """(kind, file): first the plainest of each kind, as MLflow's own two come first; then the others, kind by kind."""
+    from runner.environments import kinds
+
+    every = [[(kind.NAMES[0], file) for file in kind.FILES] for kind in kinds.every()]
+    return [*(each[0] for each in every if each), *(pair for each in every for pair in each[1:])]

@@ -5,18 +5,15 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
-from runner import environments, paths
-from runner.environments import building, cache
+from runner.environments import building, cache, kinds
 from runner.errors import InputError
 from runner.host import files
+from runner.values import Json
 
 __all__ = ["Row", "collect", "disk_use", "listing", "pick", "remove"]
-
-
-DAY = 86400
 
 
 class Row(NamedTuple):
@@ -38,27 +35,25 @@ def listing(*, sizes: bool = False) -> list[Row]:
     return sorted(rows, key=lambda row: row.used, reverse=True)
 
 
+def _count(details: Mapping[str, Json]) -> int:
+    """Of the packages, as far as they are known; the pip that everybody gets is none of the project's."""
+    found = details.get("packages")
+    return found - bool(details.get("seeded")) if isinstance(found, int) else 0
+
+
 def _row(found: cache.Found, sizes: bool) -> Row:
     return Row(
         found.key,
         found.kind,
         str(found.facts.get("python") or found.details.get("python") or ""),
         str(found.details.get("file") or found.details.get("image") or ""),
-        _count(found),
+        _count(found.details),
         found.created,
         int(_last_use(found.key) * 1000),
         building.in_use(found.key),
-        environments.load(found.kind).problem(found.prefix, found.facts),
+        kinds.load(found.kind).problem(found.prefix, found.facts),
         _size(found.prefix) if sizes else None,
     )
-
-
-def _count(found: cache.Found) -> int:
-    if found.kind == "docker":  # of those in its image, only what we installed is known
-        return int(found.details.get("packages", 0))
-    from runner.environments.python.packages import packages
-
-    return len(packages(cache.lock_text(found.key)))
 
 
 def _last_use(key: str) -> float:
@@ -86,8 +81,8 @@ def remove(keys: Iterable[str]) -> tuple[list[str], list[str]]:
     kept: list[str] = []
     for key in keys:
         found = cache.read(key)
-        kind: Any = environments.load(found.kind) if found else None
-        (removed if building.remove(key, kind) else kept).append(key)
+        maker = kinds.maker(found.kind) if found else None
+        (removed if building.remove(key, maker) else kept).append(key)
     return removed, kept
 
 
@@ -116,17 +111,13 @@ def collect(*, older_than: float | None = None, max_size: int | None = None) -> 
 
 
 def _sweep() -> None:
-    """Folders without a marker, unless they are being built; drafts and copies that killed builds left."""
-    import shutil
-
+    """Folders without a marker, unless they are being built; drafts, and what else killed builds left."""
+    for name in kinds.NAMES:
+        kinds.maker(name).sweep()
     try:
         names = os.listdir(cache.folder())
     except FileNotFoundError:
         return
-    for name in os.listdir(paths.temporary()):
-        path = os.path.join(paths.temporary(), name)
-        if name.startswith(("package-", "pylock.", "image-")) and os.stat(path).st_mtime < time.time() - DAY:
-            shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
     ready = set(cache.ready())
     for name in names:
         path = cache.folder(name)

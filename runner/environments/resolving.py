@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from hashlib import sha256
 
 from runner import paths
-from runner.environments.base import Kind, Specified
+from runner.environments.base import Maker, Specified
+from runner.environments.packages import difference
 from runner.host import files
-from runner.values import EnvironmentSpec, Report
+from runner.values import EnvironmentOptions, EnvironmentSpec, Report
 
 __all__ = ["resolve"]
 
@@ -17,21 +17,20 @@ FORMAT = 1
 
 
 def resolve(
-    spec: EnvironmentSpec, kind: Kind, directory: str, options: Mapping[str, Any], report: Report
+    spec: EnvironmentSpec, maker: Maker, directory: str, options: EnvironmentOptions, report: Report
 ) -> tuple[Specified, str]:
-    specified = kind.specify(spec, directory, options, report)
-    if kept := options.get("kept_lock"):
-        return specified, str(kept)
+    specified = maker.specify(spec, directory, options, report)
+    if options.kept_lock:
+        return specified, options.kept_lock
     path = _path(spec.kind, specified)
     known = _read(path)
-    outdated = getattr(kind, "outdated", None)  # only of kinds whose lock can stop to be usable
-    if known is not None and not options.get("refresh") and not (outdated and outdated(known)):
+    if known is not None and not options.refresh and not maker.outdated(known):
         return specified, known
     with files.Exclusive(f"{path}ing", report, "waiting: another proj resolves the same packages"):
         other = _read(path)
         if other is not None and other != known:  # meanwhile resolved by somebody else
             return specified, other
-        lock = kind.lock(specified, options, report)
+        lock = maker.lock(specified.plan, report)
         if known is not None and known != lock:
             _show(known, lock, report)
         files.write(path, lock)
@@ -39,8 +38,6 @@ def resolve(
 
 
 def _path(kind: str, specified: Specified) -> str:
-    from hashlib import sha256
-
     parts = json.dumps([FORMAT, kind, specified.content, specified.identity], sort_keys=True)
     name = sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:32]
     return paths.cache("locks", f"{name}.lock")
@@ -55,7 +52,5 @@ def _read(path: str) -> str | None:
 
 
 def _show(old: str, new: str, report: Report) -> None:
-    from runner.environments.python.packages import difference
-
     for line in difference(old, new):
         report.note(line)

@@ -2,75 +2,88 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from runner.errors import InputError
 from runner.host import process
-from runner.values import Activation, Environment, EnvironmentSpec, Json, Report
+from runner.values import Activation, Environment, Json
 
-__all__ = ["packages", "prepare"]
+__all__ = ["current", "editable", "existing", "packages"]
 
 
-def prepare(
-    spec: EnvironmentSpec,  # noqa: ARG001
-    directory: str,
-    options: Mapping[str, Any],
-    report: Report,  # noqa: ARG001
-) -> Environment:
-    if path := options.get("env_path"):
-        return _existing(os.path.abspath(os.path.expanduser(str(path))))
+def current(directory: str) -> Environment:
+    """The one that `proj` was called in."""
     python = _python(directory)
     activation = Activation("system", prefix=_prefix(python), python=python)
     return Environment(activation, details={"interpreter": python} if python else {})
 
 
-def _existing(prefix: str) -> Environment:
+def existing(path: str) -> Environment:
+    """A virtual environment or a conda prefix that somebody else made."""
+    prefix = os.path.abspath(os.path.expanduser(path))
     python = os.path.join(prefix, "bin", "python")
     conda = os.path.isdir(os.path.join(prefix, "conda-meta"))
     if not os.path.exists(python) and not conda:
         raise InputError(f"--env {prefix}: there is neither a virtual environment nor a conda environment")
+    variables: dict[str, str | None] = {"PYTHONHOME": None}
     if conda:
-        variables: dict[str, str | None] = {
-            "CONDA_PREFIX": prefix,
-            "CONDA_DEFAULT_ENV": os.path.basename(prefix),
-        }
+        variables |= {"CONDA_PREFIX": prefix, "CONDA_DEFAULT_ENV": os.path.basename(prefix)}
     else:
-        variables = {"VIRTUAL_ENV": prefix}
-    activation = Activation(
-        "conda" if conda else "virtualenv",
-        (os.path.join(prefix, "bin"),),
-        {**variables, "PYTHONHOME": None},
-        prefix,
-        python,
-    )
-    found = packages(activation)
+        variables["VIRTUAL_ENV"] = prefix
+    kind, folders = "conda" if conda else "virtualenv", (os.path.join(prefix, "bin"),)
+    activation = Activation(kind, folders, variables, prefix, python)
+    lock = "".join(f"{each}\n" for each in packages(activation))
     details: dict[str, Json] = {"existing": prefix, "interpreter": python}
     if version := _version(python):
         details["python"] = version
-    return Environment(
-        activation, lock="".join(f"{each}\n" for each in found), lock_name="packages.txt", details=details
-    )
+    return Environment(activation, lock=lock, lock_name="packages.txt", details=details)
 
 
 def packages(activation: Activation) -> list[str]:
     """`name==version` of each distribution that the activation's Python sees; no process is started."""
     found = set()
-    for site in _sites(activation.prefix, activation.python):
-        try:
-            names = os.listdir(site)
-        except OSError:
-            continue
-        for name in names:
-            stem, _, kind = name.rpartition(".")
-            if kind in ("dist-info", "egg-info") and "-" in stem:
-                parts = stem.split("-")
-                found.add(f"{parts[0]}=={parts[1]}")
+    for _, name in _metadata(activation.prefix, activation.python):
+        stem, _, kind = name.rpartition(".")
+        if kind in ("dist-info", "egg-info") and "-" in stem:
+            found.add("==".join(stem.split("-")[:2]))
     if activation.kind == "conda":
         found |= _conda_packages(activation.prefix)
     return sorted(found, key=str.lower)
+
+
+def editable(python: str, lock: str) -> list[str]:
+    """Names of the packages whose code lies in a folder of somebody's, and no lock knows what it is; sorted.
+
+    Those that a lock states (`-e PATH`), or that the environment of an interpreter has: by `direct_url.json`
+    (PEP 610), and by `.egg-link` of `setup.py develop`.
+    """
+    found = {line[3:].strip() for line in lock.splitlines() if line.startswith("-e ")}
+    for site, name in _metadata(_prefix(python), python) if python else ():
+        if name.endswith(".dist-info") and _says_so(os.path.join(site, name, "direct_url.json")):
+            found.add(name.partition("-")[0])
+        elif name.endswith(".egg-link"):
+            found.add(name.removesuffix(".egg-link"))
+    return sorted(found)
+
+
+def _says_so(path: str) -> bool:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return bool(json.load(file).get("dir_info", {}).get("editable"))
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def _metadata(prefix: str, python: str) -> Iterator[tuple[str, str]]:
+    """(site-packages, name in it) of all that lies where a Python looks."""
+    for site in _sites(prefix, python):
+        try:
+            yield from ((site, name) for name in os.listdir(site))
+        except OSError:
+            continue
 
 
 def _conda_packages(prefix: str) -> set[str]:

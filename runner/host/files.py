@@ -25,20 +25,7 @@ __all__ = [
 COARSE = 2_000_000_000  # ns: the coarsest clock of a file system in use, FAT's
 FINE = 20_000_000  # ns: two ticks of the slowest clock of a kernel (100 Hz)
 # file systems that give times from the kernel's own clock; others may be far away, with a clock of their own
-LOCAL = (
-    "ext2",
-    "ext3",
-    "ext4",
-    "xfs",
-    "btrfs",
-    "f2fs",
-    "tmpfs",
-    "overlay",
-    "zfs",
-    "bcachefs",
-    "jfs",
-    "reiserfs",
-)
+LOCAL = tuple("ext2 ext3 ext4 xfs btrfs f2fs tmpfs overlay zfs bcachefs jfs reiserfs".split())
 CLOCK_REALTIME_COARSE = 5  # of Linux, which takes the times of files from it
 
 

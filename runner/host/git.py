@@ -17,31 +17,21 @@ from runner.host.process import Completed, Pending
 
 __all__ = ["EXACT", "configured", "looking", "portions", "program", "run", "start"]
 
-SETTINGS = (
-    "core.fsmonitor=false",
-    "core.hooksPath=/dev/null",
-    "gc.auto=0",
-    "maintenance.auto=false",
-    "advice.detachedHead=false",
+SETTINGS = tuple(
+    (
+        "core.fsmonitor=false core.hooksPath=/dev/null gc.auto=0 maintenance.auto=false "
+        "advice.detachedHead=false"
+    ).split()
 )
 PROTOCOLS = "file:git:http:https:ssh"  # unless the user names others
 # Inherited from a hook, an alias or a shell's settings, these make git look elsewhere, start something, or
 # understand our arguments in another way.
-REMOVED = (
-    "GIT_ATTR_SOURCE",
-    "GIT_CONFIG",
-    "GIT_EXTERNAL_DIFF",
-    "GIT_DIFF_OPTS",
-    "GIT_GLOB_PATHSPECS",
-    "GIT_GRAFT_FILE",
-    "GIT_ICASE_PATHSPECS",
-    "GIT_IMPLICIT_WORK_TREE",
-    "GIT_INTERNAL_SUPER_PREFIX",
-    "GIT_LITERAL_PATHSPECS",
-    "GIT_NOGLOB_PATHSPECS",
-    "GIT_QUARANTINE_PATH",
-    "GIT_REPLACE_REF_BASE",
-    "GIT_SHALLOW_FILE",
+REMOVED = tuple(
+    (
+        "GIT_ATTR_SOURCE GIT_CONFIG GIT_EXTERNAL_DIFF GIT_DIFF_OPTS GIT_GLOB_PATHSPECS GIT_GRAFT_FILE "
+        "GIT_ICASE_PATHSPECS GIT_IMPLICIT_WORK_TREE GIT_INTERNAL_SUPER_PREFIX GIT_LITERAL_PATHSPECS "
+        "GIT_NOGLOB_PATHSPECS GIT_QUARANTINE_PATH GIT_REPLACE_REF_BASE GIT_SHALLOW_FILE"
+    ).split()
 )
 # Files are taken and written as they are, whatever the configuration says of line ends, modes, links and times.
 EXACT = (

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from runner.host import files, machine, memo, process
+from runner.values import JsonObject
 
 __all__ = ["Query", "Watch", "ask", "known", "parse", "watch"]
 
@@ -23,7 +22,7 @@ class Query:
         self._began = files.now()
         self._pending = process.start([program, f"--query-gpu={fields}", "--format=csv,noheader,nounits"])
 
-    def finish(self, patience: float = 5.0) -> list[dict[str, Any]]:
+    def finish(self, patience: float = 5.0) -> list[JsonObject]:
         """The GPUs; none when it fails or does not answer within `patience` seconds."""
         done = self._pending.finish(patience)
         found = [] if done.code else [_facts(row) for row in parse(done.out, FACTS)]
@@ -62,9 +61,9 @@ def ask() -> Query | None:
     return Query(program) if program else None
 
 
-def known() -> list[dict[str, Any]] | None:
+def known() -> list[JsonObject] | None:
     """What was found since this machine was started; None when nobody asked yet."""
-    found: list[dict[str, Any]] | None = memo.recall("gpus", machine.boot_id())
+    found: list[JsonObject] | None = memo.recall("gpus", machine.boot_id())
     return found
 
 
@@ -79,8 +78,8 @@ def parse(text: str, fields: tuple[str, ...]) -> list[dict[str, str]]:
     return found
 
 
-def _facts(row: dict[str, str]) -> dict[str, Any]:
-    facts: dict[str, Any] = {
+def _facts(row: dict[str, str]) -> JsonObject:
+    facts: JsonObject = {
         "name": row.get("name", ""),
         "uuid": row.get("uuid", ""),
         "driver": row.get("driver_version", ""),

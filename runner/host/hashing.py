@@ -85,7 +85,7 @@ def _walk(folder: str, prefix: str, parents: tuple[str, ...]) -> list[Entry]:
         name = f"{prefix}{each.name}"
         try:
             status = each.stat()
-        except FileNotFoundError:
+        except OSError:  # it leads nowhere, or to itself
             if each.is_symlink():
                 found.append(Entry(name, each.path, None))
             continue

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+import stat
 
 from runner.host import process
+from runner.values import JsonObject
 
-__all__ = ["boot_id", "ci", "cores", "describe", "identity", "pid_namespace"]
+__all__ = ["boot_id", "ci", "cores", "describe", "identity", "pid_namespace", "standard_input"]
 
 
 def boot_id() -> str:
@@ -23,7 +24,7 @@ def pid_namespace() -> str:
         return ""
 
 
-def identity() -> dict[str, Any]:
+def identity() -> JsonObject:
     """This process as the `supervisor` event of a run names it, so that a later reader can tell whether it lives."""
     return {
         "pid": os.getpid(),
@@ -39,9 +40,9 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def describe() -> dict[str, Any]:
+def describe() -> JsonObject:
     system = os.uname()
-    facts: dict[str, Any] = {
+    facts: JsonObject = {
         "host": system.nodename,
         "os": f"{system.sysname} {system.release} {system.machine}",
         "cpu": _cpu(),
@@ -108,3 +109,17 @@ def _first_line(path: str) -> str:
             return file.readline().strip()
     except OSError:
         return ""
+
+
+def standard_input() -> str:
+    """What our standard input is, and so the command's: terminal, pipe, file, null (also a closed one) or other."""
+    try:
+        status = os.fstat(0)
+    except OSError:
+        return "null"
+    if stat.S_ISCHR(status.st_mode):
+        null = status.st_rdev == os.stat(os.devnull).st_rdev
+        return "null" if null else "terminal" if os.isatty(0) else "other"
+    if stat.S_ISFIFO(status.st_mode) or stat.S_ISSOCK(status.st_mode):
+        return "pipe"
+    return "file" if stat.S_ISREG(status.st_mode) else "other"

@@ -33,7 +33,7 @@ def recall(kind: str, subject: str) -> Any:
     return kept["value"]
 
 
-def keep(kind: str, subject: str, watched: Iterable[str], value: Any, began: int) -> None:
+def keep(kind: str, subject: str, watched: Iterable[str], value: object, began: int) -> None:
     """Remembers a JSON-able value that was found from the files `watched`, read after the time `began` (files.now()).
 
     A file that does not exist is remembered as absent. Nothing is remembered if a file may have changed since.

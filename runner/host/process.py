@@ -10,26 +10,22 @@ import os
 import select
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runner.errors import ProjError
 
-__all__ = ["Completed", "Pending", "environment", "find", "pid_start", "run", "start"]
+if TYPE_CHECKING:
+    import subprocess
+
+__all__ = ["Completed", "Pending", "environment", "find", "pid_start", "run", "start", "written_by"]
 
 # Inherited variables that make a helper, or a run's command, look at the wrong place.
-DANGEROUS = (
-    "GIT_DIR",
-    "GIT_WORK_TREE",
-    "GIT_INDEX_FILE",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_COMMON_DIR",
-    "GIT_NAMESPACE",
-    "GIT_PREFIX",
-    "PYTHONHOME",
-    "PYTHONSTARTUP",
-    "PYTHONEXECUTABLE",
-    "__PYVENV_LAUNCHER__",
+DANGEROUS = tuple(
+    (
+        "GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES "
+        "GIT_COMMON_DIR GIT_NAMESPACE GIT_PREFIX PYTHONHOME PYTHONSTARTUP PYTHONEXECUTABLE "
+        "__PYVENV_LAUNCHER__"
+    ).split()
 )
 
 MARK = "PROJ_HELPER"  # in the environment of a helper and of what it starts
@@ -96,6 +92,9 @@ def run(
         if cwd and not os.path.isdir(cwd):
             raise ProjError(f"the folder {cwd} is not there") from None
         raise ProjError(f"{argv[0]} is not on PATH", "proj doctor  shows what is missing") from None
+    except BaseException:  # interrupted while it was starting
+        _kill_marked(mark)
+        raise
     with child:
         try:
             if on_line is None:
@@ -111,7 +110,7 @@ def run(
     return Completed(child.returncode, out, err)
 
 
-def _kill_all(child: Any, mark: str) -> None:
+def _kill_all(child: subprocess.Popen[str], mark: str) -> None:
     child.kill()
     _kill_marked(mark)
 
@@ -246,3 +245,20 @@ def pid_start(pid: int) -> str:
         return ""
     done = run(["ps", "-o", "lstart=", "-p", str(pid)])  # macOS
     return done.out.strip()
+
+
+def written_by(pid: int) -> list[str]:
+    """Paths of the files that a process has open to write to them. Empty also where that cannot be seen."""
+    found = []
+    try:
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            try:
+                with open(f"/proc/{pid}/fdinfo/{name}", encoding="ascii") as file:
+                    flags = next(int(line.split()[1], 8) for line in file if line.startswith("flags:"))
+                if flags & os.O_ACCMODE != os.O_RDONLY:
+                    found.append(os.readlink(f"/proc/{pid}/fd/{name}"))
+            except (OSError, StopIteration):
+                continue  # closed by now
+    except OSError:
+        pass
+    return found

@@ -1,68 +1,78 @@
-"""The processes of a run, found and ended: its process group, and what left the group but kept the run's mark.
+"""The processes of a run, found and ended: by their parents, or by the mark in their environment.
 
-Every process of a run has PROJ_RUN_ID=<id> in its environment from the start; a daemon leaves its group and
-session, but not that. Read from /proc; where there is none (macOS) only the group is seen.
+A descendant of the run's guard belongs to the run (guard.py, which imports this and so little else). Where the guard is
+gone, what is left is known by its control group (cgroup.py), or because it has kept the mark that every process of a
+run begins with. Read from /proc; where there is none (macOS) only the group is seen.
 """
 
 from __future__ import annotations
 
 import os
-import signal
 import time
-from collections.abc import Iterator
 
 __all__ = [
+    "MARK",
     "carrying",
-    "end_all",
+    "descendants",
+    "group_alive",
+    "has",
+    "is_token",
     "kill_carrying",
-    "kill_survivors",
+    "mark_of",
     "marked",
     "signal_group",
+    "strike",
     "survivors",
     "table",
 ]
 
-SHORT = 60.0  # s: a run so short cannot have seen all process ids go round
+MARK = (
+    "PROJ_RUN_TOKEN"  # unlike the run's id, which is no secret, it shows that a process is of that very run
+)
+SIGKILL = 9
 
 
-def survivors(run_id: str, above: int = 0) -> list[int]:
-    """Processes of this user (of all users, for root) that carry the run's mark, ourselves left out.
-
-    `above` skips the ids up to that one: much quicker, right as long as ids have not wrapped around.
-    """
-    return carrying(_mark(run_id), above)
+def mark_of(token: str) -> bytes:
+    return f"{MARK}={token}".encode()
 
 
-def _mark(run_id: str) -> bytes:
+def is_token(text: str) -> bool:
+    """Whether it may be one: no short text, which other environments contain by chance."""
+    return len(text) == 32 and not text.strip("0123456789abcdef")
+
+
+def survivors(run_id: str) -> list[int]:
+    """Processes that were started within a run, or a run of that name, ourselves left out."""
+    return carrying(_name(run_id))
+
+
+def _name(run_id: str) -> bytes:
     return b"PROJ_RUN_ID=" + run_id.encode()
 
 
-def carrying(mark: bytes, above: int = 0) -> list[int]:
-    """Processes with this NAME=VALUE in their environment, ourselves left out."""
+def carrying(mark: bytes) -> list[int]:
+    """Processes of this user (of all users, for root) with this NAME=VALUE in their environment, without ourselves."""
     ours, user, found = os.getpid(), os.getuid(), []
-    try:
-        names = os.listdir("/proc")
-    except OSError:
-        return []
-    for name in names:
-        if not name.isdigit() or int(name) <= above or int(name) == ours:
+    for pid in _pids():
+        if pid == ours:
             continue
         try:
-            if user and os.stat(f"/proc/{name}").st_uid != user:
+            if user and os.stat(f"/proc/{pid}").st_uid != user:
                 continue
         except OSError:
             continue  # it has ended
-        if _has(int(name), mark):
-            found.append(int(name))
+        if has(pid, mark):
+            found.append(pid)
     return found
 
 
 def marked(pid: int, run_id: str) -> bool:
     """Whether it was started within that run. False when it has ended, or is not ours to see."""
-    return _has(pid, _mark(run_id))
+    return has(pid, _name(run_id))
 
 
-def _has(pid: int, mark: bytes) -> bool:
+def has(pid: int, mark: bytes) -> bool:
+    """Whether a process began with this NAME=VALUE in its environment. False also when it is not ours to see."""
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
             return mark in file.read().split(b"\0")
@@ -70,20 +80,38 @@ def _has(pid: int, mark: bytes) -> bool:
         return False
 
 
-def table() -> Iterator[tuple[int, list[bytes]]]:
-    """Every process with the fields of /proc/<pid>/stat from the third (its state) on; see proc(5)."""
+def _pids() -> list[int]:
     try:
-        names = os.listdir("/proc")
+        return [int(name) for name in os.listdir("/proc") if name.isdigit()]
     except OSError:
-        return
-    for name in names:
-        if not name.isdigit():
-            continue
+        return []
+
+
+def table() -> list[tuple[int, list[bytes]]]:
+    """Every process with the fields of /proc/<pid>/stat from the third (its state) on; see proc(5)."""
+    found = []
+    for pid in _pids():
         try:
-            with open(f"/proc/{name}/stat", "rb") as file:
-                yield int(name), file.read().rpartition(b")")[2].split()
+            with open(f"/proc/{pid}/stat", "rb") as file:
+                found.append((pid, file.read().rpartition(b")")[2].split()))
         except OSError:
             continue
+    return found
+
+
+def descendants(ancestor: int) -> dict[int, int]:
+    """Those that have not ended: pid -> process group."""
+    children: dict[bytes, list[tuple[int, list[bytes]]]] = {}
+    for pid, fields in table():
+        children.setdefault(fields[1], []).append((pid, fields))
+    found: dict[int, int] = {}
+    parents = [ancestor]
+    while parents:
+        for pid, fields in children.pop(str(parents.pop()).encode(), ()):
+            parents.append(pid)
+            if fields[0] not in (b"Z", b"X"):
+                found[pid] = int(fields[2])
+    return found
 
 
 def signal_group(group: int, number: int) -> bool:
@@ -97,69 +125,40 @@ def signal_group(group: int, number: int) -> bool:
     return True
 
 
-def end_all(run_id: str, group: int, grace: float, duration: float = SHORT) -> None:
-    """Ends what is left of a run whose command has ended: asked first, killed after `grace` seconds."""
-    above = group if duration < SHORT else 0
-    remaining = _remaining(run_id, group, above)
-    if not remaining and not _group_alive(group):
-        return
-    _strike(group, remaining, signal.SIGTERM)
-    deadline = time.monotonic() + grace
-    pause = 0.002
-    while time.monotonic() < deadline:
-        remaining = _remaining(run_id, group, above)
-        if not remaining and not _group_alive(group):
-            return
-        time.sleep(pause)
-        pause = min(pause * 2, 0.1)
-    kill_survivors(run_id, group)
-
-
-def kill_survivors(run_id: str, group: int = 0) -> int:
-    """SIGKILL to all that is left, again until nothing is; returns how many processes were found."""
-    total = 0
-    for _ in range(20):
-        remaining = survivors(run_id)
-        alive = bool(group) and _group_alive(group)
-        if not remaining and not alive:
-            break
-        total += len(remaining)
-        _strike(group if alive else 0, remaining, signal.SIGKILL)
-        time.sleep(0.02)
-    return total
-
-
-def kill_carrying(mark: bytes) -> None:
-    """SIGKILL to every process with this mark, again until none is left."""
-    for _ in range(20):
-        found = carrying(mark)
-        if not found:
-            return
-        _strike(0, found, signal.SIGKILL)
-        time.sleep(0.005)
-
-
-def _remaining(run_id: str, group: int, above: int) -> list[int]:
-    return [pid for pid in survivors(run_id, above) if pid != group]
-
-
-def _group_alive(group: int) -> bool:
+def group_alive(group: int) -> bool:
     """Whether a process of the group still runs; one that only waits for its parent to notice does not count."""
     if not signal_group(group, 0):
         return False
-    found = False
-    for _, fields in table():
-        found = True
-        if int(fields[2]) == group and fields[0] not in (b"Z", b"X"):
-            return True
-    return not found  # no /proc here: it was there to be signalled
+    found = table()
+    return not found or any(  # where there is no /proc: it was there to be signalled
+        int(fields[2]) == group and fields[0] not in (b"Z", b"X") for _, fields in found
+    )
 
 
-def _strike(group: int, pids: list[int], number: int) -> None:
-    if group:
+def strike(processes: dict[int, int], number: int) -> None:
+    """A signal to each (pid -> group), and to the groups that they lead: what one starts just now is in its group."""
+    for group in processes.keys() & processes.values():
         signal_group(group, number)
-    for pid in pids:
-        try:
-            os.kill(pid, number)
-        except OSError:
-            pass
+    for pid, group in processes.items():
+        if group not in processes:
+            try:
+                os.kill(pid, number)
+            except OSError:
+                pass
+
+
+def kill_carrying(mark: bytes) -> int:
+    """SIGKILL to every process with this mark, again until none is left; returns how many were found."""
+    total = 0
+    for _ in range(20):
+        found = carrying(mark)
+        if not found:
+            break
+        total += len(found)
+        for pid in found:
+            try:
+                os.kill(pid, SIGKILL)
+            except OSError:
+                pass
+        time.sleep(0.005)
+    return total

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runner.errors import Fault, InputError, ProjectError
-from runner.values import Json
+from runner.values import Json, JsonObject
 
 if TYPE_CHECKING:
     import yaml
@@ -252,7 +252,7 @@ class _Reader:
     def mapping(self, node: Any) -> tuple[Entry, ...]:
         if id(node) not in self.told:
             self.told.add(id(node))
-            seen: dict[str, Any] = {}
+            seen: JsonObject = {}
             for key, _ in node.value:
                 text = _key(key)
                 if text in seen and text != "<<":

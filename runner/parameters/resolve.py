@@ -148,7 +148,7 @@ class _Gathered:
     def path(self, parameter: Parameter, text: str, is_given: bool) -> str:
         """The absolute path; of a remote one, the place where its download will be."""
         kind = types.scheme(text)
-        if kind and kind != "file" and not (os.name == "nt" and len(kind) == 1):
+        if kind and kind != "file":
             self.inputs.append(text)
             if not self.storage:
                 return text
@@ -179,7 +179,14 @@ class _Gathered:
         """Takes a secret out of what is recorded."""
         if name not in self.texts:
             return
-        variable = "PROJ_SECRET_" + "".join(c if c.isalnum() and c.isascii() else "_" for c in name).upper()
+        from runner.text.secrets import SHORTEST, VARIABLE
+
+        if self.texts[name] and len(self.texts[name].strip()) < SHORTEST:
+            self.faults.append(
+                f"parameter {name}: a secret needs {SHORTEST} characters; a shorter one cannot be masked in the output"
+                " without making it unreadable (give a longer one, or declare it without `secret: true`)"
+            )
+        variable = VARIABLE + "".join(c if c.isalnum() and c.isascii() else "_" for c in name).upper()
         while variable in self.variables:
             variable += "_"
         self.secrets[name] = variable

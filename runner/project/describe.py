@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from runner.errors import InputError
 from runner.parameters import shell
 from runner.parameters.types import allowed
 from runner.project.entry_point import entry_point as find_entry_point
-from runner.values import EntryPoint, Json, Parameter, Project
+from runner.values import EntryPoint, EnvironmentSpec, Json, Parameter, Project
 
-__all__ = ["command_line", "entry_point_facts", "project_facts"]
+__all__ = ["command_line", "entry_point_facts", "entry_points", "project_facts"]
+
+
+def entry_points(project: Project) -> Sequence[EntryPoint]:
+    """Those that are declared; without any, the one that runs the folder by its conventions, if it has one."""
+    if project.entry_points:
+        return project.entry_points
+    try:
+        return [find_entry_point(project, "main")]
+    except InputError:
+        return []
 
 
 def project_facts(project: Project, uri: str, version: str = "") -> dict[str, Json]:
-    points = list(project.entry_points)
-    if not points:
-        try:
-            points = [find_entry_point(project, "main")]
-        except InputError:
-            points = []
-    environments: list[Json] = [
-        {"kind": spec.kind, "file": spec.file, "options": dict(spec.options)} for spec in project.environments
-    ]
+    """`uri`, `version`: where the project came from, as the lines to type name it."""
     return {
         "name": project.name,
         "file": project.file,
         "uri": uri,
         "version": version,
-        "environments": environments or [{"kind": "system", "file": "", "options": {}}],
-        "entry_points": [entry_point_facts(point, uri, version) for point in points],
+        "environments": [
+            {"kind": spec.kind, "file": spec.file, "options": dict(spec.options)}
+            for spec in project.environments or [EnvironmentSpec("system")]
+        ],
+        "entry_points": [entry_point_facts(point, uri, version) for point in entry_points(project)],
     }
 
 

@@ -3,32 +3,39 @@
 from __future__ import annotations
 
 from runner.errors import Fault
+from runner.host.findings import Findings, kind, text, texts
+from runner.host.keytable import names
 from runner.host.yamltext import Entry
 from runner.parameters.types import NAMES, TRUE, canonical, convert
 from runner.project import keys
-from runner.project.findings import Findings, kind
 from runner.values import EntryPoint, Json, Parameter
 
 __all__ = ["entry_points"]
 
 
 def entry_points(entry: Entry | None, findings: Findings) -> tuple[EntryPoint, ...]:
+    """As far as they can be read: what is wrong goes to `findings`.
+
+    The format: https://mlflow.org/docs/latest/ml/projects/#mlproject-file
+    """
     if entry is None or entry.value is None:
         return ()
-    children = entry.children
-    if (
-        children is None
-        and entry.items
-        and all(item.children and len(item.children) == 1 for item in entry.items)
-    ):
-        findings.doubt(entry, "entry_points is a mapping of names, not a list", "remove the dashes")
-        children = tuple(child for item in entry.items for child in item.children or ())
+    children = _named(entry, findings)
     if children is None:
         hint = "such as `main: {command: python train.py}`"
         findings.error(entry, f"entry_points is a mapping of names to entry points, not {kind(entry)}", hint)
         return ()
     points = [_entry_point(child, findings) for child in children]
     return tuple(point for point in points if point is not None)
+
+
+def _named(entry: Entry, findings: Findings) -> tuple[Entry, ...] | None:
+    """The entries of a mapping, also of one that is written as a list of single names; None for another value."""
+    items = entry.items
+    if entry.children is None and items and all(item.children and len(item.children) == 1 for item in items):
+        findings.doubt(entry, f"{entry.key} is a mapping of names, not a list", "remove the dashes")
+        return tuple(child for item in items for child in item.children or ())
+    return entry.children
 
 
 def _entry_point(entry: Entry, findings: Findings) -> EntryPoint | None:
@@ -39,11 +46,10 @@ def _entry_point(entry: Entry, findings: Findings) -> EntryPoint | None:
         return EntryPoint(name, _command(entry, entry, findings), line=entry.line)
     if entry.children is None:
         hint = "command: python train.py"
-        findings.error(
-            entry, f"the entry point {name} has no command: a mapping is expected, not {kind(entry)}", hint
-        )
+        what = f"the entry point {name} has no command: a mapping is expected, not {kind(entry)}"
+        findings.error(entry, what, hint)
         return None
-    findings.unknown(entry, f"the entry point {name}", keys.names(keys.ENTRY_POINT))
+    findings.unknown(entry, f"the entry point {name}", names(keys.ENTRY_POINT))
     children = {child.key: child for child in entry.children}
     return EntryPoint(
         name,
@@ -59,9 +65,8 @@ def _entry_point(entry: Entry, findings: Findings) -> EntryPoint | None:
 
 def _command(entry: Entry, command: Entry | None, findings: Findings) -> str:
     if command is None:
-        findings.doubt(
-            entry, f"the entry point {entry.key} has no command", "command: python train.py", value=False
-        )
+        what, hint = f"the entry point {entry.key} has no command", "command: python train.py"
+        findings.doubt(entry, what, hint, value=False)
         return ""
     if isinstance(command.value, str) and "\0" not in command.value:
         if not command.value.strip():
@@ -75,44 +80,14 @@ def _command(entry: Entry, command: Entry | None, findings: Findings) -> str:
     return ""
 
 
-def text(entry: Entry | None, findings: Findings) -> str:
-    if entry is None or entry.value is None:
-        return ""
-    if entry.children is not None or entry.items is not None:
-        findings.doubt(entry, f"{entry.key} is a text, not {kind(entry)}")
-        return ""
-    return entry.text
-
-
-def texts(entry: Entry | None, findings: Findings) -> tuple[str, ...]:
-    """A list of texts; a single one is taken for a list of one."""
-    if entry is None or entry.value is None:
-        return ()
-    items = entry.items if entry.items is not None else (entry,)
-    if entry.children is not None or any(
-        item.items is not None or item.children is not None for item in items
-    ):
-        findings.doubt(entry, f"{entry.key} is a list of texts, not {kind(entry)}")
-        return ()
-    return tuple(item.text for item in items)
-
-
 def _parameters(entry: Entry | None, of: str, findings: Findings) -> tuple[Parameter, ...]:
     if entry is None or entry.value is None:
         return ()
-    children = entry.children
-    if (
-        children is None
-        and entry.items
-        and all(item.children and len(item.children) == 1 for item in entry.items)
-    ):
-        findings.doubt(entry, "parameters is a mapping of names, not a list", "remove the dashes")
-        children = tuple(child for item in entry.items for child in item.children or ())
+    children = _named(entry, findings)
     if children is None:
         hint = "such as `lr: {type: float, default: 0.1}`"
-        findings.error(
-            entry, f"the parameters of {of} are a mapping of names to types, not {kind(entry)}", hint
-        )
+        what = f"the parameters of {of} are a mapping of names to types, not {kind(entry)}"
+        findings.error(entry, what, hint)
         return ()
     return tuple(_parameter(child, findings) for child in children)
 
@@ -129,9 +104,8 @@ def _parameter(entry: Entry, findings: Findings) -> Parameter:
         return Parameter(name, line=entry.line)
     kinds = {bool: "bool", int: "int", float: "float", list: "list"}
     hint = f"{name}: {{default: {entry.text or entry.value}}}"
-    findings.doubt(
-        entry, f"the type of the parameter {name} is {kind(entry)}; it is taken for the default", hint
-    )
+    what = f"the type of the parameter {name} is {kind(entry)}; it is taken for the default"
+    findings.doubt(entry, what, hint)
     return Parameter(name, kinds.get(type(entry.value), ""), entry.value, True, line=entry.line)
 
 
@@ -149,7 +123,7 @@ def _check_type(entry: Entry, name: str, findings: Findings) -> Fault | None:
 
 def _full_parameter(entry: Entry, findings: Findings) -> Parameter:
     name = entry.key
-    found = findings.unknown(entry, f"the parameter {name}", keys.names(keys.PARAMETER))
+    found = findings.unknown(entry, f"the parameter {name}", names(keys.PARAMETER))
     children = {child.key: child for child in entry.children or ()}
     declared = children.get("type")
     type_name = ""
@@ -188,9 +162,8 @@ def _check_default(parameter: Parameter, default: Entry, findings: Findings) -> 
         text = f"the default of {name} is written {default.text}, which YAML reads as {default.value}"
         findings.warn(default, text, f"put quotes around it if {default.text} is meant")
     elif isinstance(default.value, int) and ":" in default.text:
-        findings.warn(
-            default, f"YAML reads {default.text} as {default.value} (base 60)", "put quotes around it"
-        )
+        what = f"YAML reads {default.text} as {default.value} (base 60)"
+        findings.warn(default, what, "put quotes around it")
     try:
         convert(parameter, default.value)
     except ValueError as error:
@@ -220,14 +193,10 @@ def _bound(entry: Entry | None, type_name: str, findings: Findings) -> float | N
         hint = "type: float" if not type_name else ""
         findings.doubt(entry, f"{entry.key} is for parameters of type int or float", hint, value=False)
     try:
-        return float(entry.text) if not isinstance(entry.value, bool) else _no_number()
+        return float("" if isinstance(entry.value, bool) else entry.text)
     except ValueError:
         findings.doubt(entry, f"{entry.key} is a number, not {kind(entry)}")
         return None
-
-
-def _no_number() -> float:
-    raise ValueError
 
 
 def _flag(entry: Entry | None, otherwise: bool, findings: Findings) -> bool:

@@ -41,6 +41,7 @@ def _script_of(project: Project, path: str) -> EntryPoint:
 
 
 def script(path: str) -> EntryPoint:
+    """One that runs a script (.py, .sh, .R) of the project."""
     quoted = shell.quote(path)
     if path.endswith(".py"):
         command = f"python {quoted}"

@@ -4,33 +4,11 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["CONVENTIONS", "NAMES", "all_found", "files", "find"]
+__all__ = ["NAMES", "all_found", "files", "find"]
 
 NAMES = ("mlproject", "mlproject.yaml", "mlproject.yml")
 # spelled as people do; the folder is only listed when none of these is there
-USUAL = (
-    "MLproject",
-    "MLProject",
-    "mlproject",
-    "Mlproject",
-    "MLproject.yaml",
-    "MLproject.yml",
-    "mlproject.yaml",
-)
-# what says which environment a project has when its MLproject does not
-CONVENTIONS = (
-    ("virtualenv", "python_env.yaml"),  # MLflow's own two come first
-    ("conda", "conda.yaml"),
-    ("virtualenv", "pylock.toml"),
-    ("virtualenv", "uv.lock"),
-    ("virtualenv", "requirements.txt"),
-    ("virtualenv", "poetry.lock"),
-    ("virtualenv", "Pipfile.lock"),
-    ("virtualenv", "pyproject.toml"),
-    ("conda", "environment.yml"),
-    ("conda", "environment.yaml"),
-    ("conda", "conda.yml"),
-)
+USUAL = tuple("MLproject MLProject mlproject Mlproject MLproject.yaml MLproject.yml mlproject.yaml".split())
 
 
 def find(directory: str) -> str:
@@ -51,8 +29,10 @@ def all_found(directory: str) -> list[str]:
 
 def files(directory: str) -> list[str]:
     """Absolute paths: a loaded Project holds as long as none of these changes, comes or goes."""
+    from runner.environments import choice
+
     found = find(directory)
-    names = dict.fromkeys((*((found,) if found else ()), *USUAL, *(name for _, name in CONVENTIONS)))
+    names = dict.fromkeys((*((found,) if found else ()), *USUAL, *choice.files()))
     if not found:
         names.update(dict.fromkeys(("main.py", "main.sh", "main.R")))
     return [os.path.join(directory, name) for name in names]

@@ -10,6 +10,7 @@ __all__ = ["from_plain", "to_plain"]
 
 
 def to_plain(project: Project) -> Json:
+    """In the order of the fields, for from_plain() of the same version of proj."""
     return [
         project.directory,
         project.file,

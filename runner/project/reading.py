@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 
+from runner.environments.choice import conventional
 from runner.errors import Fault, ProjectError
 from runner.host.files import read as read_file
+from runner.host.findings import Findings, kind
+from runner.host.keytable import names
 from runner.host.yamltext import Entry
 from runner.host.yamltext import read as read_yaml
 from runner.project import keys
 from runner.project.entries import entry_points
-from runner.project.environment import conventional, declared
 from runner.project.files import all_found
-from runner.project.findings import Findings, kind
-from runner.values import Project
+from runner.values import EnvironmentSpec, Project
 
 __all__ = ["load", "read"]
 
@@ -61,7 +62,7 @@ def read(directory: str, strict: bool = False) -> tuple[Project, list[Fault]]:
 
 
 def _project(root: Entry, directory: str, file: str, findings: Findings) -> Project:
-    findings.unknown(root, "a project", keys.names(keys.PROJECT))
+    findings.unknown(root, "a project", names(keys.PROJECT))
     children = {child.key: child for child in root.children or ()}
     name = os.path.basename(directory)
     if (given := children.get("name")) is not None and given.value is not None:
@@ -74,6 +75,23 @@ def _project(root: Entry, directory: str, file: str, findings: Findings) -> Proj
             spark, "databricks_spark_job is not run by proj: only the entry points are", value=False
         )
     points = entry_points(children.get("entry_points"), findings)
-    environments = declared(children, directory, findings) or conventional(directory)
+    environments = _environments(children, directory, findings) or conventional(directory)
     warnings = tuple(f"{fault.place}: {fault.message}; {fault.hint}" for fault in findings.misspelt)
     return Project(directory, file, name, points, environments, warnings)
+
+
+def _environments(
+    children: dict[str, Entry], directory: str, findings: Findings
+) -> tuple[EnvironmentSpec, ...]:
+    """In the order of the file: the first is used when none is asked for."""
+    specs = []
+    stated = [child for child in children.values() if child.key in keys.ENVIRONMENTS and child.value]
+    for entry in stated:
+        spec = keys.ENVIRONMENTS[entry.key].read(entry, directory, findings)
+        if spec is not None:
+            specs.append(spec)
+    if len(stated) > 1:
+        others = ", ".join(entry.key for entry in stated[1:])
+        text = f"{stated[0].key} is used; {others} when asked for (--env-manager)"
+        findings.warn(stated[1], text, "MLflow takes a project with one environment only", value=False)
+    return tuple(specs)

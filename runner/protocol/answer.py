@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
+
+from runner.values import JsonMapping
 
 __all__ = ["EMPTY", "STATUS", "ApiError", "Response", "error", "invalid", "reply"]
 
@@ -55,7 +56,7 @@ def invalid(message: str) -> ApiError:
     return ApiError("INVALID_PARAMETER_VALUE", message)
 
 
-def reply(value: Mapping[str, Any]) -> Response:
+def reply(value: JsonMapping) -> Response:
     text = _encode(value)
     try:
         return Response(text.encode())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from runner.host.files import Draft, Hash, IrregularError, is_draft, open_file
@@ -12,11 +12,14 @@ from runner.protocol.fields import need
 from runner.protocol.places import Place, find, in_run, safe, writable
 from runner.protocol.route import Asked, Route, checks
 from runner.protocol.runs import RUN_ID
+from runner.text.encoding import visible
+from runner.tracking import events
+from runner.values import JsonObject
 
 if TYPE_CHECKING:
     from runner.protocol.live import LiveRuns
 
-__all__ = ["FILES", "ROUTES", "Upload", "download"]
+__all__ = ["FILES", "ROUTES", "SHOWN", "Upload"]
 
 # shown as text, as MLflow's pages want them
 TEXTS = frozenset(
@@ -26,7 +29,7 @@ TEXTS = frozenset(
 
 
 class Upload:
-    """A Sink that writes a file beside its place and moves it there when it is whole."""
+    """Writes a file beside its place and moves it there when it is whole."""
 
     def __init__(self, place: Place, runs: LiveRuns) -> None:
         if not place.path:
@@ -56,9 +59,7 @@ class Upload:
         self._draft.put()
         if self._place.run_id:
             digest, size = self._hash.result()
-            self._runs.get(self._place.run_id).writer.append(
-                {"type": "artifact", "path": self._place.path, "digest": digest, "size": size}
-            )
+            self._runs.get(self._place.run_id).writer.append(events.artifact(self._place.path, digest, size))
         return EMPTY
 
     def abort(self) -> None:
@@ -66,15 +67,15 @@ class Upload:
         self._draft.drop()
 
 
-def listing(place: Place, prefix: str = "") -> list[dict[str, Any]]:
+def listing(place: Place, prefix: str = "") -> list[JsonObject]:
     """What is in a folder; [] for a file, or when there is nothing."""
-    found: list[dict[str, Any]] = []
+    found: list[JsonObject] = []
     try:
         with os.scandir(place.file) as entries:
             for entry in entries:
                 if is_draft(entry.name):
                     continue
-                info: dict[str, Any] = {"path": prefix + entry.name, "is_dir": entry.is_dir()}
+                info: JsonObject = {"path": prefix + visible(entry.name), "is_dir": entry.is_dir()}
                 if not info["is_dir"]:
                     size = entry.stat().st_size
                     if size:
@@ -103,6 +104,7 @@ def download(place: Place, wanted: str = "") -> Response:
         ValueError,
     ):
         raise ApiError("RESOURCE_DOES_NOT_EXIST", f"No such artifact: '{place.path}'") from None
+    name = visible(name)
     quoted = quote(name, safe="!#$&+-.^_`|~")
     plain = f"filename={name}" if quoted == name else f"filename*=UTF-8''{quoted}"
     headers = [("Content-Disposition", f"attachment; {plain}"), ("Accept-Ranges", "bytes")]
@@ -162,7 +164,7 @@ def delete_file(asked: Asked) -> Response:
         except (FileNotFoundError, NotADirectoryError):
             raise ApiError("RESOURCE_DOES_NOT_EXIST", f"No such artifact: '{place.path}'") from None
     if place.run_id:
-        asked.runs.get(place.run_id).writer.append({"type": "artifact", "path": place.path, "deleted": True})
+        asked.runs.get(place.run_id).writer.append(events.artifact_removed(place.path))
     return EMPTY
 
 
@@ -170,6 +172,14 @@ def get_file(asked: Asked) -> Response:
     return download(find(asked.store, asked.place["path"]), asked.raw.get("range", ""))
 
 
+def show_file(asked: Asked) -> Response:
+    """For pages: by the run and the path in it."""
+    run_id, path = need(asked.values, "run_uuid", "run_id"), safe(asked.values.get("path", ""))
+    asked.runs.get(run_id).run()
+    return download(in_run(asked.store, run_id, path), asked.raw.get("range", ""))
+
+
+SHOWN = Route("GET", "get-artifact", show_file, {**RUN_ID, "path": "string"}, slow=True)
 FILES = (
     Route("GET", "artifacts", list_files, {"path": "string"}),
     Route("GET", "artifacts/{path*}", get_file),
@@ -184,9 +194,7 @@ def list_of_run(asked: Asked) -> Response:
     run = asked.runs.get(need(asked.values, "run_id", "run_uuid")).run()
     path = safe(asked.values.get("path", ""))
     files = listing(in_run(asked.store, run.run_id, path), f"{path}/" if path else "")
-    answer: dict[str, Any] = {
-        "root_uri": f"{asked.root(run.experiment_id).rstrip('/')}/{run.run_id}/artifacts"
-    }
+    answer: JsonObject = {"root_uri": f"{asked.root(run.experiment_id).rstrip('/')}/{run.run_id}/artifacts"}
     if files:
         answer["files"] = files
     return reply(answer)

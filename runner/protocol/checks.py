@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from runner.protocol.answer import invalid
+from runner.values import JsonMapping
 
 __all__ = ["batch", "experiment_name", "key", "length", "metric", "param", "run_id", "tag"]
 
@@ -30,7 +31,7 @@ _CHARACTERS = (
 _good: set[str] = set()  # keys that passed: the same few come again and again
 
 
-def wrong(path: str, value: Any, reason: str = "") -> Exception:
+def wrong(path: str, value: object, reason: str = "") -> Exception:
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return invalid(
         f"Invalid value {text} for parameter '{path}' supplied" + (f": {reason}" if reason else ".")
@@ -101,7 +102,7 @@ def batch(metrics: Sequence[Any], params: Sequence[Any], tags: Sequence[Any]) ->
             )
 
 
-def unique_params(params: Sequence[Mapping[str, Any]]) -> None:
+def unique_params(params: Sequence[JsonMapping]) -> None:
     seen: set[Any] = set()
     twice = []
     for each in params:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+from runner.values import JsonMapping, JsonObject
 
 if TYPE_CHECKING:
     from runner.tracking.experiments import Experiment
@@ -22,7 +24,7 @@ def number(value: float) -> float | str:
     return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
 
 
-def pairs(mapping: Mapping[str, Any]) -> list[dict[str, Any]]:
+def pairs(mapping: JsonMapping) -> list[JsonObject]:
     return [{"key": key, "value": value} for key, value in mapping.items()]
 
 
@@ -30,8 +32,8 @@ def artifact_root(experiment: Experiment) -> str:
     return experiment.artifact_location or f"mlflow-artifacts:/{experiment.experiment_id}"
 
 
-def experiment(value: Experiment) -> dict[str, Any]:
-    shown: dict[str, Any] = {
+def experiment(value: Experiment) -> JsonObject:
+    shown: JsonObject = {
         "experiment_id": value.experiment_id,
         "name": value.name,
         "artifact_location": artifact_root(value),
@@ -44,13 +46,13 @@ def experiment(value: Experiment) -> dict[str, Any]:
     return shown
 
 
-def metric(key: str, point: Metric) -> dict[str, Any]:
+def metric(key: str, point: Metric) -> JsonObject:
     return {"key": key, "value": number(point.value), "timestamp": point.timestamp, "step": point.step}
 
 
-def run_info(value: Run, root: Callable[[str], str]) -> dict[str, Any]:
+def run_info(value: Run, root: Callable[[str], str]) -> JsonObject:
     """`root` tells where an experiment keeps its artifacts."""
-    shown: dict[str, Any] = {
+    shown: JsonObject = {
         "run_uuid": value.run_id,
         "run_id": value.run_id,
         "run_name": value.name,
@@ -66,8 +68,8 @@ def run_info(value: Run, root: Callable[[str], str]) -> dict[str, Any]:
     return shown
 
 
-def run(value: Run, root: Callable[[str], str]) -> dict[str, Any]:
-    data: dict[str, Any] = {}
+def run(value: Run, root: Callable[[str], str]) -> JsonObject:
+    data: JsonObject = {}
     if value.metrics:
         data["metrics"] = [metric(key, point) for key, point in value.metrics.items()]
     if value.params:
@@ -88,11 +90,11 @@ def run(value: Run, root: Callable[[str], str]) -> dict[str, Any]:
     return shown
 
 
-def _inputs(value: Run) -> dict[str, Any]:
-    shown: dict[str, Any] = {}
-    datasets: dict[Any, dict[str, Any]] = {}
+def _inputs(value: Run) -> JsonObject:
+    shown: JsonObject = {}
+    datasets: dict[Any, JsonObject] = {}
     for each in value.datasets:
-        entry: dict[str, Any] = {"dataset": {key: each[key] for key in DATASET if each.get(key) is not None}}
+        entry: JsonObject = {"dataset": {key: each[key] for key in DATASET if each.get(key) is not None}}
         if each.get("tags"):
             entry["tags"] = pairs(each["tags"])
         datasets.setdefault((each.get("name"), each.get("digest")), entry)

@@ -10,6 +10,7 @@ from runner.protocol.answer import EMPTY, ApiError, Response, invalid, reply
 from runner.protocol.entities import experiment as shown
 from runner.protocol.fields import EnumKind
 from runner.protocol.route import Asked, Route, checks
+from runner.tracking import events
 from runner.tracking.experiments import Experiment
 
 __all__ = ["ROUTES", "TAG", "VIEW", "VIEWS", "find"]
@@ -102,7 +103,7 @@ def delete(asked: Asked) -> Response:
     found = _in(asked, "active")
     asked.store.delete_experiment(found.experiment_id)
     for run_id in _runs(asked, found, "active"):
-        asked.runs.get(run_id).writer.append({"type": "deleted"})
+        asked.runs.get(run_id).writer.append(events.deleted())
     return EMPTY
 
 
@@ -110,7 +111,7 @@ def restore(asked: Asked) -> Response:
     found = _in(asked, "deleted")
     asked.store.restore_experiment(found.experiment_id)
     for run_id in _runs(asked, found, "deleted"):
-        asked.runs.get(run_id).writer.append({"type": "restored"})
+        asked.runs.get(run_id).writer.append(events.restored())
     return EMPTY
 
 

@@ -10,19 +10,24 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from urllib.parse import parse_qsl
 
 from runner.protocol.answer import ApiError, invalid
+from runner.values import JsonMapping, JsonObject
+
+if TYPE_CHECKING:
+    from runner.text.secrets import Secrets
 
 __all__ = ["Check", "Checks", "EnumKind", "Message", "body_fields", "query_fields", "validated"]
 
-Message: TypeAlias = "Mapping[str, Any]"
+Message: TypeAlias = "JsonMapping"
 Check: TypeAlias = "str | Callable[[Any], None]"
 Checks: TypeAlias = "Mapping[str, tuple[Check, ...]]"
 MORE = " See the API docs for more information about request parameters."
 PLAIN: Mapping[type, str] = {str: "string", float: "double"}
 MOST = 1 << 63
+TELLING = (b":/", b":\\/", b"\\ud", b"\\uD")  # of an address, and of a surrogate
 RANGE = {"int32": 1 << 31, "int64": MOST}
 
 
@@ -34,14 +39,14 @@ class MappingError(Exception):
     pass
 
 
-def body_fields(content_type: str | None, body: bytes) -> dict[str, Any]:
+def body_fields(content_type: str | None, body: bytes, secrets: Secrets | None = None) -> JsonObject:
     """The JSON object of a body. What is not JSON counts as nothing: the required fields are then missed."""
     if not content_type:
         raise invalid("Bad Request. Content-Type header is missing.")
     if content_type.partition(";")[0].strip().lower() != "application/json":
         raise invalid("Bad Request. Content-Type must be one of ['application/json'].")
     try:
-        value = json.loads(body) if body else {}
+        value = json.loads(body.decode()) if body else {}
         if isinstance(value, str):  # old clients encode twice
             value = json.loads(value)
     except (ValueError, RecursionError):
@@ -50,13 +55,25 @@ def body_fields(content_type: str | None, body: bytes) -> dict[str, Any]:
         value = {}
     if not isinstance(value, dict):
         raise invalid("The body of the request must be a JSON object.")
-    return value
+    return _entered(value, secrets) if secrets or any(each in body for each in TELLING) else value
 
 
-def query_fields(query: str, message: Message) -> dict[str, Any]:
+def _entered(fields: JsonObject, secrets: Secrets | None) -> JsonObject:
+    """As they will be kept, so that a value which is sent again is the one that is there."""
+    from runner.text.credentials import cleaned
+    from runner.text.encoding import visible_values
+
+    try:
+        fields = visible_values(fields)
+        return cleaned(secrets.event(fields) if secrets else fields)  # type: ignore[no-any-return]
+    except RecursionError:
+        raise invalid("The body of the request is nested too deep.") from None
+
+
+def query_fields(query: str, message: Message, secrets: Secrets | None = None) -> JsonObject:
     """The fields of a query: a repeated one is a list, even when it is there once."""
-    raw: dict[str, Any] = {}
-    for key, value in parse_qsl(query, keep_blank_values=True, max_num_fields=2000):
+    raw: JsonObject = {}
+    for key, value in parse_qsl(query, keep_blank_values=True, max_num_fields=2000, errors="surrogateescape"):
         kind = message.get(key)
         if isinstance(kind, list):
             raw.setdefault(key, []).append(value)
@@ -67,12 +84,12 @@ def query_fields(query: str, message: Message) -> dict[str, Any]:
                 raw[key] = value.lower() == "true"
             else:
                 raw[key] = value
-    return raw
+    return _entered(raw, secrets)
 
 
-def validated(message: Message, checks: Checks, raw: Mapping[str, Any]) -> dict[str, Any]:
+def validated(message: Message, checks: Checks, raw: JsonMapping) -> JsonObject:
     """The fields that were given, typed. ApiError in MLflow's words."""
-    values: dict[str, Any] = {}
+    values: JsonObject = {}
     wrong: list[str] = []
     whole = _read(message, raw, values, wrong)
     for name, list_of_checks in checks.items():
@@ -89,13 +106,13 @@ def validated(message: Message, checks: Checks, raw: Mapping[str, Any]) -> dict[
     return values
 
 
-def _invalid(name: str, value: Any) -> ApiError:
+def _invalid(name: str, value: object) -> ApiError:
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     hint = f" Hint: Value was of type '{type(value).__name__}'."
     return invalid(f"Invalid value {text[:1000]} for parameter '{name}' supplied: {hint}{MORE}")
 
 
-def _check(check: Check, name: str, value: Any, whole: bool) -> None:
+def _check(check: Check, name: str, value: object, whole: bool) -> None:
     if not isinstance(check, str):
         check(value)
     elif check == "required":
@@ -122,7 +139,7 @@ def _is(kind: str, value: Any) -> bool:
         return False
 
 
-def _read(message: Message, raw: Any, values: dict[str, Any], wrong: list[str] | None = None) -> bool:
+def _read(message: Message, raw: Any, values: JsonObject, wrong: list[str] | None = None) -> bool:
     """Fills `values` with the fields that are right; False when one was not (it is put into `wrong`)."""
     whole = True
     for name, given in raw.items():
@@ -147,13 +164,13 @@ def _read(message: Message, raw: Any, values: dict[str, Any], wrong: list[str] |
     return whole
 
 
-def _list(kind: Any, given: Any) -> list[Any]:
+def _list(kind: object, given: object) -> list[Any]:
     if not isinstance(given, list):
         raise MappingError
     return [_value(kind, item) for item in given]
 
 
-def _value(kind: Any, given: Any) -> Any:
+def _value(kind: Any, given: object) -> Any:
     if isinstance(kind, str):
         if kind == "string" or kind == "bool":
             if type(given) is not (str if kind == "string" else bool):
@@ -164,7 +181,7 @@ def _value(kind: Any, given: Any) -> Any:
         return _enum(kind, given)
     if not isinstance(given, dict):
         raise MappingError
-    inner: dict[str, Any] = {}
+    inner: JsonObject = {}
     if not _read(kind, given, inner):
         raise MappingError
     return inner
@@ -185,7 +202,7 @@ def _integer(given: Any, limit: int) -> int:
     return int(given)
 
 
-def _double(given: Any) -> float:
+def _double(given: object) -> float:
     """Unlike protobuf, NaN and Infinity without quotes are taken: Python's own JSON writes them."""
     if type(given) is float:
         return given
@@ -202,7 +219,7 @@ def _double(given: Any) -> float:
     return value
 
 
-def _enum(kind: EnumKind, given: Any) -> str | None:
+def _enum(kind: EnumKind, given: object) -> str | None:
     """The name; None for one that nobody knows, which counts as not given."""
     if isinstance(given, str) and given in kind.names:
         return given
@@ -215,7 +232,7 @@ def _enum(kind: EnumKind, given: Any) -> str | None:
     return kind.names[number - 1] if 0 < number <= len(kind.names) else None
 
 
-def need(values: Mapping[str, Any], *names: str) -> str:
+def need(values: JsonMapping, *names: str) -> str:
     """The first of the names that is there; "" when none is."""
     for name in names:
         if values.get(name):

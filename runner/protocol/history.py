@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from runner.protocol.answer import invalid
 from runner.protocol.entities import number
+from runner.tracking import segments
+from runner.tracking.events import ODD, Event, points_of
 
 if TYPE_CHECKING:
     from runner.protocol.live import Live
@@ -32,7 +34,7 @@ def page(live: Live, key: str, limit: int | None, token: str) -> tuple[list[Poin
 def points(live: Live, key: str) -> list[Point]:
     """Sorted; a point that was sent again counts once. Must not be changed."""
     with live.lock:
-        offset, found = live.histories.pop(key, (0, []))
+        offset, offsets, found = live.histories.pop(key, (0, {}, []))
         needle = json.dumps(key, ensure_ascii=False).encode("utf-8", "surrogatepass")
         fresh: list[Point] = []
         with open(live.writer.log.path, "rb") as file:
@@ -43,9 +45,14 @@ def points(live: Live, key: str) -> list[Point]:
                 offset += len(line)
                 if needle in line:
                     _take(fresh, line, key)
+        if segments.changed(live.directory, offsets):
+            later = segments.read(live.directory, offsets)
+            offsets = later.offsets
+            for operation in later.operations:
+                _add(fresh, operation, key)
         if fresh:
             found = _merged(found, fresh)
-        live.histories[key] = offset, found
+        live.histories[key] = offset, offsets, found
         while len(live.histories) > KEPT:
             del live.histories[next(iter(live.histories))]
         return found
@@ -53,15 +60,18 @@ def points(live: Live, key: str) -> list[Point]:
 
 def _take(into: list[Point], line: bytes, key: str) -> None:
     try:
-        event = json.loads(line)
-        kind = event["type"]
-        if kind == "metric":
-            if event["key"] == key:
-                into.append((int(event["timestamp"]), int(event.get("step", 0)), float(event["value"])))
-        elif kind == "metrics":
-            into += [(int(t), int(s), float(v)) for name, v, t, s in event["points"] if name == key]
-    except (KeyError, TypeError, ValueError):
+        _add(into, json.loads(line), key)
+    except ValueError:
         pass  # a corrupt line: `proj doctor` names it
+
+
+def _add(into: list[Point], event: Event, key: str) -> None:
+    try:
+        if event["type"] in ("metric", "metrics"):
+            points = [point for name, point in points_of(event) if name == key]
+            into += [(point.timestamp, point.step, point.value) for point in points]
+    except ODD:
+        pass
 
 
 def _merged(old: list[Point], new: list[Point]) -> list[Point]:

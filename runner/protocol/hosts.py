@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatch
 
 from runner.protocol.answer import ApiError
-from runner.protocol.http import Head
+from runner.protocol.gate import Head
 
 __all__ = ["check_browser", "check_host", "host_name"]
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
 
 from runner.protocol.answer import EMPTY, Response, invalid
 from runner.protocol.checks import length
 from runner.protocol.experiments import TAG
 from runner.protocol.route import Asked, Route, checks
 from runner.protocol.runs import RUN_ID, for_writing
+from runner.tracking import events
+from runner.tracking.events import Event
+from runner.values import JsonMapping
 
 __all__ = ["ROUTES"]
 
@@ -27,16 +28,16 @@ HISTORY_TAG = "mlflow.log-model.history"
 
 
 def log_inputs(asked: Asked) -> Response:
-    events = [_dataset(each) for each in asked.values.get("datasets", ())]
+    found = [_dataset(each) for each in asked.values.get("datasets", ())]
     live = for_writing(asked)
     known = {(each.get("name"), each.get("digest")) for each in live.run().datasets}
     new = []
-    for event in events:
+    for event in found:
         if (event["name"], event["digest"]) not in known:
             known.add((event["name"], event["digest"]))
             new.append(event)
     new += [
-        {"type": "link", "relation": "model-input", "model_id": each["model_id"]}
+        events.model_link("model-input", each["model_id"])
         for each in asked.values.get("models", ())
         if each.get("model_id")
     ]
@@ -45,7 +46,7 @@ def log_inputs(asked: Asked) -> Response:
     return EMPTY
 
 
-def _dataset(given: Mapping[str, Any]) -> dict[str, Any]:
+def _dataset(given: JsonMapping) -> Event:
     dataset = given.get("dataset")
     if not dataset:
         raise invalid("Dataset input must have a dataset associated with it.")
@@ -59,26 +60,18 @@ def _dataset(given: Mapping[str, Any]) -> dict[str, Any]:
         length("key", 255, tag.get("key", ""))
         length("value", 500, tag.get("value", ""))
         tags[tag.get("key", "")] = tag.get("value", "")
-    event = {"type": "dataset", **{name: dataset[name] for name in DATASET if name in dataset}}
-    if tags:
-        event["tags"] = tags
-    return event
+    return events.dataset(**{name: dataset[name] for name in DATASET if name in dataset}, tags=tags)
 
 
 def log_outputs(asked: Asked) -> Response:
-    events = [
-        {
-            "type": "link",
-            "relation": "model-output",
-            "model_id": each["model_id"],
-            "step": each.get("step", 0),
-        }
+    links = [
+        events.model_link("model-output", each["model_id"], each.get("step", 0))
         for each in asked.values.get("models", ())
         if each.get("model_id")
     ]
     live = for_writing(asked)
-    if events:
-        live.writer.append(*events)
+    if links:
+        live.writer.append(*links)
     return EMPTY
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from runner.errors import StoreError
+from runner.errors import ProjError, StoreError
 from runner.host.files import flock, unlock
 from runner.protocol.answer import ApiError, invalid
+from runner.protocol.entities import artifact_root
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
@@ -28,17 +29,20 @@ class Live:
     """One run. Its log is read on from where it was left, and folded only when somebody wants to see it."""
 
     def __init__(self, writer: RunWriter) -> None:
+        from runner.tracking.reading import NOTHING
+
         self.run_id = writer.run_id
         self.writer = writer
+        self.directory = writer.directory
         self.lock = threading.RLock()
-        self._path = self.writer.log.path
         self._file = -1
-        self._file = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        self._file = os.open(self.writer.log.path, os.O_RDONLY | os.O_CLOEXEC)
         self._seen = 0
-        self._folded = 0
-        self._run: Run | None = None
+        self._read = NOTHING
         self.gone = False  # removed from the store
-        self.histories: dict[str, tuple[int, list[tuple[int, int, float]]]] = {}  # of history.py
+        self.histories: dict[
+            str, tuple[int, Mapping[str, int], list[tuple[int, int, float]]]
+        ] = {}  # of history.py
 
     def run(self) -> Run:
         """As it is now. ApiError when it is gone."""
@@ -50,7 +54,7 @@ class Live:
         """ApiError when the run is deleted or gone. Looks at what is new, and folds only when it must."""
         with self.lock:
             self._look()
-            run = self._run or self._fold()
+            run = self._read.run or self._fold()
         if run.lifecycle != "active":
             raise invalid(
                 f"The run {self.run_id} must be in the 'active' state. Current state is {run.lifecycle}."
@@ -67,34 +71,38 @@ class Live:
                 unlock(self._file)
 
     def _look(self) -> None:
+        from runner.tracking.segments import changed
+
         state = os.fstat(self._file)
         if not state.st_nlink:
             self.gone = True
             raise unknown(self.run_id)
         new = state.st_size - self._seen
-        if new <= 0:
-            return
-        data = os.pread(self._file, min(new, FOLD_AT), self._seen)
-        self._seen = state.st_size
-        if self._seen - self._folded > FOLD_AT or b'"deleted"' in data or b'"restored"' in data:
+        data = os.pread(self._file, min(new, FOLD_AT), self._seen) if new > 0 else b""
+        self._seen = max(self._seen, state.st_size)
+        waiting = self._seen - self._read.position
+        if (
+            waiting > FOLD_AT
+            or b'"deleted"' in data
+            or b'"restored"' in data
+            or changed(self.directory, self._read.offsets)
+        ):
             self._fold()
 
     def _fold(self) -> Run:
-        from runner.tracking.fold import fold
-        from runner.tracking.log import read
+        from runner.tracking.reading import read_on
+        from runner.tracking.segments import changed
 
-        if self._run is None or self._folded < self._seen:
-            last = self._folded
-            events = []
-            for event, after in read(self._path, self._folded):
-                events.append(event)
-                last = after
-            self._run = fold(events, self._run)
-            self._folded = last
-            self._seen = max(self._seen, last)
-        if self._run is None:
+        if (
+            self._read.run is None
+            or self._read.position < self._seen
+            or changed(self.directory, self._read.offsets)
+        ):
+            self._read = read_on(self.directory, self._read)
+            self._seen = max(self._seen, self._read.position)
+        if self._read.run is None:
             raise unknown(self.run_id)
-        return self._run
+        return self._read.run
 
     def close(self) -> None:
         with self.lock:
@@ -110,7 +118,8 @@ class LiveRuns:
     """The runs that were last used."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        self.store = store
+        self._roots: dict[str, str] = {}  # of experiments: where their artifacts are never changes
         self._runs: OrderedDict[str, Live] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -123,7 +132,7 @@ class LiveRuns:
                 self._runs.move_to_end(run_id)
                 return live
         try:
-            return self.adopt(self._store.open_run(run_id))
+            return self.adopt(self.store.open_run(run_id))
         except (StoreError, FileNotFoundError):  # any other OSError: the store cannot be used now
             raise unknown(run_id) from None
 
@@ -134,6 +143,17 @@ class LiveRuns:
             if len(self._runs) > KEPT:
                 self._runs.popitem(last=False)  # closed when the last who uses it lets go
         return live
+
+    def artifact_root(self, experiment_id: str) -> str:
+        """Where an experiment keeps the artifacts of its runs."""
+        root = self._roots.get(experiment_id)
+        if root is None:
+            try:
+                root = artifact_root(self.store.experiment(experiment_id))
+            except ProjError:  # a run that was copied here without its experiment
+                return f"mlflow-artifacts:/{experiment_id}"
+            self._roots[experiment_id] = root
+        return root
 
     def close(self) -> None:
         with self._lock:

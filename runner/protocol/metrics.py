@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from runner.errors import StoreError
@@ -13,6 +13,9 @@ from runner.protocol.fields import MORE, need
 from runner.protocol.history import page, rendered
 from runner.protocol.route import Asked, Check, Route, checks
 from runner.protocol.runs import RUN_ID, for_writing, new_params
+from runner.tracking import events
+from runner.tracking.events import Event
+from runner.values import JsonMapping
 
 __all__ = ["POINT", "ROUTES"]
 
@@ -40,25 +43,16 @@ def log_metric(asked: Asked) -> Response:
     return EMPTY
 
 
-def _event(key: str, point: Mapping[str, Any]) -> dict[str, Any]:
-    event = {
-        "type": "metric",
-        "key": key,
-        "value": point["value"],
-        "timestamp": point["timestamp"],
-        "step": point.get("step", 0),
-    }
-    for name, ours in NAMES.items():
-        if point.get(name):
-            event[ours] = point[name]
-    return event
+def _event(key: str, point: JsonMapping) -> Event:
+    about = {ours: point[name] for name, ours in NAMES.items() if point.get(name)}
+    return events.metric(key, point["value"], point["timestamp"], point.get("step", 0), **about)
 
 
-def _also_to_model(asked: Asked, run_id: str, events: Sequence[Mapping[str, Any]]) -> None:
+def _also_to_model(asked: Asked, run_id: str, about: Sequence[Event]) -> None:
     """A metric of a logged model is kept with the model too."""
     from runner.tracking import models
 
-    for event in events:
+    for event in about:
         try:
             models.append(asked.store.root, str(event["model_id"]), {**event, "run_id": run_id})
         except StoreError:
@@ -70,42 +64,42 @@ def log_batch(asked: Asked) -> Response:
     metrics, params, tags = (values.get(name, ()) for name in ("metrics", "params", "tags"))
     allowed.batch(metrics, params, tags)
     allowed.unique_params(params)
-    points, events = _points(metrics)
+    points, found = _points(metrics)
     pairs = [
         allowed.param(each.get("key"), each.get("value", ""), f"params[{place}]")
         for place, each in enumerate(params)
     ]
     for place, each in enumerate(tags):
         key, value = allowed.tag(each.get("key"), each.get("value", ""), f"tags[{place}]")
-        events.append({"type": "tag", "key": key, "value": value})
+        found.append(events.tag(key, value))
     live = for_writing(asked)
     if points:
-        events.append({"type": "metrics", "points": points})
+        found.append(events.metrics(points))
     if pairs:
         with live.exclusive():
-            live.writer.append(*new_params(live.run(), pairs), *events)
-    elif events:
-        live.writer.append(*events)
-    about = [event for event in events if "model_id" in event]
+            live.writer.append(*new_params(live.run(), pairs), *found)
+    elif found:
+        live.writer.append(*found)
+    about = [event for event in found if "model_id" in event]
     if about:
         _also_to_model(asked, live.run_id, about)
     return EMPTY
 
 
-def _points(metrics: Sequence[Mapping[str, Any]]) -> tuple[list[Any], list[dict[str, Any]]]:
+def _points(metrics: Sequence[JsonMapping]) -> tuple[list[Any], list[Event]]:
     """Plain points together; those about a dataset or a model are events of their own."""
     points: list[Any] = []
-    events: list[dict[str, Any]] = []
+    special: list[Event] = []
     good: dict[str, str] = {}
     for place, each in enumerate(metrics):
         key, timestamp = each["key"], each["timestamp"]
         if key not in good or timestamp < 0:
             good[key] = allowed.metric(key, timestamp, f"metrics[{place}]")
         if len(each) > 3 and any(each.get(name) for name in ABOUT):
-            events.append(_event(key, each))
+            special.append(_event(key, each))
         else:
             points.append((key, each["value"], timestamp, each.get("step", 0)))
-    return points, events
+    return points, special
 
 
 def get_history(asked: Asked) -> Response:
@@ -125,7 +119,7 @@ def get_history(asked: Asked) -> Response:
 
 
 def _present(name: str, *fields: str) -> Callable[[Any], None]:
-    def check(items: Any) -> None:
+    def check(items: object) -> None:
         for place, item in enumerate(items if isinstance(items, list) else ()):
             for field in fields:
                 value = item.get(field) if isinstance(item, dict) else None

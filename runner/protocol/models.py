@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from runner.errors import InputError, StoreError
@@ -15,8 +14,9 @@ from runner.protocol.fields import EnumKind
 from runner.protocol.history import offset_of, token_of
 from runner.protocol.route import Asked, Route, checks
 from runner.protocol.search import refused
-from runner.tracking import models
+from runner.tracking import events, models
 from runner.tracking.models import LoggedModel
+from runner.values import JsonMapping, JsonObject
 
 __all__ = ["ROUTES", "find"]
 
@@ -37,8 +37,8 @@ def _unknown(model_id: str) -> ApiError:
     return ApiError("RESOURCE_DOES_NOT_EXIST", f"Logged model with ID '{model_id}' not found.")
 
 
-def shown(asked: Asked, model: LoggedModel) -> dict[str, Any]:
-    info: dict[str, Any] = {
+def shown(asked: Asked, model: LoggedModel) -> JsonObject:
+    info: JsonObject = {
         "model_id": model.model_id,
         "experiment_id": model.experiment_id,
         "name": model.name,
@@ -51,7 +51,7 @@ def shown(asked: Asked, model: LoggedModel) -> dict[str, Any]:
     }
     if model.tags:
         info["tags"] = pairs(model.tags)
-    data: dict[str, Any] = {}
+    data: JsonObject = {}
     if model.params:
         data["params"] = pairs(model.params)
     if model.metrics:
@@ -59,7 +59,7 @@ def shown(asked: Asked, model: LoggedModel) -> dict[str, Any]:
     return {"info": info, "data": data}
 
 
-def _metric(model_id: str, point: Mapping[str, Any]) -> dict[str, Any]:
+def _metric(model_id: str, point: JsonMapping) -> JsonObject:
     metric = {
         "key": point["key"],
         "value": number(point["value"]),
@@ -137,12 +137,12 @@ def finalize(asked: Asked) -> Response:
     model = _changed(asked)
     if "status" not in asked.values:
         raise invalid("Missing value for required parameter 'status'.")
-    models.append(asked.store.root, model.model_id, {"type": "update", "status": asked.values["status"]})
+    models.append(asked.store.root, model.model_id, events.update(status=asked.values["status"]))
     return reply({"model": shown(asked, find(asked, model.model_id))})
 
 
 def delete(asked: Asked) -> Response:
-    models.append(asked.store.root, _changed(asked).model_id, {"type": "deleted"})
+    models.append(asked.store.root, _changed(asked).model_id, events.deleted())
     return EMPTY
 
 
@@ -150,11 +150,7 @@ def set_tags(asked: Asked) -> Response:
     tags = _pairs(asked.values.get("tags", ()))
     model = _changed(asked)
     if tags:
-        models.append(
-            asked.store.root,
-            model.model_id,
-            *({"type": "tag", "key": key, "value": value} for key, value in tags.items()),
-        )
+        models.append(asked.store.root, model.model_id, *events.tags(tags))
     return reply({"model": shown(asked, find(asked, model.model_id))})
 
 
@@ -164,7 +160,7 @@ def delete_tag(asked: Asked) -> Response:
         raise ApiError(
             "RESOURCE_DOES_NOT_EXIST", f"No tag with key {key!r} found for model with ID {model.model_id!r}."
         )
-    models.append(asked.store.root, model.model_id, {"type": "untag", "key": key})
+    models.append(asked.store.root, model.model_id, events.untag(key))
     return EMPTY
 
 
@@ -172,11 +168,7 @@ def log_params(asked: Asked) -> Response:
     params = _pairs(asked.values.get("params", ()))
     model = _changed(asked)
     if params:
-        models.append(
-            asked.store.root,
-            model.model_id,
-            *({"type": "param", "key": key, "value": value} for key, value in params.items()),
-        )
+        models.append(asked.store.root, model.model_id, *events.params(params))
     return EMPTY
 
 
@@ -215,7 +207,7 @@ def search(asked: Asked) -> Response:
     for order in reversed(values.get("order_by", ())):
         found = _ordered(found, order)
     first, limit = offset_of(values.get("page_token", "")), int(values.get("max_results") or 100)
-    answer: dict[str, Any] = {}
+    answer: JsonObject = {}
     if found[first : first + limit]:
         answer["models"] = [shown(asked, model) for model in found[first : first + limit]]
     if first + limit < len(found):
@@ -223,7 +215,7 @@ def search(asked: Asked) -> Response:
     return reply(answer)
 
 
-def _about(point: Mapping[str, Any], datasets: Any) -> bool:
+def _about(point: JsonMapping, datasets: Any) -> bool:
     return not datasets or any(
         point.get("dataset") == each["dataset_name"]
         and each.get("dataset_digest") in (None, "", point.get("dataset_digest"))
@@ -257,7 +249,7 @@ def _values(model: LoggedModel, points: Any, entity: str, key: str) -> list[Any]
     return [value.removeprefix("LOGGED_MODEL_") if key == "status" else value]
 
 
-def _ordered(found: list[LoggedModel], order: Mapping[str, Any]) -> list[LoggedModel]:
+def _ordered(found: list[LoggedModel], order: JsonMapping) -> list[LoggedModel]:
     name, ascending = order.get("field_name", ""), order.get("ascending", True)
 
     def value(model: LoggedModel) -> Any:

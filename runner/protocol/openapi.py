@@ -10,10 +10,11 @@ from runner import __version__
 from runner.protocol.fields import EnumKind
 from runner.protocol.route import Route
 from runner.protocol.table import endpoints
+from runner.values import JsonMapping, JsonObject
 
 __all__ = ["description"]
 
-SCALARS: Mapping[str, dict[str, Any]] = {
+SCALARS: Mapping[str, JsonObject] = {
     "string": {"type": "string"},
     "bool": {"type": "boolean"},
     # as in protobuf's JSON, numbers may be strings
@@ -28,8 +29,8 @@ ERROR = {
 }
 
 
-def description() -> dict[str, Any]:
-    paths: dict[str, dict[str, Any]] = {}
+def description() -> JsonObject:
+    paths: dict[str, JsonObject] = {}
     for path, route in endpoints():
         plain = re.sub(r"\{(\w+)\*\}", r"{\1}", path)
         paths.setdefault(plain, {})[route.method.lower()] = _operation(path, route)
@@ -50,12 +51,12 @@ def description() -> dict[str, Any]:
     }
 
 
-def _operation(path: str, route: Route) -> dict[str, Any]:
+def _operation(path: str, route: Route) -> JsonObject:
     parameters = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in re.findall(r"\{(\w+)\*?\}", path)
     ]
-    operation: dict[str, Any] = {"responses": _responses()}
+    operation: JsonObject = {"responses": _responses()}
     required = [name for name, checks in route.checks.items() if "required" in checks]
     if route.method == "GET":
         parameters += [
@@ -80,7 +81,7 @@ def _operation(path: str, route: Route) -> dict[str, Any]:
     return operation
 
 
-def _responses() -> dict[str, Any]:
+def _responses() -> JsonObject:
     refused = {"content": {"application/json": {"schema": ERROR}}}
     return {
         "200": {"description": "Done", "content": {"application/json": {"schema": {"type": "object"}}}},
@@ -93,7 +94,7 @@ def _responses() -> dict[str, Any]:
     }
 
 
-def _schema(kind: Any) -> dict[str, Any]:
+def _schema(kind: Any) -> JsonObject:
     if isinstance(kind, str):
         return dict(SCALARS[kind])
     if isinstance(kind, EnumKind):
@@ -103,5 +104,5 @@ def _schema(kind: Any) -> dict[str, Any]:
     return _object(kind)
 
 
-def _object(message: Mapping[str, Any]) -> dict[str, Any]:
+def _object(message: JsonMapping) -> JsonObject:
     return {"type": "object", "properties": {name: _schema(kind) for name, kind in message.items()}}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from runner.protocol.answer import Response
 from runner.protocol.fields import Check, Checks, Message
+from runner.values import JsonMapping
 
 if TYPE_CHECKING:
     from runner.protocol.live import LiveRuns
@@ -23,8 +24,8 @@ class Asked(NamedTuple):
     store: Store
     runs: LiveRuns
     scope: Scope
-    values: Mapping[str, Any]  # typed fields that were given
-    raw: Mapping[str, Any]  # as they came
+    values: JsonMapping  # typed fields that were given
+    raw: JsonMapping  # as they came
     root: Callable[[str], str]  # where an experiment keeps its artifacts
     place: Mapping[str, str]  # variables of the path
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from runner.protocol import checks as allowed
 from runner.protocol.answer import EMPTY, ApiError, Response, invalid, reply
@@ -13,6 +13,8 @@ from runner.protocol.experiments import TAG
 from runner.protocol.experiments import find as find_experiment
 from runner.protocol.fields import EnumKind, need
 from runner.protocol.route import Asked, Route, checks
+from runner.tracking import events
+from runner.tracking.events import Event
 
 if TYPE_CHECKING:
     from runner.protocol.live import Live
@@ -71,29 +73,23 @@ def get(asked: Asked) -> Response:
 
 def update(asked: Asked) -> Response:
     live, values = for_writing(asked), asked.values
-    event: dict[str, Any] = {"type": "update"}
-    if "status" in values:
-        event["status"] = values["status"]
-    if "end_time" in values:
-        event["end_time"] = values["end_time"]
-    if values.get("run_name"):
-        event["name"] = values["run_name"]
-    if len(event) > 1:
-        live.writer.append(event)
+    status, end_time, name = values.get("status"), values.get("end_time"), values.get("run_name") or None
+    if (status, end_time, name) != (None, None, None):
+        live.writer.append(events.update(status=status, end_time=end_time, name=name))
     return reply({"run_info": run_info(live.run(), asked.root)})
 
 
 def delete(asked: Asked) -> Response:
     live = for_writing(asked, active=False)
     if live.run().lifecycle == "active":
-        live.writer.append({"type": "deleted"})
+        live.writer.append(events.deleted())
     return EMPTY
 
 
 def restore(asked: Asked) -> Response:
     live = for_writing(asked, active=False)
     if live.run().lifecycle != "active":
-        live.writer.append({"type": "restored"})
+        live.writer.append(events.restored())
     return EMPTY
 
 
@@ -127,7 +123,7 @@ def log_parameter(asked: Asked) -> Response:
     return EMPTY
 
 
-def new_params(run: Run, params: Sequence[tuple[str, str]]) -> list[Mapping[str, Any]]:
+def new_params(run: Run, params: Sequence[tuple[str, str]]) -> list[Event]:
     """The events of those that are not there yet. ApiError when one is there with another value."""
     changed = [
         {"key": key, "old_value": run.param_texts[key], "new_value": value}
@@ -139,7 +135,7 @@ def new_params(run: Run, params: Sequence[tuple[str, str]]) -> list[Mapping[str,
             f"Changing param values is not allowed. Params were already logged='{changed}'"
             f" for run ID='{run.run_id}'."
         )
-    return [{"type": "param", "key": key, "value": value} for key, value in params if key not in run.params]
+    return [events.param(key, value) for key, value in params if key not in run.params]
 
 
 def equal(run: Run, key: str, text: str) -> bool:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from runner.protocol import artifacts, experiments, inputs, metrics, models, runs, search, views
-from runner.protocol.answer import ApiError, Response
-from runner.protocol.route import Asked, Route
+from runner.protocol.answer import ApiError
+from runner.protocol.route import Route
 
 __all__ = ["UNMADE", "Match", "endpoints", "match"]
 
@@ -25,15 +25,6 @@ UNMADE = {
     "datasets": "evaluation datasets",
     "scorers": "scorers",
 }
-
-
-def _graphql(asked: Asked) -> Response:
-    from runner.protocol.graphql import answer
-
-    return answer(asked)
-
-
-GRAPHQL = Route("POST", "graphql", _graphql, slow=True)
 
 
 class Match(NamedTuple):
@@ -75,13 +66,13 @@ _PATTERNS = {
 
 def match(method: str, path: str) -> Match:
     """ApiError when there is no such endpoint."""
-    if path == "/graphql" and method == "POST":
-        return Match(GRAPHQL, {})
+    if method == "HEAD":
+        method = "GET"
+    if path == "/get-artifact" and method == "GET":
+        return Match(artifacts.SHOWN, {})
     found = _PREFIX.match(path)
     if found:
         family, rest = found.groups()
-        if method == "HEAD":
-            method = "GET"
         methods = _TABLE[family].get(rest)
         if methods is not None and method in methods:
             return Match(methods[method], {})

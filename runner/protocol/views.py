@@ -10,6 +10,7 @@ from runner.protocol.fields import MORE
 from runner.protocol.history import Point, points
 from runner.protocol.live import LiveRuns
 from runner.protocol.route import Asked, Route, checks
+from runner.values import JsonObject
 
 __all__ = ["ROUTES", "VERSION"]
 
@@ -104,7 +105,7 @@ def _steps(runs: LiveRuns, run_id: str, key: str, first: int | None, last: int |
     }
 
 
-def _shown(runs: LiveRuns, run_id: str, key: str, steps: set[int] | None) -> list[dict[str, Any]]:
+def _shown(runs: LiveRuns, run_id: str, key: str, steps: set[int] | None) -> list[JsonObject]:
     found = [point for point in _points(runs, run_id, key) if steps is None or point[1] in steps]
     if steps is not None:
         found.sort(key=lambda point: (point[1], point[0]))
@@ -123,7 +124,7 @@ def search_datasets(asked: Asked) -> Response:
             "SearchDatasets request cannot specify more than 20 experiment_ids."
             f" Received {len(ids)} experiment_ids."
         )
-    found: dict[Any, dict[str, Any]] = {}
+    found: dict[Any, JsonObject] = {}
     for run in asked.store.search(experiment_ids=ids, limit=10_000).runs:
         for dataset in run.datasets:
             context = (dataset.get("tags") or {}).get("mlflow.data.context")

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from runner import environments, paths
+from runner.environments import kinds
 from runner.errors import InputError, ProjError, StoreError
 from runner.parameters.resolve import Resolved, resolve
 from runner.project import reading
 from runner.project.entry_point import entry_point
 from runner.reproduction.bundle.supplies import NONE, Supplies
-from runner.reproduction.clean_room import Room
+from runner.reproduction.room import Room
 from runner.running.plan import Origin, Outcome, Plan, Request
 from runner.running.planning import backend_options
 from runner.running.recorded import CannotRunError, Recorded
@@ -46,6 +47,11 @@ def make(recorded: Recorded, room: Room, changes: Changes, report: Report) -> Ou
     planned = plan(recorded, room, changes)
     outcome = run(planned.request, report, planned)
     assert isinstance(outcome, Outcome)  # noqa: S101 - it is no dry run
+    if room.binds and outcome.reason == "exit" and not os.path.exists(room.ready):
+        message = (
+            f"the command was not started: the clean room could not be put in the place of {room.moved[0]}"
+        )
+        raise CannotRunError("environment", message, f"proj logs {outcome.short_id}  says why")
     return outcome
 
 
@@ -65,8 +71,11 @@ def plan(recorded: Recorded, room: Room, changes: Changes) -> Plan:
             **recorded.options,
         }
     )
+    _check_docker(request)
     environment = recorded.section("environment")
-    if environment.get("kind") == "virtualenv" and not request.python and not changes.refresh:
+    kind = str(environment.get("kind"))
+    apart = kind in kinds.NAMES and not kinds.load(kind).LOCKS_PYTHON
+    if apart and not request.python and not changes.refresh:
         request = request._replace(python=str(environment.get("python", "")))
     checkout = Checkout(
         room.directory,
@@ -95,10 +104,32 @@ def plan(recorded: Recorded, room: Room, changes: Changes) -> Plan:
         "" if changes.refresh else lock or recorded.lock,
         "" if changes.refresh else wheels,
         {**_variables(recorded, room), **_replay(recorded, room, changes)},
+        room.binds,
+        room.ready if room.binds else "",
+        room.seen,
+        _stdin(recorded),
     )
     parameters = _parameters(recorded, room, entry, changes.parameters, request)
     options = backend_options(request)
     return Plan(request, checkout, loaded, entry, parameters, specification, options, origin)
+
+
+def _check_docker(request: Request) -> None:
+    """Values of `-A e=NAME=value` are not recorded: docker takes them from our own variables now."""
+    named = [text.partition("=")[2] for text in request.docker_args if text.partition("=")[0] in ("e", "env")]
+    missing = [name for name in named if "=" not in name and name not in os.environ]
+    if missing:
+        raise CannotRunError(
+            "parameters",
+            f"the record keeps no values of docker's variables: {', '.join(missing)} must be given again",
+            " ".join(f"{name}=..." for name in missing) + " proj reproduce ...  gives them",
+        )
+
+
+def _stdin(recorded: Recorded) -> str:
+    """Only what was typed then can be typed again; a reproduction never waits for input that nobody gives."""
+    typed = recorded.section("command").get("stdin") == "terminal" and os.isatty(0)
+    return "" if typed else "null"
 
 
 def _replay(recorded: Recorded, room: Room, changes: Changes) -> dict[str, str | None]:
@@ -158,7 +189,7 @@ def _parameters(
             {**_as_given(recorded, values), **changed},
             directory=os.getcwd(),
             storage=paths.cache("downloads"),
-            project=room.directory,
+            project=room.seen or room.directory,
             extra=request.extra,
         )
     except InputError as error:
@@ -171,7 +202,9 @@ def _inputs(recorded: Recorded, room: Room) -> tuple[str, ...]:
     for each in recorded.run.inputs:
         if str(each.get("origin", "")).startswith("parameter"):
             path = str(each.get("path", ""))
-            found.append(os.path.join(room.directory, room.here(path)) if path else str(each["uri"]))
+            found.append(
+                room.outside(os.path.join(room.directory, room.here(path))) if path else str(each["uri"])
+            )
     return tuple(found)
 
 

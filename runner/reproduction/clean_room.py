@@ -5,19 +5,20 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from runner.data import inputs as reading
 from runner.errors import ProjError
-from runner.reproduction.shell_paths import exchange
+from runner.reproduction.place import at_its_path
+from runner.reproduction.room import Room
 from runner.running.recorded import CannotRunError, Recorded
 from runner.snapshots import snapshot
 from runner.sources import folders
-from runner.values import CodeState, Report
+from runner.values import CodeState, JsonMapping, Report
 
-__all__ = ["Room", "Terms", "enter"]
+__all__ = ["Terms", "enter"]
 
 NO_CODE = "snapshots.git belongs to the store as runs/ does; a bundle of the run has the code too"
 GONE = "put it back to where it was, or reproduce a bundle of the run, which has its inputs"
@@ -32,25 +33,6 @@ class Terms(NamedTuple):
     anyway: bool = False  # changed inputs are used as they are
 
 
-class Room(NamedTuple):
-    root: str  # what the snapshot was restored to
-    directory: str  # the project in it
-    code: CodeState
-    moved: tuple[str, str]  # the folder of the recorded run, and the one that stands for it
-    doubts: tuple[tuple[str, str], ...]  # (cause, what is not as it was)
-
-    def here(self, text: str) -> str:
-        """Paths of the recorded folder in a text -> the same in the room."""
-        old, new = self.moved
-        if len(old) < 2:  # "/": every path would begin with it
-            return text
-        return re.sub(re.escape(old) + r"(?=$|[^\w.-])", lambda _: new, text)
-
-    def command(self, text: str) -> str:
-        """The same in what a shell reads."""
-        return text if len(self.moved[0]) < 2 else exchange(text, *self.moved)
-
-
 @contextmanager
 def enter(recorded: Recorded, terms: Terms, report: Report) -> Iterator[Room]:
     """CannotRunError when the code or an input is not to be had."""
@@ -61,7 +43,7 @@ def enter(recorded: Recorded, terms: Terms, report: Report) -> Iterator[Room]:
         with report.step("restoring the code"):
             code, doubts = _restore(recorded, root, terms.offline, report)
         directory = os.path.join(root, *filter(None, recorded.subdirectory.split("/")))
-        room = Room(root, directory, code, (recorded.root, root), tuple(doubts))
+        room = at_its_path(recorded, Room(root, directory, code, (recorded.root, root)), report)
         with report.step("checking the inputs"):
             more = _inputs(recorded, room, terms, report)
         yield room._replace(doubts=(*doubts, *more))
@@ -127,11 +109,11 @@ def _inputs(recorded: Recorded, room: Room, terms: Terms, report: Report) -> lis
         if (problem := _bring(each, recorded.root, room.root, terms.supplies))
     ]
     faults = []
-    for each in recorded.run.inputs:
+    for run, each in _of_all(recorded):
         if each.get("uri") and each.get("digest"):
-            problem = _downloaded(each, recorded, terms, report)
+            problem = _downloaded(each, run, terms, report)
         else:
-            problem = _check(each, recorded, room, terms.supplies)
+            problem = _check(each, run, room, terms.supplies)
         if problem and terms.anyway and not problem.endswith("is not there"):
             doubts.append(("inputs", problem))
         elif problem:
@@ -143,24 +125,37 @@ def _inputs(recorded: Recorded, room: Room, terms: Terms, report: Report) -> lis
     return doubts
 
 
-def _check(each: Mapping[str, Any], recorded: Recorded, room: Room, supplies: str) -> str:
+def _of_all(recorded: Recorded) -> Iterator[tuple[Recorded, JsonMapping]]:
+    """Inputs of the run and of its steps, but for what a step has made for another one."""
+    runs = [recorded, *recorded.descendants()]
+    made = [os.path.join(run.project, str(each["path"])) for run in runs for each in run.run.outputs]
+    for run in runs:
+        for each in run.run.inputs:
+            path = os.path.join(run.project, str(each.get("path", "")))
+            if not any(f"{path}/".startswith(f"{one}/") or f"{one}/".startswith(f"{path}/") for one in made):
+                yield run, each
+
+
+def _check(each: JsonMapping, recorded: Recorded, room: Room, supplies: str) -> str:
     """What is wrong with an input, or ""."""
     if not each.get("digest"):
         return ""  # it was not there then, or is elsewhere: nothing is known about it
     name = str(each["path"])
     if os.path.isabs(name):
-        moved = room.here(name)
-        if moved == name:
+        if room.outside(room.here(name)) == name:
             return _compare(each, name, name) if os.path.exists(name) else _from(supplies, each, name, name)
         problem = _bring(
             {**each, "path": os.path.relpath(name, recorded.root)}, recorded.root, room.root, supplies
         )
     else:
-        problem = _bring(each, recorded.project, room.directory, supplies)
+        inside = os.path.relpath(recorded.project, room.recorded)
+        if inside.startswith(".."):
+            return ""  # of a step that ran in another folder, such as a checkout of its own
+        problem = _bring(each, recorded.project, os.path.normpath(os.path.join(room.root, inside)), supplies)
     return f"the input {name} {problem}" if problem else ""
 
 
-def _bring(each: Mapping[str, Any], old: str, new: str, supplies: str) -> str:
+def _bring(each: JsonMapping, old: str, new: str, supplies: str) -> str:
     """Puts a file or folder, as it was recorded, into the room unless it is there; returns what prevents it."""
     target = os.path.join(new, str(each["path"]))
     source = os.path.join(old, str(each["path"]))
@@ -181,7 +176,7 @@ def _bring(each: Mapping[str, Any], old: str, new: str, supplies: str) -> str:
     return "has changed since"
 
 
-def _downloaded(each: Mapping[str, Any], recorded: Recorded, terms: Terms, report: Report) -> str:
+def _downloaded(each: JsonMapping, recorded: Recorded, terms: Terms, report: Report) -> str:
     """A value of a parameter that was fetched: kept, in the bundle, or fetched again."""
     path, uri = str(each["path"]), str(each["uri"])
     if os.path.exists(path) and not _differs(each, path):
@@ -198,7 +193,7 @@ def _downloaded(each: Mapping[str, Any], recorded: Recorded, terms: Terms, repor
     return _compare(each, path, uri)
 
 
-def _from(supplies: str, each: Mapping[str, Any], path: str, shown: str) -> str:
+def _from(supplies: str, each: JsonMapping, path: str, shown: str) -> str:
     place = _supply(supplies, each)
     if place and os.path.exists(place):
         try:
@@ -209,15 +204,15 @@ def _from(supplies: str, each: Mapping[str, Any], path: str, shown: str) -> str:
     return f"the input {shown} is not there"
 
 
-def _compare(each: Mapping[str, Any], path: str, shown: str) -> str:
+def _compare(each: JsonMapping, path: str, shown: str) -> str:
     return f"the input {shown} has changed since" if _differs(each, path) else ""
 
 
-def _differs(each: Mapping[str, Any], path: str) -> bool:
+def _differs(each: JsonMapping, path: str) -> bool:
     return reading.digest_of(path)[0] != each.get("digest")
 
 
-def _supply(folder: str, each: Mapping[str, Any]) -> str:
+def _supply(folder: str, each: JsonMapping) -> str:
     return os.path.join(folder, str(each.get("digest", "")).replace(":", "-")) if folder else ""
 
 

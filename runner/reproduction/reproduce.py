@@ -11,11 +11,12 @@ from runner.errors import InputError, ProjError
 from runner.host.interrupts import Interrupted, Interrupts
 from runner.reproduction import again, clean_room
 from runner.reproduction.again import Changes
-from runner.reproduction.bundle import images
 from runner.reproduction.bundle.supplies import NONE, Supplies
 from runner.reproduction.clean_room import Terms
+from runner.reproduction.repetitions import Series
 from runner.reproduction.verdict import causes, compare, products, tolerance, verdict
 from runner.reproduction.verdict.causes import Cause
+from runner.reproduction.verdict.compared import DIFFERENT
 from runner.reproduction.verdict.tolerance import Tolerances
 from runner.reproduction.verdict.verdict import Verdict
 from runner.running.recorded import CannotRunError, Recorded, changed_packages, load
@@ -72,22 +73,29 @@ def _judged(
     run = recorded.run
     made: list[Recorded] = []
     doubts: tuple[tuple[str, str], ...] = ()
+    series = Series(recorded, made)
     try:
         _check_command(recorded)
         for _ in range(max(1, wish.repeat)):
+            series.wait()
             doubts = _make(recorded, store, wish, supplies, made, report)
         compared = compare.runs(recorded, made, tolerances, wish.ignore)
-        if verdict.of(compared) == "different" and not wish.repeat:
-            report.note("the result differs: once more, to tell whether it varies by itself")
-            _make(recorded, store, wish, supplies, made, report)
+        differing = {(each.kind, each.name) for each in compared if each.counts and each.result in DIFFERENT}
+        if differing and not wish.repeat:
+            report.note("the result differs: again, to tell whether it varies by itself")
+            while not series.told(differing):
+                series.wait()
+                _make(recorded, store, wish, supplies, made, report)
     except CannotRunError as error:
         cause = Cause(error.cause, error.message)
         ids = tuple(each.run.run_id for each in made)
         return Verdict("cannot-run", run.run_id, run.name, cause.kind, (cause,), ids, hint=error.hint)
     judged = verdict.of(compared)
-    found = []
+    found: list[Cause] = []
     if judged == "different":
-        found = causes.find(recorded, made, compared, doubts, compare.varying(made))
+        chance, _ = compare.by_chance(recorded, made, differing)
+        found, kinds = causes.find(recorded, made[0], differing, doubts, chance)
+        compared = [each._replace(cause=kinds.get((each.kind, each.name), "")) for each in compared]
     changed = changed_packages(recorded.lock, made[0].lock) if wish.refresh else []
     notes = [text for _, text in doubts] if judged != "different" else []
     return Verdict(
@@ -126,7 +134,6 @@ def _make(
     terms = Terms(supplies.inputs, wish.offline, wish.anyway)
     with clean_room.enter(recorded, terms, report) as room:
         try:
-            images.load(recorded, supplies, report)
             outcome = again.make(recorded, room, changes, report)
         except CannotRunError:
             raise
@@ -135,7 +142,7 @@ def _make(
         if outcome.reason in STOPPED:
             raise Interrupted(signal.Signals[outcome.signal or "SIGTERM"])
         found = load(store, outcome.run_id)
-        made.append(found._replace(untouched=products.untouched(found)))
+        made.append(found._replace(untouched=products.untouched(found, room.outside)))
     return room.doubts
 
 

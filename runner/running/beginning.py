@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from runner.errors import InputError, ProjError
 from runner.host import machine
+from runner.tracking import events
+from runner.tracking.events import Event
 
 if TYPE_CHECKING:
     from runner.running.plan import Plan, Request
@@ -16,38 +18,28 @@ if TYPE_CHECKING:
 __all__ = ["continued", "experiment_of", "options_of"]
 
 # Fields of a Request that decide how the command runs, and are not told by another part of the record.
-OPTIONS = (
-    "env_manager",
-    "env",
-    "python",
-    "strict_python",
-    "groups",
-    "extras",
-    "isolated",
-    "docker_args",
-    "build_image",
-    "backend",
-    "timeout",
-    "grace",
-    "extra",
-    "seed",
+OPTIONS = tuple(
+    (
+        "env_manager env python strict_python groups extras isolated docker_args build_image backend "
+        "timeout grace extra seed"
+    ).split()
 )
 
 
-def continued(plan: Plan, run: Run) -> list[dict[str, Any]]:
+def continued(plan: Plan, run: Run) -> list[Event]:
     """Events with which a run goes on (`--run-id`): one that ended, or one that a client made and left to us.
 
     InputError when it has other values of the parameters, or is on: its record would not be true.
     """
     from runner.tracking.fold import text_of
-    from runner.tracking.store import param_events
+    from runner.tracking.log import kept
 
     supervisor = run.sections.get("supervisor", {})
     if run.status in ("RUNNING", "SCHEDULED") and supervisor.get("pid"):
         raise InputError(f"run {run.name} is on", f"proj cancel {run.run_id}  ends it")
     values, texts, before = plan.parameters.values, plan.parameters.texts, run.param_texts
     for name, value in values.items():
-        text = texts.get(name) or text_of(value)
+        text = kept(texts.get(name) or text_of(value))
         recorded = before.get(name, text)
         if recorded != text and run.params.get(name) != value:
             raise InputError(
@@ -55,19 +47,12 @@ def continued(plan: Plan, run: Run) -> list[dict[str, Any]]:
                 f"-P {name}={recorded}  goes on with it; without --run-id a new run is made",
             )
     tags = plan.tags("")
-    update = {"type": "update", "status": "RUNNING"}
-    if plan.request.run_name:
-        update["name"] = plan.request.run_name
     return [
-        update,
-        {"type": "supervisor", **machine.identity()},
-        {"type": "source", **plan.source},
-        *param_events({name: value for name, value in values.items() if name not in run.params}, texts),
-        *(
-            {"type": "tag", "key": key, "value": value}
-            for key, value in tags.items()
-            if run.tags.get(key) != value
-        ),
+        events.update(status="RUNNING", name=plan.request.run_name or None),
+        events.section("supervisor", machine.identity()),
+        events.section("source", plan.source),
+        *events.params({name: value for name, value in values.items() if name not in run.params}, texts),
+        *(events.tag(key, value) for key, value in tags.items() if run.tags.get(key) != value),
     ]
 
 

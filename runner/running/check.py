@@ -54,18 +54,17 @@ def _without_file(project: Project) -> list[Fault]:
 
 
 def _environment(project: Project) -> Iterator[Fault]:
-    """Whether the files of Python packages can be read."""
-    from runner.environments.python import specification
+    """Whether the specifications can be read."""
+    from runner.environments import kinds
 
     for spec in project.environments:
-        if spec.kind not in ("virtualenv", "conda") or not os.path.isfile(
-            os.path.join(project.directory, spec.file)
-        ):
+        if spec.file and not os.path.isfile(os.path.join(project.directory, spec.file)):
             continue
         try:
-            specification.read(spec.file, project.directory, spec.options)
+            kinds.maker(spec.kind).check(spec, project.directory)
         except InputError as error:
-            yield Fault(spec.file, 0, 0, error.message.removeprefix(f"{spec.file}: "), error.hint)
+            place = spec.file or project.file
+            yield Fault(place, 0, 0, error.message.removeprefix(f"{place}: "), error.hint)
 
 
 def _uncommitted(project: Project) -> Iterator[Fault]:

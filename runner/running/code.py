@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from _thread import allocate_lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runner.errors import InputError, ProjError
-from runner.snapshots import snapshot
+from runner.snapshots import ignored, snapshot
+from runner.tracking import events
 from runner.values import CodeState
 
 if TYPE_CHECKING:
@@ -26,17 +27,21 @@ class Code:
         self._pending = pending
         self._report = report
         self._capture: snapshot.Capture | None = None
+        self._ignored: ignored.Asked | None = None
         self._lock = allocate_lock()
 
     def __enter__(self) -> Code:
-        state, problem = self._taken()
-        event: dict[str, Any] = {"type": "code", **state._asdict()}
-        self._record.append({**event, "problem": problem} if problem else event)
+        self._record.code(*self._taken())
         return self
 
     def _taken(self) -> tuple[CodeState, str]:
         """The exact code as it is now, or as it was restored; and why it cannot be kept."""
         plan = self._plan
+        try:
+            found = self._pending.found if self._pending is not None else None
+            self._ignored = ignored.ask(found, plan.checkout.directory, self._record.store.root)
+        except ProjError:
+            pass  # no git, or a store that cannot be written: what follows says so
         if self._pending is None or plan.origin.code is not None:
             return plan.origin.code or CodeState(), ""
         state = self._pending.finish()
@@ -52,6 +57,11 @@ class Code:
             return state, error.message
         return self._capture.state, ""
 
+    def ignored(self) -> list[str]:
+        """What is in the project's folder and not in the snapshot; folders end in "/". To be asked once."""
+        asked, self._ignored = self._ignored, None
+        return asked.finish() if asked is not None else []
+
     def keep(self) -> None:
         """Completes the snapshot, unless that is done or going on in another thread."""
         with self._lock:
@@ -61,7 +71,8 @@ class Code:
             try:
                 capture.finish()
             except ProjError as error:
-                self._record.note({"type": "code", "problem": error.message})
+                self._record.note(events.section("code", {"problem": error.message}))
 
     def __exit__(self, *error: object) -> None:
+        self.ignored()
         self.keep()

@@ -12,20 +12,21 @@ from runner.values import Activation, Job
 if TYPE_CHECKING:
     from runner.running.plan import Plan
     from runner.running.record import Record
-    from runner.values import Report
 
 __all__ = ["job", "seed_variables", "variables"]
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
-def job(
-    plan: Plan, record: Record, activation: Activation, variables: Mapping[str, str], report: Report
-) -> Job:
-    title = f"proj: {record.name}" if report.live else ""
-    options = {**plan.backend_options, "title": title}
-    directory, text = plan.checkout.directory, plan.parameters.command
-    return Job(record.run_id, text, directory, variables, activation, record.directory, options)
+def job(plan: Plan, record: Record, activation: Activation, variables: Mapping[str, str]) -> Job:
+    origin = plan.origin
+    options = {**plan.backend_options, "stdin": origin.stdin}
+    if origin.binds:
+        from runner.host.namespace import launcher
+
+        options["launcher"] = launcher(origin.binds, plan.directory, origin.ready)
+    text = plan.parameters.command
+    return Job(record.run_id, text, plan.directory, variables, activation, record.directory, options)
 
 
 def variables(plan: Plan, record: Record, activation: Activation) -> dict[str, str]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runner.host import files, gpu, machine, memo, process
-from runner.values import Activation
+from runner.tracking import events
+from runner.tracking.events import Event
+from runner.values import Activation, Json
 
 if TYPE_CHECKING:
     from runner.running.sampling import Sampler
@@ -40,17 +42,17 @@ class Observation:
             self._gpus = gpu.ask()
         elif gpus:
             facts["gpus"] = gpus
-        self._note({"type": "machine", **facts}, *self._environment(activation))
+        self._note(events.section("machine", facts), *self._environment(activation))
         if sample:
             from runner.running.sampling import Sampler
 
             self._sampler = Sampler(self._writer, group)
 
-    def _environment(self, activation: Activation) -> list[dict[str, Any]]:
+    def _environment(self, activation: Activation) -> list[Event]:
         """Of an environment that we did not make: which Python it is, and its packages."""
         if activation.kind != "system" or not activation.python:
             return []
-        section: dict[str, Any] = {"type": "environment"}
+        section: dict[str, Json] = {}
         version = memo.recall("python", activation.python)
         if version:
             section["python"] = version
@@ -69,22 +71,22 @@ class Observation:
                 section["packages"] = PACKAGES
             except OSError:
                 pass  # a full disk: the run goes on
-        return [section] if len(section) > 1 else []
+        return [events.section("environment", section)] if section else []
 
-    def end(self) -> list[dict[str, Any]]:
-        events: list[dict[str, Any]] = []
+    def end(self) -> list[Event]:
+        found_out: list[Event] = []
         if self._sampler is not None:
             peak = self._sampler.stop()
             if peak:
-                events.append({"type": "resources", "peak_memory_of_all": peak})
+                found_out.append(events.section("resources", {"peak_memory_of_all": peak}))
         if self._version is not None:
             done = self._version.finish()
             words = (done.out or done.err).split()
             if not done.code and len(words) >= 2:
                 memo.keep("python", self._python, [self._python], words[1], self._began)
-                events.append({"type": "environment", "python": words[1]})
+                found_out.append(events.section("environment", {"python": words[1]}))
         if self._gpus is not None:
             found = self._gpus.finish(PATIENCE)
             if found:
-                events.append({"type": "machine", "gpus": found})
-        return events
+                found_out.append(events.section("machine", {"gpus": found}))
+        return found_out

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from runner.errors import InputError
+from runner.host.namespace import Bind
 from runner.parameters.resolve import Resolved
 from runner.values import Checkout, CodeState, EntryPoint, EnvironmentSpec, Json, Project
 
@@ -60,6 +61,10 @@ class Origin(NamedTuple):
     lock: str = ""  # text of the lock to build the environment from
     wheels: str = ""  # folder with the packages of the lock: no index is asked
     variables: Mapping[str, str | None] = {}  # recorded ones; None removes
+    binds: tuple[Bind, ...] = ()  # what the command sees at other paths
+    ready: str = ""  # a file that is made when they are in place
+    directory: str = ""  # where the command runs, by the name that it sees; "": the checkout's
+    stdin: str = ""  # "null": the command gets none, whatever we have
 
 
 NONE = Origin()
@@ -111,6 +116,17 @@ class Plan(NamedTuple):
             "directory": "" if checkout.temporary else checkout.directory,
         }
         return {key: value for key, value in section.items() if value}
+
+    @property
+    def directory(self) -> str:
+        """Where the command runs, by the name that it sees."""
+        return self.origin.directory or self.checkout.directory
+
+    @property
+    def root(self) -> str:
+        """The folder that the snapshot is of, by the name that the command sees."""
+        inside = self.checkout.subdirectory
+        return self.directory[: -len(inside) - 1] if inside else self.directory
 
     def tags(self, parent: str) -> dict[str, str]:
         """Those that `mlflow run` sets, so that its clients and pages know the run, and the user's. InputError."""

@@ -14,9 +14,9 @@ from runner.project.entry_point import entry_point
 from runner.project.plain import from_plain, to_plain
 from runner.running import replay
 from runner.running.plan import Plan, Request
-from runner.values import Checkout, Json, Project, Report
+from runner.values import Checkout, EnvironmentOptions, Json, Project, Report
 
-__all__ = ["backend_options", "download", "load_project", "make", "options", "seconds"]
+__all__ = ["backend_options", "download", "load_project", "make", "options"]
 
 
 def make(request: Request, checkout: Checkout) -> Plan:
@@ -55,9 +55,21 @@ def load_project(checkout: Checkout) -> Project:
 
     began = now()
     loaded = reading.load(checkout.directory)
-    watched = [] if subject else files.files(checkout.directory)
-    memo.keep("project", subject or checkout.directory, watched, to_plain(loaded), began)
+    watched, plain = [] if subject else files.files(checkout.directory), to_plain(loaded)
+    if not _is_secret(loaded, plain):
+        memo.keep("project", subject or checkout.directory, watched, plain, began)
     return loaded
+
+
+def _is_secret(project: Project, plain: Any) -> bool:
+    """Whether the file itself has a password in it: no second place gets it."""
+    import json
+
+    from runner.text.credentials import cleaned
+
+    parameters = (each for point in project.entry_points for each in point.parameters)
+    known = any(each.secret and each.default not in (None, "") for each in parameters)
+    return known or json.dumps(cleaned(plain)) != json.dumps(plain)
 
 
 def download(plan: Plan, store: str, report: Report) -> None:
@@ -68,32 +80,32 @@ def download(plan: Plan, store: str, report: Report) -> None:
         fetch_all(plan.parameters.downloads, store, report)
 
 
-def options(plan: Plan) -> dict[str, Any]:
+def options(plan: Plan) -> EnvironmentOptions:
     """Of the environment."""
     request, code, origin, stated = plan.request, plan.checkout, plan.origin, plan.specification
     step = {} if origin.lock else replay.step(plan.entry_point.name, stated.kind, stated.file)
     named = f"{code.repository}@{code.commit}#{code.subdirectory}"
-    return {
-        "checkout": named if code.temporary and code.commit else "",
-        "refresh": request.refresh,
-        "offline": request.offline or step.get("offline", False),
-        "strict_python": request.strict_python,
-        "allow_python_download": request.allow_python_download,
-        "python": request.python,
-        "groups": request.groups,
-        "extras": request.extras,
-        "isolated": request.isolated,
-        "env_path": request.env,
-        "docker_args": request.docker_args,
-        "project_name": plan.project.name,
-        "build_image": request.build_image,
-        "kept_lock": origin.lock or step.get("lock", ""),
-        "wheels": origin.wheels or step.get("wheels", ""),
-    }
+    return EnvironmentOptions(
+        checkout=named if code.temporary and code.commit else "",
+        refresh=request.refresh,
+        offline=request.offline or step.get("offline", False),
+        strict_python=request.strict_python,
+        allow_python_download=request.allow_python_download,
+        python=request.python,
+        groups=request.groups,
+        extras=request.extras,
+        isolated=request.isolated,
+        env_path=request.env,
+        docker_args=request.docker_args,
+        project_name=plan.project.name,
+        build_image=request.build_image,
+        kept_lock=origin.lock or step.get("lock", ""),
+        wheels=origin.wheels or step.get("wheels", ""),
+    )
 
 
 def backend_options(request: Request) -> dict[str, Any]:
-    """`--backend-config` (JSON file or text) with --timeout and --grace."""
+    """`--backend-config` (JSON file or text) with --timeout and --grace, these in seconds."""
     found: dict[str, Any] = {}
     if text := request.backend_config:
         import json
@@ -110,19 +122,13 @@ def backend_options(request: Request) -> dict[str, Any]:
         if not isinstance(found, dict):
             raise InputError("--backend-config is not a JSON object", 'such as \'{"timeout": "2h"}\'')
     for name, given in (("timeout", request.timeout), ("grace", request.grace)):
-        if given:
-            found[name] = seconds(given, f"--{name}")
+        where = f"--{name}"
+        if not given and name in found:
+            given, where = str(found[name]), f"--backend-config: {name}"
+        if given.isdecimal() and len(given) < 9:  # the default: nothing to be imported for it
+            found[name] = float(given)
+        elif given:
+            from runner.text.units import seconds
+
+            found[name] = seconds(given, where)
     return found
-
-
-def seconds(text: str, what: str) -> float:
-    """90, 90s, 30m, 2h, 1d -> seconds."""
-    unit = {"s": 1, "m": 60, "h": 3600, "d": 86400}.get(text[-1:])
-    number = text[:-1] if unit else text
-    try:
-        value = float(number) * (unit or 1)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
-        raise InputError(f"{what} {text!r} is not a time", "such as 90, 30m, 2h or 1d")
-    return value

@@ -1,8 +1,12 @@
 """A run whose supervisor died says RUNNING for ever: the next reader on that host closes it, with the reason.
 
-A supervisor is known by its host, its pid with its start time, and the boot of the host. Of another host, or
-another pid namespace (a container), nothing can be known, so nothing is done. Runs that only an MLflow client
-writes to have no supervisor and are left alone.
+A supervisor is known by the boot of its host (or, where no system tells that, by the host's name), its pid with its
+start time, and the pid namespace (a container). Of another host, or another namespace, nothing can be known, so nothing
+is done. Runs that only an MLflow client writes to have no supervisor and are left alone.
+
+Anybody may write a record, and name any process in it. So of a record that is not this user's nothing is written and
+nobody is ended: what would have been written is only shown. And a process is ended only if it carries the token that
+its run was started with, or is in the control group of that name: never for its id, nor for that of its group.
 """
 
 from __future__ import annotations
@@ -19,8 +23,11 @@ if TYPE_CHECKING:
     from runner.tracking.fold import Run
     from runner.tracking.store import Store
 
-__all__ = ["close_lost", "current", "gone"]
+__all__ = ["close_lost", "concluded", "current", "gone", "wake"]
 
+ON = ("RUNNING", "SCHEDULED")
+LOCK = ".closing"  # in the record, while somebody closes the run
+CONCLUDED = "(concluded)"
 MESSAGES = {
     "rebooted": "the host was restarted while the run was on",
     "lost": "the process that supervised the run is gone",
@@ -29,91 +36,157 @@ MESSAGES = {
 
 def gone(supervisor: Mapping[str, Any]) -> str:
     """Why a supervisor is no more: `rebooted` or `lost`. "" when it lives, or that cannot be known here."""
-    if not isinstance(supervisor.get("pid"), int) or supervisor.get("host") != os.uname().nodename:
+    if not isinstance(supervisor.get("pid"), int):
         return ""
-    then = supervisor.get("boot_id")
-    if then and boot_id() and then != boot_id():
-        return "rebooted"
-    if supervisor.get("pid_namespace", pid_namespace()) != pid_namespace():
+    then, now = supervisor.get("boot_id"), boot_id()
+    if not (then and now and then == now):  # the name of a host may change, and say nothing of this machine
+        if supervisor.get("host") != os.uname().nodename:
+            return ""
+        if then and now:
+            return "rebooted"
+    if not _same_namespace(supervisor):
         return ""
-    start = process.pid_start(int(supervisor["pid"]))
-    return "" if start and start == str(supervisor.get("pid_start")) else "lost"
+    return "" if _lives(supervisor, "pid") else "lost"
+
+
+def _same_namespace(supervisor: Mapping[str, Any]) -> bool:
+    return bool(supervisor.get("pid_namespace", pid_namespace()) == pid_namespace())
+
+
+def _lives(supervisor: Mapping[str, Any], name: str) -> bool:
+    """Whether a process of the record, by its id and its start time, is there."""
+    pid = supervisor.get(name)
+    start = process.pid_start(pid) if isinstance(pid, int) and pid > 0 else ""
+    return bool(start) and start == str(supervisor.get(f"{name}_start"))
 
 
 def current(store: Store, run_id: str) -> Run:
     """The run as its record says now, closed as KILLED if it says RUNNING and its supervisor here is gone."""
     run = store.read(run_id)
-    return store.read(run_id) if close_lost(store, (run,)) else run
+    if not _is_lost(run):
+        return run
+    close_lost(store, (run,))
+    return store.read(run_id)  # also when somebody else was quicker
+
+
+def concluded(run: Run) -> Run:
+    """A lost run as it is to be shown where nobody may close it; any other as it is. Nothing is written or ended."""
+    reason = _is_lost(run)
+    if not reason:
+        return run
+    return run._replace(status="KILLED", end={"reason": f"{reason} {CONCLUDED}", "message": MESSAGES[reason]})
 
 
 def close_lost(store: Store, runs: Iterable[Run] | None = None) -> list[str]:
     """Closes those of `runs` (None: of all) whose supervisor on this host is gone; returns their ids.
 
-    What cannot be written, such as a store that is only to be read or a full disk, stays as it is.
+    What is not ours, and what cannot be written (a store that is only to be read, a full disk), stays as it is.
     """
     closed: list[str] = []
-    for run in store.index.supervised(os.uname().nodename) if runs is None else runs:
+    for run in store.index.supervised() if runs is None else runs:
+        if not _is_lost(run) or not _is_ours(store.run_directory(run.run_id)):
+            continue
         try:
-            if _close_if_lost(store, run):
+            if _close(store, run.run_id):
                 closed.append(run.run_id)
-        except StoreError:
+        except (StoreError, OSError):
             continue
     return closed
 
 
-def _close_if_lost(store: Store, run: Run) -> bool:
-    if run.status not in ("RUNNING", "SCHEDULED"):
+def _is_lost(run: Run) -> str:
+    return gone(run.sections.get("supervisor", {})) if run.status in ON else ""
+
+
+def _is_ours(directory: str) -> bool:
+    """Whether the record was written by this user, and can be."""
+    try:
+        for path in (directory, os.path.join(directory, "events.jsonl")):
+            if os.stat(path).st_uid != os.getuid() or not os.access(path, os.W_OK):
+                return False
+    except OSError:
         return False
-    reason = gone(run.sections.get("supervisor", {}))
-    if not reason or not os.access(store.run_directory(run.run_id), os.W_OK):
-        return False
-    # It may have ended the run and gone between our reading of the log and now; it writes no more.
-    latest = store.read(run.run_id)
-    same = latest.sections.get("supervisor") == run.sections.get("supervisor")
-    if latest.status not in ("RUNNING", "SCHEDULED") or not same:
-        return False
-    _close(store, latest, reason)
     return True
 
 
-def _close(store: Store, run: Run, reason: str) -> None:
-    from runner.host.process_tree import kill_survivors
-    from runner.tracking.log import now
+def _close(store: Store, run_id: str) -> bool:
+    """One at a time; whoever had to wait finds the run closed."""
+    from runner.host import files
 
-    end_time = _last_sign(store.run_directory(run.run_id), run.start_time, now())
-    if reason == "lost":
-        kill_survivors(run.run_id, _group(run.sections["supervisor"]))
-    if run.sections.get("environment", {}).get("kind") == "docker":
-        _remove_container(run.run_id)
-    with store.open_run(run.run_id) as writer:
-        by = f"proj on {os.uname().nodename}"
-        writer.end("KILLED", reason=reason, message=MESSAGES[reason], by=by, end_time=end_time)
+    lock = os.path.join(store.run_directory(run_id), LOCK)
+    handle = files.lock(lock)
+    try:
+        run = store.read(run_id)
+        reason = _is_lost(run)  # it may have ended the run and gone after that was asked
+        if not reason:
+            return False
+        end_time = _last_sign(store.run_directory(run_id), run.start_time)
+        if reason == "lost":
+            _end_processes(run.sections["supervisor"])
+        if run.sections.get("environment", {}).get("kind") == "docker":
+            _remove_container(run)
+        with store.open_run(run_id) as writer:
+            by = f"proj on {os.uname().nodename}"
+            writer.end("KILLED", reason=reason, message=MESSAGES[reason], by=by, end_time=end_time)
+        return True
+    finally:
+        os.unlink(lock)
+        os.close(handle)
 
 
-def _remove_container(run_id: str) -> None:
+def _end_processes(supervisor: Mapping[str, Any]) -> None:
+    """What a guard that was killed, too, has left; one that lives gives them their grace, and ends them itself."""
+    from runner.host import cgroup, process_tree
+
+    token = supervisor.get("token")
+    if not isinstance(token, str) or not process_tree.is_token(token) or _lives(supervisor, "guard"):
+        return
+    group = supervisor.get("cgroup")
+    if isinstance(group, str) and cgroup.is_named(group, token):
+        cgroup.kill(group)
+    process_tree.kill_carrying(process_tree.mark_of(token))
+
+
+def _remove_container(run: Run) -> None:
     """It outlives its client, and without the guard even its supervisor."""
     from runner.containers import command
     from runner.errors import ProjError
 
     try:
-        command.finish(run_id)
+        if command.carries(run.run_id, str(run.sections["supervisor"].get("token") or "")):
+            command.finish(run.run_id)
     except ProjError:
         pass  # no engine: no container either
 
 
-def _group(supervisor: Mapping[str, Any]) -> int:
-    """The process group of the command, unless its number may belong to another one by now."""
-    group, start = supervisor.get("group"), supervisor.get("group_start")
-    same = isinstance(group, int) and group > 1 and start and process.pid_start(group) == str(start)
-    return int(group) if same else 0  # type: ignore[arg-type]
-
-
-def _last_sign(directory: str, start: int, moment: int) -> int:
+def _last_sign(directory: str, start: int) -> int:
     """When something was last written for the run (ms): nearest to its end that can be known."""
+    from runner.tracking.log import now
+
     latest = start
     for name in ("events.jsonl", "output.log"):
         try:
             latest = max(latest, int(os.stat(os.path.join(directory, name)).st_mtime * 1000))
         except OSError:
             continue
-    return min(latest, moment)
+    return min(latest, now())
+
+
+def wake(store: Store, run: Run) -> None:
+    """SIGTERM to the supervisor, so that it finds at once what the record asks of it; else it does within a second.
+
+    Only to a process that has the log of this very record open to write to it, which no record can claim; and of no
+    other run, for which the signal would be meant as well.
+    """
+    import signal
+
+    supervisor = run.sections.get("supervisor", {})
+    directory = os.path.realpath(store.run_directory(run.run_id))
+    if not (_same_namespace(supervisor) and _lives(supervisor, "pid") and _is_ours(directory)):
+        return
+    logs = {path for path in process.written_by(supervisor["pid"]) if path.endswith("/events.jsonl")}
+    if logs == {os.path.join(directory, "events.jsonl")}:
+        try:
+            os.kill(supervisor["pid"], signal.SIGTERM)
+        except OSError:
+            pass

@@ -11,19 +11,29 @@ from runner.backends.base import CANCEL
 from runner.errors import ProjError, StoreError
 from runner.host import machine
 from runner.host.interrupts import Shield
+from runner.host.namespace import outside
 from runner.running import beginning
 from runner.running.plan import Outcome, Plan
 from runner.running.variables import chosen
+from runner.tracking import events
+from runner.tracking.events import Event
+from runner.tracking.log import kept
 from runner.tracking.names import random_name
-from runner.values import Ended, Environment, Report
+from runner.values import Activation, CodeState, Ended, Environment, Json, Report
 
 if TYPE_CHECKING:
+    from runner.running.endpoint import Endpoint
+    from runner.running.key import Key
+    from runner.running.surroundings import Surroundings
+    from runner.text.secrets import Secrets
+    from runner.tracking.events import Facts
     from runner.tracking.mlflow.follower import Follower
     from runner.tracking.store import Store
     from runner.tracking.writer import RunWriter
 
 __all__ = ["Record"]
 
+NAMED = 10  # outputs that could not be kept, in the message of the end
 RESERVE = 8192  # bytes kept free, so that the end of a run can be written on a full disk
 
 
@@ -42,9 +52,14 @@ class Record:
         self.name = name
         self.experiment_id = experiment_id
         self.ended: Ended | None = None
+        self._code = CodeState()
+        self._environment: dict[str, Json] = {}
+        self._inputs: tuple[Facts, ...] = ()
+        self._lock_text = ""
         self.follower: Follower | None = None  # sends the run on to a server of the user's
         self._lock = allocate_lock()
-        self._unwritten: list[Mapping[str, Any]] = []  # while the disk is full
+        self._standing: dict[str, Any] = {}  # what the patterns of outputs find when the command starts
+        self._unwritten: list[Event] = []  # while the disk is full
         self._reserve = os.path.join(self.directory, ".reserve")
         reserve(self._reserve)
 
@@ -56,12 +71,16 @@ class Record:
             return cls._continue(plan, store, report)
         parent = request.parent or os.environ.get("PROJ_RUN_ID", "")
         tags = plan.tags(parent)
-        name = request.run_name or random_name()
-        experiment = beginning.experiment_of(request.experiment_id, request.experiment_name, store)
+        secrets = secrets_of(plan)
+        name = kept(request.run_name, secrets) or random_name()
+        experiment = beginning.experiment_of(
+            request.experiment_id, kept(request.experiment_name, secrets), store
+        )
         writer = store.create_run(
             experiment,
             name=name,
             parent=parent,
+            secrets=secrets,
             params=plan.parameters.values,
             texts=plan.parameters.texts,
             tags=tags,
@@ -71,7 +90,7 @@ class Record:
             uri=plan.checkout.uri,
         )
         if plan.origin.relation:
-            writer.append({"type": "link", "relation": plan.origin.relation, "run_id": plan.origin.run_id})
+            writer.append(events.run_link(plan.origin.relation, plan.origin.run_id))
         return cls(plan, store, writer, name, experiment, report)
 
     @classmethod
@@ -79,24 +98,44 @@ class Record:
         """A run that is there, by its full id."""
         run = store.read(plan.request.run_id)
         events = beginning.continued(plan, run)
-        writer = store.open_run(run.run_id)
+        writer = store.open_run(run.run_id, secrets_of(plan))
         remove(os.path.join(writer.directory, CANCEL))  # asked of an earlier try, not of this one
         writer.append(*events)
         return cls(plan, store, writer, plan.request.run_name or run.name, run.experiment_id, report)
 
-    def append(self, *events: Mapping[str, Any]) -> None:
+    def append(self, *new: Event) -> None:
         """StoreError when they cannot be written."""
-        self.writer.append(*events)
+        self.writer.append(*new)
 
-    def note(self, *events: Mapping[str, Any]) -> None:
+    def note(self, *new: Event) -> None:
         """While the command runs nothing may stop it: what cannot be written now is written at the end."""
         with self._lock:
-            waiting, self._unwritten = [*self._unwritten, *events], []
+            waiting, self._unwritten = [*self._unwritten, *new], []
             try:
                 if waiting:
                     self.writer.append(*waiting)
             except StoreError:
                 self._unwritten = waiting
+
+    def reached_by(self, endpoint: Endpoint) -> dict[str, str]:
+        """Variables by which the command logs into this record."""
+        root, secrets = self.store.root, self.writer.log.secrets
+        return endpoint.variables(self.run_id, self.experiment_id, store_root=root, secrets=secrets)
+
+    def code(self, state: CodeState, problem: str = "") -> None:
+        """What will run; `problem`: why it cannot be kept."""
+        self._code = state
+        self.append(events.code(state, problem))
+
+    def key(self, seen: Surroundings, activation: Activation) -> Key:
+        """Of what is known now, before the command starts or beside it."""
+        from runner.environments.system import packages
+        from runner.running import key
+
+        lock = self._lock_text
+        installed = lock or "".join(f"{each}\n" for each in packages(activation))
+        known = key.Known(self.store.root, self._code, self._environment, installed, lock, self._inputs)
+        return key.of(self._plan, known, seen)
 
     def inputs(self) -> None:
         """What the command will read, with hashes."""
@@ -114,11 +153,12 @@ class Record:
         for each in found:
             if each.path and not each.digest:
                 self._report.warn(f"the input {each.path} is not there, or cannot be read")
-        self.append(*(each.event() for each in found))
+        self._inputs = tuple(each.event() for each in found)
+        self.append(*self._inputs)
 
     def environment(self, environment: Environment) -> None:
         """The packages: the lock as a file of the record, and what else is known."""
-        section: dict[str, Any] = {"kind": environment.activation.kind, **environment.details}
+        section: dict[str, Json] = {"kind": environment.activation.kind, **environment.details}
         if environment.key:
             section["key"] = environment.key
         if environment.lock:
@@ -129,35 +169,50 @@ class Record:
             except OSError as error:
                 raise StoreError(f"the lock cannot be kept in {self.directory}: {error.strerror}") from error
             section["lock"] = name
-        self.append({"type": "environment", **section})
+        self._environment, self._lock_text = section, environment.lock
+        self.append(events.section("environment", section))
 
     def command(self, variables: Mapping[str, str]) -> None:
         """What is about to be started, with the variables that are to be kept."""
         plan = self._plan
+        if patterns := self._outputs():
+            from runner.data.outputs import standing
+
+            self._standing = standing(patterns, plan.checkout.directory)
+        chosen_ones = chosen(variables, plan.parameters.variables.values())
+        stdin = plan.origin.stdin or machine.standard_input()
         options = beginning.options_of(plan.request)
-        self.append(
-            {
-                "type": "command",
-                "command": plan.parameters.shown,
-                "directory": plan.checkout.directory,
-                "variables": chosen(variables, plan.parameters.variables.values()),
-                **({"options": options} if options else {}),
-            }
-        )
+        self.append(events.command(plan.parameters.shown, plan.directory, chosen_ones, options, stdin))
 
     def outputs(self) -> None:
         """Declared outputs, also of a command that failed: they may tell why."""
-        patterns = self._plan.entry_point.outputs
+        patterns = self._outputs()
         if not patterns:
             return
-        from runner.data.outputs import collect, filled
+        from runner.data.outputs import collect
 
-        texts, directory = self._plan.parameters.texts, self._plan.checkout.directory
         try:
-            for pattern in collect(self.writer, filled(patterns, texts), directory):
-                self._report.warn(f"the command wrote no output {pattern}")
+            missing, problems = collect(self.writer, patterns, self._plan.checkout.directory, self._standing)
         except (ProjError, OSError) as error:  # the command has run, however its files are
-            self._report.warn(f"the outputs cannot be kept: {error}")
+            missing, problems = [], [str(error)]
+        for pattern in missing:
+            self._report.warn(f"the command wrote no output {pattern}")
+        if problems and self.ended is not None:
+            rest = f" and {len(problems) - NAMED} more" if len(problems) > NAMED else ""
+            text = f"outputs that could not be kept: {', '.join(problems[:NAMED])}{rest}"
+            self.ended = self.ended._replace(message=", ".join(filter(None, (self.ended.message, text))))
+
+    def _outputs(self) -> list[str]:
+        """The patterns of the declared outputs, by where they lie for us."""
+        plan = self._plan
+        if not plan.entry_point.outputs:
+            return []
+        from runner.data.outputs import filled
+
+        return [
+            outside(each, plan.origin.binds)
+            for each in filled(plan.entry_point.outputs, plan.parameters.texts)
+        ]
 
     # ---- the end -------------------------------------------------------------------------------------------
 
@@ -191,7 +246,7 @@ class Record:
     def _end(self, ended: Ended) -> None:
         """Writes it also on a full disk, and warns where even that is not possible."""
         remove(self._reserve)
-        self.note(*([{"type": "resources", **ended.resources}] if ended.resources else []))
+        self.note(*([events.section("resources", ended.resources)] if ended.resources else []))
         lost = f"{len(self._unwritten)} events could not be recorded" if self._unwritten else ""
         try:
             self.writer.end(
@@ -221,6 +276,16 @@ class Record:
             duration=round(duration, 4),
             phases={name: round(value, 5) for name, value in phases.items()},
         )
+
+
+def secrets_of(plan: Plan) -> Secrets | None:
+    """The secret parameters of a run, and of one around it."""
+    names = (*plan.parameters.variables, *os.environ)
+    if not any(name.startswith("PROJ_SECRET_") for name in names):
+        return None
+    from runner.text.secrets import around
+
+    return around(os.environ, plan.parameters.variables.values())
 
 
 def remove(path: str) -> None:

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from runner.errors import InputError, ProjError
 from runner.running.reconcile import current
-from runner.tracking.curves import points
 from runner.tracking.fold import PARENT_TAG, Metric, Run
 from runner.tracking.log import read
+from runner.tracking.metrics import points
 from runner.tracking.store import Store
 from runner.values import CodeState, Json
 
@@ -133,10 +133,18 @@ def _with_children(store: Store, recorded: Recorded, depth: int) -> Recorded:
 
 def of(store: Store, run: Run) -> Recorded:
     directory = store.run_directory(run.run_id)
+    run = _exact(store, run)
     params, texts = _given(directory)
     environment = run.sections.get("environment", {})
     lock, installed = (_text(directory, environment.get(name)) for name in ("lock", "packages"))
     return Recorded(run, store.root, directory, params, texts, lock, installed)
+
+
+def _exact(store: Store, run: Run) -> Run:
+    """With paths as the file system has them: those that are not UTF-8 are shown with a backslash."""
+    files = (*run.inputs, *run.outputs, *(run.sections.get("code", {}).get("left_out") or ()))
+    named = [*(str(each.get("path", "")) for each in files), *run.artifacts]
+    return store.read(run.run_id, exact=True) if any("\\" in path for path in named) else run
 
 
 def _text(directory: str, name: object) -> str:
@@ -156,7 +164,7 @@ def _given(directory: str) -> tuple[dict[str, Json], dict[str, str]]:
     """Parameters that were recorded before the command: what the program logs comes after."""
     params: dict[str, Json] = {}
     texts: dict[str, str] = {}
-    for event, _ in read(os.path.join(directory, "events.jsonl")):
+    for event, _ in read(os.path.join(directory, "events.jsonl"), exact=True):
         if event["type"] == "command":
             break
         if event["type"] == "param" and "key" in event:
@@ -168,7 +176,8 @@ def _given(directory: str) -> tuple[dict[str, Json], dict[str, str]]:
 def machine_facts(recorded: Recorded) -> dict[str, str]:
     """What may change numbers: processor, system, number of cores, GPUs."""
     machine = recorded.section("machine")
-    return {name: str(machine[name]) for name in ("cpu", "cores", "os", "gpus") if machine.get(name)}
+    found = {name: str(machine[name]) for name in ("cpu", "cores", "os") if machine.get(name)}
+    return found | {"gpus": str(machine.get("gpus") or "none")} if machine else {}
 
 
 def without_root(recorded: Recorded) -> dict[str, Any]:
@@ -184,7 +193,7 @@ def changed_packages(old: str, new: str) -> list[str]:
     """`six 1.16.0 -> 1.17.0` for each package that differs."""
     if old == new or not (old and new):  # of a run that did not record them nothing is known
         return []
-    from runner.environments.python.packages import changes
+    from runner.environments.packages import changes
 
     return [
         f"{name} {before or 'absent'} -> {after or 'absent'}" for name, before, after in changes(old, new)

@@ -9,7 +9,7 @@ import time
 from contextlib import ExitStack
 
 from runner import backends, environments, paths, sources
-from runner.running import command, endpoint, planning
+from runner.running import command, endpoint, planning, surroundings
 from runner.running.code import Code
 from runner.running.plan import Outcome, Plan, Request
 from runner.running.record import Record
@@ -24,13 +24,13 @@ __all__ = ["run"]
 def run(request: Request, report: Report, plan: Plan | None = None) -> Outcome | Plan:
     """Runs a project and returns how it went; with `dry_run`, what would be done.
 
-    `plan`: made already, as by a reproduction, for code that is in its place. Several runs may go on in one process:
-    nothing here changes the signals, the working folder or the open files of the process. An interrupt
-    (KeyboardInterrupt) ends the run as KILLED and goes on its way. A ProjError before the record begins leaves
-    nothing behind; a later one ends the run as FAILED first.
+    `plan`: made already, as by a reproduction, for code that is in its place. Many runs may go on in one process: its
+    signals, folder and open files are left alone. An interrupt ends the run as KILLED and goes on its way. A ProjError
+    before the record begins leaves nothing behind; a later one ends the run as FAILED first.
     """
     phases = Phases()
     with ExitStack() as leaving:
+        leaving.enter_context(backends.get(request.backend).prepared())
         pending = None
         if plan is None:
             checkout = sources.fetch(request.uri, request.version, report)
@@ -52,23 +52,23 @@ def run(request: Request, report: Report, plan: Plan | None = None) -> Outcome |
         record.inputs()
         phases.end("snapshot")
 
-        directory = plan.checkout.directory
-        options = planning.options(plan)
+        options, directory = planning.options(plan), plan.checkout.directory
         environment = environments.prepare(plan.specification, directory, options, report)
         record.environment(environment)
         phases.end("environment")
 
+        variables = command.variables(plan, record, environment.activation)
+        seen = surroundings.look(plan, record.directory, code.ignored(), environment.activation, variables)
         if request.cached or request.explain:
             from runner.running.cached import take_over
 
-            record.ended = take_over(plan, record, code, environment.activation, report)
+            record.ended = take_over(plan, record, code, seen, environment.activation, variables, report)
         if record.ended is None:
             reached = leaving.enter_context(endpoint.of_run(environment.activation))
-            variables = command.variables(plan, record, environment.activation)
-            variables.update(reached.variables(record.run_id, record.experiment_id))
-            job = command.job(plan, record, environment.activation, variables, report)
+            variables.update(record.reached_by(reached))
+            job = command.job(plan, record, environment.activation, variables)
             record.command(variables)
-            supervision = leaving.enter_context(Supervision(plan, record, code, reached, job.activation))
+            supervision = leaving.enter_context(Supervision(plan, record, code, seen, reached, environment))
             backend = backends.get(request.backend)
             handle = backend.submit(job, report)
             phases.end("start")

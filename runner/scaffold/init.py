@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from runner.errors import InputError
 from runner.host.files import open_text
@@ -31,9 +31,8 @@ def draft(directory: str) -> Draft:
         raise InputError(f"{directory} is not a folder")
     notes: list[str] = []
     entries: list[str] = []
-    names = sorted(
-        os.listdir(directory), key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name)
-    )
+    there = set(os.listdir(directory))
+    names = [*(name for name in FIRST if name in there), *sorted(there.difference(FIRST))]
     main = ""
     for name in names:
         stem, ending = os.path.splitext(name)
@@ -44,11 +43,10 @@ def draft(directory: str) -> Draft:
         elif ending in (".sh", ".R"):
             script = Script((), True, "")
         elif ending == ".ipynb":
-            entry = f"papermill {name} outputs/{name}"
-            entries += _entry(stem, entry, Script((), True, f"Run the notebook {name}"))
-            notes.append(
-                f"{name} is run by papermill: add papermill to the environment, and its parameters with -p"
-            )
+            command = f"papermill {name} outputs/{name}"
+            entries += _entry(stem, command, Script((), True, f"Run the notebook {name}"))
+            note = "add papermill to the environment, and its parameters with -p"
+            notes.append(f"{name} is run by papermill: {note}")
             continue
         else:
             continue
@@ -63,13 +61,9 @@ def draft(directory: str) -> Draft:
     if existing:
         with open_text(path, "replace") as file:
             before = file.read()
-    head = [
-        f"name: {_text(os.path.basename(os.path.abspath(directory)))}",
-        "",
-        *_environment(set(names)),
-        "entry_points:",
-    ]
-    return Draft(path, before, "\n".join([*head, *entries]).rstrip() + "\n", tuple(notes))
+    title = f"name: {_text(os.path.basename(os.path.abspath(directory)))}"
+    lines = [title, "", *_environment(there), "entry_points:", *entries]
+    return Draft(path, before, "\n".join(lines).rstrip() + "\n", tuple(notes))
 
 
 def _script(path: str, notes: list[str]) -> Script | None:
@@ -81,9 +75,8 @@ def _script(path: str, notes: list[str]) -> Script | None:
         notes.append(f"{name} cannot be read as Python 3 and was left out")
         return None
     if script.switches:
-        notes.append(
-            f"{name}: switches without a value are left out: {', '.join(script.switches)}; pass them after --"
-        )
+        switches = ", ".join(script.switches)
+        notes.append(f"{name}: switches without a value are left out: {switches}; pass them after --")
     return script
 
 
@@ -129,7 +122,7 @@ def _facts(option: Option) -> list[str]:
     return facts
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     """A YAML scalar on one line: plain where that is safe, otherwise in JSON's quotes, which YAML reads too."""
     import json
 
@@ -139,8 +132,4 @@ def _text(value: Any) -> str:
 
         if yaml.safe_load(plain) == plain:
             return plain
-    return (
-        json.dumps(value, ensure_ascii=False)
-        if isinstance(value, (str, bool, int, float))
-        else json.dumps(plain)
-    )
+    return json.dumps(value if isinstance(value, (str, bool, int, float)) else plain, ensure_ascii=False)

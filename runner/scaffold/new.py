@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
 
 from runner import paths, sources
 from runner.errors import InputError, ProjError
 from runner.host import git
 from runner.host.process import Completed
 from runner.scaffold.builtin import BUILTIN, Template, assembled, templates
-from runner.values import Report
+from runner.values import JsonMapping, Report
 
 __all__ = ["ANSWERS", "Made", "Template", "new", "templates", "update"]
 
@@ -34,20 +35,19 @@ class Made(NamedTuple):
 
 
 def new(
-    template: str, directory: str, answers: Mapping[str, Any], *, ask: bool, trust: bool, report: Report
+    template: str, directory: str, answers: JsonMapping, *, ask: bool, trust: bool, report: Report
 ) -> Made:
     """Renders a template into `directory`, which must not exist or be empty. Nothing is left there on an error."""
     target = os.path.abspath(directory)
     if os.path.exists(target) and (not os.path.isdir(target) or os.listdir(target)):
-        raise InputError(
-            f"{directory} exists and is not empty", "proj init  makes a project of an existing folder"
-        )
-    source, version, release = _located(template, report)
+        hint = "proj init  makes a project of an existing folder"
+        raise InputError(f"{directory} exists and is not empty", hint)
     work = os.path.join(paths.temporary(), f"new-{os.getpid()}")
     shutil.rmtree(work, ignore_errors=True)
     rendered = os.path.join(work, os.path.basename(target) or "project")
     try:
-        _render(source, version, rendered, answers, ask, trust)
+        with _located(template, report) as (source, version):
+            _render(source, version, rendered, answers, ask, trust)
         if not os.path.isdir(rendered) or not os.listdir(rendered):
             raise InputError(f"the template {template} makes no files")
         _name_builtin(rendered, template)
@@ -58,12 +58,11 @@ def new(
         shutil.move(rendered, target)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-        release()
     return Made(target, template, version, files)
 
 
 def update(
-    directory: str, answers: Mapping[str, Any], *, ask: bool, trust: bool, version: str, report: Report
+    directory: str, answers: JsonMapping, *, ask: bool, trust: bool, version: str, report: Report
 ) -> Made:
     """Brings the newest version of its template into a project: a three-way merge, with conflicts as git marks them."""
     import yaml
@@ -74,65 +73,54 @@ def update(
         with open(path, encoding="utf-8") as file:
             known = yaml.safe_load(file) or {}
     except OSError:
-        raise InputError(
-            f"{directory} was not made from a template: it has no {ANSWERS}", "proj new  makes one"
-        ) from None
+        message = f"{directory} was not made from a template: it has no {ANSWERS}"
+        raise InputError(message, "proj new  makes one") from None
     template, base = str(known.get("_src_path", "")), str(known.get("_commit", ""))
     if not base:
         raise InputError(f"{path} does not say which version of the template the project has")
     _check_committed(target)
-    source, newest, release = _located(template, report)
-    if template.startswith(BUILTIN) and git.run("rev-parse", "-q", "--verify", base, folder=source).code:
-        raise InputError(
-            f"the project has {template} of version {base}, which this machine has never seen",
-            f"run `proj new --list` once with proj-runner {base.removeprefix('v')}, then proj update",
-        )
-    try:
+    with _located(template, report) as (source, newest):
+        if template.startswith(BUILTIN) and git.run("rev-parse", "-q", "--verify", base, folder=source).code:
+            raise InputError(
+                f"the project has {template} of version {base}, which this machine has never seen",
+                f"run `proj new --list` once with proj-runner {base.removeprefix('v')}, then proj update",
+            )
         _merge(target, source, answers, ask, trust, version or newest)
         _name_builtin(target, template)
-    finally:
-        release()
     changed = _status(target).out.split("\0")
     files = tuple(sorted(line[3:] for line in changed if line))
     conflicts = tuple(sorted(line[3:] for line in changed if line[:2] in ("UU", "AA", "DU", "UD")))
     return Made(target, template, version or newest, files, conflicts)
 
 
-def _located(template: str, report: Report) -> tuple[str, str, Any]:
-    """(what copier reads, version, function to call at the end)."""
-    name = template.removeprefix(BUILTIN)
-    if name in {each.name for each in templates()} and not os.path.isdir(template):
-        folder, version = assembled(name)
-        return folder, version, _nothing
-    if template.startswith(BUILTIN) or (
-        not os.path.exists(template) and "/" not in template and ":" not in template
-    ):
+@contextmanager
+def _located(template: str, report: Report) -> Iterator[tuple[str, str]]:
+    """(what copier reads, its version, "" for the newest)."""
+    name, known = template.removeprefix(BUILTIN), [each.name for each in templates()]
+    if name in known and not os.path.isdir(template):
+        yield assembled(name)
+    elif os.path.isdir(template):
+        yield os.path.abspath(template), ""
+    elif os.path.isfile(template):
+        checkout = sources.fetch(template, "", report)
+        try:
+            yield checkout.directory, ""
+        finally:
+            sources.release(checkout)
+    elif template.startswith(BUILTIN) or not {"/", ":"} & set(template):
         import difflib
 
-        known = [each.name for each in templates()]
         near = difflib.get_close_matches(name, known, 1)
-        raise InputError(
-            f"there is no template {name!r}",
-            f"did you mean {near[0]}?" if near else "proj new --list  shows them",
-        )
-    if os.path.isdir(template):
-        return os.path.abspath(template), "", _nothing
-    if os.path.isfile(template):
-        checkout = sources.fetch(template, "", report)
-        return checkout.directory, "", lambda: sources.release(checkout)
-    return template, "", _nothing
+        hint = f"did you mean {near[0]}?" if near else "proj new --list  shows them"
+        raise InputError(f"there is no template {name!r}", hint)
+    else:
+        yield template, ""
 
 
-def _nothing() -> None:
-    pass
-
-
-def _render(
-    source: str, version: str, target: str, answers: Mapping[str, Any], ask: bool, trust: bool
-) -> None:
+def _render(source: str, version: str, target: str, answers: JsonMapping, ask: bool, trust: bool) -> None:
     import copier
 
-    def work() -> None:
+    with _explained(source):
         copier.run_copy(
             source,
             target,
@@ -144,40 +132,30 @@ def _render(
             quiet=True,
         )
 
-    _explained(work, source)
 
-
-def _merge(
-    target: str, source: str, answers: Mapping[str, Any], ask: bool, trust: bool, version: str
-) -> None:
+def _merge(target: str, source: str, answers: JsonMapping, ask: bool, trust: bool, version: str) -> None:
     import copier
     import yaml
 
     path = os.path.join(target, ANSWERS)
-    with open(path, encoding="utf-8") as file:
-        text = file.read()
-    known = yaml.safe_load(text)
     draft = os.path.join(
         target, ".git", "proj-answers.yml"
-    )  # with the folder of this machine; not for the project
-    with open(draft, "w", encoding="utf-8") as file:
-        yaml.safe_dump({**known, "_src_path": source}, file)
-
-    def work() -> None:
-        copier.run_update(
-            target,
-            data=dict(answers),
-            answers_file=os.path.relpath(draft, target),
-            vcs_ref=version or None,
-            defaults=not ask,
-            overwrite=True,
-            conflict="inline",
-            unsafe=trust,
-            quiet=True,
-        )
-
+    )  # names this machine's folder: not for the project
+    with open(path, encoding="utf-8") as file, open(draft, "w", encoding="utf-8") as copy:
+        yaml.safe_dump({**yaml.safe_load(file), "_src_path": source}, copy)
     try:
-        _explained(work, target)
+        with _explained(target):
+            copier.run_update(
+                target,
+                data=dict(answers),
+                answers_file=os.path.relpath(draft, target),
+                vcs_ref=version or None,
+                defaults=not ask,
+                overwrite=True,
+                conflict="inline",
+                unsafe=trust,
+                quiet=True,
+            )
         if os.path.exists(draft):
             with open(draft, encoding="utf-8") as file:
                 updated = yaml.safe_load(file)
@@ -193,7 +171,8 @@ def _variables(repository: str) -> dict[str, str]:
     return git.looking(repository) if os.path.isdir(repository) else git.looking("")
 
 
-def _explained(work: Any, repository: str) -> None:
+@contextmanager
+def _explained(repository: str) -> Iterator[None]:
     """Copier's errors in our words. The git that it starts executes nothing that `repository` names."""
     import warnings
 
@@ -205,31 +184,26 @@ def _explained(work: Any, repository: str) -> None:
     try:
         with warnings.catch_warnings(), plumbum.local.env(**_variables(repository)):
             warnings.simplefilter("ignore")
-            work()
+            yield
     except copier.errors.UnsafeTemplateError:
-        raise InputError(
-            "the template runs code of its own (tasks, migrations or extensions)", "--trust  allows it"
-        ) from None
+        message = "the template runs code of its own (tasks, migrations or extensions)"
+        raise InputError(message, "--trust  allows it") from None
     except copier.errors.InteractiveSessionError as error:
-        raise InputError(
-            f"the template asks questions, and this is no terminal: {error}", "-d key=value or --defaults"
-        ) from None
+        message = f"the template asks questions, and this is no terminal: {error}"
+        raise InputError(message, "-d key=value or --defaults") from None
     except copier.errors.CopierError as error:
         raise InputError(f"the template cannot be used: {_first(error)}") from None
     except (jinja2.TemplateError, yaml.YAMLError) as error:
         raise InputError(f"the template is broken: {_first(error)}") from None
     except (ValueError, TypeError) as error:
-        raise InputError(
-            f"an answer is wrong: {_first(error)}",
-            "the questions and their types are in copier.yml of the template",
-        ) from None
+        hint = "the questions and their types are in copier.yml of the template"
+        raise InputError(f"an answer is wrong: {_first(error)}", hint) from None
     except OSError as error:
         raise ProjError(f"the template cannot be used: {error.strerror or error}") from None
 
 
 def _first(error: BaseException) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def _name_builtin(directory: str, template: str) -> None:
@@ -252,14 +226,11 @@ def _status(target: str) -> Completed:
 def _check_committed(target: str) -> None:
     done = _status(target)
     if done.code:
-        raise InputError(
-            f"{target} is not in a git repository, which the merge needs",
-            "git init && git add -A && git commit",
-        )
+        message = f"{target} is not in a git repository, which the merge needs"
+        raise InputError(message, "git init && git add -A && git commit")
     if done.out:
-        raise InputError(
-            f"{target} has uncommitted changes", "commit them first: then the update can be undone"
-        )
+        hint = "commit them first: then the update can be undone"
+        raise InputError(f"{target} has uncommitted changes", hint)
 
 
 def _files(directory: str) -> list[str]:

@@ -14,7 +14,7 @@ class Option(NamedTuple):
     name: str  # of the parameter
     flag: str  # as it is written on the command line; "" for a positional argument
     type: str = ""
-    default: Any = None
+    default: object = None
     has_default: bool = False
     help: str = ""
     choices: tuple[Any, ...] = ()
@@ -39,10 +39,8 @@ def read(text: str) -> Script:
         found: Option | str | None = None
         if isinstance(node, ast.Call) and _called(node) == "add_argument":
             found = _argparse(node)
-        elif (
-            isinstance(node, ast.Call) and _called(node) in ("option", "argument") and _owner(node) == "click"
-        ):
-            found = _click(node)
+        elif isinstance(node, ast.Call) and _owner(node) == "click":
+            found = _click(node) if _called(node) in ("option", "argument") else None
         elif isinstance(node, ast.FunctionDef) and _is_typer(node, tree):
             reads = True
             for each in _typer(node):
@@ -58,23 +56,20 @@ def read(text: str) -> Script:
 
 
 def _argparse(node: ast.Call) -> Option | str | None:
-    flags = [arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
+    flags, given = _flags(node), _keywords(node)
     if not flags:
         return None
-    given = {word.arg: word.value for word in node.keywords if word.arg}
     flag = next((each for each in flags if each.startswith("--")), flags[0])
-    action = _literal(given.get("action"), "store")
-    if action not in ("store", None):
+    if _literal(given.get("action"), "store") not in ("store", None):
         return flag
-    if flag.startswith("-"):
-        name = _literal(given.get("dest"), None) or flag.lstrip("-").replace("-", "_")
-        return _option(str(name), flag, given, given.get("type"))
-    return _option(flag, "", given, given.get("type"))
+    if not flag.startswith("-"):
+        return _option(flag, "", given, given.get("type"))
+    name = _literal(given.get("dest"), None) or flag.lstrip("-").replace("-", "_")
+    return _option(str(name), flag, given, given.get("type"))
 
 
 def _click(node: ast.Call) -> Option | str | None:
-    flags = [arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
-    given = {word.arg: word.value for word in node.keywords if word.arg}
+    flags, given = _flags(node), _keywords(node)
     if not flags:
         return None
     if _called(node) == "argument":
@@ -87,6 +82,14 @@ def _click(node: ast.Call) -> Option | str | None:
         given["choices"], kind = kind.args[0], None
     name = next((each for each in flags if not each.startswith("-")), flag.lstrip("-").replace("-", "_"))
     return _option(name, flag, given, kind)
+
+
+def _flags(node: ast.Call) -> list[str]:
+    return [arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
+
+
+def _keywords(node: ast.Call) -> dict[str, ast.expr]:
+    return {word.arg: word.value for word in node.keywords if word.arg}
 
 
 def _option(name: str, flag: str, given: dict[str, ast.expr], kind: ast.expr | None) -> Option:
@@ -125,7 +128,7 @@ def _typer(function: ast.FunctionDef) -> list[Option]:
             call, default = default, default.args[0] if default.args else None
         if _word(kind) in ("bool", "Context"):
             continue
-        given = {word.arg: word.value for word in call.keywords if word.arg} if call else {}
+        given = _keywords(call) if call else {}
         required = isinstance(default, ast.Constant) and default.value is ...
         if default is not None and not required:
             given["default"] = default
@@ -176,11 +179,11 @@ def _type(node: ast.expr | None) -> str:
     return TYPES.get(_word(node), {"INT": "int", "FLOAT": "float", "STRING": "string"}.get(_word(node), ""))
 
 
-def _type_of(value: Any) -> str:
+def _type_of(value: object) -> str:
     return {bool: "bool", int: "int", float: "float", str: "string"}.get(type(value), "")
 
 
-def _literal(node: ast.expr | None, otherwise: Any) -> Any:
+def _literal(node: ast.expr | None, otherwise: object) -> Any:
     if node is None:
         return otherwise
     try:

@@ -10,6 +10,8 @@ import os
 import sys
 from typing import Any
 
+from runner.values import JsonObject
+
 __all__ = ["Lines"]
 
 
@@ -19,14 +21,14 @@ class Lines:
     def __init__(self, path: str) -> None:
         self._path = path
         self._lines: list[str] = []
-        self._counted: dict[tuple[Any, ...], dict[str, Any]] = {}
+        self._counted: dict[tuple[Any, ...], JsonObject] = {}
 
-    def add(self, line: dict[str, Any]) -> None:
+    def add(self, line: JsonObject) -> None:
         self._lines.append(json.dumps(line))
         if len(self._lines) > 5000:
             self.flush()
 
-    def count(self, key: tuple[Any, ...], line: dict[str, Any]) -> None:
+    def count(self, key: tuple[Any, ...], line: JsonObject) -> None:
         known = self._counted.get(key)
         if known is None:
             self._counted[key] = {**line, "count": 1}

@@ -5,16 +5,16 @@ from __future__ import annotations
 import time
 from typing import NamedTuple
 
-from runner.protocol.answer import ApiError, Response
-from runner.protocol.api import bearer
+from runner.protocol.answer import ApiError
 from runner.protocol.counters import Counters
+from runner.protocol.gate import Entry, Gate, Head, bearer
 from runner.protocol.hosts import check_browser, check_host
-from runner.protocol.http import Head
-from runner.protocol.scope import Role, Scope
+from runner.protocol.live import LiveRuns
+from runner.protocol.scope import Role
 from runner.server.audit import Lines
 from runner.server.tokens import Tokens
 
-__all__ = ["Gate", "Rate", "Rules"]
+__all__ = ["Rate", "Rules", "TeamGate"]
 
 FAILURES = 20  # wrong tokens that one address may try in a minute
 KNOWN = 10_000  # addresses and tokens that are remembered
@@ -46,12 +46,19 @@ class Rate:
         return True
 
 
-class Gate:
+class TeamGate(Gate):
     """One for each process of the server."""
 
     def __init__(
-        self, rules: Rules, tokens: Tokens, counters: Counters, audit: Lines, access: Lines | None
+        self,
+        runs: LiveRuns,
+        rules: Rules,
+        tokens: Tokens,
+        counters: Counters,
+        audit: Lines,
+        access: Lines | None,
     ) -> None:
+        self._runs = runs
         self._rules = rules
         self._tokens = tokens
         self._counters = counters
@@ -63,24 +70,24 @@ class Gate:
         self._roles: dict[str, NamedRole] = {}
         self._looked = float("-inf")
 
-    def enter(self, head: Head, peer: str) -> Scope:
+    def enter(self, head: Head) -> Entry:
         check_host(head, self._rules.hosts)
         check_browser(head, self._rules.hosts)
         if head.started > self._looked + 1:  # a token may have been made or revoked
             self._looked = head.started
             self._tokens.refresh()
         free = self._rules.open and not self._tokens.wanted
-        scope = self._everything if free else self._holder(head, peer)
-        if self._rate is not None and not self._rate.allows(scope.who or peer, head.started):
+        role = self._everything if free else self._holder(head)
+        if self._rate is not None and not self._rate.allows(role.who or head.peer, head.started):
             raise ApiError("REQUEST_LIMIT_EXCEEDED", "Too many requests; try again in a moment.")
-        return scope
+        return Entry(self._runs, role)
 
-    def _holder(self, head: Head, peer: str) -> NamedRole:
-        if not self._failures.allows(peer, head.started, 0):
+    def _holder(self, head: Head) -> NamedRole:
+        if not self._failures.allows(head.peer, head.started, 0):
             raise ApiError("REQUEST_LIMIT_EXCEEDED", "Too many wrong tokens; try again in a minute.")
         token = self._tokens.find(bearer(head.headers), int(time.time() * 1000))
         if token is None:
-            self._failures.allows(peer, head.started)
+            self._failures.allows(head.peer, head.started)
             raise ApiError(
                 "UNAUTHENTICATED",
                 "A token is needed (MLFLOW_TRACKING_TOKEN); this one is missing, wrong or expired.",
@@ -92,36 +99,41 @@ class Gate:
             )
         return role
 
-    def changed(self, scope: Scope, peer: str, what: str, subject: str) -> None:
-        who = scope.who if isinstance(scope, NamedRole) else ""
-        key = (who, peer, what, subject)
-        self._audit.count(
-            key, {"time": int(time.time() * 1000), "who": who, "peer": peer, "what": what, "subject": subject}
-        )
+    def changed(self, head: Head, entry: Entry, what: str, subject: str) -> None:
+        who = entry.scope.who if isinstance(entry.scope, NamedRole) else ""
+        line = {
+            "time": int(time.time() * 1000),
+            "who": who,
+            "peer": head.peer,
+            "what": what,
+            "subject": subject,
+        }
+        self._audit.count((who, head.peer, what, subject), line)
 
-    def done(self, head: Head | None, response: Response, peer: str) -> None:
+    def done(self, head: Head | None, entry: Entry | None, status: int, sent: int) -> None:  # noqa: ARG002
+        if not status:  # the client was gone before it was answered
+            return
         seconds = 0.0 if head is None else time.monotonic() - head.started
-        sent = len(response.body) if response.file is None else response.length
-        self._counters.request(response.status, seconds, sent)
+        self._counters.request(status, seconds, sent)
         if self._access is not None:
             self._access.add(
                 {
                     "time": int(time.time() * 1000),
-                    "peer": peer,
+                    "peer": "" if head is None else head.peer,
                     "method": "" if head is None else head.method,
                     "path": "" if head is None else head.path,
-                    "status": response.status,
+                    "status": status,
                     "bytes": sent,
                     "ms": round(seconds * 1000, 3),
                 }
             )
 
-    def failed(self, problem: Exception) -> None:
+    def failed(self, problem: BaseException) -> None:
         import traceback
 
-        Lines("-").add(
-            {"time": int(time.time() * 1000), "fault": "".join(traceback.format_exception(problem))}
-        )
+        lines = Lines("-")
+        lines.add({"time": int(time.time() * 1000), "fault": "".join(traceback.format_exception(problem))})
+        lines.flush()
 
     def tick(self, connections: int) -> None:
         self._counters.flush(connections)

@@ -82,7 +82,8 @@ def _tls(settings: Settings) -> Any:
 
 def _listen(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio sets TCP_NODELAY only where the protocol is named: answers would wait 40 ms for an acknowledgement
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
@@ -107,19 +108,19 @@ def _work(
     settings: Settings, listener: socket.socket, tls: Any, counters: Any, slot: int, ready: Callable[[], None]
 ) -> int:
     """One process of the server."""
-    from runner.protocol.api import Api
-    from runner.protocol.handler import Limits
+    from runner.protocol.application import application
+    from runner.protocol.gate import Limits
     from runner.protocol.live import LiveRuns
-    from runner.protocol.loop import Loop
+    from runner.protocol.serving import Server
     from runner.server.audit import Lines
-    from runner.server.gate import Gate, Rules
+    from runner.server.gate import Rules, TeamGate
     from runner.server.tokens import Tokens
     from runner.tracking.store import Store
 
-    store = Store(settings.store, index=settings.database)
-    runs = LiveRuns(store)
+    runs = LiveRuns(Store(settings.store, index=settings.database))
     counters.take(slot)
-    gate = Gate(
+    gate = TeamGate(
+        runs,
         Rules(_hosts(settings), settings.host in LOOPBACK, settings.rate),
         Tokens(settings.store),
         counters,
@@ -127,16 +128,16 @@ def _work(
         Lines(settings.access_log) if settings.access_log else None,
     )
     limits = Limits(body=settings.max_body, upload=settings.max_upload, connections=_room())
-    loop = Loop(Api(store, runs, gate), limits, tls)
-    loop.listen(listener)
+    server = Server(application(gate, limits), gate, limits, tls, settings.grace)
     for number in ENDING:
-        signal.signal(number, lambda _number, _frame: loop.stop())
+        signal.signal(number, lambda _number, _frame: server.stop())
     if slot == 0:
         threading.Thread(target=_close_lost_runs, args=(settings,), name="lost runs", daemon=True).start()
+    server.listen(listener)
+    server.start()
     ready()
-    loop.run(settings.grace)
+    server.wait()
     runs.close()
-    listener.close()
     return 0
 
 
@@ -167,14 +168,14 @@ def _room() -> int:
 
 
 def _keep(
-    settings: Settings, listener: socket.socket, tls: Any, counters: Any, ready: Callable[[], None]
+    settings: Settings, listener: socket.socket, tls: object, counters: object, ready: Callable[[], None]
 ) -> int:
     """Starts the processes, starts new ones for those that die, and ends them all."""
     children: dict[int, int] = {}
     stopping = False
     restarts: list[float] = []
 
-    def stop(_number: int, _frame: Any) -> None:
+    def stop(_number: int, _frame: object) -> None:
         nonlocal stopping
         stopping = True
         for child in children:

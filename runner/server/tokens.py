@@ -10,15 +10,14 @@ import hashlib
 import hmac
 import json
 import os
-import re
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from runner.errors import InputError, StoreError
 from runner.host import files
+from runner.text.units import seconds
+from runner.values import JsonObject
 
 __all__ = ["Token", "Tokens", "create", "expiry", "listing", "revoke"]
-
-UNITS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000, "y": 365 * 86_400_000}
 
 
 class Token(NamedTuple):
@@ -35,7 +34,7 @@ def _path(root: str) -> str:
     return os.path.join(root, "server", "tokens.jsonl")
 
 
-def _append(root: str, event: dict[str, Any]) -> None:
+def _append(root: str, event: JsonObject) -> None:
     path = _path(root)
     try:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
@@ -120,10 +119,7 @@ def expiry(text: str, now: int) -> int:
     """Milliseconds since the epoch of `30d`, `12h`, ... from now; 0 for `never`."""
     if text in ("", "never"):
         return 0
-    match = re.fullmatch(r"(\d{1,5})([mhdwy])", text)
-    if match is None:
-        raise InputError(f"--expires {text!r} is not understood", "30d, 12h, 1y, or never")
-    return now + int(match[1]) * UNITS[match[2]]
+    return now + int(seconds(text, "--expires") * 1000)
 
 
 class Tokens:

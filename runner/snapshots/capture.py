@@ -22,9 +22,9 @@ from runner.snapshots.leftout import Limits
 from runner.snapshots.status import Change, Status
 from runner.snapshots.vault import EMPTY, Vault
 from runner.snapshots.view import View, is_odd
-from runner.sources.credentials import without
 from runner.sources.git import repository
 from runner.sources.git.repository import Repository
+from runner.text.credentials import without
 from runner.values import Json
 
 __all__ = ["Part", "of_folder", "of_repository"]

@@ -77,12 +77,10 @@ def describe(root: str, left: Sequence[Left]) -> tuple[Mapping[str, Json], ...]:
     )
 
 
-def readable(size: int) -> str:
-    for unit in ("bytes", "kB", "MB"):
-        if size < 1000:
-            return f"{size:g} {unit}"
-        size = size // 1000 if size % 1000 == 0 else size / 1000  # type: ignore[assignment]
-    return f"{size:g} GB"
+def readable(count: int) -> str:
+    from runner.text.units import size
+
+    return size(count)
 
 
 def unreadable(root: str, names: Iterable[str]) -> list[Left]:

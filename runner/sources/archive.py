@@ -11,13 +11,12 @@ import os
 from runner.errors import InputError, SourceError
 from runner.host import files
 from runner.sources import folders
-from runner.sources.credentials import without
+from runner.text.credentials import without
 from runner.values import Checkout, Report
 
 __all__ = ["detect", "fetch", "release"]
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
-SECRET_KEYS = ("token", "sig", "key", "secret", "password", "passwd", "auth", "credential")
 
 
 def detect(uri: str) -> bool:
@@ -40,16 +39,16 @@ def fetch(uri: str, version: str, report: Report) -> Checkout:
         if address.startswith(("https://", "http://")):
             from runner.sources.download import download
 
-            path, digest, notes = download(address, shown(address), folder, report)
+            path, digest, notes = download(address, without(address), folder, report)
         else:
             path = os.path.abspath(os.path.expanduser(address.removeprefix("file://")))
             digest = _digest(path)
-        root = _unpacked(path, shown(address), folder, report)
-        directory = _inside(root, inside, shown(address))
+        root = _unpacked(path, without(address), folder, report)
+        directory = _inside(root, inside, without(address))
     except BaseException:
         folders.remove(folder)
         raise
-    clean = shown(address) if "://" in address else path
+    clean = without(address) if "://" in address else path
     return Checkout(
         directory,
         clean + (f"#{inside}" if inside else ""),
@@ -64,21 +63,6 @@ def fetch(uri: str, version: str, report: Report) -> Checkout:
 
 def release(checkout: Checkout) -> None:
     folders.remove(os.path.dirname(checkout.root))
-
-
-def shown(address: str) -> str:
-    """The address without secrets: no credentials, and no values of a query that look like some."""
-    base, found, query = without(address).partition("?")
-    if not found:
-        return base
-    pairs = [pair.partition("=") for pair in query.split("&")]
-    kept = (
-        f"{key}=***"
-        if value and any(word in key.lower() for word in SECRET_KEYS)
-        else f"{key}{equals}{value}"
-        for key, equals, value in pairs
-    )
-    return f"{base}?{'&'.join(kept)}"
 
 
 def _unpacked(path: str, name: str, folder: str, report: Report) -> str:

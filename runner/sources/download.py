@@ -7,17 +7,15 @@ import json
 import os
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
 from hashlib import sha256
 from http.client import HTTPException
-from typing import Any
 
 from runner import __version__, paths
 from runner.errors import SourceError
 from runner.host import files
-from runner.sources.credentials import Credentials, split
 from runner.sources.unpack import MOST_BYTES
-from runner.values import Report, Step
+from runner.text.credentials import Credentials, split
+from runner.values import JsonMapping, JsonObject, Report, Step
 
 __all__ = ["download"]
 
@@ -56,9 +54,7 @@ def download(address: str, shown: str, folder: str, report: Report) -> tuple[str
     return path, digest, ()
 
 
-def _get(
-    url: str, credentials: Credentials, known: Mapping[str, Any], path: str, step: Step
-) -> dict[str, Any]:
+def _get(url: str, credentials: Credentials, known: JsonMapping, path: str, step: Step) -> JsonObject:
     request = urllib.request.Request(  # noqa: S310 (http and https only: see archive.fetch)
         url, headers={"User-Agent": f"proj/{__version__}"}
     )
@@ -95,12 +91,12 @@ def _get(
         }
 
 
-def _cached(known: Mapping[str, Any], shown: str, reason: str) -> tuple[str, str, tuple[str, ...]]:
+def _cached(known: JsonMapping, shown: str, reason: str) -> tuple[str, str, tuple[str, ...]]:
     note = f"{shown} cannot be reached ({reason}): the copy of the last download is used"
     return paths.cache("archives", known["digest"]), known["digest"], (note,)
 
 
-def _known(memory: str) -> dict[str, Any]:
+def _known(memory: str) -> JsonObject:
     try:
         with open(memory, encoding="utf-8") as file:
             known = json.load(file)
@@ -109,7 +105,7 @@ def _known(memory: str) -> dict[str, Any]:
         return {}
 
 
-def _keep(memory: str, answer: Mapping[str, Any]) -> None:
+def _keep(memory: str, answer: JsonMapping) -> None:
     files.write(memory, json.dumps(answer))
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from runner.errors import InputError
-from runner.sources.credentials import without
 from runner.sources.git import repository
+from runner.text.credentials import without
 from runner.values import Checkout, Report
 
 __all__ = ["detect", "fetch", "release"]

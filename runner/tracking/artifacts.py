@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-from runner.errors import InputError, StoreError
+from runner.errors import InputError, ProjError, StoreError
 from runner.host import hashing
 from runner.host.files import Digest, Draft
+from runner.text.encoding import is_encodable, restored, visible
+from runner.tracking import events
+from runner.tracking.events import Facts
+from runner.tracking.fold import Run
 from runner.tracking.store import Store
 from runner.tracking.writer import RunWriter
-from runner.values import Report, Silent
+from runner.values import Report, Silent, Step
 
-__all__ = ["Artifact", "delete", "fetch", "listing", "normal", "put", "where"]
+__all__ = ["Artifact", "delete", "fetch", "keep", "listing", "location", "normal", "put"]
 
 
 class Artifact(NamedTuple):
@@ -26,8 +30,8 @@ class Artifact(NamedTuple):
     size: int = 0
 
 
-class Place(Protocol):
-    """Where files are kept; paths are from its root, with "/"."""
+class Repository(Protocol):
+    """Where artifacts are kept; paths are from its root, with "/". `progress` is told the bytes since its last call."""
 
     def size(self, path: str) -> int | None: ...
 
@@ -37,9 +41,27 @@ class Place(Protocol):
 
     def get(self, path: str, target: str, progress: Callable[[int], None]) -> Digest: ...
 
+    def link(self, path: str, target: str) -> None: ...
+
     def delete(self, path: str) -> None: ...
 
     def files(self, path: str) -> Iterator[tuple[str, int]]: ...
+
+
+class Meter:
+    """Adds up the bytes of several files for a step."""
+
+    def __init__(self, step: Step, total: int) -> None:
+        self._step = step
+        self._total = total
+        self.done = 0
+
+    def of(self, name: str) -> Callable[[int], None]:
+        def progress(size: int) -> None:
+            self.done += size
+            self._step.update(name, self.done, self._total)
+
+        return progress
 
 
 def put(
@@ -62,30 +84,52 @@ def put(
         total = sum(os.stat(source).st_size for source in sources.values())
     except OSError as error:
         raise InputError(f"{path} cannot be kept: {error.strerror or error}") from error
-    place = _place(writer.root, writer.run_id)
-    known: Mapping[str, Mapping[str, Any]] | None = None  # read when something is there already
-    done = 0
+    keeping = _Keeping(writer, immutable)
     with (report or Silent()).step(f"storing {os.path.basename(path)}") as step:
+        meter = Meter(step, total)
         for name, source in sources.items():
-            try:
-                size = os.stat(source).st_size
-                if place.size(name) == size:
-                    if known is None:
-                        known = Store(writer.root).read(writer.run_id).artifacts
-                    if known.get(name, {}).get("digest") == hashing.digest(source).digest:
-                        done += size
-                        continue
-            except OSError as error:
-                raise StoreError(f"{source} cannot be kept: {error.strerror or error}") from error
-
-            def progress(size: int, name: str = name) -> None:
-                nonlocal done
-                done += size
-                step.update(name, done, total)
-
-            kept = place.put(source, name, progress, immutable)
-            writer.append({"type": "artifact", "path": name, "digest": kept.digest, "size": kept.size})
+            keeping.keep(name, source, meter.of(name))
     return list(sources)
+
+
+def keep(writer: RunWriter, files: Mapping[str, str], links: Mapping[str, str]) -> list[str]:
+    """Keeps each of `files` (path as an artifact -> file) and of `links` (-> where it leads, from its folder).
+
+    Returns those that could not be kept, with the reason. A link has no event of its own.
+    """
+    keeping = _Keeping(writer)
+    problems = []
+    for names, one in ((files, keeping.keep), (links, keeping.repository.link)):
+        for name, what in names.items():
+            try:
+                one(normal(name), what)
+            except (ProjError, OSError) as error:
+                problems.append(f"{name} ({getattr(error, 'strerror', None) or error})")
+    return problems
+
+
+class _Keeping:
+    """Files on their way into a run; what is there already is not stored again."""
+
+    def __init__(self, writer: RunWriter, immutable: bool = False) -> None:
+        self.repository = _repository(writer.root, writer.run_id)
+        self._writer = writer
+        self._immutable = immutable
+        self._known: Mapping[str, Facts] | None = None  # read when something is there already
+
+    def keep(self, name: str, source: str, progress: Callable[[int], None] = lambda _: None) -> None:
+        try:
+            size = os.stat(source).st_size
+            if self.repository.size(name) == size:
+                if self._known is None:
+                    self._known = Store(self._writer.root).read(self._writer.run_id).artifacts
+                if self._known.get(visible(name), {}).get("digest") == hashing.digest(source).digest:
+                    progress(size)
+                    return
+        except OSError as error:
+            raise StoreError(f"{source} cannot be kept: {error.strerror or error}") from error
+        kept = self.repository.put(source, name, progress, self._immutable)
+        self._writer.append(events.artifact(name, kept.digest, kept.size))
 
 
 def _sources(path: str, name: str) -> Iterator[tuple[str, str]]:
@@ -114,8 +158,9 @@ def _sources(path: str, name: str) -> Iterator[tuple[str, str]]:
 
 def listing(store: Store, run_id: str, path: str = "", recursive: bool = False) -> list[Artifact]:
     """What is in a folder of a run's artifacts: folders and files; with `recursive`, all files below it."""
-    path = normal(path)
-    found = _place(store.root, _known(store, run_id)).files(path)
+    path = visible(normal(path))
+    files = _repository(store.root, _known(store, run_id)).files(path)
+    found = [(visible(name), size) for name, size in files]
     if recursive:
         return [Artifact(name, False, size) for name, size in found]
     start = f"{path}/" if path else ""
@@ -132,27 +177,23 @@ def fetch(store: Store, run_id: str, path: str, target: str, report: Report | No
 
     Each file is whole or not there, and has the hash that the record says: StoreError if not.
     """
-    path = normal(path)
+    path = visible(normal(path))
     run = store.read(run_id)
-    place = _place(store.root, run_id)
-    files = list(place.files(path))
+    repository = _repository(store.root, run_id)
+    files = list(repository.files(path))
     if not files:
         raise InputError(f"the run has no artifact {path!r}", f"proj artifacts ls {run_id[:8]}  lists them")
     top = path.rpartition("/")[0]
-    made, done, total = [], 0, sum(size for _, size in files)
+    made = []
     with (report or Silent()).step("fetching") as step:
+        meter = Meter(step, sum(size for _, size in files))
         for name, _ in files:
-
-            def progress(size: int, name: str = name) -> None:
-                nonlocal done
-                done += size
-                step.update(name, done, total)
-
-            file = os.path.join(target, os.path.relpath(normal(name), top or "."))
+            inside = os.path.relpath(visible(normal(name)), top or ".")
+            file = os.path.join(target, inside if is_encodable(name) else restored(inside))
             try:
                 with Draft(file) as draft:
-                    digest = place.get(name, draft, progress)
-                    wanted = run.artifacts.get(name, {}).get("digest")
+                    digest = repository.get(name, draft, meter.of(name))
+                    wanted = run.artifacts.get(visible(name), {}).get("digest")
                     if wanted and wanted != digest.digest:
                         raise StoreError(
                             f"the artifact {name!r} has the hash {digest.digest}; the record says {wanted}"
@@ -160,29 +201,43 @@ def fetch(store: Store, run_id: str, path: str, target: str, report: Report | No
             except OSError as error:
                 raise StoreError(f"{file} cannot be written: {error.strerror or error}") from error
             made.append(file)
+    return made + _make_links(run, path, target, top)
+
+
+def _make_links(run: Run, path: str, target: str, top: str) -> list[str]:
+    """Those of the run's outputs that lie at `path`, or below it."""
+    made = []
+    for output in run.outputs:
+        for name, leads in (output.get("links") or {}).items():
+            if not f"{name}/".startswith(f"{path}/" if path else ""):
+                continue
+            link = os.path.join(target, os.path.relpath(normal(name), top or "."))
+            with Draft(link) as draft:
+                os.symlink(leads, draft)
+            made.append(link)
     return made
 
 
 def delete(store: Store, run_id: str, path: str) -> list[str]:
     """Removes an artifact, or all below a folder of them; the log keeps that they were there."""
     path = normal(path)
-    place = _place(store.root, _known(store, run_id))
-    names = [name for name, _ in place.files(path)]
+    repository = _repository(store.root, _known(store, run_id))
+    names = [name for name, _ in repository.files(path)]
     if not names:
         raise InputError(f"the run has no artifact {path!r}")
     with store.open_run(run_id) as writer:
         for name in names:
             try:
-                place.delete(name)
+                repository.delete(name)
             except OSError as error:
                 raise StoreError(f"the artifact {name!r} cannot be removed: {error}") from error
-            writer.append({"type": "artifact", "path": name, "deleted": True})
+            writer.append(events.artifact_removed(name))
     return names
 
 
-def where(store: Store, run_id: str) -> str:
+def location(store: Store, run_id: str) -> str:
     """The folder or URL of a run's artifacts."""
-    return _where(store.root, _known(store, run_id))
+    return _location(store.root, _known(store, run_id))
 
 
 def _known(store: Store, run_id: str) -> str:
@@ -191,36 +246,36 @@ def _known(store: Store, run_id: str) -> str:
     return run_id
 
 
-def _where(root: str, run_id: str) -> str:
+def _location(root: str, run_id: str) -> str:
     from runner.tracking import experiments
     from runner.tracking.log import read
 
-    location = ""
+    found = ""
     try:
         start, _ = next(
             read(os.path.join(root, "runs", run_id, "events.jsonl")), ({}, 0)
         )  # not all of the log
-        location = experiments.get(root, str(start.get("experiment_id", "0"))).artifact_location
+        found = experiments.get(root, str(start.get("experiment_id", "0"))).artifact_location
     except StoreError:
         pass  # of a store that was merged by halves
-    if not location or location.startswith("mlflow-artifacts:"):  # the server's own name for the run's folder
+    if not found or found.startswith("mlflow-artifacts:"):  # the server's own name for the run's folder
         return os.path.join(root, "runs", run_id, "artifacts")
-    if location.startswith("file:"):
+    if found.startswith("file:"):
         from urllib.parse import unquote, urlsplit
 
-        location = unquote(urlsplit(location).path)
-    return f"{location.rstrip('/')}/{run_id}/artifacts"
+        found = unquote(urlsplit(found).path)
+    return f"{found.rstrip('/')}/{run_id}/artifacts"
 
 
-def _place(root: str, run_id: str) -> Place:
-    found = _where(root, run_id)
+def _repository(root: str, run_id: str) -> Repository:
+    found = _location(root, run_id)
     if "://" not in found:
-        from runner.tracking.folder import Folder
+        from runner.tracking.local_artifacts import LocalRepository
 
-        return Folder(found)
-    from runner.tracking.remote import Remote
+        return LocalRepository(found)
+    from runner.tracking.remote_artifacts import RemoteRepository
 
-    return Remote(found)
+    return RemoteRepository(found)
 
 
 def normal(path: str) -> str:

@@ -1,28 +1,24 @@
-"""Experiments: named groups of runs, each a log of its own; the id is made from the name."""
+"""Experiments: named groups of runs; the id is made from the name, so that two stores agree on it."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 from runner.errors import StoreError
-from runner.text import refuse_password
-from runner.tracking.fold import ODD
+from runner.text.credentials import refuse_password
+from runner.tracking import entity, events
+from runner.tracking.events import Event
 from runner.tracking.journal import hint
-from runner.tracking.log import EventLog, encode, now, read
+from runner.tracking.log import kept
 
-__all__ = [
-    "DEFAULT",
-    "Experiment",
-    "append",
-    "by_name",
-    "create",
-    "fold_experiment",
-    "get",
-    "listing",
-    "rename",
-]
+if TYPE_CHECKING:
+    from runner.text.secrets import Secrets
+
+__all__ = ["DEFAULT", "Experiment", "append", "by_name", "create", "find", "get", "ids", "listing", "rename"]
+
+ROOM = "experiments"
 
 
 class Experiment(NamedTuple):
@@ -38,20 +34,8 @@ class Experiment(NamedTuple):
 DEFAULT = Experiment("0", "Default")
 
 
-def fold_experiment(
-    events: Iterable[Mapping[str, Any]], experiment: Experiment | None = None
-) -> Experiment | None:
-    """The experiment after `events`. What lacks what its type needs changes nothing."""
-    for event in events:
-        try:
-            experiment = _apply(experiment, event["type"], event)
-        except ODD:
-            continue
-    return experiment
-
-
-def _apply(old: Experiment | None, kind: str, event: Mapping[str, Any]) -> Experiment | None:
-    time = int(event["time"])
+def _apply(old: Experiment | None, event: Event) -> Experiment | None:
+    kind, time = event["type"], int(event["time"])
     if kind == "experiment" and (old is None or old is DEFAULT):
         name, place = str(event["name"]), str(event.get("artifact_location") or "")
         return Experiment(str(event["experiment_id"]), name, place, "active", time, time)
@@ -69,45 +53,42 @@ def _apply(old: Experiment | None, kind: str, event: Mapping[str, Any]) -> Exper
     return old
 
 
-def _path(root: str, experiment_id: str) -> str:
-    return os.path.join(root, "experiments", experiment_id, "events.jsonl")
+def _folder(root: str, experiment_id: str) -> str:
+    return os.path.join(root, ROOM, experiment_id)
 
 
 def get(root: str, experiment_id: str) -> Experiment:
-    """StoreError when there is none. `0` is always there."""
-    found = _find(root, experiment_id)
+    """As `find`; StoreError when there is none."""
+    found = find(root, experiment_id)
     if found is None:
         raise StoreError(f"there is no experiment {experiment_id!r}", "proj experiments  lists them")
     return found
 
 
-def _find(root: str, experiment_id: str) -> Experiment | None:
+def find(root: str, experiment_id: str) -> Experiment | None:
+    """None when there is none; `0` is always there. NewerFormatError, or StoreError when it cannot be read."""
     if not experiment_id.isdigit():
         return None
-    events = (event for event, _ in read(_path(root, experiment_id)))
-    found = fold_experiment(events, DEFAULT if experiment_id == "0" else None)
+    found = entity.fold(_folder(root, experiment_id), _apply, DEFAULT if experiment_id == "0" else None)
     return None if found is None else found._replace(experiment_id=experiment_id)
 
 
 def ids(root: str) -> list[str]:
-    try:
-        found = {name for name in os.listdir(os.path.join(root, "experiments")) if name.isdigit()}
-    except OSError:
-        found = set()
-    return sorted(found | {"0"})
+    return sorted({"0", *(name for name in entity.listing(root, ROOM) if name.isdigit())})
 
 
 def listing(root: str) -> Iterator[Experiment]:
     """All of them, deleted ones too."""
     for experiment_id in ids(root):
-        found = _find(root, experiment_id)
+        found = find(root, experiment_id)
         if found is not None:
             yield found
 
 
 def by_name(root: str, name: str) -> Experiment | None:
     """The experiment of that name, deleted or not."""
-    first = _find(root, "0" if name == DEFAULT.name else id_of(name))
+    name = kept(name)
+    first = find(root, "0" if name == DEFAULT.name else id_of(name))
     if first is not None and first.name == name:
         return first
     return next((found for found in listing(root) if found.name == name), None)
@@ -119,10 +100,17 @@ def id_of(name: str) -> str:
     return str(int(hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest(), 16))[:18]
 
 
-def create(root: str, name: str, artifact_location: str = "", tags: Mapping[str, str] | None = None) -> str:
+def create(
+    root: str,
+    name: str,
+    artifact_location: str = "",
+    tags: Mapping[str, str] | None = None,
+    secrets: Secrets | None = None,
+) -> str:
     """The id of the new experiment. StoreError when the name is taken (names of deleted ones are kept)."""
     if not name.strip():
         raise StoreError("an experiment needs a name")
+    name = kept(name, secrets)
     if artifact_location:
         refuse_password(artifact_location)
     old = by_name(root, name)
@@ -130,65 +118,30 @@ def create(root: str, name: str, artifact_location: str = "", tags: Mapping[str,
         state = " (it is deleted: proj experiments restore)" if old.lifecycle == "deleted" else ""
         raise StoreError(f"the experiment {name!r} is already there{state}")
     text = name
-    while (taken := _find(root, id_of(text))) is not None and taken.name != name:
+    while (taken := find(root, id_of(text))) is not None and taken.name != name:
         text += "\n1"  # that id belongs to an experiment that has another name since
-    experiment_id, time = id_of(text), now()
-    first = {
-        "type": "experiment",
-        "format": 1,
-        "time": time,
-        "experiment_id": experiment_id,
-        "name": name,
-        "artifact_location": artifact_location,
-    }
-    events = [first, *({"type": "tag", "time": time, "key": k, "value": v} for k, v in (tags or {}).items())]
-    place = os.path.join(root, "experiments")
-    draft = os.path.join(place, f".{experiment_id}.{os.getpid()}.{os.urandom(4).hex()}")
-    try:
-        os.makedirs(draft)
-        with open(os.path.join(draft, "events.jsonl"), "wb") as file:
-            file.write(b"".join(map(encode, events)))
-        os.rename(
-            draft, os.path.join(place, experiment_id)
-        )  # whole or not at all; fails if somebody was quicker
-    except OSError as error:
-        _clear(draft)
-        if _find(root, experiment_id) is not None:
-            raise StoreError(f"the experiment {name!r} is already there") from None
-        raise StoreError(f"the experiment {name!r} cannot be written: {error}") from error
+    experiment_id = id_of(text)
+    first = events.experiment(experiment_id, name, artifact_location)
+    made = entity.create(root, ROOM, experiment_id, first, *events.tags(tags or {}), secrets=secrets)
+    if not made:  # somebody was quicker
+        raise StoreError(f"the experiment {name!r} is already there")
     hint(root, f"e:{experiment_id}")
     return experiment_id
 
 
-def _clear(draft: str) -> None:
-    try:
-        os.unlink(os.path.join(draft, "events.jsonl"))
-    except OSError:
-        pass
-    try:
-        os.rmdir(draft)
-    except OSError:
-        pass
-
-
-def append(root: str, experiment_id: str, *events: Mapping[str, Any]) -> None:
+def append(root: str, experiment_id: str, *new: Event, secrets: Secrets | None = None) -> None:
     get(root, experiment_id)
     try:
-        os.makedirs(
-            os.path.join(root, "experiments", experiment_id), exist_ok=True
-        )  # Default has none at first
+        os.makedirs(_folder(root, experiment_id), exist_ok=True)  # Default has none at first
     except OSError as error:
         raise StoreError(f"{root} cannot be written: {error.strerror or error}") from error
-    log = EventLog(_path(root, experiment_id))
-    try:
-        log.append(*events)
-    finally:
-        log.close()
+    entity.append(_folder(root, experiment_id), *new, secrets=secrets)
     hint(root, f"e:{experiment_id}")
 
 
-def rename(root: str, experiment_id: str, name: str) -> None:
+def rename(root: str, experiment_id: str, name: str, secrets: Secrets | None = None) -> None:
+    name = kept(name, secrets)
     other = by_name(root, name)
     if other is not None and other.experiment_id != experiment_id:
         raise StoreError(f"the experiment {name!r} is already there")
-    append(root, experiment_id, {"type": "update", "name": name})
+    append(root, experiment_id, events.update(name=name), secrets=secrets)

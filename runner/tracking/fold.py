@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
+from runner.tracking.events import CLOSED, ODD, TERMINAL, Event, Facts, Metric, points_of, string
 from runner.values import Json
 
 __all__ = ["ODD", "SECTIONS", "TERMINAL", "Metric", "Run", "fold", "from_json", "to_json"]
 
-SECTIONS = ("source", "code", "command", "environment", "machine", "supervisor", "resources")
-TERMINAL = ("FINISHED", "FAILED", "KILLED")
-ODD = (
-    KeyError,
-    TypeError,
-    ValueError,
-    AttributeError,
-    OverflowError,
-)  # what an event of the wrong shape causes
+SECTIONS = ("source", "code", "command", "environment", "machine", "supervisor", "resources", "key")
 STATUSES = ("RUNNING", "SCHEDULED", *TERMINAL)
 NAME_TAG = "mlflow.runName"  # MLflow keeps a run's name in this tag as well: setting either sets both
 PARENT_TAG = "mlflow.parentRunId"
+STARTED = ("experiment_id", "name", "user", "kind", "parent", "lifecycle", "project", "entry_point", "uri")
+MAPPINGS = ("params", "texts", "tags", "metrics", "sections", "artifacts")  # fields of a Run
+OF_THE_LOG = ("type", "time", "op", CLOSED)  # keys that say nothing about the run
+LISTS = ("inputs", "outputs", "datasets", "links", "verifications")
 
-
-class Metric(NamedTuple):
-    value: float
-    timestamp: int
-    step: int
+State: TypeAlias = "dict[str, Any]"  # the fields of a Run while events are applied: they may be changed
 
 
 class Run(NamedTuple):
@@ -47,15 +40,13 @@ class Run(NamedTuple):
     texts: Mapping[str, str] = {}  # of parameters whose text for the command is not str(value)
     tags: Mapping[str, str] = {}
     metrics: Mapping[str, Metric] = {}  # the latest point of each: greatest step, then timestamp, then value
-    sections: Mapping[
-        str, Mapping[str, Any]
-    ] = {}  # SECTIONS; `client`: status that a client gave a supervised run
-    inputs: tuple[Mapping[str, Any], ...] = ()
-    outputs: tuple[Mapping[str, Any], ...] = ()
-    artifacts: Mapping[str, Mapping[str, Any]] = {}  # path -> {digest, size}
-    datasets: tuple[Mapping[str, Any], ...] = ()
-    links: tuple[Mapping[str, Any], ...] = ()
-    verifications: tuple[Mapping[str, Any], ...] = ()  # how it was when it was made again
+    sections: Mapping[str, Facts] = {}  # SECTIONS; `client`: status that a client gave a supervised run
+    inputs: tuple[Facts, ...] = ()
+    outputs: tuple[Facts, ...] = ()
+    artifacts: Mapping[str, Facts] = {}  # path -> {digest, size}
+    datasets: tuple[Facts, ...] = ()
+    links: tuple[Facts, ...] = ()
+    verifications: tuple[Facts, ...] = ()  # how it was when it was made again
     end: Mapping[str, Any] = {}  # status, exit_code, reason, ... of the end event; {} while it runs
 
     @property
@@ -75,9 +66,7 @@ def text_of(value: Json) -> str:
 
 
 def fold(
-    events: Iterable[Mapping[str, Any]],
-    run: Run | None = None,
-    problem: Callable[[Mapping[str, Any]], None] | None = None,
+    events: Iterable[Event], run: Run | None = None, problem: Callable[[Event], None] | None = None
 ) -> Run | None:
     """The run after `events`, from `run` on (None: from nothing). None when there is no start among them.
 
@@ -101,37 +90,27 @@ def fold(
     return None if state is None else _close(state)
 
 
-def _open(run: Run) -> dict[str, Any]:
+def _open(run: Run) -> State:
     """A copy that may be changed."""
     state = run._asdict()
-    for key in ("params", "texts", "tags", "metrics", "sections", "artifacts"):
+    for key in MAPPINGS:
         state[key] = dict(state[key])
-    for key in ("inputs", "outputs", "datasets", "links", "verifications"):
+    for key in LISTS:
         state[key] = list(state[key])
     return state
 
 
-def _close(state: dict[str, Any]) -> Run:
-    for key in ("inputs", "outputs", "datasets", "links", "verifications"):
+def _close(state: State) -> Run:
+    for key in LISTS:
         state[key] = tuple(state[key])
     return Run(**state)
 
 
-def _start(event: Mapping[str, Any]) -> dict[str, Any]:
-    state = _open(Run(_text(event["run_id"])))
-    for key in (
-        "experiment_id",
-        "name",
-        "user",
-        "kind",
-        "parent",
-        "lifecycle",
-        "project",
-        "entry_point",
-        "uri",
-    ):
+def _start(event: Event) -> State:
+    state = _open(Run(string(event["run_id"])))
+    for key in STARTED:
         if event.get(key) is not None:
-            state[key] = _text(event[key])
+            state[key] = string(event[key])
     state["start_time"] = int(event.get("start_time", event["time"]))
     if event.get("status") in STATUSES:
         state["status"] = event["status"]
@@ -142,14 +121,8 @@ def _start(event: Mapping[str, Any]) -> dict[str, Any]:
     return state
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError("not a string")
-    return value
-
-
-def _param(state: dict[str, Any], event: Mapping[str, Any]) -> None:
-    key = _text(event["key"])
+def _param(state: State, event: Event) -> None:
+    key = string(event["key"])
     state["params"][key] = event["value"]
     if isinstance(event.get("text"), str):
         state["texts"][key] = event["text"]
@@ -157,8 +130,8 @@ def _param(state: dict[str, Any], event: Mapping[str, Any]) -> None:
         state["texts"].pop(key, None)
 
 
-def _tag(state: dict[str, Any], event: Mapping[str, Any]) -> None:
-    key, value = _text(event["key"]), _text(event["value"])
+def _tag(state: State, event: Event) -> None:
+    key, value = string(event["key"]), string(event["value"])
     state["tags"][key] = value
     if key == NAME_TAG:
         state["name"] = value
@@ -166,58 +139,47 @@ def _tag(state: dict[str, Any], event: Mapping[str, Any]) -> None:
         state["parent"] = value
 
 
-def _untag(state: dict[str, Any], event: Mapping[str, Any]) -> None:
-    state["tags"].pop(_text(event["key"]), None)
+def _untag(state: State, event: Event) -> None:
+    state["tags"].pop(string(event["key"]), None)
 
 
-def _point(metrics: dict[str, Metric], key: str, value: float, timestamp: int, step: int) -> None:
-    new = Metric(float(value), int(timestamp), int(step))
-    old = metrics.get(_text(key))
-    if old is None or _rank(new) > _rank(old):
-        metrics[key] = new
+def _metrics(state: State, event: Event) -> None:
+    points, metrics = points_of(event), state["metrics"]
+    for key, new in points:
+        old = metrics.get(key)
+        if old is None or _rank(new) > _rank(old):
+            metrics[key] = new
 
 
 def _rank(metric: Metric) -> tuple[int, int, float]:
     return metric.step, metric.timestamp, metric.value if metric.value == metric.value else 0.0  # as MLflow
 
 
-def _metric(state: dict[str, Any], event: Mapping[str, Any]) -> None:
-    _point(state["metrics"], event["key"], event["value"], event["timestamp"], event.get("step", 0))
+def _without(event: Event, *keys: str) -> Facts:
+    return {key: value for key, value in event.items() if key not in (*OF_THE_LOG, *keys)}
 
 
-def _metrics(state: dict[str, Any], event: Mapping[str, Any]) -> None:
-    metrics = dict(state["metrics"])  # all points of an event or none
-    for key, value, timestamp, step in event["points"]:
-        _point(metrics, key, value, timestamp, step)
-    state["metrics"] = metrics
+def _section(state: State, event: Event) -> None:
+    name, new = event["type"], _without(event)
+    old = {} if name == "supervisor" and "pid" in new else state["sections"].get(name, {})
+    state["sections"][name] = {**old, **new}
 
 
-def _section(state: dict[str, Any], event: Mapping[str, Any]) -> None:
-    name = event["type"]
-    new = {key: value for key, value in event.items() if key not in ("type", "time")}
-    state["sections"][name] = (
-        new if name == "supervisor" and "pid" in new else {**state["sections"].get(name, {}), **new}
-    )
+def _listed(state: State, event: Event) -> None:
+    state[event["type"] + "s"].append(_without(event))
 
 
-def _listed(state: dict[str, Any], event: Mapping[str, Any]) -> None:
-    state[event["type"] + "s"].append(
-        {key: value for key, value in event.items() if key not in ("type", "time")}
-    )
-
-
-def _artifact(state: dict[str, Any], event: Mapping[str, Any]) -> None:
-    path = _text(event["path"])
+def _artifact(state: State, event: Event) -> None:
+    path = string(event["path"])
     if event.get("deleted"):
         state["artifacts"].pop(path, None)
     else:
-        keys = ("type", "time", "path")
-        state["artifacts"][path] = {key: value for key, value in event.items() if key not in keys}
+        state["artifacts"][path] = _without(event, "path")
 
 
-def _update(state: dict[str, Any], event: Mapping[str, Any]) -> None:
+def _update(state: State, event: Event) -> None:
     if event.get("name") is not None:
-        state["name"] = state["tags"][NAME_TAG] = _text(event["name"])
+        state["name"] = state["tags"][NAME_TAG] = string(event["name"])
     if event.get("start_time") is not None:
         state["start_time"] = int(event["start_time"])
     status = event.get("status")
@@ -242,36 +204,34 @@ def _update(state: dict[str, Any], event: Mapping[str, Any]) -> None:
         state["sections"].pop("supervisor", None)  # whoever goes on with the run is another one, or a client
 
 
-def _deleted(state: dict[str, Any], event: Mapping[str, Any]) -> None:
+def _deleted(state: State, event: Event) -> None:
     state["lifecycle"] = "deleted" if event["type"] == "deleted" else "active"
 
 
-def _end(state: dict[str, Any], event: Mapping[str, Any]) -> None:
+def _end(state: State, event: Event) -> None:
     if event["status"] not in TERMINAL:
         raise ValueError("not an end")
     state["status"] = event["status"]
     state["end_time"] = int(event.get("end_time", event["time"]))
-    state["end"] = {key: value for key, value in event.items() if key not in ("type", "time", "end_time")}
+    state["end"] = _without(event, "end_time")
 
 
-EVENTS: dict[str, Callable[[dict[str, Any], Mapping[str, Any]], None]] = {
+EVENTS: dict[str, Callable[[State, Event], None]] = {
     "start": lambda state, event: None,  # noqa: ARG005
     "param": _param,
     "tag": _tag,
     "untag": _untag,
-    "metric": _metric,
-    "metrics": _metrics,
+    **dict.fromkeys(("metric", "metrics"), _metrics),
     **dict.fromkeys(SECTIONS, _section),
     **dict.fromkeys(("input", "output", "dataset", "link", "verification"), _listed),
     "artifact": _artifact,
     "update": _update,
-    "deleted": _deleted,
-    "restored": _deleted,
+    **dict.fromkeys(("deleted", "restored"), _deleted),
     "end": _end,
 }
 
 
-def to_json(run: Run) -> dict[str, Any]:
+def to_json(run: Run) -> State:
     """As the index keeps it: what equals the default is left out."""
     return {
         key: value
@@ -280,11 +240,11 @@ def to_json(run: Run) -> dict[str, Any]:
     }
 
 
-def from_json(state: Mapping[str, Any]) -> Run:
+def from_json(state: State) -> Run:
     fields = dict(state)
     if "metrics" in fields:
         fields["metrics"] = {key: Metric(*point) for key, point in fields["metrics"].items()}
-    for key in ("inputs", "outputs", "datasets", "links", "verifications"):
+    for key in LISTS:
         if key in fields:
             fields[key] = tuple(fields[key])
     return Run(**fields)

@@ -1,63 +1,95 @@
-"""The store's journal: which runs and experiments changed, so that an index need not look at every log.
+"""The journals of a store: which runs and experiments changed, so that an index need not look at each of them.
 
-A file of names, one a line (a run's id, or `e:` and an experiment's), to which every writer appends. Only a hint: it
-may be deleted, and then every log is looked at.
+`<store>/journals/<host>-<inode of the store>`: names, one a line (a run's id, or `e:` and an experiment's), appended by
+the writers of one host to one store. A copy of the store goes on in a file of its own, so when stores are copied into
+one another, each brings the names of what was changed in it. Only hints: they may be deleted, and then every run is
+looked at.
 """
 
 from __future__ import annotations
 
 import os
 from binascii import crc32
+from collections.abc import Mapping
 from typing import NamedTuple
 
-__all__ = ["Journal", "hint", "is_name", "read", "tail"]
+__all__ = ["Journal", "News", "hint", "is_name", "path", "read", "tail"]
 
 TAIL = 512  # bytes before the position whose checksum tells that a file is still the same
+BEFORE = "journal"  # where older versions keep one for all
+
+
+def path(root: str) -> str:
+    """Of the journal that this host writes. OSError."""
+    return os.path.join(
+        root, "journals", f"{crc32(os.uname().nodename.encode()):08x}-{os.stat(root).st_ino:x}"
+    )
 
 
 def hint(root: str, name: str) -> None:
     """Tells the index that `name` (run id, or `e:` + experiment id) changed. Only a hint: it never fails."""
     try:
-        file = os.open(
-            os.path.join(root, "journal"), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644
-        )
-    except OSError:
-        return
-    try:
-        os.write(file, name.encode() + b"\n")
+        file = _open(path(root))
+        try:
+            os.write(file, name.encode() + b"\n")
+        finally:
+            os.close(file)
     except OSError:
         pass
-    finally:
-        os.close(file)
+
+
+def _open(name: str) -> int:
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+    try:
+        return os.open(name, flags, 0o644)
+    except FileNotFoundError:  # the first one of the store
+        os.makedirs(os.path.dirname(name), exist_ok=True)
+        return os.open(name, flags, 0o644)
 
 
 class Journal(NamedTuple):
-    inode: int = 0
+    """How far one was read."""
+
     position: int = 0
     tail: str = ""
 
 
-def read(root: str, old: Journal) -> tuple[Journal | None, list[str]]:
-    """The journal's state and what it names since `old`; None when it is not the one that `old` describes."""
+class News(NamedTuple):
+    journals: Mapping[str, Journal]  # by file, from the store
+    names: list[str]  # that they name since
+    lost: bool  # one that was read before is not there, or cannot be read: there may be more than they name
+
+
+def read(root: str, old: Mapping[str, Journal]) -> News:
+    """What came since `old`."""
     try:
-        file = os.open(os.path.join(root, "journal"), os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return (Journal() if old.inode == 0 else None), []
+        found = [os.path.join("journals", name) for name in os.listdir(os.path.join(root, "journals"))]
     except OSError:
-        return None, []
+        found = []
+    now: dict[str, Journal] = {}
+    names: list[str] = []
+    for name in (BEFORE, *sorted(found)):
+        try:
+            now[name], more = _read(os.path.join(root, name), old.get(name, Journal()))
+            names += more
+        except OSError:
+            continue
+    return News(now, names, not old.keys() <= now.keys())
+
+
+def _read(name: str, old: Journal) -> tuple[Journal, list[str]]:
+    file = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        status = os.fstat(file)
-        if old.inode not in (0, status.st_ino) or status.st_size < old.position:
-            return None, []
-        if old.position and tail(file, old.position) != old.tail:
-            return None, []
-        data, position = b"", old.position
+        position = old.position
+        if os.fstat(file).st_size < position or tail(file, position) != old.tail:
+            position = 0  # another copy was put in its place
+        data = b""
         while piece := os.pread(file, 1 << 20, position + len(data)):
             data += piece
         data = data[: data.rfind(b"\n") + 1]
         position += len(data)
-        names = [name for name in data.decode("ascii", "replace").split("\n") if is_name(name)]
-        return Journal(status.st_ino, position, tail(file, position)), names
+        names = [line for line in data.decode("ascii", "replace").split("\n") if is_name(line)]
+        return Journal(position, tail(file, position)), names
     finally:
         os.close(file)
 
@@ -69,5 +101,8 @@ def is_name(text: str) -> bool:
 
 
 def tail(file: int, position: int) -> str:
+    """Checksum of the bytes before `position`; "" at the beginning."""
+    if not position:
+        return ""
     first = max(0, position - TAIL)
     return f"{crc32(os.pread(file, position - first, first)):08x}"

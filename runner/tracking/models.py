@@ -1,18 +1,19 @@
-"""Logged models: a model that a run (or nobody) made, as a directory of the store with a log of its own.
-
-`<store>/models/<model_id>/events.jsonl` and `artifacts/`. Events: docs/record.md.
-"""
+"""Logged models: a model that a run (or nobody) made: `<store>/models/<model_id>/`, with `artifacts/` in it."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from runner.errors import StoreError
-from runner.tracking.log import EventLog, encode, now, read
+from runner.tracking import entity, events
+from runner.tracking.events import Event, Facts
+from runner.values import Json
 
 __all__ = ["LoggedModel", "append", "create", "directory", "get", "listing"]
+
+ROOM = "models"
 
 
 class LoggedModel(NamedTuple):
@@ -27,9 +28,7 @@ class LoggedModel(NamedTuple):
     last_update_time: int = 0
     params: Mapping[str, str] = {}
     tags: Mapping[str, str] = {}
-    metrics: tuple[
-        Mapping[str, Any], ...
-    ] = ()  # key, value, timestamp, step; run_id, dataset, dataset_digest
+    metrics: tuple[Facts, ...] = ()  # key, value, timestamp, step; run_id, dataset, dataset_digest
 
 
 def directory(root: str, model_id: str) -> str:
@@ -41,7 +40,7 @@ def directory(root: str, model_id: str) -> str:
         or len(model_id) > 64
     ):
         raise _unknown(model_id)
-    return os.path.join(root, "models", model_id)
+    return os.path.join(root, ROOM, model_id)
 
 
 def _unknown(model_id: str) -> StoreError:
@@ -55,51 +54,25 @@ def create(
     *,
     model_type: str = "",
     run_id: str = "",
-    params: Mapping[str, str] | None = None,
+    params: Mapping[str, Json] | None = None,
     tags: Mapping[str, str] | None = None,
 ) -> LoggedModel:
-    time = now()
     model_id = f"m-{os.urandom(16).hex()}"
-    place = directory(root, model_id)
-    events: list[dict[str, Any]] = [
-        {
-            "type": "model",
-            "format": 1,
-            "model_id": model_id,
-            "experiment_id": experiment_id,
-            "name": name,
-            "model_type": model_type,
-            "run_id": run_id,
-        },
-        *({"type": "param", "key": key, "value": value} for key, value in (params or {}).items()),
-        *({"type": "tag", "key": key, "value": value} for key, value in (tags or {}).items()),
-    ]
-    try:
-        os.makedirs(place)
-    except OSError as error:
-        raise StoreError(f"{place} cannot be written: {error.strerror or error}") from error
-    log = EventLog(os.path.join(place, "events.jsonl"))
-    try:
-        log.append_lines([encode({**event, "time": time}) for event in events])
-    finally:
-        log.close()
+    first = events.model(model_id, experiment_id, name, model_type, run_id)
+    entity.create(root, ROOM, model_id, first, *events.params(params or {}), *events.tags(tags or {}))
     return get(root, model_id)
 
 
-def append(root: str, model_id: str, *events: Mapping[str, Any]) -> None:
+def append(root: str, model_id: str, *new: Event) -> None:
     """StoreError when the model is not there."""
-    path = os.path.join(directory(root, model_id), "events.jsonl")
-    if not os.path.exists(path):
+    thing = directory(root, model_id)
+    if not os.path.isdir(thing):
         raise _unknown(model_id)
-    log = EventLog(path)
-    try:
-        log.append(*events)
-    finally:
-        log.close()
+    entity.append(thing, *new)
 
 
 def get(root: str, model_id: str) -> LoggedModel:
-    model = _fold(os.path.join(directory(root, model_id), "events.jsonl"))
+    model = entity.fold(directory(root, model_id), _apply)
     if model is None:
         raise _unknown(model_id)
     return model
@@ -107,27 +80,13 @@ def get(root: str, model_id: str) -> LoggedModel:
 
 def listing(root: str) -> Iterator[LoggedModel]:
     """All of them, deleted ones too."""
-    try:
-        names = sorted(os.listdir(os.path.join(root, "models")))
-    except OSError:
-        return
-    for name in names:
-        model = _fold(os.path.join(root, "models", name, "events.jsonl"))
+    for name in entity.listing(root, ROOM):
+        model = entity.fold(os.path.join(root, ROOM, name), _apply)
         if model is not None:
             yield model
 
 
-def _fold(path: str) -> LoggedModel | None:
-    model: LoggedModel | None = None
-    for event, _ in read(path):
-        try:
-            model = _apply(model, event)
-        except (KeyError, TypeError, ValueError):
-            continue
-    return model
-
-
-def _apply(model: LoggedModel | None, event: Mapping[str, Any]) -> LoggedModel | None:
+def _apply(model: LoggedModel | None, event: Event) -> LoggedModel | None:
     kind, time = event["type"], int(event["time"])
     if model is None:
         if kind != "model":
@@ -148,7 +107,7 @@ def _apply(model: LoggedModel | None, event: Mapping[str, Any]) -> LoggedModel |
     if kind == "untag":
         return model._replace(tags={key: value for key, value in model.tags.items() if key != event["key"]})
     if kind == "metric":
-        point = {key: value for key, value in event.items() if key not in ("type", "time", "model_id")}
+        point = {key: value for key, value in event.items() if key not in ("type", "time", "op", "model_id")}
         return model if point in model.metrics else model._replace(metrics=(*model.metrics, point))
     if kind == "update":
         return model._replace(status=str(event["status"]), last_update_time=time)

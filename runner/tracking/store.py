@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 from _thread import allocate_lock
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from runner.errors import InputError, StoreError
+from runner.tracking import events
 from runner.tracking.journal import hint
-from runner.tracking.log import new_run_id, now
+from runner.tracking.log import kept, new_run_id, now
 from runner.tracking.writer import RunWriter
 
 if TYPE_CHECKING:
+    from runner.text.secrets import Secrets
+    from runner.tracking.events import Event, Facts
     from runner.tracking.experiments import Experiment
     from runner.tracking.fold import Metric, Run
     from runner.tracking.index.projection import Index
-    from runner.values import Report
+    from runner.values import Json, Report
 
 __all__ = ["Page", "Points", "Store"]
 
@@ -34,12 +37,16 @@ class Points(NamedTuple):
 
 
 class Store:
-    def __init__(self, root: str, report: Report | None = None, index: str = "") -> None:
-        """`index`: postgresql://... (default: PROJ_INDEX, else a SQLite file)."""
+    def __init__(
+        self, root: str, report: Report | None = None, index: str = "", secrets: Secrets | None = None
+    ) -> None:
+        """`index`: postgresql://... (default: PROJ_INDEX, else a SQLite file). What is written is without `secrets`."""
         self.root = root
+        self.secrets = secrets
         self.where = index
         self.report = report  # is told when a big index is made
         self._index: Index | None = None
+        self._warned = False
         self._lock = allocate_lock()
 
     def run_directory(self, run_id: str) -> str:
@@ -57,41 +64,48 @@ class Store:
         start_time: int | None = None,
         user: str | None = None,
         parent: str = "",
-        params: Mapping[str, Any] | None = None,
+        project: str = "",
+        entry_point: str = "",
+        uri: str = "",
+        params: Mapping[str, Json] | None = None,
         texts: Mapping[str, str] | None = None,
         tags: Mapping[str, str] | None = None,
-        sections: Mapping[str, Mapping[str, Any]] | None = None,
-        **start: Any,
+        sections: Mapping[str, Facts] | None = None,
+        secrets: Secrets | None = None,
     ) -> RunWriter:
         """A new run, RUNNING: its folder is made and its first events are written in one write.
 
         `params` typed, `texts` of those whose text is not str(value); `sections` by type (source, ...);
-        `start`: more keys of the start event (project, uri, ...). The experiment is not looked up.
+        `secrets`: of this run, instead of the store's. The experiment is not looked up.
         """
         from runner.tracking.names import random_name
 
         moment = now()
         run_id = run_id or new_run_id(moment)
-        first = {
-            "type": "start",
-            "format": 1,
-            "run_id": run_id,
-            "experiment_id": experiment_id,
-            "name": name or random_name(),
-            "user": user_name() if user is None else user,
-            "kind": kind,
-            **start,
-        }
-        if start_time is not None:
-            first["start_time"] = start_time
-        if parent:
-            first["parent"] = parent
-        events = [
-            first,
-            *({"type": section, **keys} for section, keys in (sections or {}).items()),
-            *param_events(params or {}, texts or {}),
-            *({"type": "tag", "key": key, "value": value} for key, value in (tags or {}).items()),
-        ]
+        self._make_directory(run_id)
+        writer = RunWriter(self.root, run_id, secrets or self.secrets, kind)
+        start = events.start(
+            run_id,
+            experiment_id,
+            name=name or random_name(),
+            user=user_name() if user is None else user,
+            kind=kind,
+            parent=parent,
+            start_time=start_time,
+            project=project,
+            entry_point=entry_point,
+            uri=uri,
+            writer=writer.identity(),
+        )
+        writer.append(
+            start,
+            *(events.section(section, facts) for section, facts in (sections or {}).items()),
+            *events.params(params or {}, texts),
+            *events.tags(tags or {}),
+        )
+        return writer
+
+    def _make_directory(self, run_id: str) -> None:
         try:
             try:
                 os.mkdir(self.run_directory(run_id))
@@ -105,28 +119,23 @@ class Store:
                 f"the store {self.root} cannot be written: {error.strerror or error}",
                 "proj run --store FOLDER  uses another one",
             ) from error
-        writer = RunWriter(self.root, run_id)
-        writer.append(*events)
-        return writer
 
-    def open_run(self, run_id: str) -> RunWriter:
+    def open_run(self, run_id: str, secrets: Secrets | None = None) -> RunWriter:
         """To write more to a run that is there. StoreError if it is not."""
         if not is_run_id(run_id) or not os.path.exists(
             os.path.join(self.run_directory(run_id), "events.jsonl")
         ):
             raise unknown(run_id)
-        return RunWriter(self.root, run_id)
+        return RunWriter(self.root, run_id, secrets or self.secrets)
 
     def delete_run(self, run_id: str) -> None:
         """Softly: restore_run brings it back; purge is for good."""
-        self._append(run_id, "deleted")
+        with self.open_run(run_id) as writer:
+            writer.append(events.deleted())
 
     def restore_run(self, run_id: str) -> None:
-        self._append(run_id, "restored")
-
-    def _append(self, run_id: str, kind: str) -> None:
         with self.open_run(run_id) as writer:
-            writer.append({"type": kind})
+            writer.append(events.restored())
 
     def purge(self, run_id: str) -> None:
         """Removes the run with all its files."""
@@ -144,28 +153,24 @@ class Store:
 
     # ---- reading -----------------------------------------------------------------------------------------
 
-    def read(self, run_id: str) -> Run:
-        """The run as its log says now. StoreError if there is none."""
-        from runner.tracking.fold import fold
-        from runner.tracking.log import read_all
+    def read(self, run_id: str, exact: bool = False) -> Run:
+        """The run as its record says now. StoreError if there is none, or a newer version of proj wrote it.
+
+        `exact`: see log.read.
+        """
+        from runner.tracking.reading import read_on
 
         if not is_run_id(run_id):
             raise unknown(run_id)
         try:
-            file = os.open(
-                os.path.join(self.run_directory(run_id), "events.jsonl"), os.O_RDONLY | os.O_CLOEXEC
-            )
+            run = read_on(self.run_directory(run_id), exact=exact).called(run_id).run
         except FileNotFoundError:
             raise unknown(run_id) from None
         except OSError as error:
             raise StoreError(f"the run {run_id} cannot be read: {error.strerror or error}") from error
-        try:
-            run = fold(event for events, _ in read_all(file) for event in events)
-        finally:
-            os.close(file)
         if run is None:
             raise unknown(run_id)
-        return run._replace(run_id=run_id)  # a copied folder is a run of its own
+        return run
 
     @property
     def index(self) -> Index:
@@ -202,15 +207,26 @@ class Store:
 
         `experiment_ids` None: of all experiments that are not deleted. `view`: active, deleted or all.
         """
-        from runner.tracking.history import position
         from runner.tracking.index import grammar as search
         from runner.tracking.index.query import Query
+        from runner.tracking.metrics import position
 
         if view not in VIEWS:
             raise InputError(f"{view!r} is not a view; there are {', '.join(VIEWS)}")
-        query = Query(search.parse_filter(filter), search.parse_order(order_by), experiment_ids, view)
+        query = Query(
+            search.parse_filter(kept(filter)),
+            search.parse_order([kept(each) for each in order_by]),
+            experiment_ids,
+            view,
+        )
         start = position(page_token)
         runs, after = self.index.page(query, limit, start)
+        if self.report is not None and not self._warned and (newer := self.index.newer()):
+            self._warned = True
+            self.report.warn(
+                f"{newer} runs or experiments are not shown: a newer version of proj wrote them"
+                " (pip install --upgrade proj-runner)"
+            )
         return Page(runs, "" if after is None else "{}:{}".format(*after))
 
     def resolve(self, ref: str, project: str = "") -> str:
@@ -222,7 +238,7 @@ class Store:
             return ref
         from runner.tracking.resolve import resolve
 
-        return resolve(self, ref, project)
+        return resolve(self, kept(ref), project)
 
     def problems(self) -> list[tuple[str, int, str]]:
         """What was skipped in the logs: (run id, byte offset, message)."""
@@ -231,10 +247,10 @@ class Store:
 
     def history(self, run_id: str, key: str, limit: int = 25_000, page_token: str = "") -> Points:
         """The points of a metric in the order in which they were logged, re-sent ones once."""
-        from runner.tracking.history import history
+        from runner.tracking.metrics import history
 
         self.open_run(run_id)
-        return Points(*history(self.run_directory(run_id), key, limit, page_token))
+        return Points(*history(self.run_directory(run_id), kept(key), limit, page_token))
 
     # ---- experiments -------------------------------------------------------------------------------------
 
@@ -254,7 +270,7 @@ class Store:
         """None when there is none; deleted ones are found too."""
         from runner.tracking import experiments
 
-        return experiments.by_name(self.root, name)
+        return experiments.by_name(self.root, kept(name, self.secrets))
 
     def create_experiment(
         self, name: str, artifact_location: str = "", tags: Mapping[str, str] | None = None
@@ -262,7 +278,7 @@ class Store:
         """Its id. StoreError when the name is taken."""
         from runner.tracking import experiments
 
-        return experiments.create(self.root, name, artifact_location, tags)
+        return experiments.create(self.root, name, artifact_location, tags, self.secrets)
 
     def ensure_experiment(self, name: str) -> str:
         """The id of the experiment of that name, made if it is not there: safe when many do it at once."""
@@ -285,33 +301,27 @@ class Store:
     def rename_experiment(self, experiment_id: str, name: str) -> None:
         from runner.tracking import experiments
 
-        experiments.rename(self.root, experiment_id, name)
+        experiments.rename(self.root, experiment_id, name, self.secrets)
 
     def tag_experiment(self, experiment_id: str, key: str, value: str | None) -> None:
         """None removes the tag."""
-        event = (
-            {"type": "untag", "key": key} if value is None else {"type": "tag", "key": key, "value": value}
-        )
-        self._append_experiment(experiment_id, event)
+        self._append_experiment(experiment_id, events.untag(key) if value is None else events.tag(key, value))
 
     def delete_experiment(self, experiment_id: str) -> None:
         """Softly; its runs are no longer listed."""
-        self._append_experiment(experiment_id, {"type": "deleted"})
+        self._append_experiment(experiment_id, events.deleted())
 
     def restore_experiment(self, experiment_id: str) -> None:
-        self._append_experiment(experiment_id, {"type": "restored"})
+        self._append_experiment(experiment_id, events.restored())
 
-    def _append_experiment(self, experiment_id: str, event: Mapping[str, Any]) -> None:
+    def _append_experiment(self, experiment_id: str, event: Event) -> None:
         from runner.tracking import experiments
 
-        experiments.append(self.root, experiment_id, event)
+        experiments.append(self.root, experiment_id, event, secrets=self.secrets)
 
 
-def param_events(params: Mapping[str, Any], texts: Mapping[str, str]) -> list[dict[str, Any]]:
-    return [
-        {"type": "param", "key": key, "value": value, **({"text": texts[key]} if key in texts else {})}
-        for key, value in params.items()
-    ]
+def param_events(params: Mapping[str, Json], texts: Mapping[str, str]) -> list[dict[str, Json]]:
+    return [dict(each) for each in events.params(params, texts)]
 
 
 def unknown(run_id: str) -> StoreError:

@@ -200,28 +200,3 @@ def test_an_interrupt_ends_the_loop_of_the_shell_too(shell: Terminal) -> None:
     between = shell.expect("next-2")
     assert "tick 1" not in between
     assert "interrupted" not in between
-
-
-def test_the_title_of_the_window_says_what_runs_and_is_given_back(shell: Terminal) -> None:
-    shell.type(f"{PROJ} -e ask\n")
-    shell.expect("name?")
-    shown = shell.expect("0:02")
-    assert "\033[22;2t" in shown  # the title before is kept by the terminal
-    assert "\033]2;proj: " in shown
-    shell.type("Ada\n")
-    shown = shell.expect("finished")
-    assert shown.index("\033[23;2t") < shown.index("finished")
-    with (
-        Path(os.environ["PROJ_HOME"])
-        .joinpath("store")
-        .joinpath("runs")
-        .joinpath(os.listdir(Path(os.environ["PROJ_HOME"]) / "store" / "runs")[0])
-        .joinpath("output.log")
-        .open("rb") as log
-    ):
-        assert b"\033" not in log.read()
-    shell.type(f"{PROJ} -e ask --quiet\n")
-    shell.expect("name?")
-    time.sleep(2.5)
-    shell.type("Ada\n")
-    assert "\033]2;" not in shell.expect("GOT Ada")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from runner import paths
-from runner.cli import examination
+from runner.cli import health
 from runner.host import gpu
 from runner.tracking.log import now
 from runner.tracking.store import Store
@@ -53,7 +53,7 @@ def test_a_missing_program_is_broken(
 def test_an_old_git_is_broken(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
     folder = make_tree(f"{tmp_path}/bin", {"git*": "#!/bin/sh\necho git version 2.17.1\n"})
     monkeypatch.setenv("PATH", folder, prepend=os.pathsep)
-    (found,) = [each for each in examination.programs(Store(paths.store())) if each.name == "git"]
+    (found,) = [each for each in health.programs(Store(paths.store())) if each.name == "git"]
     assert (found.state, found.text) == ("broken", "2.17.1 is too old")
 
 
@@ -78,7 +78,7 @@ def test_a_clock_that_is_behind(program: Program) -> None:
 
 
 def test_little_disk(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(examination, "SCARCE", 1 << 60)
+    monkeypatch.setattr(health, "SCARCE", 1 << 60)
     assert program("doctor").code == 1
 
 

@@ -49,12 +49,12 @@ def test_runs_are_found(program: Program, words: tuple[str, ...], expected: list
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (("metrics.rmse << 1",), "metrics.rmse << 1\n                ^"),
+        (("metrics.rmse << 1",), "metrics.rmse << 1\n                       ^"),
         (("--status", "DONE"), "FINISHED"),
         (("--experiment", "nowhere"), "Default"),
         (("--columns", "nmae"), "did you mean name?"),
         (("--columns", "metrics."), "metrics.X"),
-        (("--since", "soon"), "30m, 2h"),
+        (("--since", "soon"), "30m, 1h30m, 2d or 2w"),
         (("--since", "2026-13-01"), "not a date"),
         (("--order-by", "metrics.rmse SIDEWAYS"), "^"),
         (("--json", "--csv"), "exclude"),

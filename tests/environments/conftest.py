@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from runner.environments import cache
+from runner.host import files
+from runner.host.files import Stamp
 from runner.values import Step
 from tests.environments.packages import make_wheel
 
@@ -38,6 +41,12 @@ class Recorder:
 
     def update(self, text: str, done: float = 0, total: float = 0) -> None:
         pass
+
+
+def settle(*paths: str) -> None:
+    """Waits until what is known of these files may be remembered."""
+    while not all(files.settled(Stamp.of(os.stat(path)), files.now()) for path in paths):
+        time.sleep(0.01)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import time
 import pytest
 
 from runner.environments import building, cache, maintenance
+from runner.host import files
 from tests.environments.conftest import Recorder
 from tests.environments.packages import make_source, make_wheel
 from tests.environments.test_virtualenv import VERSION, output, prepare, project_with
@@ -20,9 +21,9 @@ from tests.environments.test_virtualenv import VERSION, output, prepare, project
 PREPARE = """
 import sys, os
 from runner import environments
-from runner.values import EnvironmentSpec, Silent
+from runner.values import EnvironmentOptions, EnvironmentSpec, Silent
 spec = EnvironmentSpec("virtualenv", "python_env.yaml")
-environment = environments.prepare(spec, sys.argv[1], {}, Silent())
+environment = environments.prepare(spec, sys.argv[1], EnvironmentOptions(), Silent())
 print(environment.activation.python)
 """
 
@@ -164,7 +165,7 @@ def test_gc_clears_what_killed_builds_left(tmp_path: object) -> None:
     environment = prepare(project_with(f"{tmp_path}/p", "tiny"), "python_env.yaml")
     cache.release(environment.key)
     os.unlink(cache.folder(f"{environment.key}.ready"))
-    draft = cache.folder(".proj-draft-999999-abc")
+    draft = cache.folder(f"{files.DRAFT}999999-abc")
     with open(draft, "w", encoding="utf-8") as file:
         json.dump({}, file)
     os.utime(draft, (1, 1))

@@ -79,7 +79,7 @@ def test_files_that_lie_there_are_found(tmp_path: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "message"), [("docker", "no docker_env"), ("conda", "no conda"), ("vm", "no such kind")]
+    ("asked", "message"), [("docker", "no docker environment"), ("conda", "no conda"), ("vm", "no such kind")]
 )
 def test_what_cannot_be_had_is_said(asked: str, message: str) -> None:
     with pytest.raises(InputError, match=message):

@@ -8,6 +8,7 @@ import pytest
 
 from runner.environments.python import indexes
 from runner.errors import EnvironmentFailure
+from runner.text.credentials import redact
 from tests.environments.packages import make_wheel
 from tests.environments.server import serving
 from tests.environments.test_virtualenv import VERSION, output, prepare, project_with
@@ -92,7 +93,7 @@ def test_pips_own_switch_for_files(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_credentials_are_taken_out(text: str, shown: str) -> None:
-    assert indexes.redact(text) == shown
+    assert redact(text) == shown
 
 
 def test_credentials_are_given_back_to_the_line_that_stated_them() -> None:

@@ -13,6 +13,7 @@ from runner.environments.python import uv as resolver
 from runner.environments.python.requirements import flatten
 from runner.environments.python.specification import read
 from runner.errors import EnvironmentFailure, InputError
+from runner.values import EnvironmentOptions
 from tests.environments.conftest import Recorder
 from tests.environments.packages import make_source, make_wheel
 from tests.environments.test_virtualenv import VERSION, output, prepare, project_with
@@ -60,7 +61,7 @@ def test_the_pip_part_of_conda_yaml(tmp_path: object, report: Recorder) -> None:
 )
 def test_the_python_of_conda_yaml(tmp_path: object, stated: str, asked: str) -> None:
     project = make_tree(f"{tmp_path}/p", {"conda.yaml": f"dependencies:\n  - {stated}\n"})
-    assert read("conda.yaml", project, {}).python == asked
+    assert read("conda.yaml", project, EnvironmentOptions()).python == asked
 
 
 def test_a_script_with_a_pep_723_header(tmp_path: object) -> None:
@@ -213,7 +214,7 @@ def test_a_lock_with_local_packages_fits_another_folder(tmp_path: object) -> Non
         ({"e.yaml": "- a\n"}, "expected a mapping"),
         ({"e.yaml": "python: [3]\n"}, "`python` is a version"),
         ({"e.yaml": "python: three\n"}, "not a version of Python"),
-        ({"e.yaml": "dependencies:\n  a: b\n"}, "list of requirements"),
+        ({"e.yaml": "dependencies:\n  a: b\n"}, "list of texts"),
         ({"e.yaml": "dependencies: [-r none.txt]\n"}, "none.txt that it refers to is not there"),
         ({"e.yaml": "dependencies: [-r a.txt]\n", "a.txt": "-r a.txt\n"}, "refers to itself"),
         ({"e.yaml": "dependencies: [./none]\n"}, "local package ./none is not there"),

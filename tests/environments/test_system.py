@@ -12,7 +12,7 @@ from runner import environments
 from runner.environments import system
 from runner.errors import InputError
 from runner.host import process
-from runner.values import EnvironmentSpec, Silent
+from runner.values import EnvironmentOptions, EnvironmentSpec, Silent
 from tests.environments.test_virtualenv import VERSION, output, prepare, project_with
 from tests.helpers import make_tree
 
@@ -22,7 +22,9 @@ def test_the_callers_environment_is_found_without_starting_anything(
 ) -> None:
     monkeypatch.setenv("PATH", os.path.dirname(sys.executable) + ":/usr/bin:/bin")
     monkeypatch.setattr(process, "run", None)
-    environment = environments.prepare(EnvironmentSpec("system"), str(tmp_path), {}, Silent())
+    environment = environments.prepare(
+        EnvironmentSpec("system"), str(tmp_path), EnvironmentOptions(), Silent()
+    )
     assert environment.activation.kind == "system"
     assert environment.activation.variables == {}
     assert environment.activation.python == os.path.join(os.path.dirname(sys.executable), "python")
@@ -30,7 +32,7 @@ def test_the_callers_environment_is_found_without_starting_anything(
 
 
 def test_what_is_found_is_what_python_itself_says() -> None:
-    environment = environments.prepare(EnvironmentSpec("system"), "/", {}, Silent())
+    environment = environments.prepare(EnvironmentSpec("system"), "/", EnvironmentOptions(), Silent())
     code = "import importlib.metadata as m; print(*{d.metadata['Name'] + '==' + d.version for d in m.distributions()})"
     if not environment.activation.python:
         pytest.skip("no python on PATH")
@@ -59,7 +61,9 @@ def test_pyenvs_shim_is_looked_through(tmp_path: object, monkeypatch: pytest.Mon
     project = make_tree(f"{tmp_path}/p", {"x": ""})
 
     def python() -> str:
-        return environments.prepare(EnvironmentSpec("system"), project, {}, Silent()).activation.python
+        return environments.prepare(
+            EnvironmentSpec("system"), project, EnvironmentOptions(), Silent()
+        ).activation.python
 
     assert python() == f"{root}/versions/3.9.1/bin/python"
     make_tree(project, {".python-version": "3.8.2\n"})

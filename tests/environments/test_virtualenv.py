@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -13,8 +12,8 @@ from runner import environments, paths
 from runner.environments import building, cache
 from runner.errors import EnvironmentFailure, InputError
 from runner.host import process
-from runner.values import Environment, EnvironmentSpec, Silent
-from tests.environments.conftest import Recorder
+from runner.values import Environment, EnvironmentOptions, EnvironmentSpec, Silent
+from tests.environments.conftest import Recorder, settle
 from tests.environments.packages import make_source, make_wheel
 from tests.helpers import make_tree
 
@@ -23,7 +22,7 @@ def prepare(project: str, file: str, report: object = None, **options: object) -
     return environments.prepare(
         EnvironmentSpec("virtualenv", file),
         project,
-        options,
+        EnvironmentOptions(**options),  # type: ignore[arg-type]
         report or Silent(),  # type: ignore[arg-type]
     )
 
@@ -73,7 +72,8 @@ def test_python_env_is_built_locked_and_run(tmp_path: object) -> None:
 
 def test_the_second_time_nothing_is_started(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
     project = project_with(f"{tmp_path}/p", "tiny")
-    time.sleep(0.1)  # what was written within the same tick of the clock is not remembered
+    prepare(project, "python_env.yaml")  # the first build in a new home makes folders there
+    settle(project, f"{project}/python_env.yaml", os.path.expanduser("~"))
     first = prepare(project, "python_env.yaml")
     monkeypatch.setattr(process, "run", None)
     monkeypatch.setattr("runner.environments.resolving.resolve", None)
@@ -138,6 +138,15 @@ def test_complaint_4886_hashes_in_requirements_are_verified(tmp_path: object, in
     wrong = make_tree(f"{tmp_path}/q", {"requirements.txt": f"tiny==1.0 --hash=sha256:{'0' * 64}\n"})
     with pytest.raises(EnvironmentFailure):
         prepare(wrong, "requirements.txt")
+
+
+@pytest.mark.parametrize("name", ["Dotted.Name", "dotted_name", "dotted..name"])
+def test_hashes_are_verified_however_the_package_is_spelt(tmp_path: object, index: str, name: str) -> None:
+    """An index calls it dotted-name (PEP 503); its author's own hash is the one that counts."""
+    make_wheel(index, "dotted_name", "1.0")
+    pinned = f"{name}==1.0 --hash=sha256:{'0' * 64}\n"
+    with pytest.raises(EnvironmentFailure):
+        prepare(make_tree(f"{tmp_path}/p", {"requirements.txt": pinned}), "requirements.txt")
 
 
 def test_a_package_that_does_not_exist(tmp_path: object) -> None:
@@ -223,7 +232,7 @@ def test_a_removed_folder_is_built_anew(tmp_path: object) -> None:
     import shutil
 
     project = project_with(f"{tmp_path}/p", "tiny")
-    os.utime(f"{project}/python_env.yaml", (1, 1))
+    settle(project, f"{project}/python_env.yaml", os.path.expanduser("~"))
     environment = prepare(project, "python_env.yaml")
     shutil.rmtree(environment.activation.prefix)
     assert output(prepare(project, "python_env.yaml"), VERSION) == "2.0"

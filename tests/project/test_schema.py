@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from runner import paths
+from runner.environments.docker import keys as docker
 from runner.project import keys, reading, schema
 from runner.running.check import check as lint
 from tests.helpers import make_tree
@@ -36,9 +37,8 @@ def test_it_is_a_schema() -> None:
 def test_every_key_says_what_it_is_for_and_stands_in_the_documentation() -> None:
     with open(DOCUMENTATION, encoding="utf-8") as file:
         text = file.read()
-    tables = ("PROJECT", "ENTRY_POINT", "PARAMETER", "DOCKER", "DOCKER_BUILD")
-    for table in tables:
-        for key in getattr(keys, table):
+    for table in (keys.PROJECT, keys.ENTRY_POINT, keys.PARAMETER, docker.DOCKER, docker.DOCKER_BUILD):
+        for key in table:
             assert key.description.endswith(".")
             assert re.search(rf"`{key.name}`", text), f"docs/mlproject.md does not say what {key.name} is"
 

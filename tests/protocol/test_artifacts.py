@@ -54,6 +54,20 @@ def test_listing(world: World) -> None:
     assert "a.txt" not in world.store.read(world.run_id).artifacts
 
 
+def test_a_page_uploads_and_shows_a_file(world: World) -> None:
+    path = f"/ajax-api/2.0/mlflow/upload-artifact?run_uuid={world.run_id}&path=notes/a.txt"
+    assert world.client.call("POST", path, b"abc").json == {}
+    shown = world.client.call("GET", f"/get-artifact?run_id={world.run_id}&path=notes/a.txt")
+    assert (shown.status, shown.body) == (200, b"abc")
+    head = world.client.call("HEAD", f"/get-artifact?run_id={world.run_id}&path=notes/a.txt")
+    assert (head.status, head.body, head.headers["content-length"]) == (200, b"", "3")
+    assert world.store.read(world.run_id).artifacts["notes/a.txt"]["size"] == 3
+    for wrong in (path.replace("a.txt", ".."), path.partition("&")[0], path.partition("?")[0]):
+        assert world.client.call("POST", wrong, b"abc").status == 400
+    assert world.client.call("POST", path, b"x" * (10 * 1024 * 1024 + 1)).status == 413
+    assert world.client.call("POST", path.replace(world.run_id, "0" * 32), b"abc").status == 404
+
+
 @pytest.mark.parametrize(
     "path",
     [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
 
 import pytest
 
@@ -290,55 +289,3 @@ def test_what_is_not_there(world: World) -> None:
     assert client.call("GET", "/version").body == b"3.17.2"
     assert client.call("GET", "/api/3.0/mlflow/server-info").json["workspaces_enabled"] is False
     assert client.call("POST", "/api/2.0/mlflow/runs/create", b"{}").status == 400  # no content type
-
-
-def graphql(world: World, query: str, **variables: object) -> Any:
-    answer = world.client.call("POST", "/graphql", {"query": query, "variables": variables})
-    assert answer.status == 200, answer
-    return answer.json
-
-
-def test_graphql(world: World) -> None:
-    client, run_id = world.client, world.run_id
-    client.ok("runs/log-metric", {"run_id": run_id, "key": "m", "value": 1.5, "timestamp": 7, "step": 2})
-    query = """
-        query GetRun($data: MlflowGetRunInput!) @component(name: "Run") {
-          mlflowGetRun(input: $data) {
-            apiError { code message }
-            run { info { ...Info } experiment { name } data { metrics { key value step } } modelVersions { name } }
-          }
-        }
-        fragment Info on MlflowRunInfo { id: runId status startTime }
-    """
-    found = graphql(world, query, data={"runId": run_id})
-    assert found["errors"] is None
-    run = found["data"]["mlflowGetRun"]["run"]
-    assert (run["info"]["id"], run["info"]["status"]) == (run_id, "RUNNING")
-    assert run["info"]["startTime"].isdigit()
-    assert run["experiment"] == {"name": "Default"}
-    assert run["data"]["metrics"] == [{"key": "m", "value": 1.5, "step": "2"}]
-    assert run["modelVersions"] == []
-    found = graphql(
-        world, 'query q { e: mlflowGetExperiment(input: {experimentId: "0"}) { experiment { name } } }'
-    )
-    assert found["data"]["e"]["experiment"]["name"] == "Default"
-    found = graphql(
-        world, '{ mlflowSearchRuns(input: {experimentIds: ["0"]}) { runs { info { runName } } } }'
-    )
-    assert found["data"]["mlflowSearchRuns"]["runs"] == [{"info": {"runName": "main"}}]
-    found = graphql(
-        world, '{ mlflowGetRun(input: {runId: "none"}) { apiError { code } run { info { runId } } } }'
-    )
-    assert found["data"]["mlflowGetRun"] == {"apiError": {"code": "RESOURCE_DOES_NOT_EXIST"}, "run": None}
-    assert graphql(world, "{ nothing { a } }")["errors"]
-    for bad in (
-        "",
-        "{",
-        "query {{{",
-        "{ a(b: ",
-        "mutation { a }",
-        "{ ...A } fragment A on B { ...A }",
-        "\\" * 9,
-        "{" * 5000,
-    ):
-        assert client.call("POST", "/graphql", {"query": bad}).status == 400, bad

@@ -179,6 +179,9 @@ def test_an_output_beside_the_project(tmp_path: object) -> None:
 def test_a_text_that_names_its_folder(tmp_path: object) -> None:
     run = ran(project(tmp_path, "echo made in $PWD > out.txt", "[out.txt]"))
     verdict = reproduced(run)
+    assert verdict["verdict"] == "identical"  # it is made at the same path
+    os.rename(f"{tmp_path}/demo", f"{tmp_path}/gone")
+    verdict = reproduced(run)
     assert verdict["verdict"] == "within-tolerance"
     assert "folder" in next(each["detail"] for each in verdict["compared"] if each["name"] == "out.txt")
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from runner import paths
-from runner.cli.render_values import took
 from runner.host import gpu, machine, process_tree
 from runner.running.sampling import Sampler
 from runner.running.variables import chosen, looks_secret
-from runner.tracking.curves import curves
+from runner.text.units import duration as took
 from runner.tracking.fold import Run
 from runner.tracking.log import new_run_id
+from runner.tracking.metrics import curves
 from runner.tracking.store import Store
 from tests.helpers import make_tree, proj
 

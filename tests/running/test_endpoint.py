@@ -6,11 +6,13 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 
 from runner.running import endpoint as endpoints
+from runner.tracking.store import Store
 from tests.servers import Client, World
 
 
@@ -121,8 +123,8 @@ def raw(world: World, data: bytes, wait: float = 5) -> bytes:
     ("data", "status"),
     [
         (b"nonsense\r\n\r\n", b"400"),
-        (b"GET / HTTP/9.9\r\n\r\n", b"505"),
-        (b"BREW / HTTP/1.1\r\n\r\n", b"501"),
+        (b"GET / HTTP/9.9\r\n\r\n", b"400"),
+        (b"BREW / HTTP/1.1\r\n\r\n", b"400"),
         (b"GET /health HTTP/1.1\r\nbad header\r\n\r\n", b"400"),
         (b"GET /health HTTP/1.1\r\nA : b\r\n\r\n", b"400"),
         (b"GET /health HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", b"400"),
@@ -135,7 +137,10 @@ def raw(world: World, data: bytes, wait: float = 5) -> bytes:
             ),
             b"400",
         ),
-        (b"POST /api/2.0/mlflow/runs/search HTTP/1.1\r\nContent-Length: 999999999999\r\n\r\n", b"413"),
+        (
+            b"POST /api/2.0/mlflow/runs/search HTTP/1.1\r\nHost: a\r\nContent-Length: 999999999999\r\n\r\n",
+            b"413",
+        ),
         (b"GET /health HTTP/1.1\r\nX: " + b"x" * 40_000 + b"\r\n\r\n", b"431"),
     ],
 )
@@ -143,7 +148,7 @@ def test_requests_that_are_none(world: World, data: bytes, status: bytes) -> Non
     answer = raw(world, data.replace(b"TOKEN", world.endpoint.token.encode()))
     assert answer.split(b" ", 2)[1] == status, answer
     assert b'"error_code"' in answer
-    assert b"Connection: close" in answer
+    assert b"connection: close" in answer.lower()
     assert world.client.call("GET", "/health").status == 200
 
 
@@ -162,9 +167,9 @@ def test_requests_in_one_piece_are_answered_in_order(world: World) -> None:
 
 def test_a_request_that_comes_byte_by_byte(world: World) -> None:
     with socket.create_connection(("127.0.0.1", world.endpoint.port), timeout=5) as link:
-        for byte in b"GET /health HTTP/1.1\r\nConnection: close\r\n\r\n":
+        for byte in b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n":
             link.sendall(bytes([byte]))
-        assert link.recv(4096).endswith(b"OK")
+        assert link.makefile("rb").read().endswith(b"OK")
 
 
 def test_many_idle_connections(world: World) -> None:
@@ -186,3 +191,105 @@ def test_a_large_body_without_permission_is_not_read(world: World) -> None:
     head = b"PUT /api/2.0/mlflow-artifacts/artifacts/x HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 500000000\r\n\r\n"
     assert b" 401 " in raw(world, head)
     assert time.perf_counter() - began < 4
+
+
+def test_runs_of_one_process_share_a_port(world: World, tmp_path: object) -> None:
+    """The token says which run is meant, whoever came first; each ends for itself, the last closes the port."""
+    other_store = Store(os.path.join(str(tmp_path), "other"))
+    writers = [world.store.create_run("0", name="second"), other_store.create_run("0", name="third")]
+    ends = [endpoints.bind() for _ in writers]
+    for end, writer, store in zip(ends, writers, (world.store, other_store), strict=True):
+        assert end.port == world.endpoint.port
+        end.variables(writer.run_id, "0", store_root=store.root)  # served already: nobody will call accept
+    clients = [Client(end.port, end.token) for end in ends]
+    for client, writer in zip(clients, writers, strict=True):
+        client.ok("runs/set-tag", {"run_id": writer.run_id, "key": "mine", "value": "yes"})
+        foreign = client.post("runs/set-tag", {"run_id": world.run_id, "key": "mine", "value": "no"})
+        assert foreign.status == (403 if client is clients[0] else 404)
+    made = clients[0].new_run()
+    ends[0].close()
+    assert world.store.read(made).status == "KILLED"
+    assert clients[0].get("runs/get", run_id=writers[0].run_id).status == 401
+    assert world.client.get("runs/get", run_id=world.run_id).status == 200
+    world.endpoint.close()
+    assert clients[1].get("runs/get", run_id=writers[1].run_id).status == 200
+    ends[1].close()
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.1", world.endpoint.port))
+    assert "http" not in [thread.name for thread in threading.enumerate()]
+    for client in clients:
+        client.link.close()
+    for writer in writers:
+        writer.close()
+
+
+def test_runs_that_start_and_end_at_once(tmp_path: object) -> None:
+    """In many threads of one process, so that the last goes while another comes."""
+    store = Store(os.path.join(str(tmp_path), "store"))
+    done: list[str] = []
+
+    def run(number: int) -> None:
+        for _ in range(5):
+            writer = store.create_run("0", name=f"r{number}")
+            end = endpoints.bind()
+            end.variables(writer.run_id, "0", store_root=store.root)
+            end.accept(store.root, writer.run_id)
+            client = Client(end.port, end.token)
+            client.ok("runs/set-tag", {"run_id": writer.run_id, "key": "n", "value": str(number)})
+            client.link.close()
+            end.close()
+            writer.close()
+            done.append(store.read(writer.run_id).tags["n"])
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(done) == sorted(str(number) for number in range(8) for _ in range(5))
+    assert "http" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_a_path_instead_of_a_port(world: World, tmp_path: object) -> None:
+    path = os.path.join(str(tmp_path), "socket")
+    end = endpoints.bind(path)
+    assert (end.port, os.stat(path).st_mode & 0o777) == (0, 0o600)
+    end.accept(world.store.root, world.run_id)
+    client = Client(0, end.token)
+    client.link.sock = socket.socket(socket.AF_UNIX)
+    client.link.sock.connect(path)
+    client.ok("runs/set-tag", {"run_id": world.run_id, "key": "by", "value": "path"})
+    client.link.close()
+    end.close()
+    assert world.store.read(world.run_id).tags["by"] == "path"
+    with socket.socket(socket.AF_UNIX) as link, pytest.raises(OSError, match="refused"):
+        link.connect(path)
+
+
+def test_the_supervisor_does_not_wait_for_the_code() -> None:
+    """Loading it takes a quarter of a second, in which output goes on; and it can be loaded before."""
+    program = """
+import sys, tempfile, time, _socket
+from runner.running import endpoint
+from runner.tracking.store import Store
+store = Store(tempfile.mkdtemp())
+run_id = store.create_run("0").run_id
+for ahead in (False, True):
+    end = endpoint.bind()
+    end.variables(run_id, "0")
+    if ahead:
+        endpoint.warm()
+    link = _socket.socket()
+    link.connect(("127.0.0.1", end.port))
+    link.send(b"GET /health HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n")
+    began = time.perf_counter()
+    end.accept(store.root, run_id)
+    took = time.perf_counter() - began
+    answer = b""
+    while piece := link.recv(9999):
+        answer += piece
+    print(took < 0.1, answer.endswith(b"OK"), time.perf_counter() - began < 5, end.faults)
+    end.close()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("True True True []\n" * 2, "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -16,16 +17,22 @@ from runner.host.process_tree import survivors
 from runner.running import reconcile
 from runner.tracking.fold import Run
 from runner.tracking.store import Store
+from tests.helpers import proj
 
 pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="only on systems with /proc")
 
+AS_ROOT = pytest.mark.skipif(
+    os.getuid() != 0, reason="only on systems where we are root: it gives files away"
+)
+TOKEN = "0123456789abcdef0123456789abcdef"
 SUPERVISE = """
 import subprocess, sys, time
 from runner.host.machine import identity
 from runner.tracking.store import Store
-writer = Store(sys.argv[1]).create_run(sections={"supervisor": identity()})
+writer = Store(sys.argv[1]).create_run(sections={"supervisor": {**identity(), "token": sys.argv[2]}})
 command = ["sh", "-c", "setsid sleep 300 & exec sleep 300"]  # a daemon, and the command itself
-subprocess.Popen(command, env={"PATH": "/usr/bin:/bin", "PROJ_RUN_ID": writer.run_id})
+marks = {"PROJ_RUN_ID": writer.run_id, "PROJ_RUN_TOKEN": sys.argv[2]}
+subprocess.Popen(command, env={"PATH": "/usr/bin:/bin", **marks})
 time.sleep(0.2)
 print(writer.run_id, flush=True)
 time.sleep(300)
@@ -51,7 +58,7 @@ def ended(store: Store, run_id: str) -> tuple[str, str | None]:
 
 @pytest.mark.parametrize("by", ["list", "one"])
 def test_a_killed_supervisor_is_noticed_and_nothing_survives(store: Store, by: str) -> None:
-    argv = [sys.executable, "-c", SUPERVISE, store.root]
+    argv = [sys.executable, "-c", SUPERVISE, store.root, TOKEN]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as supervisor:
         assert supervisor.stdout is not None
         run_id = supervisor.stdout.readline().strip()
@@ -87,8 +94,19 @@ def test_a_host_that_was_restarted(store: Store) -> None:
     assert ended(store, run_id) == ("KILLED", "rebooted")
 
 
+def test_a_host_whose_name_has_changed_is_known_by_its_boot(store: Store) -> None:
+    assert ended(store, run_with(store, host="another", pid_start="1")) == ("KILLED", "lost")
+    assert ended(store, run_with(store, host="another")) == ("RUNNING", None)
+
+
 @pytest.mark.parametrize(
-    "other", [{"host": "another"}, {"pid_namespace": "pid:[1]", "pid_start": "1"}, {"pid": None}], ids=str
+    "other",
+    [
+        {"host": "another", "boot_id": "another", "pid_start": "1"},
+        {"pid_namespace": "pid:[1]", "pid_start": "1"},
+        {"pid": None},
+    ],
+    ids=str,
 )
 def test_what_cannot_be_known_here_is_left_alone(store: Store, other: dict[str, Any]) -> None:
     assert ended(store, run_with(store, **other)) == ("RUNNING", None)
@@ -117,9 +135,180 @@ def test_a_run_that_ended_while_we_looked_is_not_ended_again(store: Store) -> No
 
 def test_complaint_7078_no_run_stays_running_after_sigterm(store: Store) -> None:
     """Whoever reads next closes it, whatever ended the supervisor."""
-    argv = [sys.executable, "-c", SUPERVISE, store.root]
+    argv = [sys.executable, "-c", SUPERVISE, store.root, TOKEN]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as supervisor:
         assert supervisor.stdout is not None
         run_id = supervisor.stdout.readline().strip()
         supervisor.terminate()
     assert ended(store, run_id) == ("KILLED", "lost")
+
+
+# ---- many readers ------------------------------------------------------------------------------------------
+
+
+READ = """
+import sys
+from runner.running import reconcile
+from runner.tracking.store import Store
+with Store(sys.argv[1]) as store:
+    sys.stdin.readline()
+    print(reconcile.current(store, sys.argv[2]).status)
+"""
+
+
+def test_readers_that_come_together_close_a_run_once(store: Store) -> None:
+    """Each of them prints how it ended, and none RUNNING; several times, for races are rare."""
+    for _ in range(5):
+        run_id = run_with(store, pid_start="1")
+        argv = [sys.executable, "-c", READ, store.root, run_id]
+        readers = [
+            subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(6)
+        ]
+        time.sleep(0.5)
+        for reader in readers:
+            assert reader.stdin
+            reader.stdin.write("\n")
+            reader.stdin.flush()
+        assert [reader.communicate(timeout=60)[0] for reader in readers] == ["KILLED\n"] * 6
+        with open(os.path.join(store.run_directory(run_id), "events.jsonl"), encoding="utf-8") as file:
+            assert file.read().count('"type":"end"') == 1
+        assert os.listdir(store.run_directory(run_id)) == ["events.jsonl"]
+
+
+# ---- whom a record may name --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def bystander() -> Any:
+    """A process of ours, leader of a group of its own, that no record may end."""
+    mark = {"PROJ_RUN_ID": "0" * 32, "PROJ_RUN_TOKEN": "f" * 32}
+    child = subprocess.Popen(["sleep", "100"], start_new_session=True, env={"PATH": os.defpath, **mark})
+    yield child
+    child.kill()
+    child.wait()
+
+
+def hand_written(store: Store, bystander: Any, **facts: Any) -> str:
+    start = process.pid_start(bystander.pid)
+    claims = {"group": bystander.pid, "group_start": start, "guard": 1, "guard_start": "1"}
+    return run_with(store, pid_start="1", **{**claims, **facts})
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {},
+        {"token": TOKEN},
+        {"token": ""},
+        {"token": "PATH"},
+        {"token": None, "cgroup": "/sys/fs/cgroup/proj-None"},
+        {"token": TOKEN, "cgroup": "/sys/fs/cgroup"},
+        {"token": TOKEN, "cgroup": f"/sys/fs/cgroup/../../../tmp/proj-{TOKEN}"},
+    ],
+    ids=str,
+)
+def test_a_record_ends_no_process_that_is_not_of_its_run(
+    store: Store, bystander: Any, facts: dict[str, Any]
+) -> None:
+    """Not for its id, its group, the run's id or a control group of another name."""
+    run_id = hand_written(store, bystander, **facts)
+    assert ended(store, run_id) == ("KILLED", "lost")
+    assert bystander.poll() is None
+
+
+def test_what_carries_the_token_is_ended(store: Store, bystander: Any) -> None:
+    assert ended(store, hand_written(store, bystander, token="f" * 32)) == ("KILLED", "lost")
+    assert bystander.wait(5) == -signal.SIGKILL
+
+
+def test_a_guard_that_lives_ends_its_run_itself(store: Store, bystander: Any) -> None:
+    """It gives the command its grace."""
+    own = process.pid_start(os.getpid())
+    facts = {"token": "f" * 32, "guard": os.getpid(), "guard_start": own}
+    assert ended(store, hand_written(store, bystander, **facts)) == ("KILLED", "lost")
+    assert bystander.poll() is None
+
+
+@AS_ROOT
+@pytest.mark.parametrize("what", ["folder", "log"])
+def test_a_record_of_somebody_else_is_shown_and_left_alone(store: Store, bystander: Any, what: str) -> None:
+    run_id = hand_written(store, bystander, token="f" * 32)
+    directory = store.run_directory(run_id)
+    os.chown(directory if what == "folder" else os.path.join(directory, "events.jsonl"), 12345, -1)
+    left_alone(store, run_id, bystander)
+
+
+def test_a_record_that_cannot_be_written_is_shown_and_left_alone(
+    store: Store, bystander: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = hand_written(store, bystander, token="f" * 32)
+    os.chmod(store.run_directory(run_id), 0o555)
+    if os.getuid() == 0:  # for whom there is no such thing: as on a file system that is mounted read-only
+        monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    left_alone(store, run_id, bystander)
+    os.chmod(store.run_directory(run_id), 0o755)
+
+
+def left_alone(store: Store, run_id: str, bystander: Any) -> None:
+    path = os.path.join(store.run_directory(run_id), "events.jsonl")
+    with open(path, "rb") as file:
+        before = file.read()
+    assert reconcile.close_lost(store) == []
+    run = reconcile.current(store, run_id)
+    assert run.status == "RUNNING"
+    shown = reconcile.concluded(run)
+    assert (shown.status, shown.end["reason"]) == ("KILLED", "lost (concluded)")
+    with open(path, "rb") as file:
+        assert file.read() == before
+    assert bystander.poll() is None
+
+
+def test_what_is_on_or_over_is_concluded_as_it_is(store: Store) -> None:
+    for run_id in (run_with(store), store.create_run(kind="client").run_id):
+        assert reconcile.concluded(store.read(run_id)) == store.read(run_id)
+
+
+@AS_ROOT
+def test_a_list_of_a_foreign_store_says_what_can_be_concluded(store: Store, bystander: Any) -> None:
+    run_id = hand_written(store, bystander, token="f" * 32)
+    os.chown(os.path.join(store.run_directory(run_id), "events.jsonl"), 12345, -1)
+    listed = proj("runs", "--store", store.root)
+    assert "lost (concluded)" in listed.out
+    assert "lost (concluded)" in proj("show", run_id, "--store", store.root).out
+    (found,) = json.loads(proj("runs", "--json", "--store", store.root).out)
+    assert (found["status"], found["reason"]) == ("KILLED", "lost (concluded)")
+    assert bystander.poll() is None
+
+
+# ---- whom a cancelled run's record may wake ----------------------------------------------------------------
+
+
+def test_a_request_to_end_wakes_nobody_who_does_not_write_that_record(store: Store, bystander: Any) -> None:
+    start = process.pid_start(bystander.pid)
+    run = store.read(run_with(store, pid=bystander.pid, pid_start=start))
+    reconcile.wake(store, run)
+    time.sleep(0.1)
+    assert bystander.poll() is None
+
+
+WRITE = """
+import sys, time
+from runner.host.machine import identity
+from runner.tracking.store import Store
+writers = [Store(sys.argv[1]).create_run(sections={"supervisor": identity()}) for _ in range(int(sys.argv[2]))]
+print(writers[0].run_id, flush=True)
+time.sleep(100)
+"""
+
+
+@pytest.mark.parametrize("runs", [1, 2])
+def test_a_request_to_end_wakes_the_supervisor_of_that_run_alone(store: Store, runs: int) -> None:
+    """One that supervises several runs is left to find it: the signal would end them all."""
+    argv = [sys.executable, "-c", WRITE, store.root, str(runs)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as supervisor:
+        assert supervisor.stdout
+        run = store.read(supervisor.stdout.readline().strip())
+        reconcile.wake(store, run)
+        time.sleep(0.3)
+        assert (supervisor.poll() == -signal.SIGTERM) == (runs == 1)
+        supervisor.kill()

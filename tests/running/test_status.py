@@ -146,7 +146,7 @@ def test_cancel_reaches_a_supervisor_that_cannot_be_signalled(tmp_path: object) 
     child = start(project(tmp_path, "echo on; sleep 100"))
     run = only_run()
     with Store(paths.store()).open_run(run.run_id) as writer:
-        writer.append({"type": "supervisor", **run.sections["supervisor"], "host": "elsewhere"})
+        writer.append({"type": "supervisor", **run.sections["supervisor"], "pid_namespace": "elsewhere"})
     assert proj("cancel", "last").code == 0
     _, run, _ = finish(child)
     check(run, "KILLED", "cancelled", "SIGTERM")
@@ -246,13 +246,7 @@ def test_nohup_is_respected(tmp_path: object) -> None:
 @LINUX
 def test_a_killed_guard_does_not_matter(tmp_path: object) -> None:
     child = start(project(tmp_path, "echo on; sleep 0.3; exit 5"))
-    guards = [
-        pid
-        for pid, fields in process_tree.table()
-        if int(fields[1]) == child.pid and "proj-guard" in words_of(pid)
-    ]
-    assert len(guards) == 1
-    os.kill(guards[0], signal.SIGKILL)
+    os.kill(only_run().sections["supervisor"]["guard"], signal.SIGKILL)
     code, run, _ = finish(child)
     assert code == 5
     check(run, "FAILED", "exit")

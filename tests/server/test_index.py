@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from runner.tracking.index import where
+from runner.tracking.index import location
 from tests.databases import database, postgres
 from tests.helpers import proj
 from tests.servers import Start
@@ -33,7 +33,7 @@ def test_workers_share_an_index(start: Start, postgres: str, monkeypatch: pytest
         assert [each["info"]["run_id"] for each in found["runs"]] == runs[number::-1]
     assert not os.path.exists(os.path.join(server.store, "index.sqlite"))
     with psycopg.connect(postgres, autocommit=True) as connection:  # lost, with what the server has open
-        connection.execute(f"DROP SCHEMA {where.schema(server.store)} CASCADE".encode())
+        connection.execute(f"DROP SCHEMA {location.schema(server.store)} CASCADE".encode())
     for _ in range(4):
         found = server.client().ok("runs/search", {"experiment_ids": ["0"], "filter": "metrics.loss > 2"})
         assert len(found["runs"]) == 3

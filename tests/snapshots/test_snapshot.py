@@ -201,6 +201,21 @@ def test_a_folder_without_git(tmp_path: Path, store: str) -> None:
     assert not os.path.exists(f"{root}/.git")
 
 
+@pytest.mark.parametrize("make", [make_tree, make_repository])
+def test_an_edit_of_the_same_size_in_the_same_second(make, tmp_path: Path, store: str) -> None:  # type: ignore[no-untyped-def]
+    """Git compares whole seconds, and reads a file again that is as young as the index: copies keep its age."""
+    time.sleep(1 - time.time() % 1)
+    root = make(tmp_path / "p", {"a": "1"})
+    if make is make_repository:
+        make_tree(root, {"a": "2"})  # in the second of the commit
+    else:
+        captured(root, store)
+        make_tree(root, {"a": "2"})  # in the second of the snapshot
+    time.sleep(1 - time.time() % 1)
+    state = captured(root, store)
+    assert contents(snapshot.restore(store, state.tree, str(tmp_path / "out")))["a"] == (b"2", False)
+
+
 def test_a_repository_inside_a_folder_without_git(tmp_path: Path, store: str) -> None:
     root = make_tree(tmp_path / "plain", {"train.py": "a\n"})
     make_repository(f"{root}/vendored", {"lib.py": "l\n"})

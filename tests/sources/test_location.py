@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from runner.errors import InputError
-from runner.sources.credentials import Credentials, for_git, redact, split
+from runner.sources.credentials import for_git
 from runner.sources.git.location import Location, is_git, parse, resolve_relative
+from runner.text.credentials import Credentials, redact, split
 from tests.helpers import git, make_repository
 
 

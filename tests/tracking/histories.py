@@ -7,10 +7,12 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from runner.tracking import segments
 from runner.tracking.fold import Run, fold
 from runner.tracking.index import rows
 from runner.tracking.index.dialect import Database
 from runner.tracking.log import encode, read
+from runner.tracking.reading import NOTHING
 from runner.tracking.store import Store, is_run_id
 
 KEYS = st.sampled_from(["loss", "a/b c", "größe", "x'; DROP TABLE runs; --", "model", "k" * 300])
@@ -85,9 +87,11 @@ def folded(root: str) -> dict[str, Run]:
     found = {}
     for name in os.listdir(os.path.join(root, "runs")) if os.path.isdir(os.path.join(root, "runs")) else ():
         if is_run_id(name):
-            path = os.path.join(root, "runs", name, "events.jsonl")
-            run = fold(each for each, _ in read(path))
+            folder = os.path.join(root, "runs", name)
+            run = fold(each for each, _ in read(os.path.join(folder, "events.jsonl")))
             if run is not None:
+                run = fold(segments.read(folder).operations, run)
+                assert run is not None
                 found[name] = run._replace(run_id=name)
     return found
 
@@ -103,7 +107,7 @@ def compare(connection: Database, logs: dict[str, Run]) -> None:
     assert numbers.keys() == logs.keys()
     for name, number in numbers.items():
         run = logs[name]
-        assert repr(rows.load(connection, number)) == repr(run)  # repr: NaN is not NaN
+        assert repr(rows.load(connection, number, NOTHING).run) == repr(run)  # repr: NaN is not NaN
         for table, wanted in rows._values(run).items():
             column = "value" if table == "metrics" else "coalesce(whole, value)"
             sql = f"SELECT key, {column} FROM {table} WHERE run = ?"

@@ -14,8 +14,8 @@ import pytest
 from runner.errors import InputError, ProjError, StoreError
 from runner.tracking import artifacts
 from runner.tracking.artifacts import Artifact
-from runner.tracking.folder import Folder
-from runner.tracking.remote import Remote
+from runner.tracking.local_artifacts import LocalRepository
+from runner.tracking.remote_artifacts import RemoteRepository
 from runner.tracking.store import Store
 from runner.values import Silent
 from tests.helpers import make_tree
@@ -86,11 +86,11 @@ def test_a_file_put_twice_is_replaced(store: Store, experiment: str) -> None:
         assert artifacts.listing(store, writer.run_id) == [Artifact("a.txt", False, len(text))]
 
 
-@pytest.mark.parametrize("kind", [Folder, Remote])
+@pytest.mark.parametrize("kind", [LocalRepository, RemoteRepository])
 def test_what_was_stored_before_a_failure_is_not_sent_again(
     store: Store, kind: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    experiment = "0" if kind is Folder else store.create_experiment("there", "memory://bucket/again")
+    experiment = "0" if kind is LocalRepository else store.create_experiment("there", "memory://bucket/again")
     make_tree(".", {"tree/a": "1", "tree/b": "2", "tree/c": "3"})
     writer = store.create_run(experiment)
     put, sent = kind.put, []
@@ -200,7 +200,7 @@ def test_a_file_that_changed_in_the_store_is_not_given_out(store: Store, experim
     make_tree(".", {"a.txt": "good"})
     writer = store.create_run(experiment)
     artifacts.put(writer, "a.txt")
-    place = artifacts.where(store, writer.run_id)
+    place = artifacts.location(store, writer.run_id)
     if "://" in place:
         fsspec.filesystem("memory").pipe(f"{place}/a.txt", b"evil")
     else:
@@ -212,12 +212,12 @@ def test_a_file_that_changed_in_the_store_is_not_given_out(store: Store, experim
 
 
 def test_a_transfer_that_loses_bytes_is_noticed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    from runner.tracking import remote
+    from runner.tracking import remote_artifacts
 
     experiment = store.create_experiment("there", "memory://bucket/lossy")
     make_tree(".", {"a.txt": "twelve bytes"})
-    monkeypatch.setattr(remote.time, "sleep", lambda _: None)
-    monkeypatch.setattr(Remote, "size", lambda self, path: 7)
+    monkeypatch.setattr(remote_artifacts.time, "sleep", lambda _: None)
+    monkeypatch.setattr(RemoteRepository, "size", lambda self, path: 7)
     writer = store.create_run(experiment)
     with pytest.raises(StoreError, match="12 bytes were sent and 7 arrived"):
         artifacts.put(writer, "a.txt")
@@ -225,11 +225,11 @@ def test_a_transfer_that_loses_bytes_is_noticed(store: Store, monkeypatch: pytes
 
 
 def test_a_connection_that_comes_back_is_tried_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    from runner.tracking import remote
+    from runner.tracking import remote_artifacts
 
     experiment = store.create_experiment("there", "memory://bucket/flaky")
     make_tree(".", {"a.txt": "x"})
-    monkeypatch.setattr(remote.time, "sleep", lambda _: None)
+    monkeypatch.setattr(remote_artifacts.time, "sleep", lambda _: None)
     system = fsspec.filesystem("memory")
     makedirs, failures = type(system).makedirs, [ConnectionError("reset"), TimeoutError("slow")]
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from runner import paths
-from runner.tracking.index import sqlite, where
+from runner.tracking.index import location, sqlite
 from runner.tracking.store import Store
 from tests.tracking.histories import fill, names, settle
 
@@ -110,15 +110,15 @@ def test_a_store_on_a_network_file_system_has_its_index_in_the_cache(
     root: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(root, "a")
-    monkeypatch.setattr(where, "network", lambda path: path.startswith(root))
+    monkeypatch.setattr(location, "network", lambda path: path.startswith(root))
     assert names(root) == ["a"]
     assert not os.path.exists(os.path.join(root, "index.sqlite"))
     assert len(os.listdir(paths.cache("index"))) == 1
 
 
 def test_file_systems_are_told_apart() -> None:
-    assert not where.network("/proc")
-    assert where.candidates("/proc")[-1] == ":memory:"
+    assert not location.network("/proc")
+    assert location.candidates("/proc")[-1] == ":memory:"
 
 
 def test_a_store_without_working_locks(root: str, monkeypatch: pytest.MonkeyPatch) -> None:

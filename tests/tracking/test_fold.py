@@ -132,7 +132,7 @@ def test_artifacts_can_be_deleted() -> None:
 
 
 def test_what_events_mean_has_not_changed() -> None:
-    """If this must be changed, append REFILL to MIGRATIONS: indexes hold what the events meant before."""
+    """If this must be changed, raise the number in schema.FORMAT: indexes hold what the events meant before."""
     run = after(
         {"type": "param", "key": "lr", "value": 0.1, "text": "1e-1"},
         {"type": "tag", "key": "mlflow.parentRunId", "value": "p"},

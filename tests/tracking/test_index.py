@@ -14,7 +14,8 @@ import pytest
 
 from runner.errors import StoreError
 from runner.host import files
-from runner.tracking.index import catchup, migrations, postgresql, sqlite, where
+from runner.tracking import journal
+from runner.tracking.index import catchup, location, schema
 from runner.tracking.index.dialect import Database
 from runner.tracking.log import encode
 from runner.tracking.store import Store
@@ -30,7 +31,7 @@ def test_deleting_the_index_loses_nothing(root: str, dialect: str) -> None:
     if dialect == "sqlite":
         os.unlink(os.path.join(root, "index.sqlite"))
     else:
-        ask(root, f"DROP SCHEMA {where.schema(root)} CASCADE")
+        ask(root, f"DROP SCHEMA {location.schema(root)} CASCADE")
     assert names(root) == ["a", "b"]
 
 
@@ -116,64 +117,44 @@ def test_a_moved_and_a_copied_store(root: str, dialect: str) -> None:
         # made again, not trusted
         assert int(made_for) == os.stat(os.path.join(root, "index.sqlite")).st_ino
     else:
-        assert where.schema(root) != where.schema(root + "-moved")
-
-
-def test_an_index_of_a_newer_version_is_refused(root: str) -> None:
-    fill(root, "a")
-    assert names(root) == ["a"]
-    ask(root, "INSERT INTO migrations VALUES (99, 0, '')")
-    with pytest.raises(StoreError, match="newer version") as caught:
-        names(root)
-    assert "upgrade" in caught.value.hint
-    with pytest.raises(StoreError, match="newer version"):  # it was not removed
-        names(root)
+        assert location.schema(root) != location.schema(root + "-moved")
 
 
 @pytest.mark.parametrize(
     "change",
-    ["UPDATE migrations SET checksum = 'other'", "ALTER TABLE migrations DROP COLUMN checksum"],
-    ids=["another checksum", "none"],
+    [
+        "UPDATE meta SET value = '99:0' WHERE key = 'format'",
+        "DELETE FROM meta WHERE key = 'format'",  # as before there were formats
+    ],
+    ids=["another format", "none"],
 )
-def test_an_index_of_another_line_of_development_is_made_again(root: str, change: str) -> None:
-    fill(root, "a")
-    assert names(root) == ["a"]
+def test_an_index_of_another_format_is_made_again(root: str, change: str) -> None:
+    fill(root, "a", "b")
+    assert names(root) == ["a", "b"]
     with Store(root) as store:
         for sql in ("ALTER TABLE runs RENAME COLUMN host TO something", change):
             store.index.ask(functools.partial(execute, sql=sql), refresh=False)
-    assert names(root) == ["a"]
+    assert names(root) == ["a", "b"]
     with Store(root) as store:
         histories.check(store)
         assert store.index.path.startswith(os.environ.get("PROJ_INDEX", root))
 
 
-def test_an_older_index_is_upgraded_and_a_failed_step_leaves_it_as_it_was(root: str) -> None:
-    steps = [*migrations.MIGRATIONS, ("CREATE TABLE more (x INTEGER)", "INSERT INTO more VALUES (1)")]
-    broken = [*migrations.MIGRATIONS, (*steps[-1], "this is not SQL")]
-
-    def upgrade(connection: Database) -> None:
-        assert migrations.version(connection) == len(migrations.MIGRATIONS)
-        with pytest.raises(Exception, match="syntax error"):
-            migrations.migrate(connection, "index", broken)
-        assert migrations.version(connection) == len(migrations.MIGRATIONS)
-        assert not connection.execute(connection.dialect.table, ("more",)).fetchone()
-        for _ in range(2):
-            migrations.migrate(connection, "index", steps)
-        assert migrations.version(connection) == len(steps)
-        assert connection.execute("SELECT count(*) FROM more").fetchone() == (1,)
-
-    with Store(root) as store:
-        store.index.count()
-        store.index.ask(upgrade, refresh=False)
+def test_a_failed_step_leaves_no_half_made_index(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(root, "a")
+    with monkeypatch.context() as broken, Store(root) as store:
+        broken.setattr(schema, "TABLES", (*schema.TABLES, "this is not SQL"))
+        with pytest.raises(StoreError, match="syntax error"):
+            store.search()
+    assert names(root) == ["a"]
 
 
-def test_an_index_that_is_filled_anew(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a version does in which events mean something else."""
+def test_another_meaning_of_events_is_another_format(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The number is raised in a version in which events mean something else."""
     fill(root, "a", "b")
     assert names(root) == ["a", "b"]
     ask(root, "UPDATE runs SET name = 'as it was understood before'")
-    monkeypatch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, migrations.REFILL))
-    monkeypatch.setattr(migrations.migrate, "__defaults__", (migrations.MIGRATIONS,))
+    monkeypatch.setattr(schema, "FORMAT", "3" + schema.FORMAT[1:])
     with Store(root) as store:
         assert len(store.search("run_name IN ('a', 'b')").runs) == 2
         histories.check(store)
@@ -199,8 +180,7 @@ def test_readers_that_catch_up_at_once_agree(root: str) -> None:
 
 
 def test_a_locked_index_is_used_as_it_is(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for kind in (sqlite, postgresql):
-        monkeypatch.setattr(kind, "PATIENCE", 0.1)
+    monkeypatch.setattr(catchup, "PATIENCE", 0.1)
     fill(root, "a")
     assert names(root) == ["a"]
     with Store(root) as other:
@@ -238,9 +218,9 @@ def test_runs_that_clients_left_running_are_not_looked_at(root: str, monkeypatch
     with Store(root) as store:
         assert len(store.search().runs) == 5
         looked: list[str] = []
-        path = catchup._path
+        path = catchup._directory
         monkeypatch.setattr(
-            catchup, "_path", lambda root, run_id: looked.append(run_id) or path(root, run_id)
+            catchup, "_directory", lambda root, run_id: looked.append(run_id) or path(root, run_id)
         )
         assert len(store.search().runs) == 5
         assert looked == []
@@ -274,13 +254,13 @@ def test_a_killed_bulk_load_is_finished_by_the_next(
             store.search()
     assert names(root) == list("abcdef")
     catalog = {"sqlite": "SELECT name FROM sqlite_master", "postgresql": "SELECT indexname FROM pg_indexes"}
-    assert {name for (name,) in ask(root, catalog[dialect])} >= migrations.BY_VALUE.keys()
+    assert {name for (name,) in ask(root, catalog[dialect])} >= schema.BY_VALUE.keys()
 
 
 def test_the_journal_names_what_changed(root: str) -> None:
     (run,) = fill(root, "a")
     experiment = Store(root).create_experiment("mine")
-    with open(os.path.join(root, "journal"), encoding="ascii") as file:
+    with open(journal.path(root), encoding="ascii") as file:
         lines = file.read().split()
     assert set(lines) == {run, f"e:{experiment}"}
 

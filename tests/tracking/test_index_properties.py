@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from runner.tracking import entity, segments
 from runner.tracking.fold import EVENTS
 from runner.tracking.journal import hint
 from runner.tracking.log import encode, read, read_all
@@ -32,17 +33,31 @@ def test_random_histories(all_runs: list[list[dict[str, object]]]) -> None:
 @QUICK
 @given(
     st.lists(histories.HISTORIES, min_size=1, max_size=3),
-    st.lists(st.tuples(st.integers(0, 2), st.integers(1, 200), st.booleans()), max_size=25),
+    st.lists(
+        st.tuples(st.integers(0, 2), st.one_of(st.integers(1, 200), histories.EVENTS), st.booleans()),
+        max_size=25,
+    ),
+    st.integers(1, 8),
 )
 def test_random_interleavings_of_writers_and_readers(
-    all_runs: list[list[dict[str, object]]], steps: list[tuple[int, int, bool]]
+    all_runs: list[list[dict[str, object]]],
+    steps: list[tuple[int, int | dict[str, object], bool]],
+    most: int,
 ) -> None:
-    """Logs grow by any number of bytes, and the index is brought up to them at any moment."""
+    """Logs grow by any number of bytes, operations are added in segments, which are compacted, and the index is brought
+    up to all that at any moment."""
     rest = [b"".join(histories.lines(history)) for history in all_runs]
-    with tempfile.TemporaryDirectory() as root, Store(root) as store:
-        for number, size, look in [*steps, *((number, 1 << 20, False) for number in range(len(rest)))]:
+    last = [(number, 1 << 20, False) for number in range(len(rest))]
+    with tempfile.TemporaryDirectory() as root, Store(root) as store, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(segments, "MOST", most)
+        for number, size, look in [*steps, *last]:
             number %= len(rest)
-            if rest[number]:
+            directory = store.run_directory(histories.run_id(number))
+            if isinstance(size, dict):
+                os.makedirs(directory, exist_ok=True)
+                entity.append(directory, size)
+                hint(root, histories.run_id(number))
+            elif rest[number]:
                 histories.append(root, number, rest[number][:size])
                 rest[number] = rest[number][size:]
                 hint(root, histories.run_id(number))

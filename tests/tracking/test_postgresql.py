@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from runner.errors import StoreError
-from runner.tracking.index import where
+from runner.tracking.index import location
 from runner.tracking.store import Store
 from tests.helpers import make_tree, proj
 from tests.tracking import histories
@@ -81,9 +81,9 @@ class TestWithServer:
         with Store(root) as store:
             assert len(store.search().runs) == 2
             for sql in (
-                f"DROP SCHEMA {where.schema(root)} CASCADE",
-                f"DROP TABLE {where.schema(root)}.params",
-                f"ALTER TABLE {where.schema(root)}.tags DROP COLUMN whole",
+                f"DROP SCHEMA {location.schema(root)} CASCADE",
+                f"DROP TABLE {location.schema(root)}.params",
+                f"ALTER TABLE {location.schema(root)}.tags DROP COLUMN whole",
             ):
                 ask(root + "-other", sql)
                 assert len(store.search("params.model LIKE '%' and tags.x IS NULL").runs) == 2
@@ -151,7 +151,7 @@ class TestWithServer:
         def read_only(*_: object) -> None:
             raise PermissionError
 
-        monkeypatch.setattr(where, "_identify", read_only)
+        monkeypatch.setattr(location, "_identify", read_only)
         assert names(root) == ["a"]
         assert not os.path.exists(os.path.join(root, "index.id"))
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from runner.environments.conda.spec import Wanted
-from runner.environments.python.wanted import text_of
-from runner.errors import InputError
+from runner.environments.python.wanted import Table, parse_yaml, strings, text_of
+from runner.values import JsonObject
 
-__all__ = ["Settings", "addresses", "files", "redact", "settings"]
+__all__ = ["Settings", "files", "settings"]
 
 ALIAS = "https://conda.anaconda.org"
 DEFAULTS = ("https://repo.anaconda.com/pkgs/main", "https://repo.anaconda.com/pkgs/r")
@@ -65,21 +63,6 @@ class Settings(NamedTuple):
         return self.addresses(names or WITHOUT_ANY, base)
 
 
-def addresses(wanted: Wanted, settings: Settings) -> list[str]:
-    """The file's channels, those that single packages name (`channel::package`), then the user's."""
-    named = [spec.split("::")[0] for spec in wanted.specs if "::" in spec]
-    stated = [*wanted.channels, *(each for each in named if each not in wanted.channels)]
-    return settings.of(stated, wanted.nodefaults, wanted.base)
-
-
-def redact(text: str) -> str:
-    """Takes user:password@ and /t/TOKEN out of the URLs in a text."""
-    if "://" not in text:
-        return text
-    text = re.sub(r"(?<=://)[^/@\s'\"]+(?::[^/@\s'\"]*)?@", "", text)
-    return re.sub(r"(://[^/\s]+)/t/[^/\s]+", r"\1", text)
-
-
 def files() -> list[str]:
     """Files of conda's configuration, the weakest first; most of them do not exist."""
     home = os.path.expanduser("~")
@@ -107,59 +90,43 @@ def files() -> list[str]:
 
 def settings() -> Settings:
     """All files and the CONDA_* variables together: later ones win; lists are put before those of earlier ones."""
-    merged: dict[str, Any] = {}
+    merged = _Merged({}, {}, {})
     for path in files():
         if os.path.isfile(path):
-            _merge(merged, _read(path))
-    _merge(merged, _variables())
-    for name in ("http", "https"):
-        if value := os.environ.get(f"CONDA_PROXY_SERVERS_{name.upper()}"):
-            merged.setdefault("proxy_servers", {})[name] = value
-    given = os.environ.get
+            merged.add(parse_yaml(text_of(path), path, "channels: [conda-forge]"))
+    given = {name: os.environ.get(f"CONDA_{name.upper()}", "") for name in (*LISTS, *TEXTS)}
+    merged.add({name: value.split(",") if name in LISTS else value for name, value in given.items() if value})
+    proxies = {name: os.environ.get(f"CONDA_PROXY_SERVERS_{name.upper()}", "") for name in ("http", "https")}
+    merged.add({"proxy_servers": {name: value for name, value in proxies.items() if value}})
+    lists, tables, texts = merged
+    certificates = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE")
+    priority = texts.get("channel_priority", "").lower()
     return Settings(
-        tuple(merged.get("channels", ())),
-        str(merged.get("channel_alias") or ALIAS),
-        tuple(merged.get("default_channels") or DEFAULTS),
-        merged.get("custom_channels", {}),
-        merged.get("custom_multichannels", {}),
-        merged.get("mirrored_channels", {}),
-        str(merged.get("channel_priority", ""))
-        .lower()
-        .replace("true", "flexible")
-        .replace("false", "disabled"),
-        str(merged.get("ssl_verify") or given("REQUESTS_CA_BUNDLE") or given("SSL_CERT_FILE") or "true"),
-        {str(key): os.path.expandvars(str(value)) for key, value in merged.get("proxy_servers", {}).items()},
+        tuple(lists.get("channels", ())),
+        texts.get("channel_alias") or ALIAS,
+        tuple(lists.get("default_channels") or DEFAULTS),
+        tables.get("custom_channels", {}),
+        tables.get("custom_multichannels", {}),
+        tables.get("mirrored_channels", {}),
+        priority.replace("true", "flexible").replace("false", "disabled"),
+        texts.get("ssl_verify") or certificates or "true",
+        {str(key): os.path.expandvars(str(url)) for key, url in tables.get("proxy_servers", {}).items()},
     )
 
 
-def _read(path: str) -> dict[str, Any]:
-    import yaml
+class _Merged(NamedTuple):
+    lists: dict[str, list[str]]
+    tables: dict[str, JsonObject]
+    texts: dict[str, str]
 
-    try:
-        content = yaml.load(text_of(path), Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader))  # noqa: S506
-    except yaml.YAMLError as error:
-        raise InputError(
-            f"{path} is not YAML: {getattr(error, 'problem', error)}", f"look at {path}"
-        ) from None
-    return content if isinstance(content, dict) else {}
-
-
-def _variables() -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name in (*LISTS, *TEXTS):
-        if value := os.environ.get(f"CONDA_{name.upper()}"):
-            found[name] = [part.strip() for part in value.split(",")] if name in LISTS else value
-    return found
-
-
-def _merge(merged: dict[str, Any], content: Mapping[str, Any]) -> None:
-    aliases = {"channel": "channels", "verify_ssl": "ssl_verify"}
-    for key, value in content.items():
-        name = aliases.get(key, key)
-        if name in LISTS:
-            values = [value] if isinstance(value, str) else list(value or ())
-            merged[name] = [*values, *(each for each in merged.get(name, ()) if each not in values)]
-        elif name in MAPPINGS and isinstance(value, dict):
-            merged[name] = {**merged.get(name, {}), **value}
-        elif name in TEXTS:
-            merged[name] = value
+    def add(self, content: Table) -> None:
+        for key, value in content.items():
+            name = {"channel": "channels", "verify_ssl": "ssl_verify"}.get(key, key)
+            if name in LISTS:
+                values = strings(value, key, "condarc")
+                earlier = self.lists.get(name, ())
+                self.lists[name] = [*values, *(each for each in earlier if each not in values)]
+            elif name in MAPPINGS and isinstance(value, dict):
+                self.tables[name] = {**self.tables.get(name, {}), **value}
+            elif name in TEXTS:
+                self.texts[name] = str(value or "")

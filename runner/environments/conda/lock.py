@@ -14,10 +14,11 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from runner.environments.conda.channels import redact
+from runner.environments.python import lockfile
 from runner.errors import EnvironmentFailure
+from runner.text.credentials import redact
 
-__all__ = ["Locked", "Package", "parse", "write"]
+__all__ = ["Locked", "Package", "named", "parse", "with_credentials", "write"]
 
 PIP = "# pip "
 PLATFORM = "# platform: "
@@ -94,3 +95,12 @@ def with_credentials(packages: Sequence[Package], addresses: Sequence[str]) -> l
                 break
         found.append(package)
     return found
+
+
+def named(lock: str) -> dict[str, str] | None:
+    """Name -> version of what a lock names; None when it is in another format."""
+    if not re.search(r"^@EXPLICIT\s*$", lock, re.MULTILINE):
+        return None
+    locked = parse(lock, "the lock")
+    found = {name: version for name, version, _ in (each.parts for each in locked.packages)}
+    return found | lockfile.packages("\n".join(locked.pip))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from typing import Any
 
-from runner.environments.conda.channels import redact
 from runner.errors import EnvironmentFailure
 from runner.host import process
+from runner.text.credentials import redact
+from runner.values import JsonMapping, JsonObject
 
-__all__ = ["activation", "complete", "installed", "python_version"]
+__all__ = ["activation", "complete", "python_version"]
 
 FROM_PACKAGE = (
     *("arch", "build_number", "constrains", "depends", "features", "license", "license_family"),
@@ -19,33 +19,10 @@ FROM_PACKAGE = (
 )
 # what a shell itself sets, or what is ours to set
 NOT_TAKEN = (
-    "_",
-    "SHLVL",
-    "PWD",
-    "OLDPWD",
-    "PATH",
-    "CONDA_PREFIX",
-    "CONDA_DEFAULT_ENV",
-    "CONDA_SHLVL",
-    "HOME",
-    process.MARK,
+    *("_", "SHLVL", "PWD", "OLDPWD", "PATH", "HOME", process.MARK),
+    *("CONDA_PREFIX", "CONDA_DEFAULT_ENV", "CONDA_SHLVL"),
 )
 END = "\0proj-activated\0"
-
-
-def installed(prefix: str) -> list[str]:
-    """Packages of conda, and what pip put beside them."""
-    names = [name for name in os.listdir(os.path.join(prefix, "conda-meta")) if name.endswith(".json")]
-    for site in _sites(prefix):
-        names += [name for name in os.listdir(site) if name.endswith((".dist-info", ".pth", ".egg-link"))]
-    return sorted(names)
-
-
-def _sites(prefix: str) -> list[str]:
-    library = os.path.join(prefix, "lib")
-    versions = sorted(name for name in _listed(library) if name.startswith("python3"))
-    found = [os.path.join(library, version, "site-packages") for version in versions]
-    return [site for site in found if os.path.isdir(site) and not os.path.islink(os.path.dirname(site))]
 
 
 def _listed(folder: str) -> list[str]:
@@ -67,7 +44,7 @@ def complete(prefix: str) -> None:
 
     Credentials in the addresses that they were fetched from are taken out.
     """
-    records: dict[str, dict[str, Any]] = {}
+    records: dict[str, JsonObject] = {}
     folder = os.path.join(prefix, "conda-meta")
     for name in _listed(folder):
         path = os.path.join(folder, name)
@@ -84,7 +61,7 @@ def complete(prefix: str) -> None:
         _post_link(prefix, records[name])
 
 
-def _ordered(records: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _ordered(records: Mapping[str, JsonMapping]) -> list[str]:
     """Names, each after those that it depends on; a circle is broken somewhere."""
     found: list[str] = []
     seen: set[str] = set()
@@ -102,7 +79,7 @@ def _ordered(records: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return found
 
 
-def _post_link(prefix: str, record: Mapping[str, Any]) -> None:
+def _post_link(prefix: str, record: JsonMapping) -> None:
     name = str(record["name"])
     script = os.path.join(prefix, "bin", f".{name}-post-link.sh")
     if not os.path.isfile(script):
@@ -175,7 +152,7 @@ def _package_variables(prefix: str) -> dict[str, str]:
     return found
 
 
-def _json(path: str) -> dict[str, Any]:
+def _json(path: str) -> JsonObject:
     try:
         with open(path, encoding="utf-8") as file:
             content = json.load(file)

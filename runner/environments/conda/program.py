@@ -6,16 +6,18 @@ import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from typing import Any
+from tempfile import NamedTemporaryFile
 
 from runner import paths
-from runner.environments.conda.channels import redact
 from runner.environments.conda.lock import Package
+from runner.environments.conda.plan import Plan
+from runner.environments.conda.spec import CondaFile
 from runner.errors import EnvironmentFailure
 from runner.host import process
+from runner.text.credentials import redact
 from runner.values import Report
 
-__all__ = ["channels", "find", "install", "solve"]
+__all__ = ["find", "install", "solve"]
 
 
 def find() -> str:
@@ -31,37 +33,30 @@ def find() -> str:
     return found
 
 
-def channels(wanted: Any) -> list[str]:
-    """As the file states them: what a name means, and the logins, the program knows from its own configuration."""
-    words = ["--override-channels"] if wanted.nodefaults else []
-    for name in wanted.channels:
-        folder = name.startswith(("./", "../", "~"))
-        path = os.path.normpath(os.path.join(wanted.base, os.path.expanduser(name))) if folder else name
-        words += ["-c", path]
-    return words
-
-
-def solve(
-    program: str,
-    specs: Sequence[str],
-    channels: Sequence[str],
-    platform: str,
-    plan: Mapping[str, Any],
-    report: Report,
-) -> list[Package]:
+def solve(program: str, plan: Plan, platform: str, report: Report) -> list[Package]:
     """By making the environment in a folder of its own and reading its conda-meta, which all of them write."""
     folder = os.path.join(paths.temporary(), f"conda-{os.getpid()}")
-    offline = ["--offline"] if plan["offline"] else []
+    offline = ["--offline"] if plan.pip.offline else []
     try:
-        with report.step(f"solving the environment of {plan['shown']} with {os.path.basename(program)}"):
+        with report.step(f"solving the environment of {plan.shown} with {os.path.basename(program)}"):
             _call(
-                [program, "create", "-y", "-q", "-p", folder, *channels, *offline, *specs],
-                f"{plan['shown']} cannot be solved",
+                [program, "create", "-y", "-q", "-p", folder, *_channels(plan.file), *offline, *plan.specs],
+                f"{plan.shown} cannot be solved",
                 variables={"CONDA_SUBDIR": platform},
             )
         return _installed(os.path.join(folder, "conda-meta"))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _channels(file: CondaFile) -> list[str]:
+    """As the file states them: what a name means, and the logins, the program knows from its own configuration."""
+    words = ["--override-channels"] if file.nodefaults else []
+    for name in file.channels:
+        folder = name.startswith(("./", "../", "~"))
+        path = os.path.normpath(os.path.join(file.base, os.path.expanduser(name))) if folder else name
+        words += ["-c", path]
+    return words
 
 
 def _installed(folder: str) -> list[Package]:
@@ -75,27 +70,20 @@ def _installed(folder: str) -> list[Package]:
 
 
 def install(
-    program: str,
-    packages: Sequence[Package],
-    prefix: str,
-    plan: Mapping[str, Any],
-    report: Report,
-    handle: int,
+    program: str, packages: Sequence[Package], prefix: str, shown: str, handle: int, report: Report
 ) -> None:
     """From an explicit file; the program checks the hashes."""
-    path = os.path.join(paths.temporary(), f"explicit-{os.getpid()}.txt")
-    with open(path, "w", encoding="utf-8") as file:
-        file.write("@EXPLICIT\n" + "".join(f"{each.url}#{each.digest}\n" for each in packages))
-    os.chmod(path, 0o600)
-    try:
-        with report.step(f"installing {len(packages)} packages with {os.path.basename(program)}"):
-            _call(
-                [program, "create", "-y", "-q", "-p", prefix, "--file", path],
-                f"the packages of {plan['shown']} cannot be installed",
-                handle=handle,
-            )
-    finally:
-        os.unlink(path)
+    what = f"the packages of {shown} cannot be installed"
+    lines = ["@EXPLICIT\n", *(f"{each.url}#{each.digest}\n" for each in packages)]
+    with (
+        report.step(f"installing {len(packages)} packages with {os.path.basename(program)}"),
+        NamedTemporaryFile(
+            "w", prefix="explicit-", suffix=".txt", dir=paths.temporary()
+        ) as file,  # for us only
+    ):
+        file.writelines(lines)
+        file.flush()
+        _call([program, "create", "-y", "-q", "-p", prefix, "--file", file.name], what, handle=handle)
 
 
 def _call(

@@ -5,28 +5,22 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from runner.environments.python.wanted import text_of
+from runner.environments.python.wanted import parse_yaml, strings, text_of
 from runner.errors import InputError
+from runner.values import Json
 
-__all__ = ["Wanted", "platform", "read"]
+__all__ = ["CondaFile", "platform", "read_file"]
 
 SELECTOR = re.compile(
     r"^\s*-.*\s#\s*\[(?:not )?(?:win|linux|osx|unix|x86|x86_64|aarch64|arm64|py)[^]]*\]\s*$"
 )
-SYSTEMS = {"Linux": "linux", "Darwin": "osx", "Windows": "win"}
-MACHINES = {
-    "x86_64": "64",
-    "amd64": "64",
-    "arm64": "arm64",
-    "aarch64": "aarch64",
-    "ppc64le": "ppc64le",
-    "i686": "32",
-}
+SYSTEMS = {"Linux": "linux", "Darwin": "osx"}
+MACHINES = {"x86_64": "64", "i686": "32"}
 
 
-class Wanted(NamedTuple):
+class CondaFile(NamedTuple):
     """A conda environment as its file states it."""
 
     path: str
@@ -46,24 +40,19 @@ class Wanted(NamedTuple):
 
 def platform() -> str:
     """The name that conda has for this machine: linux-64, osx-arm64."""
-    import platform as machine
-
-    system, kind = machine.system(), machine.machine().lower()
-    name = MACHINES.get(kind, kind)
-    if system == "Darwin" and name == "aarch64":
-        name = "arm64"
-    return f"{SYSTEMS.get(system, system.lower())}-{name}"
+    system, _, _, _, machine = os.uname()
+    return f"{SYSTEMS.get(system, system.lower())}-{MACHINES.get(machine, machine)}"
 
 
-def read(file: str, directory: str) -> Wanted:
+def read_file(file: str, directory: str) -> CondaFile:
     path = os.path.normpath(os.path.join(directory, file))
     if not os.path.isfile(path):
         raise InputError(f"the environment file {file} is not in {directory}", "proj check")
     text = text_of(path)
     if re.search(r"^@EXPLICIT\s*$", text, re.MULTILINE):
-        return Wanted(path, file, explicit=text)
-    content = _yaml(text, file)
-    channels = _texts(content.get("channels"), "channels", file)
+        return CondaFile(path, file, explicit=text)
+    content = parse_yaml(text, file, "dependencies: [python=3.11]")
+    channels = strings(content.get("channels"), "channels", file)
     specs, pip = _dependencies(content.get("dependencies"), file)
     variables = content.get("variables") or {}
     if not isinstance(variables, dict):
@@ -77,7 +66,7 @@ def read(file: str, directory: str) -> Wanted:
         )
     if content.get("prefix"):
         warnings.append(f"{file}: `prefix` has no effect: proj keeps its environments itself")
-    return Wanted(
+    return CondaFile(
         path,
         file,
         tuple(channel for channel in channels if channel != "nodefaults"),
@@ -89,24 +78,7 @@ def read(file: str, directory: str) -> Wanted:
     )
 
 
-def _yaml(text: str, file: str) -> dict[str, Any]:
-    import yaml
-
-    try:
-        # BaseLoader: every scalar stays text, or `python: 3.10` would be 3.1
-        content = yaml.load(text, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader))  # noqa: S506
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{file}:{mark.line + 1}" if mark else file
-        raise InputError(f"{place}: not YAML: {getattr(error, 'problem', error)}", "proj check") from None
-    if content in (None, ""):
-        return {}
-    if not isinstance(content, dict):
-        raise InputError(f"{file}: expected a mapping such as `dependencies: [python=3.11]`", "proj check")
-    return content
-
-
-def _dependencies(stated: Any, file: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _dependencies(stated: Json, file: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     specs: list[str] = []
     pip: list[str] = []
     if stated not in (None, "") and not isinstance(stated, list):
@@ -122,18 +94,8 @@ def _dependencies(stated: Any, file: str) -> tuple[tuple[str, ...], tuple[str, .
             raise InputError(
                 f"{file}: {each!r} is no package and no `pip:` section", "dependencies: [numpy, {pip: [six]}]"
             )
-        pip += _texts(each["pip"], "pip", file)
+        pip += strings(each["pip"], "pip", file)
     names = {re.split(r"[\s=<>!~\[]", spec.split("::")[-1])[0] for spec in specs}
     if pip and not names & {"python", "pip"}:
         specs.append("python")  # as conda does, which adds pip
     return tuple(specs), tuple(pip)
-
-
-def _texts(value: Any, key: str, file: str) -> list[str]:
-    if value in (None, ""):
-        return []
-    if isinstance(value, str):
-        return [value]
-    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise InputError(f"{file}: `{key}` is a list of texts", "proj check")
-    return [each.strip() for each in value if each.strip()]

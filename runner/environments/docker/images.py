@@ -3,72 +3,79 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from runner import paths
-from runner.containers import engine as container_engine
+from runner.containers import engine
+from runner.containers.engine import Image
+from runner.environments.docker.context import pack
 from runner.errors import EnvironmentFailure
 from runner.host import process
-from runner.values import Report, Step
+from runner.values import JsonObject, Report, Step
 
 if TYPE_CHECKING:
+    from docker import APIClient
+
     from runner.environments.docker.context import Context
     from runner.environments.docker.spec import Build
 
-__all__ = ["build", "copy", "digest_of", "pull", "remove"]
+__all__ = ["build", "client", "copy", "digest_of", "made", "pull", "remove"]
 
 
-def digest_of(image: Mapping[str, Any], reference: str) -> str:
+def digest_of(image: Image, reference: str) -> str:
     """`name@sha256:...` under which a registry has it; "" for an image that was made here."""
-    found = [str(each) for each in image.get("RepoDigests") or ()]
     name = reference.partition("@")[0].rpartition("/")[2].partition(":")[0]
-    return next(
-        (each for each in found if each.partition("@")[0].rpartition("/")[2] == name),
-        found[0] if found else "",
-    )
+    same = (each for each in image.digests if each.partition("@")[0].rpartition("/")[2] == name)
+    return next(same, image.digests[0] if image.digests else "")
 
 
-def client() -> Any:
+@contextmanager
+def client(what: str, repository: str = "") -> Iterator[APIClient]:
+    """The engine, by the docker package, which takes long to import. Its failures: EnvironmentFailure with `what`."""
     import docker
     from docker.errors import DockerException
     from docker.utils import kwargs_from_env
 
-    where = container_engine.address()
-    settings: dict[str, Any] = {
-        **kwargs_from_env(),
-        "base_url": where,
-        "use_ssh_client": where.startswith("ssh:"),
-    }
+    where = engine.address()
+    settings: JsonObject = {**kwargs_from_env(), "base_url": where}
     try:
-        return docker.DockerClient(**settings, timeout=600)
+        found = docker.DockerClient(**settings, use_ssh_client=where.startswith("ssh:"), timeout=600)
     except DockerException as error:
         raise EnvironmentFailure(f"there is no container engine at {where}: {error}", "docker info") from None
+    try:
+        yield found.api
+    except (DockerException, RuntimeError) as error:
+        said = str(getattr(error, "explanation", None) or error)
+        raise EnvironmentFailure(f"{what}: {said}", _hint(said, repository)) from None
+    finally:
+        found.close()
+
+
+def _hint(said: str, repository: str) -> str:
+    if not repository:
+        return "docker info"
+    registry = repository.partition("/")[0] if set(repository.partition("/")[0]) & set(".:") else ""
+    if any(word in said.lower() for word in ("denied", "unauthorized", "authentication", "credentials")):
+        return f"docker login {registry}".strip()
+    return "check its name and that its registry can be reached, or build it here: docker build -t NAME ."
 
 
 def pull(reference: str, platform: str, report: Report) -> None:
     """By the engine, with the logins of docker's own configuration."""
-    from docker.errors import DockerException
-    from docker.utils import parse_repository_tag
-
-    repository, tag = parse_repository_tag(reference)
-    engine = client()
-    try:
-        with report.step(f"pulling {reference}") as step:
-            lines = engine.api.pull(
-                repository, tag=tag or "latest", stream=True, decode=True, platform=platform or None
-            )
-            _follow(lines, step)
-    except (DockerException, RuntimeError) as error:
-        said = str(getattr(error, "explanation", None) or error)
-        raise EnvironmentFailure(
-            f"the image {reference} cannot be pulled: {said}", _hint(said, repository)
-        ) from None
-    finally:
-        engine.close()
+    repository, _, tag = reference.partition("@") if "@" in reference else reference.rpartition(":")
+    if not repository or "/" in tag:  # no tag; that was the name, or the port of a registry
+        repository, tag = reference, "latest"
+    with (
+        report.step(f"pulling {reference}") as step,
+        client(f"the image {reference} cannot be pulled", repository) as api,
+    ):
+        _follow(api.pull(repository, tag=tag, stream=True, decode=True, platform=platform or None), step)
 
 
-def _follow(lines: Any, step: Step) -> None:
+def _follow(lines: Iterable[JsonObject], step: Step) -> None:
     layers: dict[str, tuple[float, float]] = {}
     for line in lines:
         if line.get("error"):
@@ -84,21 +91,10 @@ def _follow(lines: Any, step: Step) -> None:
             step.update(str(line.get("status", "")), done, total)
 
 
-def _hint(said: str, repository: str) -> str:
-    registry = (
-        repository.partition("/")[0]
-        if "." in repository.partition("/")[0] or ":" in repository.partition("/")[0]
-        else ""
-    )
-    if any(word in said.lower() for word in ("denied", "unauthorized", "authentication", "credentials")):
-        return f"docker login {registry}".strip()
-    return "check its name and that its registry can be reached, or build it here: docker build -t NAME ."
-
-
 def build(stated: Build, directory: str, tag: str, *, fresh: bool, platform: str, report: Report) -> str:
     """From the project's own Dockerfile, by the client, which knows BuildKit; returns the id."""
     iid = os.path.join(paths.temporary(), f"image-{os.getpid()}")
-    words = [container_engine.program(), "build", "--force-rm", "--tag", tag, "--iidfile", iid]
+    words = [engine.program(), "build", "--force-rm", "--tag", tag, "--iidfile", iid]
     words += ["--file", os.path.join(directory, stated.dockerfile)]
     for name, value in stated.arguments.items():
         words += ["--build-arg", f"{name}={value}"]
@@ -122,36 +118,27 @@ def build(stated: Build, directory: str, tag: str, *, fresh: bool, platform: str
 
 def copy(context: Context, base: str, tag: str, place: str, report: Report) -> str:
     """An image with the project's files on top of `base`; returns its id."""
-    import tempfile
+    with (
+        report.step(f"building {tag}: {len(context.files)} files on {base}") as step,
+        client(f"the image {tag} cannot be built") as api,
+        tempfile.TemporaryFile() as file,
+    ):
+        pack(context, place, base, file)
+        file.seek(0)
+        _follow(
+            api.build(fileobj=file, custom_context=True, tag=tag, rm=True, forcerm=True, decode=True), step
+        )
+    return made(tag)
 
-    from docker.errors import DockerException
 
-    from runner.environments.docker.context import pack
-
-    engine = client()
-    try:
-        with (
-            report.step(f"building {tag}: {len(context.files)} files on {base}"),
-            tempfile.TemporaryFile() as file,
-        ):
-            pack(context, place, base, file)
-            file.seek(0)
-            lines = engine.api.build(
-                fileobj=file, custom_context=True, tag=tag, rm=True, forcerm=True, decode=True
-            )
-            for line in lines:
-                if line.get("error"):
-                    raise RuntimeError(line["error"])
-    except (DockerException, RuntimeError) as error:
-        raise EnvironmentFailure(f"the image {tag} cannot be built: {error}", "docker info") from None
-    finally:
-        engine.close()
-    made = container_engine.inspect("image", tag)
-    if made is None:
-        raise EnvironmentFailure(f"the image {tag} was built and is not there", "docker images")
-    return str(made["Id"])
+def made(tag: str) -> str:
+    """The id of an image that has just been made under this name."""
+    found = engine.image(tag)
+    if found is None:
+        raise EnvironmentFailure(f"the image {tag} was made and is not there", "docker images")
+    return found.id
 
 
 def remove(image: str) -> None:
     """An image that was made here and that no container uses."""
-    process.run([container_engine.program(), "image", "rm", image])
+    process.run([engine.program(), "image", "rm", image])

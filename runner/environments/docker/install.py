@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import sha256
+from tempfile import TemporaryDirectory
+from urllib.parse import quote, unquote
 
 from runner import paths
-from runner.containers import engine as container_engine
+from runner.containers import engine
+from runner.containers.engine import Image
+from runner.environments import building
+from runner.environments.docker import images
+from runner.environments.docker.images import client
+from runner.environments.docker.packages import Python, python_of
 from runner.environments.python import indexes, locking, requirements, seed
 from runner.environments.python.copies import Copies
-from runner.environments.python.virtualenv import BINARY
+from runner.environments.python.plan import Plan
 from runner.errors import EnvironmentFailure
 from runner.host import process
 from runner.host.files import Exclusive
-from runner.values import Json, Report, Step
+from runner.text.credentials import redact
+from runner.values import JsonObject, Report, Step
 
 __all__ = ["clear", "ensure"]
 
@@ -60,61 +70,43 @@ class Told:
         return f"file://{place}" if path.startswith("file://") else place
 
 
-def ensure(packages: Mapping[str, Any], lock: str, base: str, report: Report) -> dict[str, Json]:
+def ensure(plan: Plan, lock: str, base: str, report: Report) -> tuple[str, str]:
     """Name and id of the image that is `base` (an id) with the packages of the lock; projects share it."""
-    import json
-    from hashlib import sha256
-
-    from runner.environments.docker.packages import python_of
-
-    plan = packages["plan"]
-    built = [line for line in (*plan["build"], *plan["lines"]) if line.startswith(BINARY)]
-    local = [[text, digest] for text, _, _, digest in plan["local"]]
-    parts = json.dumps([base, lock, built, local])
+    local = [[each.text, each.digest] for each in plan.local]
+    parts = json.dumps([base, lock, plan.binary, local])
     name = f"proj/packages:{sha256(parts.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
     path = paths.cache("locks", f"{name.rpartition(':')[2]}.installing")
     with Exclusive(path, report, "waiting: another proj installs the same packages into this image"):
-        made = container_engine.inspect("image", name)
-        image = str(made["Id"]) if made else _install(plan, lock, python_of(base, base), base, name, report)
-    return {"image": name, "id": image}
+        made = engine.image(name)
+        return name, made.id if made else _install(plan, lock, base, name, report)
 
 
-def _install(
-    plan: Mapping[str, Any], lock: str, python: Mapping[str, str], base: str, tag: str, report: Report
-) -> str:
-    import shutil
-    import tempfile
-
-    with Copies(plan["local"]) as copies:
-        folder = tempfile.mkdtemp(prefix="image-", dir=paths.temporary())  # open to us only
-        try:
-            told = Told(folder)
-            script = told.write("install.sh", "\n".join(_script(plan, lock, python, told, copies)) + "\n")
-            return _committed(plan, told, script, base, tag, report)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+def _install(plan: Plan, lock: str, base: str, tag: str, report: Report) -> str:
+    with (
+        Copies(plan.local) as copies,
+        TemporaryDirectory(prefix="image-", dir=paths.temporary()) as folder,  # open to us only
+    ):
+        told = Told(folder)
+        lines = _script(plan, lock, python_of(base, base), told, copies)
+        script = told.write("install.sh", "\n".join(lines) + "\n")
+        return _committed(plan, told, script, base, tag, report)
 
 
-def _script(
-    plan: Mapping[str, Any], lock: str, python: Mapping[str, str], told: Told, copies: Copies
-) -> Iterator[str]:
+def _script(plan: Plan, lock: str, python: Python, told: Told, copies: Copies) -> Iterator[str]:
     yield "set -e"
     for name, value in (PIP | _where(plan, told)).items():
         yield f"export {name}={shlex.quote(value)}"
-    wheel = seed.pip_wheel(python["version"])  # also where the image has none
+    wheel = seed.pip_wheel(python.version)  # also where the image has none
     pip = f"{told.mounted(wheel)}/pip" if wheel else "-m pip"
-    call = f"{shlex.quote(python['path'])} {pip} install --no-deps"
+    call = f"{shlex.quote(python.path)} {pip} install --no-deps"
     if "[[packages]]" in lock:
         yield f"{call} -r {told.write('pylock.toml', lock)}"
         return
-    from urllib.parse import quote
-
-    stated = (*plan["build"], *plan["lines"])
-    copy = f"{shlex.quote(python['path'])} -c {shlex.quote(COPY)}"
+    copy = f"{shlex.quote(python.path)} -c {shlex.quote(COPY)}"
     hashed, bare = list[str](), list[str]()
     for entry in locking.entries(lock):
-        line = requirements.expanded(indexes.with_credentials(entry, stated))
-        for text, path, _, _ in plan["local"]:
+        line = requirements.expanded(indexes.with_credentials(entry, plan.stated))
+        for text, path, *_ in plan.local:
             source = copies.folders.get(text, path)
             written = next((each for each in (f"file://{quote(source)}", source, text) if each in line), "")
             if not written:
@@ -128,24 +120,16 @@ def _script(
         (hashed if "--hash=" in line else bare).append(line)
     for name, lines, flag in (("hashed", hashed, " --require-hashes"), ("others", bare, "")):
         if lines:
-            options = [line for line in stated if line.startswith(BINARY)]
-            yield f"{call}{flag} -r {told.write(name + '.txt', chr(10).join([*options, *lines]))}"
+            yield f"{call}{flag} -r {told.write(name + '.txt', chr(10).join([*plan.binary, *lines]))}"
     yield f"rm -rf {COPIES}"
 
 
-def _where(plan: Mapping[str, Any], told: Told) -> dict[str, str]:
+def _where(plan: Plan, told: Told) -> dict[str, str]:
     """pip's own variables for the indexes, proxies and certificates that hold here."""
-    if plan["wheels"]:
-        return {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": told.mounted(plan["wheels"])}
-    settings = indexes.settings((*plan["build"], *plan["lines"]))
-    of_uv = {
-        **{name: os.environ[name] for name in os.environ if name.startswith("UV_")},
-        **settings.variables,
-    }
-    index = of_uv.get("UV_DEFAULT_INDEX") or of_uv.get("UV_INDEX_URL") or ""
-    extra = (of_uv.get("UV_INDEX") or of_uv.get("UV_EXTRA_INDEX_URL") or "").split()
-    links = [each for each in of_uv.get("UV_FIND_LINKS", "").split(",") if each]
-    for line in map(requirements.expanded, (*plan["build"], *plan["lines"])):
+    settings = indexes.settings(plan.stated)
+    of_uv = {**os.environ, **settings.variables}
+    index, extra, links = indexes.places(of_uv)
+    for line in map(requirements.expanded, plan.stated):
         option = re.match(r"(-[if]|--[a-z-]+)[\s=]*(.*)", line)
         if not option or not option[2]:
             continue
@@ -155,23 +139,22 @@ def _where(plan: Mapping[str, Any], told: Told) -> dict[str, str]:
         elif name == "--extra-index-url":
             extra.append(value)
         elif name in ("--find-links", "-f"):
-            links.append(os.path.join(plan["base"], value) if "://" not in value else value)
+            links.append(os.path.join(plan.base, value) if "://" not in value else value)
+    netrc = os.environ.get("NETRC") or os.path.expanduser("~/.netrc")
     ask = _with_password if of_uv.get("UV_KEYRING_PROVIDER") == "subprocess" else str
     found = {
         "PIP_INDEX_URL": told.mounted(ask(index)),
-        "PIP_EXTRA_INDEX_URL": " ".join(told.mounted(ask(re.sub(r"^[\w.-]+=", "", each))) for each in extra),
+        "PIP_EXTRA_INDEX_URL": " ".join(told.mounted(ask(each)) for each in extra),
         "PIP_FIND_LINKS": " ".join(told.mounted(each) for each in links),
-        "PIP_NO_INDEX": "1" if "--no-index" in settings.arguments or plan["offline"] else "",
+        "PIP_NO_INDEX": "1" if "--no-index" in settings.arguments or plan.offline else "",
         "PIP_TRUSTED_HOST": of_uv.get("UV_INSECURE_HOST", ""),
-        "PIP_CERT": told.mounted(of_uv.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_FILE", "")),
+        "PIP_CERT": told.mounted(of_uv.get("SSL_CERT_FILE", "")),
         "PIP_DEFAULT_TIMEOUT": of_uv.get("UV_HTTP_TIMEOUT", ""),
-        "NETRC": told.mounted(os.environ.get("NETRC") or os.path.expanduser("~/.netrc")),
+        "NETRC": told.mounted(netrc) if os.path.exists(netrc) else "",
     }
     for name in PROXIES:
         value = os.environ.get(name) or os.environ.get(name.lower()) or settings.variables.get(name, "")
         found |= {name: value, name.lower(): value}
-    if not os.path.exists(os.environ.get("NETRC") or os.path.expanduser("~/.netrc")):
-        del found["NETRC"]
     return {name: value for name, value in found.items() if value}
 
 
@@ -181,8 +164,6 @@ def _with_password(url: str) -> str:
     user, at, address = rest.partition("@")
     if not at or ":" in user or "/" in user:
         return url
-    from urllib.parse import quote, unquote
-
     for service in (f"{scheme}://{address}", address.partition("/")[0]):
         done = process.run(["keyring", "get", service, unquote(user)])
         if done.code == 0 and done.out.strip():
@@ -190,99 +171,80 @@ def _with_password(url: str) -> str:
     return url
 
 
-def _committed(plan: Mapping[str, Any], told: Told, script: str, base: str, tag: str, report: Report) -> str:
-    from docker.errors import DockerException
-
-    from runner.environments.docker import images
-
-    engine = images.client()
+def _committed(plan: Plan, told: Told, script: str, base: str, tag: str, report: Report) -> str:
     # another name each time: processes that do not share our cache may do the same on this engine
     name = f"{NAME}{tag.rpartition(':')[2]}-{os.urandom(4).hex()}"
+    image = engine.image(base)
+    words = ["/bin/sh", script]
+    # an entrypoint cannot be taken away again when the image had none
+    entrypoint, started = (words, None) if image and image.entrypoint else (None, words)
     try:
-        with report.step(f"installing the packages of {plan['shown']} into the image") as step:
-            config = (container_engine.inspect("image", base) or {}).get("Config") or {}
-            words = ["/bin/sh", script]
+        with (
+            report.step(f"installing the packages of {plan.shown} into the image") as step,
+            client(f"the image {tag} cannot be made") as api,
+        ):
             # as root, whoever the image's user is; by the engine and not by its client, which would
             # write the user's proxies, with passwords, into the new image
-            made = engine.api.create_container(
-                base,
-                # an entrypoint cannot be taken away again when the image had none
-                **({"entrypoint": words} if config.get("Entrypoint") else {"command": words}),
-                user="0",
-                name=name,
-                host_config=engine.api.create_host_config(**_host(plan, told)),
+            host = api.create_host_config(**_host(plan, told))
+            made = api.create_container(
+                base, started, entrypoint=entrypoint, user="0", name=name, host_config=host
             )["Id"]
-            engine.api.start(made)
-            last = _followed(engine.api.logs(made, stream=True, follow=True), step)
-            code = engine.api.wait(made)["StatusCode"]
-            if code:
+            api.start(made)
+            last = _followed(api.logs(made, stream=True, follow=True), step)
+            if api.wait(made)["StatusCode"]:
                 said = "\n".join(f"  {line}" for line in last)
                 raise EnvironmentFailure(
-                    f"the packages of {plan['shown']} cannot be installed into the image:\n{said}",
+                    f"the packages of {plan.shown} cannot be installed into the image:\n{said}",
                     "an image with a compiler, or packages with wheels for its Python",
                 )
             repository, _, version = tag.rpartition(":")
-            engine.api.commit(made, repository, version, changes=_as_before(config))
-    except DockerException as error:
-        raise EnvironmentFailure(f"the image {tag} cannot be made: {error}", "docker info") from None
+            api.commit(made, repository, version, changes=_as_before(image))
     finally:
-        container_engine.remove(name)
-        engine.close()
-    image = container_engine.inspect("image", tag)
-    if image is None:
-        raise EnvironmentFailure(f"the image {tag} was made and is not there", "docker images")
-    return str(image["Id"])
+        engine.remove(name)
+    return images.made(tag)
 
 
-def _host(plan: Mapping[str, Any], told: Told) -> dict[str, Any]:
-    network = "none" if plan["offline"] else "host" if sys.platform == "linux" else "bridge"
+def _host(plan: Plan, told: Told) -> JsonObject:
+    network = "none" if plan.offline else "host" if sys.platform == "linux" else "bridge"
     mounts = [
         {"Type": "bind", "Source": source, "Target": target, "ReadOnly": True}
         for source, target in told.mounts.items()
     ]
-    options = (container_engine.info().get("SecurityOptions") or ()) if mounts else ()
-    remapped = any("userns" in str(each) for each in options)
-    return {"mounts": mounts, "network_mode": network, **({"userns_mode": "host"} if remapped else {})}
+    users = {"userns_mode": "host"} if engine.info().remapped else {}
+    return {"mounts": mounts, "network_mode": network, **users}
 
 
-def _followed(chunks: Any, step: Step) -> Sequence[str]:
+def _followed(chunks: Iterable[bytes], step: Step) -> Sequence[str]:
     """Shows what pip says; returns its last lines."""
     rest, last = "", list[str]()
     for chunk in chunks:
         *lines, rest = (rest + chunk.decode("utf-8", "replace")).split("\n")
         for line in filter(str.strip, lines):
-            text = indexes.redact(line.rstrip())
+            text = redact(line.rstrip())
             last = [*last[-29:], text]
             step.update(text)
     return last
 
 
-def _as_before(config: Mapping[str, Any]) -> list[str]:
+def _as_before(image: Image | None) -> list[str]:
     """What an image of a container takes over from the container, and must not."""
-    import json
-
-    changes = [f"USER {config.get('User') or 'root'}"]
-    if config.get("Entrypoint"):
-        changes.append(f"ENTRYPOINT {json.dumps(config['Entrypoint'])}")
-    if config.get("Cmd") or not config.get("Entrypoint"):
-        changes.append(f"CMD {json.dumps(config.get('Cmd') or ['/bin/sh'])}")
+    user, entrypoint, command = (image.user, image.entrypoint, image.command) if image else ("", (), ())
+    changes = [f"USER {user or 'root'}"]
+    if entrypoint:
+        changes.append(f"ENTRYPOINT {json.dumps(entrypoint)}")
+    if command or not entrypoint:
+        changes.append(f"CMD {json.dumps(command or ['/bin/sh'])}")
     return changes
 
 
 def clear() -> list[str]:
     """Removes the containers that killed builds left a day ago or earlier; returns their names."""
-    import time
-
-    limit = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() - 86400))
-    done = process.run(
-        [container_engine.program(), "ps", "-a", "--filter", f"name={NAME}", "--format", "{{.Names}}"]
-    )
-    names = [name for name in done.out.split() if name.startswith(NAME)]
-    old = [
-        name
-        for name in names
-        if str((container_engine.inspect("container", name) or {}).get("Created", "9"))[:19] < limit
-    ]
-    for name in old:
-        container_engine.remove(name)
+    limit = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() - building.DAY))
+    done = process.run([engine.program(), "ps", "-a", "--filter", f"name={NAME}", "--format", "{{.Names}}"])
+    old = []
+    for name in done.out.split():
+        state = engine.container(name) if name.startswith(NAME) else None
+        if state and state.created[:19] < limit:
+            engine.remove(name)
+            old.append(name)
     return old

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from runner.errors import InputError
-from runner.values import Json
+from runner.values import JsonMapping
 
-__all__ = ["Build", "Stated", "mounts", "read", "slug"]
+__all__ = ["Build", "Stated", "read", "slug"]
 
 # what must stay as it is, or nobody would know how the command ended
 OURS = {
@@ -49,99 +49,64 @@ class Stated(NamedTuple):
         return next((value or "" for name, value in self.flags if name == "platform"), "")
 
 
-def read(options: Mapping[str, Any], given: Sequence[str], directory: str) -> Stated:
-    """`options` is the docker_env mapping; `given` the -A arguments, which win over those of the project."""
-    build = _build(options["build"], directory) if options.get("build") else None
-    image = str(options.get("image") or "")
-    if not image and not build:
-        raise InputError(
-            "docker_env names neither an image nor a Dockerfile to build", "docker_env: {image: python:3.12}"
-        )
-    constants, copied = _environment(options.get("environment") or ())
-    flags = _flags(options.get("args") or (), "docker_env.args")
-    if options.get("shm_size"):
-        flags["shm-size"] = [str(options["shm_size"])]
-    if options.get("gpus"):
-        flags["gpus"] = ["all" if options["gpus"] is True else str(options["gpus"])]
+def read(options: JsonMapping, given: Sequence[str], directory: str) -> Stated:
+    """`options`: as keys.py reads docker_env; `given`: the -A arguments, which win over those of the project."""
+    flags = _flags(options.get("args", ()), "docker_env.args")
+    flags |= {
+        flag: [options[name]]
+        for name, flag in (("shm_size", "shm-size"), ("gpus", "gpus"))
+        if name in options
+    }
     flags |= _flags(given, "-A")
     pairs = tuple((name, value) for name, values in flags.items() for value in values)
     pairs = tuple((name, "all" if name == "gpus" and value is None else value) for name, value in pairs)
     gpus = next((value or "" for name, value in pairs if name == "gpus"), "")
     if gpus and not SHORT_GPUS.fullmatch(gpus):
         raise InputError(f"gpus: {gpus} is neither `all`, a number nor device=...", "docker_env: {gpus: all}")
-    volumes = tuple(str(volume) for volume in options.get("volumes") or ())
-    packages = str(options.get("python_env") or "")
-    return Stated(image, build, volumes, constants, copied, pairs, gpus, packages)
-
-
-def _build(stated: Any, directory: str) -> Build:
-    if stated is True:
-        stated = "."
-    if isinstance(stated, str):
-        stated = {"context": stated}
-    if not isinstance(stated, Mapping):
-        raise InputError("docker_env.build is a folder, a Dockerfile, or a mapping", "docker_env: {build: .}")
-    unknown = set(stated) - {"context", "dockerfile", "target", "network", "args"}
-    if unknown:
-        raise InputError(
-            f"docker_env.build has no key {', '.join(sorted(unknown))}",
-            "context, dockerfile, target, args, network",
-        )
-    context = str(stated.get("context") or ".")
-    # as in compose files: a Dockerfile is looked for in the context
-    dockerfile = os.path.normpath(os.path.join(context, str(stated.get("dockerfile") or "Dockerfile")))
-    if os.path.isfile(os.path.join(directory, context)):
-        context, dockerfile = ".", context
-    arguments = stated.get("args") or {}
-    if not isinstance(arguments, Mapping):
-        arguments = dict(str(each).partition("=")[::2] for each in arguments)
-    texts = {str(name): _text(value) for name, value in arguments.items()}
-    target, network = str(stated.get("target") or ""), str(stated.get("network") or "")
-    return _existing(Build(context, dockerfile, target, network, texts), directory)
-
-
-def _existing(build: Build, directory: str) -> Build:
-    top = os.path.realpath(directory)
-    for path in (build.context, build.dockerfile):
-        if os.path.commonpath([top, os.path.realpath(os.path.join(directory, path))]) != top:
-            raise InputError(f"docker_env.build: {path} is outside the project")
-    if not os.path.isfile(os.path.join(directory, build.dockerfile)):
-        raise InputError(
-            f"docker_env.build: there is no {build.dockerfile} in {directory}", "docker_env: {build: FOLDER}"
-        )
-    return build
-
-
-def _environment(stated: Sequence[Any]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """`NAME` is copied from the caller, `[NAME, VALUE]` is set."""
-    constants: dict[str, str] = {}
-    copied = []
-    for each in stated:
-        if isinstance(each, str):
-            copied.append(each)
-        elif isinstance(each, Sequence) and len(each) == 2:
-            constants[str(each[0])] = _text(each[1])
-        else:
-            raise InputError(f"docker_env.environment: {each!r} is neither NAME nor [NAME, VALUE]")
+    variables = options.get("environment", ())
+    constants = dict(each for each in variables if not isinstance(each, str))
+    copied = tuple(each for each in variables if isinstance(each, str))
     for name in (*copied, *constants):
         if not name or "=" in name or "\0" in name:
             raise InputError(
                 f"docker_env.environment: {name!r} is no name of a variable", '[["NAME", "value"], "COPIED"]'
             )
-    return constants, tuple(copied)
+    return Stated(
+        options.get("image", ""),
+        _build(options["build"], directory) if "build" in options else None,
+        tuple(options.get("volumes", ())),
+        constants,
+        copied,
+        pairs,
+        gpus,
+        options.get("python_env", ""),
+    )
 
 
-def _flags(stated: Any, where: str) -> dict[str, list[str | None]]:
-    """Flags of `docker run` from a mapping, or from texts `name=value`."""
-    if isinstance(stated, Mapping):
-        pairs = [(str(name), value) for name, value in stated.items()]
-    else:
-        pairs = []
-        for each in stated:
-            name, equals, value = str(each).partition("=")
-            pairs.append((name, value if equals else True))
+def _build(stated: JsonMapping, directory: str) -> Build:
+    context = stated["context"]
+    # as in compose files: a Dockerfile is looked for in the context
+    dockerfile = os.path.normpath(os.path.join(context, stated.get("dockerfile", "Dockerfile")))
+    if os.path.isfile(os.path.join(directory, context)):
+        context, dockerfile = ".", context
+    top = os.path.realpath(directory)
+    for path in (context, dockerfile):
+        if os.path.commonpath([top, os.path.realpath(os.path.join(directory, path))]) != top:
+            raise InputError(f"docker_env.build: {path} is outside the project")
+    if not os.path.isfile(os.path.join(directory, dockerfile)):
+        raise InputError(
+            f"docker_env.build: there is no {dockerfile} in {directory}", "docker_env: {build: FOLDER}"
+        )
+    return Build(
+        context, dockerfile, stated.get("target", ""), stated.get("network", ""), stated.get("args", {})
+    )
+
+
+def _flags(stated: Sequence[str], where: str) -> dict[str, list[str | None]]:
+    """Flags of `docker run` from texts: name=value, or name for a switch."""
     flags: dict[str, list[str | None]] = {}
-    for name, value in pairs:
+    for text in stated:
+        name, equals, value = text.partition("=")
         name = name.strip().lstrip("-")
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", name):
             raise InputError(
@@ -149,72 +114,8 @@ def _flags(stated: Any, where: str) -> dict[str, list[str | None]]:
             )
         if name in OURS:
             raise InputError(f"{where}: --{name} cannot be given: {OURS[name]}")
-        if value is False or value is None:
-            continue
-        values = value if isinstance(value, (list, tuple)) else [value]
-        flags.setdefault(name, []).extend(None if each is True else _text(each) for each in values)
+        flags.setdefault(name, []).append(value if equals else None)
     return flags
-
-
-def _text(value: Json) -> str:
-    """As YAML writes it: true, not True."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-# ---- volumes -----------------------------------------------------------------------------------------------
-
-PROJECT = re.compile(r"\$\(pwd\)|`pwd`|\$\{PWD\}|\$PWD\b|%cd%", re.IGNORECASE)
-VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
-
-
-def mounts(volumes: Sequence[str], directory: str) -> list[tuple[str, str, str]]:
-    """(host path or volume's name, place, options) of each; without a place it is an anonymous volume.
-
-    `$(pwd)` and `%cd%` are the project, as are relative paths; `~` and variables are the caller's.
-    """
-    found = []
-    for volume in volumes:
-        text = PROJECT.sub(directory.replace("\\", r"\\"), volume)
-        if "$(" in text or "`" in text:
-            raise InputError(
-                f"docker_env.volumes: {volume}: commands are not run here", "only $(pwd) has a meaning"
-            )
-        text = VARIABLE.sub(lambda match: _variable(match, volume), text)  # noqa: B023
-        source, place, options = _parts(text, directory)
-        if place:
-            source = _source(source, directory)
-        found.append((source, place, options))
-    return found
-
-
-def _variable(match: re.Match[str], volume: str) -> str:
-    name = match[1] or match[2]
-    if name not in os.environ:
-        raise InputError(
-            f"docker_env.volumes: {volume}: the variable {name} is not set", f"export {name}=..."
-        )
-    return os.environ[name]
-
-
-def _parts(text: str, directory: str) -> tuple[str, str, str]:
-    prefix = ""
-    if text.startswith(directory):  # a project in a folder with a colon
-        prefix, text = directory, text[len(directory) :]
-    elif re.match(r"[A-Za-z]:[\\/]", text):
-        prefix, text = text[:2], text[2:]
-    source, _, rest = text.partition(":")
-    place, _, options = rest.partition(":")
-    return prefix + source, place, options
-
-
-def _source(source: str, directory: str) -> str:
-    if source.startswith("~"):
-        return os.path.normpath(os.path.expanduser(source))
-    if os.path.isabs(source) or re.match(r"[A-Za-z]:", source):
-        return os.path.normpath(source) if source.startswith("/") else source
-    if "/" in source or source in (".", ".."):
-        return os.path.normpath(os.path.join(directory, source))
-    return source  # a volume that the engine keeps under this name
 
 
 def slug(text: str) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Sequence
-from typing import Any
 
 from runner import paths
 from runner.environments.python.requirements import SKIPPED, Local
@@ -25,8 +25,8 @@ class Copies:
     an old build for the new code.
     """
 
-    def __init__(self, local: Sequence[Sequence[Any]]) -> None:
-        self.local = [Local(*each) for each in local]
+    def __init__(self, local: Sequence[Local]) -> None:
+        self.local = local
         self.folders: dict[str, str] = {}  # text in the line -> copy
 
     def __enter__(self) -> Copies:
@@ -36,8 +36,6 @@ class Copies:
         return self
 
     def __exit__(self, *error: object) -> None:
-        import shutil
-
         for folder in self.folders.values():
             shutil.rmtree(os.path.dirname(folder), ignore_errors=True)
 
@@ -67,8 +65,6 @@ def _looks_outside(folder: str) -> bool:
 
 
 def _copy(local: Local) -> str:
-    import shutil
-
     # one folder for each process: two of them may build the same package for different interpreters
     top = os.path.join(paths.temporary(), f"package-{local.digest}-{os.getpid()}")
     target = os.path.join(top, os.path.basename(local.path))

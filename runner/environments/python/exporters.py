@@ -4,40 +4,42 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
-from typing import Any
+import re
+from collections.abc import Iterator
 
-from runner.environments.python.wanted import Wanted, parse_toml, python_version, text_of
+from runner.environments.python.wanted import Table, Wanted, parse_toml, python_version, text_of
 from runner.errors import InputError
+from runner.text.names import canonical
+from runner.values import EnvironmentOptions
 
 __all__ = ["export"]
 
 
-def export(path: str, directory: str, options: Mapping[str, Any]) -> Wanted:
+def export(path: str, directory: str, options: EnvironmentOptions) -> Wanted:
     """`path` is a poetry.lock or a Pipfile.lock (a Pipfile stands for the lock beside it)."""
     folder, name = os.path.split(path)
     if name == "Pipfile":
         path = os.path.join(folder, "Pipfile.lock")
         if not os.path.isfile(path):
             raise InputError(f"{folder}: a Pipfile without its lock cannot be installed", "pipenv lock")
-    python, lines = _poetry(path, options) if name == "poetry.lock" else _pipenv(path, options)
+    python, lines = _poetry(path, options.groups) if name == "poetry.lock" else _pipenv(path, options.groups)
     pinned = python_version(folder)
-    asked = pinned or {"python": python, "where": os.path.relpath(path, directory)}
+    asked = pinned if pinned[0] else (python, os.path.relpath(path, directory))
     # the lock is complete: nothing is resolved beyond it
-    return Wanted(**asked, lines=tuple(lines), base=directory, arguments=("--no-deps",), files=(path,))
+    return Wanted(*asked, lines=tuple(lines), base=directory, arguments=("--no-deps",), files=(path,))
 
 
-def _pipenv(path: str, options: Mapping[str, Any]) -> tuple[str, list[str]]:
+def _pipenv(path: str, groups: tuple[str, ...]) -> tuple[str, list[str]]:
     try:
         lock = json.loads(text_of(path))
-        sections = ["default", *(options.get("groups") or ())]
+        sections = ["default", *groups]
         lines = [_pipenv_line(name, item) for section in sections for name, item in lock[section].items()]
         return str(lock.get("_meta", {}).get("requires", {}).get("python_version", "")), lines
     except (ValueError, KeyError, AttributeError) as error:
         raise InputError(f"{path} is not a lock of pipenv: {error!r}", "pipenv lock") from None
 
 
-def _pipenv_line(name: str, item: Mapping[str, Any]) -> str:
+def _pipenv_line(name: str, item: Table) -> str:
     extras = f"[{','.join(item['extras'])}]" if item.get("extras") else ""
     if "git" in item:
         line = f"{name}{extras} @ git+{item['git'].removeprefix('git+')}@{item['ref']}"
@@ -51,23 +53,22 @@ def _pipenv_line(name: str, item: Mapping[str, Any]) -> str:
     return line + marker + "".join(f" --hash={each}" for each in item.get("hashes", ()))
 
 
-def _poetry(path: str, options: Mapping[str, Any]) -> tuple[str, list[str]]:
+def _poetry(path: str, groups: tuple[str, ...]) -> tuple[str, list[str]]:
     lock = parse_toml(text_of(path), "poetry.lock")
-    packages = {str(each["name"]).lower(): each for each in lock.get("package", ())}
-    wanted = _poetry_names(path, packages, options)
+    packages = {canonical(str(each["name"])): each for each in lock.get("package", ())}
+    wanted = _poetry_names(path, packages, {"main", *groups})
     lines = [_poetry_line(each, lock) for name, each in packages.items() if name in wanted]
     return str(lock.get("metadata", {}).get("python-versions", "")), lines
 
 
-def _poetry_names(path: str, packages: Mapping[str, Any], options: Mapping[str, Any]) -> set[str]:
+def _poetry_names(path: str, packages: Table, groups: set[str]) -> set[str]:
     """Packages of the wanted groups: newer locks say it, in older ones it follows from the roots."""
-    groups = {"main", *(options.get("groups") or ())}
     if all("groups" in each for each in packages.values()):
         return {name for name, each in packages.items() if groups & set(each["groups"])}
     roots = list(_poetry_roots(os.path.join(os.path.dirname(path), "pyproject.toml"), groups))
     seen: set[str] = set()
     while roots:
-        name = roots.pop().lower().replace("_", "-")
+        name = canonical(roots.pop())
         if name in packages and name not in seen:
             seen.add(name)
             roots += packages[name].get("dependencies", {})
@@ -75,8 +76,6 @@ def _poetry_names(path: str, packages: Mapping[str, Any], options: Mapping[str, 
 
 
 def _poetry_roots(path: str, groups: set[str]) -> Iterator[str]:
-    import re
-
     if not os.path.isfile(path):
         raise InputError(f"there is no pyproject.toml beside {path}", "poetry init")
     text = parse_toml(text_of(path), "pyproject.toml")
@@ -89,7 +88,7 @@ def _poetry_roots(path: str, groups: set[str]) -> Iterator[str]:
             yield from group.get("dependencies", {})
 
 
-def _poetry_line(package: Mapping[str, Any], lock: Mapping[str, Any]) -> str:
+def _poetry_line(package: Table, lock: Table) -> str:
     name, source = package["name"], package.get("source", {})
     markers = package.get("markers", "")
     if isinstance(markers, dict):

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from runner import paths
 from runner.environments.python import indexes, seed, uv
 from runner.environments.python.copies import Copies
+from runner.environments.python.plan import Plan
 from runner.environments.python.wanted import text_of
 from runner.values import Report, Step
 
-__all__ = ["download_python", "fill"]
+__all__ = ["download_python", "fill", "install", "requirements"]
 
 # Lines that say where packages come from; they may hold credentials, so no lock has them.
 WHERE = (
@@ -28,13 +28,13 @@ WHERE = (
 )
 
 
-def fill(plan: Mapping[str, Any], lock: str, prefix: str, handle: int, report: Report) -> str:
+def fill(plan: Plan, lock: str, prefix: str, handle: int, report: Report) -> str:
     """Returns what was installed besides the lock: `pip-26.3`, or nothing."""
     wheel = _pip(lock, plan)
     extra = f"pip @ file://{wheel}\n" if wheel else ""
-    with report.step(f"making the environment of {plan['shown']}") as step:
+    with report.step(f"making the environment of {plan.shown}") as step:
         uv.call(
-            ["venv", "--quiet", "--no-project", "--no-config", "--python", plan["interpreter"], prefix],
+            ["venv", "--quiet", "--no-project", "--no-config", "--python", plan.interpreter, prefix],
             "the virtual environment cannot be made",
             cwd=paths.temporary(),
             extra={},
@@ -42,59 +42,59 @@ def fill(plan: Mapping[str, Any], lock: str, prefix: str, handle: int, report: R
         )
         if "[[packages]]" in lock:
             with _pylock(plan, lock) as path:
-                _install(["sync", path], plan, "", prefix, handle, step)
+                install(["sync", path], plan, "", prefix, handle, step)
             if extra:
-                _install(["install", "--no-deps", "-r", "-"], plan, extra, prefix, handle, step)
+                install(["install", "--no-deps", "-r", "-"], plan, extra, prefix, handle, step)
         else:
             _fill_from_lines(plan, lock, extra, prefix, handle, step)
-    return seed.pip_version(plan["version"]) if wheel else ""
+    return seed.pip_version(plan.version) if wheel else ""
 
 
-def _fill_from_lines(
-    plan: Mapping[str, Any], lock: str, extra: str, prefix: str, handle: int, step: Step
-) -> None:
-    with Copies(plan["local"]) as copies:
-        stated = (*plan["build"], *plan["lines"])
-        lines = [line for line in stated if line.startswith(WHERE) and not plan["wheels"]]
-        lines += [copies.there(indexes.with_credentials(line, stated)) for line in lock.splitlines()]
-        text = "\n".join(lines) + "\n" + extra
+def _fill_from_lines(plan: Plan, lock: str, extra: str, prefix: str, handle: int, step: Step) -> None:
+    with Copies(plan.local) as copies:
+        text = requirements(plan, lock.splitlines(), copies) + extra
         sync = ["sync", "--allow-empty-requirements", "-"]
         if not (_all_pinned(lock) and _from_cache(sync, plan, text, prefix, handle)):
-            _install(sync, plan, text, prefix, handle, step)
+            install(sync, plan, text, prefix, handle, step)
+
+
+def requirements(plan: Plan, lines: Iterable[str], copies: Copies) -> str:
+    """The text that uv gets for lines of a lock: with the credentials and the places that the lock has not."""
+    where = [line for line in plan.stated if line.startswith(WHERE) and not plan.wheels]
+    whole = [copies.there(indexes.with_credentials(line, plan.stated)) for line in lines]
+    return "\n".join([*where, *whole]) + "\n"
 
 
 def _all_pinned(lock: str) -> bool:
     return all(re.match(r"\S+==|\s", line) for line in lock.splitlines() if line)
 
 
-def _from_cache(verb: list[str], plan: Mapping[str, Any], text: str, prefix: str, handle: int) -> bool:
+def _from_cache(verb: list[str], plan: Plan, text: str, prefix: str, handle: int) -> bool:
     """Exact versions with their hashes need no index when the package cache has them: quicker, and works on a train."""
-    arguments = ["pip", *verb, "--quiet", "--offline", "--python", _python(prefix)]
     settings = _settings(plan)
-    arguments += settings.arguments
-    done = uv.attempt(arguments, cwd=plan["base"], extra=settings.widest, text=text, handle=handle)
+    arguments = ["pip", *verb, "--quiet", "--offline", "--python", _python(prefix), *settings.arguments]
+    done = uv.attempt(arguments, cwd=plan.base, extra=settings.widest, text=text, handle=handle)
     return done.code == 0
 
 
-def _install(
-    verb: list[str], plan: Mapping[str, Any], text: str, prefix: str, handle: int, step: Step
-) -> None:
+def install(verb: list[str], plan: Plan, text: str, prefix: str, handle: int, step: Step) -> None:
+    """`verb`: of `uv pip`, with the place of the requirements; `text` is its input."""
     settings = _settings(plan)
-    offline = ["--offline"] if plan["offline"] else []
+    offline = ["--offline"] if plan.offline else []
     uv.call(
         ["pip", *verb, "--python", _python(prefix), *settings.arguments, *offline],
-        f"the packages of {plan['shown']} cannot be installed",
-        cwd=plan["base"],
-        extra=settings.widest,
+        f"the packages of {plan.shown} cannot be installed",
+        cwd=plan.base,
+        extra=settings.widest,  # the versions are known; they may be in any index
         text=text,
         handle=handle,
         step=step,
     )
 
 
-def _settings(plan: Mapping[str, Any]) -> indexes.Settings:
-    settings = indexes.settings((*plan["build"], *plan["lines"]))
-    if folder := plan["wheels"]:  # all that the lock names is there
+def _settings(plan: Plan) -> indexes.Settings:
+    settings = indexes.settings(plan.stated)
+    if folder := plan.wheels:  # all that the lock names is there
         return settings._replace(arguments=("--no-index", "--find-links", folder), variables={})
     return settings
 
@@ -103,17 +103,17 @@ def _python(prefix: str) -> str:
     return os.path.join(prefix, "bin", "python")
 
 
-def _pip(lock: str, plan: Mapping[str, Any]) -> str:
+def _pip(lock: str, plan: Plan) -> str:
     """The wheel of the pip that a lock without one gets."""
     has_one = re.search(r'^(?:pip==|name = "pip"$)', lock, re.MULTILINE)
-    return "" if has_one else seed.pip_wheel(plan["version"])
+    return "" if has_one else seed.pip_wheel(plan.version)
 
 
 @contextmanager
-def _pylock(plan: Mapping[str, Any], lock: str) -> Iterator[str]:
+def _pylock(plan: Plan, lock: str) -> Iterator[str]:
     """A file with this lock, under a name that uv accepts; the project's own, if it still says the same."""
-    if plan["form"] == "pylock" and text_of(plan["file"]) == lock:
-        yield plan["file"]
+    if plan.form == "pylock" and text_of(plan.file) == lock:
+        yield plan.file
         return
     path = os.path.join(paths.temporary(), f"pylock.{os.getpid()}.toml")
     with open(path, "w", encoding="utf-8") as file:

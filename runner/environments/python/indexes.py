@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from runner.host import process
+from runner.text.credentials import redact
 from runner.values import Json
 
-__all__ = ["Settings", "files", "redact", "settings", "stated", "with_credentials"]
+__all__ = ["Settings", "files", "places", "settings", "stated", "with_credentials"]
 
 
 class Settings(NamedTuple):
@@ -30,24 +31,11 @@ class Settings(NamedTuple):
         return {**self.variables, **({"UV_INDEX_STRATEGY": "unsafe-best-match"} if self.several else {})}
 
 
-def redact(text: str) -> str:
-    """Takes user:password@ out of the URLs in a text. The user of an ssh URL stays: it is part of the address."""
-    if "@" not in text or "://" not in text:
-        return text
-    import re
-
-    def bare(found: re.Match[str]) -> str:
-        scheme, user = found[1], found[2].partition(":")[0]
-        return f"{scheme}{user}@" if scheme.endswith("ssh://") else scheme
-
-    return re.sub(r"([A-Za-z][\w+.-]*://)([^/@\s'\"]+)@", bare, text)
-
-
 def with_credentials(line: str, stated: Iterable[str]) -> str:
     """The opposite for a line of a lock: the URLs of the specification's lines get back what redact() took."""
     import re
 
-    for url in re.findall(r"[A-Za-z][\w+.-]*://[^/@\s'\"]+@[^\s'\"@;#]+", " ".join(stated)):
+    for url in re.findall(r"[A-Za-z][\w+.-]*://(?:[^/@\s'\"]+@)?[^\s'\"@;#]+", " ".join(stated)):
         line = line.replace(redact(url), url)
     return line
 
@@ -133,6 +121,16 @@ def _variables(pip: Mapping[str, list[str]], lines: Iterable[str]) -> dict[str, 
     if proxy := pip.get("proxy"):
         result |= {"HTTP_PROXY": proxy[0], "HTTPS_PROXY": proxy[0]}
     return result
+
+
+def places(own: Mapping[str, str] = os.environ) -> tuple[str, list[str], list[str]]:
+    """What uv's variables say, for pip: the index, further ones, and find-links."""
+    import re
+
+    index = own.get("UV_DEFAULT_INDEX") or own.get("UV_INDEX_URL") or ""
+    more = (own.get("UV_INDEX") or own.get("UV_EXTRA_INDEX_URL") or "").split()
+    links = [each for each in own.get("UV_FIND_LINKS", "").split(",") if each]
+    return index, [re.sub(r"^[\w.-]+=", "", each) for each in more], links
 
 
 def _is_there(url: str) -> bool:

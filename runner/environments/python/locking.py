@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from runner.environments.python import indexes, uv
 from runner.environments.python.copies import Copies
+from runner.environments.python.plan import Plan
 from runner.environments.python.wanted import text_of
 from runner.errors import EnvironmentFailure
+from runner.text.credentials import redact
+from runner.text.names import canonical
 from runner.values import Report, Step
 
 __all__ = ["entries", "resolve"]
@@ -18,28 +20,26 @@ __all__ = ["entries", "resolve"]
 NO_PACKAGES = "# no packages\n"  # a lock all the same: the run can be compared and made again
 
 
-def resolve(plan: Mapping[str, Any], options: Mapping[str, Any], report: Report) -> str:
-    if plan["form"] == "pylock":
-        return text_of(plan["file"])
-    if not plan["build"] and not plan["lines"] and plan["form"] == "requirements":
+def resolve(plan: Plan, report: Report) -> str:
+    if plan.form == "pylock":
+        return text_of(plan.file)
+    if not plan.stated and plan.form == "requirements":
         return NO_PACKAGES
-    with report.step(f"resolving packages of {plan['shown']}") as step:
-        if plan["form"] == "uv.lock":
-            return _export(plan, options)
+    with report.step(f"resolving packages of {plan.shown}") as step:
+        if plan.form == "uv.lock":
+            return _export(plan)
         try:
-            return _compile(plan, [*plan["build"], *plan["lines"]], options, report, step)
+            return _compile(plan, plan.stated, report, step)
         except uv.Failed as failure:
-            if not failure.conflict or not plan["build"] or not plan["lines"]:
+            if not failure.conflict or not plan.build or not plan.lines:
                 raise
-            return _one_after_the_other(plan, options, report, step)
+            return _one_after_the_other(plan, report, step)
 
 
-def _one_after_the_other(
-    plan: Mapping[str, Any], options: Mapping[str, Any], report: Report, step: Step
-) -> str:
+def _one_after_the_other(plan: Plan, report: Report, step: Step) -> str:
     """As MLflow does it: build dependencies first, and what the dependencies want instead replaces them."""
-    main = _compile(plan, plan["lines"], options, report, step)
-    build = _compile(plan, plan["build"], options, report, step)
+    main = _compile(plan, plan.lines, report, step)
+    build = _compile(plan, plan.build, report, step)
     taken = {_name(entry) for entry in entries(main)}
     return main + "".join(entry for entry in entries(build) if _name(entry) not in taken)
 
@@ -56,54 +56,52 @@ def entries(lock: str) -> list[str]:
 
 
 def _name(entry: str) -> str:
-    return entry.split("==")[0].split(" @")[0].split("[")[0].strip().lower().replace("_", "-")
+    return canonical(entry.split("==")[0].split(" @")[0].split("[")[0].strip())
 
 
-def _compile(
-    plan: Mapping[str, Any], lines: Sequence[str], options: Mapping[str, Any], report: Report, step: Step
-) -> str:
+def _compile(plan: Plan, lines: Sequence[str], report: Report, step: Step) -> str:
     settings = indexes.settings(lines)
-    arguments = _arguments(plan, lines, settings, options)
+    arguments = _arguments(plan, lines, settings)
     lines = [line for line in lines if line != "--pre"]
 
     def run(variables: Mapping[str, str]) -> str:
         return uv.call(
             arguments,
-            f"the packages of {plan['shown']} cannot be resolved",
-            cwd=plan["base"],
+            f"the packages of {plan.shown} cannot be resolved",
+            cwd=plan.base,
             extra=variables,
             text="".join(f"{copies.there(line)}\n" for line in lines),
             step=step,
         )
 
-    with Copies(plan["local"]) as copies:
+    with Copies(plan.local) as copies:
         try:
             out = run(settings.variables)
         except uv.Failed as failure:
             if not failure.conflict or not settings.several:
                 raise
             out = run(settings.widest)
-            report.warn(f"{plan['shown']}: resolved with the best version of all indexes, as pip does")
+            report.warn(f"{plan.shown}: resolved with the best version of all indexes, as pip does")
         return _with_own_hashes("".join(copies.back(line) + "\n" for line in _kept(out)), lines)
 
 
-def _arguments(
-    plan: Mapping[str, Any], lines: Sequence[str], settings: indexes.Settings, options: Mapping[str, Any]
-) -> list[str]:
+def _arguments(plan: Plan, lines: Sequence[str], settings: indexes.Settings) -> list[str]:
     arguments = [
         *("pip", "compile", "--generate-hashes", "--no-header", "--no-annotate"),
-        *("--python", plan["interpreter"], "--no-emit-index-url"),
-        *common(settings, options),
-        *plan["arguments"],
+        *("--python", plan.interpreter, "--no-emit-index-url"),
+        *settings.arguments,
+        *plan.arguments,
     ]
-    for path in plan["constraints"]:
+    if plan.offline:
+        arguments.append("--offline")
+    for path in plan.constraints:
         arguments += ["--constraint", path]
-    if options.get("refresh"):
+    if plan.refresh:
         arguments += ["--refresh", "--upgrade"]
     if "--pre" in lines:
         arguments += ["--prerelease", "allow"]
-    if plan["form"] == "pyproject":
-        arguments.append(plan["file"])
+    if plan.form == "pyproject":
+        arguments.append(plan.file)
     return [*arguments, "-"] if lines else arguments
 
 
@@ -124,17 +122,13 @@ def _with_own_hashes(lock: str, lines: Sequence[str]) -> str:
 def _kept(out: str) -> list[str]:
     """Options that uv repeats may hold credentials; where packages come from is the machine's affair."""
     return [
-        indexes.redact(line)
+        redact(line)
         for line in out.splitlines()
         if not line.startswith(("--index", "--extra-index", "--find-links", "-i "))
     ]
 
 
-def common(settings: indexes.Settings, options: Mapping[str, Any]) -> list[str]:
-    return [*settings.arguments, *(["--offline"] if options.get("offline") else [])]
-
-
-def _export(plan: Mapping[str, Any], options: Mapping[str, Any]) -> str:
+def _export(plan: Plan) -> str:
     settings = indexes.settings()
     arguments = [
         "export",
@@ -145,12 +139,13 @@ def _export(plan: Mapping[str, Any], options: Mapping[str, Any]) -> str:
         "--no-header",
         "--no-annotate",
     ]
-    arguments += ["--python", plan["interpreter"], *common(settings, options), *plan["arguments"]]
-    name = os.path.relpath(plan["file"], plan["base"])
+    arguments += ["--python", plan.interpreter, *settings.arguments, *plan.arguments]
+    if plan.offline:
+        arguments.append("--offline")
+    name = os.path.relpath(plan.file, plan.base)
+    folder = os.path.dirname(plan.file)
     try:
-        out = uv.call(
-            arguments, f"{name} cannot be used", cwd=os.path.dirname(plan["file"]), extra=settings.variables
-        )
+        out = uv.call(arguments, f"{name} cannot be used", cwd=folder, extra=settings.variables)
     except uv.Failed as failure:
         if "needs to be updated" not in failure.message:
             raise

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import Any
 
-from runner.environments.python.wanted import Wanted, parse_toml, python_version, text_of
+from runner.environments.python.wanted import Table, Wanted, parse_toml, python_version, text_of
 from runner.errors import InputError
+from runner.values import EnvironmentOptions
 
 __all__ = ["project"]
 
 
-def project(folder: str, options: Mapping[str, Any]) -> Wanted:
+def project(folder: str, options: EnvironmentOptions) -> Wanted:
     path = os.path.join(folder, "pyproject.toml")
     if not os.path.isfile(path):
         raise InputError(f"there is no pyproject.toml beside {folder}{os.sep}uv.lock", "uv init")
@@ -26,7 +25,7 @@ def project(folder: str, options: Mapping[str, Any]) -> Wanted:
     if ("build-system" in text and _managed(text, "package", True)) or _managed(text, "package", False):
         lines = ("-e .",)
     return Wanted(
-        **(pinned or {"python": needs, "where": "pyproject.toml"}),
+        *(pinned if pinned[0] else (needs, "pyproject.toml")),
         lines=lines,
         form="uv.lock" if has_lock else "pyproject",
         file=locked if has_lock else path,
@@ -37,23 +36,20 @@ def project(folder: str, options: Mapping[str, Any]) -> Wanted:
     )
 
 
-def _managed(text: Mapping[str, Any], key: str, otherwise: bool) -> bool:
+def _managed(text: Table, key: str, otherwise: bool) -> bool:
     return bool(text.get("tool", {}).get("uv", {}).get(key, otherwise))
 
 
-def _arguments(text: Mapping[str, Any], options: Mapping[str, Any], has_lock: bool) -> tuple[str, ...]:
+def _arguments(text: Table, options: EnvironmentOptions, has_lock: bool) -> tuple[str, ...]:
     """Groups and extras that were asked for; without a word, only what the project needs to run."""
-    known = {
-        "groups": [*text.get("dependency-groups", {})],
-        "extras": [*text.get("project", {}).get("optional-dependencies", {})],
-    }
+    groups = [*text.get("dependency-groups", {})]
+    extras = [*text.get("project", {}).get("optional-dependencies", {})]
     arguments: list[str] = ["--no-default-groups", "--no-emit-project"] if has_lock else []
-    for kind, flag in (("groups", "--group"), ("extras", "--extra")):
-        for name in options.get(kind) or ():
-            if name not in known[kind]:
+    for kind, asked, known in (("group", options.groups, groups), ("extra", options.extras, extras)):
+        for name in asked:
+            if name not in known:
                 raise InputError(
-                    f"pyproject.toml has no {kind[:-1]} {name!r}",
-                    f"it has: {', '.join(known[kind]) or 'none'}",
+                    f"pyproject.toml has no {kind} {name!r}", f"it has: {', '.join(known) or 'none'}"
                 )
-            arguments += [flag, str(name)]
+            arguments += [f"--{kind}", name]
     return tuple(arguments)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator
+from hashlib import sha256
 from typing import NamedTuple
 
-from runner.environments.python.indexes import redact
 from runner.environments.python.wanted import text_of
 from runner.errors import InputError
 from runner.host.files import Hash, digest
+from runner.text.credentials import redact
 from runner.values import Json
 
 __all__ = ["Flat", "Local", "expanded", "flatten", "tree_files"]
@@ -25,25 +26,10 @@ SHORT = {
 }
 # what uv refuses or only warns of, and what cannot change the result
 DROPPED = (
-    "--global-option",
-    "--install-option",
-    "--config-settings",
-    "--use-feature",
-    "--prefer-binary",
-    "--trusted-host",
+    *("--global-option", "--install-option", "--config-settings", "--use-feature"),
+    *("--prefer-binary", "--trusted-host"),
 )
-SKIPPED = {
-    ".git",
-    "__pycache__",
-    ".venv",
-    "venv",
-    "build",
-    "dist",
-    ".tox",
-    ".mypy_cache",
-    ".pytest_cache",
-    "node_modules",
-}
+SKIPPED = {*".git __pycache__ .venv venv build dist .tox .mypy_cache .pytest_cache node_modules".split()}
 VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")  # as pip has it
 ARCHIVES = (".whl", ".tar.gz", ".zip", ".tar.bz2", ".tgz")
 
@@ -209,8 +195,6 @@ def _told(line: str) -> str:
     """Without credentials; what variables mean in it is told by a digest, as it may be one in any place."""
     plain = redact(line)
     if VARIABLE.search(line):
-        from hashlib import sha256
-
         plain += " " + sha256(redact(expanded(line)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
     return plain
 

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from runner import paths
-from runner.environments.python.indexes import redact
 from runner.errors import EnvironmentFailure
 from runner.host import process
+from runner.text.credentials import redact
 from runner.values import Step
 
 __all__ = ["Failed", "attempt", "call", "executable", "explain"]
@@ -57,7 +57,7 @@ class Failed(EnvironmentFailure):
 
 def executable() -> str:
     """The uv that was installed with `proj`, or the one on PATH."""
-    beside = os.path.join(sys.prefix, "Scripts" if paths.is_windows else "bin", "uv")
+    beside = os.path.join(sys.prefix, "bin", "uv")
     return process.find(beside) or process.find("uv") or "uv"
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypeAlias
 
 from runner.errors import InputError
 
-__all__ = ["Wanted", "parse_toml", "python_version", "text_of"]
+__all__ = ["Table", "Wanted", "parse_toml", "parse_yaml", "python_version", "strings", "text_of"]
+
+Table: TypeAlias = Mapping[str, Any]  # of another tool's file: nobody has checked what is in it
 
 
 class Wanted(NamedTuple):
@@ -36,23 +39,52 @@ def text_of(path: str) -> str:
             return file.read()
 
 
-def python_version(directory: str) -> dict[str, Any]:
-    """What `.python-version` says, as pyenv and uv read it."""
+def python_version(directory: str) -> tuple[str, str]:
+    """What `.python-version` says, as pyenv and uv read it, and where it says so; ("", "") when it does not."""
     path = os.path.join(directory, ".python-version")
     for line in text_of(path).splitlines() if os.path.isfile(path) else ():
         line = line.strip()
         if line and not line.startswith("#"):
-            return {"python": line, "where": ".python-version"}
-    return {}
+            return line, ".python-version"
+    return "", ""
 
 
-def parse_toml(text: str, file: str) -> dict[str, Any]:
+def parse_toml(text: str, file: str) -> Table:
     if sys.version_info >= (3, 11):
         import tomllib
     else:
         import tomli as tomllib
 
     try:
-        return dict(tomllib.loads(text))
+        table: Table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{file}: not TOML: {error}", "proj check") from None
+    return table
+
+
+def parse_yaml(text: str, file: str, example: str) -> Table:
+    """A mapping; every scalar stays text, or `python: 3.10` would be 3.1. `example`: a mapping as it is meant."""
+    import yaml
+
+    try:
+        content = yaml.load(text, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader))  # noqa: S506
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{file}:{mark.line + 1}" if mark else file
+        raise InputError(f"{place}: not YAML: {getattr(error, 'problem', error)}", "proj check") from None
+    if content in (None, ""):
+        return {}
+    if not isinstance(content, dict):
+        raise InputError(f"{file}: expected a mapping such as `{example}`", "proj check")
+    return content
+
+
+def strings(value: object, key: str, file: str) -> list[str]:
+    """A list of texts; a single text stands for its lines."""
+    if value in (None, ""):
+        return []
+    if isinstance(value, str):
+        value = value.splitlines()
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise InputError(f"{file}: `{key}` is a list of texts, each a line", "proj check")
+    return [each.strip() for each in value if each.strip()]

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from runner import environments, paths
 from runner.data.inputs import digest_of
-from runner.environments.python.packages import packages
+from runner.environments import kinds
+from runner.environments.packages import packages
 from runner.errors import InputError, ProjError
-from runner.reproduction.bundle import archive, crate, images, page, wheels
-from runner.reproduction.bundle.archive import LINK, PROGRAM, Member
-from runner.reproduction.bundle.supplies import LOCKS, folder_of
+from runner.reproduction.bundle import archive, crate, page
+from runner.reproduction.bundle.archive import LINK, PROGRAM, Member, member_name
+from runner.reproduction.bundle.supplies import folder_of
 from runner.running.recorded import CannotRunError, Recorded, load
 from runner.snapshots import snapshot
+from runner.text.units import size
+from runner.tracking import segments
 from runner.tracking.log import encode, read
 from runner.tracking.store import Store
-from runner.values import Activation, EnvironmentSpec, Report
+from runner.values import Activation, EnvironmentOptions, EnvironmentSpec, Report
 
-__all__ = ["Bundle", "make", "readable"]
+__all__ = ["Bundle", "make"]
 
 LATER = ("verification",)  # events that say nothing about the run itself
-RECORD = ("output.log", "output.times")
+RECORD = ("output.log", "output.times", "surroundings.json")
 
 
 class Bundle(NamedTuple):
@@ -68,9 +70,14 @@ def make(store: Store, ref: str, path: str, limit: int, with_packages: bool, rep
 
 def _record(recorded: Recorded, prefix: str, folder: str) -> dict[str, Member]:
     """`folder`: for artifacts that are kept elsewhere."""
-    events = (event for event, _ in read(os.path.join(recorded.directory, "events.jsonl")))
+    events = (event for event, _ in read(os.path.join(recorded.directory, "events.jsonl"), exact=True))
     lines = [encode(event) for event in events if event["type"] not in LATER]
     members = {f"{prefix}/events.jsonl": Member(b"".join(lines))}
+    later = [
+        each for each in segments.read(recorded.directory, exact=True).operations if each["type"] not in LATER
+    ]
+    if later:
+        members[f"{prefix}/segments/{later[-1]['op']}.jsonl"] = Member(segments.dump_all(later))
     environment = recorded.section("environment")
     names = [*RECORD, *(str(environment[key]) for key in ("lock", "packages") if environment.get(key))]
     for name in names:
@@ -79,7 +86,7 @@ def _record(recorded: Recorded, prefix: str, folder: str) -> dict[str, Member]:
             members[f"{prefix}/{os.path.basename(name)}"] = Member(path=file)
     for name in recorded.run.artifacts:
         if file := recorded.artifact(name, folder):
-            members[f"{prefix}/artifacts/{name}"] = Member(path=file)
+            members[member_name(f"{prefix}/artifacts/{name}")] = Member(path=file)
     return members
 
 
@@ -89,7 +96,7 @@ def _tree(folder: str, prefix: str) -> dict[str, Member]:
         links = [name for name in folders if os.path.islink(os.path.join(parent, name))]
         for name in (*names, *links):
             file = os.path.join(parent, name)
-            place = f"{prefix}/{os.path.relpath(file, folder).replace(os.sep, '/')}"
+            place = member_name(f"{prefix}/{os.path.relpath(file, folder)}")
             if os.path.islink(file):
                 members[place] = Member(os.fsencode(os.readlink(file)), mode=LINK)
             elif os.access(file, os.X_OK):
@@ -106,9 +113,11 @@ def _inputs(recorded: Recorded, code: str, limit: int) -> tuple[dict[str, Member
     """Inputs that the snapshot does not have, if they are still what they were."""
     members: dict[str, Member] = {}
     lacking = []
-    project = os.path.join(code, recorded.subdirectory)
     places = [(each, recorded.root, code) for each in recorded.code.left_out]
-    places += [(each, recorded.project, project) for each in recorded.run.inputs if each.get("digest")]
+    for run in (recorded, *recorded.descendants()):
+        inside = os.path.relpath(run.project, recorded.root)
+        project = os.path.join(code, "" if inside.startswith("..") else inside)
+        places += [(each, run.project, project) for each in run.run.inputs if each.get("digest")]
     for each, old, new in places:
         name, digest = str(each["path"]), str(each.get("digest"))
         source = os.path.join(old, name)
@@ -117,7 +126,7 @@ def _inputs(recorded: Recorded, code: str, limit: int) -> tuple[dict[str, Member
         if digest_of(source)[0] != digest:
             lacking.append(f"the input {name} is not there any more, or not what it was")
         elif digest_of(source)[1] > limit:
-            lacking.append(f"the input {name} is larger than {readable(limit)}")
+            lacking.append(f"the input {name} is larger than {size(limit)}")
         else:
             place = f"inputs/{digest.replace(':', '-')}"
             members |= _tree(source, place) if os.path.isdir(source) else {place: Member(path=source)}
@@ -133,59 +142,40 @@ def _packages(
     """Of the run and of those that it started: a folder for each lock."""
     notes: list[str] = []
     for each in (recorded, *recorded.descendants()):
-        kind = str(each.section("environment").get("kind", ""))
+        environment = each.section("environment")
+        kind = str(environment.get("kind", ""))
         place = os.path.join(folder, folder_of(each.lock))
         if kind == "system":
             notes.append("the environment was the system's own: its packages are not packed")
-        elif kind == "docker":
-            if not os.path.exists(place):
-                images.save(each.lock, place, report)
-        elif kind not in LOCKS or each.section("environment").get("existing"):
+        elif kind not in kinds.NAMES or environment.get("existing"):
             notes.append(
                 f"the environment is of kind {kind}: it is made from its lock, which needs a network"
             )
         elif packages(each.lock) and not os.path.exists(place):
             inside = os.path.relpath(each.project, recorded.root)
             project = os.path.join(code, "" if inside.startswith("..") else inside)
-            notes += _collect(each, kind, project, place, report)
+            notes += _collect(
+                each, EnvironmentSpec(kind, str(environment.get("file", ""))), project, place, report
+            )
     return _tree(folder, "packages"), list(dict.fromkeys(notes))
 
 
-def _collect(recorded: Recorded, kind: str, project: str, place: str, report: Report) -> tuple[str, ...]:
-    if kind == "conda":
-        from runner.reproduction.bundle import conda_packages
+def _collect(
+    recorded: Recorded, spec: EnvironmentSpec, project: str, place: str, report: Report
+) -> tuple[str, ...]:
+    python = "" if kinds.load(spec.kind).LOCKS_PYTHON else recorded.section("environment").get("python", "")
+    options = EnvironmentOptions(
+        kept_lock=recorded.lock,
+        python=recorded.options.get("python") or python,
+        groups=recorded.options.get("groups", ()),
+        extras=recorded.options.get("extras", ()),
+    )
 
-        return conda_packages.collect(
-            recorded, lambda: _prepared(recorded, kind, project, report), project, place, report
-        )
-    # pip must run on the Python that the wheels are for
-    python = _prepared(recorded, kind, project, report).python
-    collected = wheels.collect(recorded.lock, [python, "-m", "pip"], project, place, report)
-    with open(os.path.join(place, LOCKS[kind]), "w", encoding="utf-8") as file:
-        file.write(collected.lock)
-    return collected.notes
+    def prepared() -> Activation:
+        """The recorded environment, made again if it has to be."""
+        try:
+            return environments.prepare(spec, project, options, report).activation
+        except ProjError as error:
+            raise CannotRunError("environment", error.message, error.hint) from None
 
-
-def _prepared(recorded: Recorded, kind: str, project: str, report: Report) -> Activation:
-    """The recorded environment, made again if it has to be."""
-    environment = recorded.section("environment")
-    spec = EnvironmentSpec(kind, str(environment.get("file", "")))
-    python = environment.get("python", "") if kind == "virtualenv" else ""
-    options: Mapping[str, Any] = {
-        "kept_lock": recorded.lock,
-        "python": recorded.options.get("python") or python,
-        "groups": recorded.options.get("groups", ()),
-        "extras": recorded.options.get("extras", ()),
-    }
-    try:
-        return environments.prepare(spec, project, options, report).activation
-    except ProjError as error:
-        raise CannotRunError("environment", error.message, error.hint) from None
-
-
-def readable(size: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000 or unit == "GB":
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    raise AssertionError
+    return kinds.maker(spec.kind).collect(recorded.lock, spec, project, place, prepared, report)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from runner.reproduction.verdict.compared import DIFFERENT, Compared
+from runner.reproduction.verdict import around, children
 from runner.running.recorded import Recorded, changed_packages, machine_facts, without_root
 
 __all__ = ["Cause", "find"]
 
 MISSING = re.compile(r"No such file or directory:? '?([^'\n]+)'?")
 UNKNOWN = (
-    "code, packages, parameters, inputs and machine are as they were, and repeating gives the same again: "
-    "something that is not in the record (a file that is not declared, the network, the clock, a variable)"
+    "code, packages, parameters, inputs and machine are as they were, and repeating does not explain it: "
+    "something that is not in the record (a file that is not declared, the network, a variable)"
 )
+Key = tuple[str, str]  # kind and name of a result
 
 
 class Cause(NamedTuple):
@@ -26,30 +27,50 @@ class Cause(NamedTuple):
 
 def find(
     old: Recorded,
-    new: Sequence[Recorded],
-    compared: Iterable[Compared],
+    new: Recorded,
+    differing: set[Key],
     doubts: Iterable[tuple[str, str]],
-    varying: set[tuple[str, str]],
-) -> list[Cause]:
-    """Likely causes, the likeliest first."""
-    differing = {(each.kind, each.name) for each in compared if each.counts and each.result in DIFFERENT}
-    first = new[0]
+    chance: set[Key],
+) -> tuple[list[Cause], dict[Key, str]]:
+    """Likely causes, the likeliest first, and the kind of each result's own. `chance`: what varies by itself."""
+    rest = differing - chance
     causes = [Cause(kind, text) for kind, text in doubts]
     if not causes:
-        causes += _inputs(old, first)
-    causes += _parameters(old, first)
-    causes += _missing_files(old, first)
-    causes += _untouched(first, {name for _, name in differing})
-    causes += environment(old, first)
-    if differing & varying:
-        names = ", ".join(sorted(name for _, name in differing & varying)[:5])
-        cause = Cause("nondeterminism", f"the same run repeated gives another result each time: {names}")
+        causes += _everywhere(_inputs, old, new)
+    causes += _everywhere(_parameters, old, new)
+    causes += _missing_files(old, new)
+    causes += _untouched(new, {name for _, name in differing})
+    causes += _everywhere(_environment, old, new)
+    seen = [Cause(*each) for each in around.differences(old, new)] if rest else []
+    causes += [each for each in seen if each.kind == "inputs" and each not in causes]
+    causes += _hardware(old, new)
+    causes += [each for each in seen if each.kind != "inputs"]  # a variable need not be read
+    if rest and not causes:
+        causes.append(Cause("unknown", f"{_names(rest)}: {UNKNOWN}" if chance else UNKNOWN))
+    kinds = dict.fromkeys(rest, causes[0].kind) if rest else {}
+    if chance:
+        cause = Cause(
+            "nondeterminism", f"the same run repeated gives another result each time: {_names(chance)}"
+        )
         # what varies by itself needs no other explanation
-        causes.insert(0 if differing <= varying else len(causes), cause)
-    causes += _hardware(old, first)
-    if not causes:
-        causes.append(Cause("unknown", UNKNOWN))
-    return causes
+        causes.insert(len(causes) if rest else 0, cause)
+        kinds |= dict.fromkeys(chance, cause.kind)
+    return causes, kinds
+
+
+def _names(results: set[Key]) -> str:
+    return ", ".join(sorted(name for _, name in results)[:5])
+
+
+def _everywhere(
+    look: Callable[[Recorded, Recorded], list[Cause]], old: Recorded, new: Recorded
+) -> list[Cause]:
+    """In the run and in all that it started; what one of them shares with the others is said once."""
+    found: dict[Cause, str] = {}
+    for name, one, two in children.pairs(old, new):
+        for cause in look(one, two):
+            found.setdefault(cause, name)
+    return [cause._replace(text=f"{name}{cause.text}") for cause, name in found.items()]
 
 
 def _inputs(old: Recorded, new: Recorded) -> list[Cause]:
@@ -71,7 +92,7 @@ def _parameters(old: Recorded, new: Recorded) -> list[Cause]:
     return [Cause("parameters", "; ".join(changed))] if changed else []
 
 
-def environment(old: Recorded, new: Recorded) -> list[Cause]:
+def _environment(old: Recorded, new: Recorded) -> list[Cause]:
     changed = changed_packages(old.packages, new.packages)
     before, after = old.section("environment"), new.section("environment")
     for name in ("kind", "python", "image", "digest"):

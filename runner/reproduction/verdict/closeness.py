@@ -1,87 +1,123 @@
-"""Two values of any shape (of JSON, of tables, of arrays) compared: equal, close, or where they differ."""
+"""How close several contents are: the same, within what is allowed, or different, and where."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any, NamedTuple
 
-from runner.reproduction.verdict.tolerance import Tolerance
+from runner.reproduction.verdict.leaves import Difference, Number, Time, Walk
+from runner.reproduction.verdict.tolerance import EXACT, Tolerance, spread
+from runner.reproduction.verdict.wording import Place
 
-__all__ = ["Finding", "compare", "number", "numbers"]
+__all__ = ["SPREAD", "Finding", "compare"]
+
+SPREAD = None  # instead of a tolerance: as far as the repetitions are from each other
 
 
 class Finding(NamedTuple):
-    """What two files or values came to."""
+    """What a recorded content and its repetitions came to."""
 
-    same: bool  # within the tolerance
+    same: bool  # within what is allowed
     detail: str = ""
-    absolute: float = 0.0  # greatest difference that was seen
+    absolute: float = 0.0  # greatest difference of numbers between the recorded and the first new one
     relative: float = 0.0
+    exact: bool = False  # nothing differs, not even what is ignored
+    varies: tuple[str, ...] = ()  # leaves that are not numbers and vary by themselves
 
 
-def compare(old: Any, new: Any, tolerance: Tolerance, where: str = "") -> Finding:
-    """Mappings by key, lists by place, numbers within the tolerance, all else exactly."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        if gone := sorted(set(map(str, old)) ^ set(map(str, new))):
-            return Finding(False, f"{_at(where, gone[0])} is only in one of them")
-        return _worst(compare(value, new[key], tolerance, _at(where, key)) for key, value in old.items())
-    if isinstance(old, (list, tuple)) and isinstance(new, (list, tuple)):
-        if len(old) != len(new):
-            return Finding(False, f"{where or 'the list'} has {len(new)} items instead of {len(old)}")
-        return _worst(
-            compare(one, two, tolerance, f"{where}[{index}]")
-            for index, (one, two) in enumerate(zip(old, new, strict=True))
-        )
-    if isinstance(old, bool) or isinstance(new, bool) or not (_is_number(old) and _is_number(new)):
-        same = old == new and isinstance(old, bool) == isinstance(new, bool)
-        return Finding(
-            same, "" if same else f"{where or 'the value'} is {_short(new)} instead of {_short(old)}"
-        )
-    return number(float(old), float(new), tolerance, where)
+def compare(nodes: Sequence[Any], places: Sequence[Place], tolerance: Tolerance | None = EXACT) -> Finding:
+    """The recorded tree first. With SPREAD, leaves on which all repetitions agree have to be as recorded."""
+    family = 0
+    if tolerance is SPREAD:
+        family = sum(_varies(each) for each in Walk(places).differences(nodes))
+    failed, absolute, relative, varies = "", 0.0, 0.0, []
+    walk = Walk(places)
+    for each in walk.differences(nodes):
+        old, new = value(each.values[0]), value(each.values[1])
+        if old is not None and new is not None:
+            one = _apart(old, new)
+            absolute, relative = max(absolute, one[0]), max(relative, one[1])
+        if not _allowed(each, places, tolerance, family):
+            failed = failed or _said(each)
+        elif tolerance is SPREAD and old is None:
+            varies.append(each.where)
+    detail = failed
+    if not failed and walk.ignored:
+        detail = f"the same but for {', '.join(sorted(walk.ignored))}"
+    exact = not failed and not walk.ignored and not absolute and not varies
+    return Finding(not failed, detail, absolute, relative, exact, tuple(dict.fromkeys(varies)))
 
 
-def number(old: float, new: float, tolerance: Tolerance, where: str = "") -> Finding:
-    if old == new or (math.isnan(old) and math.isnan(new)):
-        return Finding(True)
-    absolute = abs(new - old)
-    relative = absolute / abs(old) if old else math.inf
-    same = tolerance.allows(old, new)
-    return Finding(
-        same, "" if same else f"{where or 'the value'} is {new!r} instead of {old!r}", absolute, relative
-    )
+def value(leaf: Any) -> float | None:
+    """The value of a number; None for all else, also for what is too large for a float."""
+    if isinstance(leaf, Number):
+        text = leaf.text
+        if text.lstrip("-").isdigit():
+            return int(text) if len(text) < 4000 else None
+        number = float(text)
+        return None if math.isinf(number) and "e" in text.lower() else number
+    if isinstance(leaf, Decimal):
+        return float(leaf)
+    return leaf if isinstance(leaf, (int, float)) and not isinstance(leaf, bool) else None
 
 
-def numbers(old: Sequence[float], new: Sequence[float], tolerance: Tolerance, where: str = "") -> Finding:
-    if len(old) != len(new):
-        return Finding(False, f"{len(new)} numbers instead of {len(old)}")
-    if old == new:
-        return Finding(True)
-    return _worst(
-        number(one, two, tolerance, f"{where}[{index}]")
-        for index, (one, two) in enumerate(zip(old, new, strict=True))
-        if one != two
-    )
+def _apart(old: float, new: float) -> tuple[float, float]:
+    """Absolute and relative difference."""
+    try:
+        absolute = float(abs(new - old))
+        found = absolute, absolute / abs(old) if old else math.inf
+    except OverflowError:
+        return math.inf, math.inf
+    return found if absolute == absolute else (math.inf, math.inf)
 
 
-def _worst(findings: Any) -> Finding:
-    """The first that is not within the tolerance tells where; the differences are the greatest of all."""
-    first, absolute, relative = Finding(True), 0.0, 0.0
-    for each in findings:
-        if first.same and not each.same:
-            first = each
-        absolute, relative = max(absolute, each.absolute), max(relative, each.relative)
-    return first._replace(absolute=absolute, relative=relative)
+def _varies(each: Difference) -> bool:
+    """Whether the repetitions do not agree about a number."""
+    values = [value(one) for one in each.values[1:]]
+    return None not in values and len(set(map(repr, values))) > 1
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float))
+def _allowed(each: Difference, places: Sequence[Place], tolerance: Tolerance | None, family: int) -> bool:
+    old, *new = each.values
+    known, values = value(old), [value(one) for one in new]
+    numbers = [one for one in values if one is not None]
+    if known is None or len(numbers) < len(new):
+        return tolerance is SPREAD and _chance(old, new)
+    if tolerance == EXACT:
+        return False
+    if tolerance is not SPREAD:
+        return all(tolerance.allows(known, one) for one in numbers)
+    if not _varies(each):
+        return False
+    if all(place.made_at(one) for place, one in zip(places, (known, *numbers), strict=True)):
+        return True
+    centre, width = spread([*map(float, numbers)], family)
+    return Tolerance(width).allows(centre, known)
 
 
-def _at(where: str, key: object) -> str:
-    return f"{where}.{key}" if where else str(key)
+def _chance(old: Any, new: Sequence[Any]) -> bool:
+    """Never twice the same, a time, or one of a few outcomes that have been seen."""
+    seen = [(type(each), repr(each)) for each in new]
+    if len(set(seen)) == 1:
+        return False
+    unique = len(set(seen)) == len(seen)
+    return unique or (type(old), repr(old)) in seen or all(isinstance(each, Time) for each in (old, *new))
 
 
-def _short(value: Any) -> str:
-    text = repr(value)
+def _said(each: Difference) -> str:
+    old, new = each.values[0], _other(each.values)
+    if isinstance(old, bytes) and isinstance(new, bytes) and len(old) + len(new) > 60:
+        return f"the bytes of {each.where} differ" if each.where else "the bytes differ"
+    return f"{each.where or 'the content'} is {_short(new)} instead of {_short(old)}"
+
+
+def _other(values: Sequence[Any]) -> Any:
+    return next((one for one in values[1:] if repr(one) != repr(values[0])), values[1])
+
+
+def _short(leaf: Any) -> str:
+    text = leaf.text if isinstance(leaf, Number) else repr(leaf[0] if isinstance(leaf, Time) else leaf)
+    text = text.replace(r"\x00", "").replace("\0", "")
     return text if len(text) <= 60 else text[:57] + "..."

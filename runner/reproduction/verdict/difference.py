@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from runner.errors import ProjError
 from runner.running.recorded import Recorded, without_root
 from runner.snapshots import snapshot
+from runner.values import JsonMapping, JsonObject
 
 __all__ = ["Change", "Difference", "Dimension", "between"]
 
@@ -38,7 +38,7 @@ class Difference(NamedTuple):
     dimensions: tuple[Dimension, ...]  # that differ
     same: tuple[str, ...]  # names of those that do not
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> JsonObject:
         return {
             **self._asdict(),
             "dimensions": [
@@ -66,7 +66,7 @@ def between(old: Recorded, new: Recorded) -> Difference:
     return Difference(old.run.run_id, new.run.run_id, old.run.name, new.run.name, differing, same)
 
 
-def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Change, ...]:
+def _changes(old: JsonMapping, new: JsonMapping) -> tuple[Change, ...]:
     names = [*old, *(name for name in new if name not in old)]
     pairs = (Change(name, old.get(name), new.get(name)) for name in names)
     return tuple(
@@ -93,13 +93,13 @@ def _code(old: Recorded, new: Recorded) -> Dimension:
         return Dimension("code", (*changes, *left), "", f"no patch: {error.message}")
 
 
-def _left_out(recorded: Recorded) -> dict[str, Any]:
+def _left_out(recorded: Recorded) -> JsonObject:
     """Files that are not in the snapshot, by hash."""
     return {str(each["path"]): each.get("digest") for each in recorded.code.left_out}
 
 
 def _environment(old: Recorded, new: Recorded) -> tuple[Change, ...]:
-    from runner.environments.python.packages import changes
+    from runner.environments.packages import changes
 
     facts = _changes(_some(old, "environment", ENVIRONMENT), _some(new, "environment", ENVIRONMENT))
     both = old.packages and new.packages and old.packages != new.packages
@@ -107,16 +107,16 @@ def _environment(old: Recorded, new: Recorded) -> tuple[Change, ...]:
     return (*facts, *(Change(name, before or None, after or None) for name, before, after in packages))
 
 
-def _some(recorded: Recorded, section: str, names: tuple[str, ...]) -> dict[str, Any]:
+def _some(recorded: Recorded, section: str, names: tuple[str, ...]) -> JsonObject:
     facts = recorded.section(section)
     return {name: facts[name] for name in names if name in facts}
 
 
-def _hashes(files: tuple[Mapping[str, Any], ...]) -> dict[str, Any]:
+def _hashes(files: tuple[JsonMapping, ...]) -> JsonObject:
     return {str(each.get("path") or each.get("uri")): each.get("digest", "not there") for each in files}
 
 
-def _command(recorded: Recorded) -> dict[str, Any]:
+def _command(recorded: Recorded) -> JsonObject:
     command = str(recorded.section("command").get("command", ""))
     options = recorded.options
     return {
@@ -126,20 +126,20 @@ def _command(recorded: Recorded) -> dict[str, Any]:
     }
 
 
-def _variables(recorded: Recorded) -> Mapping[str, Any]:
-    variables: Mapping[str, Any] = recorded.section("command").get("variables") or {}
+def _variables(recorded: Recorded) -> JsonMapping:
+    variables: JsonMapping = recorded.section("command").get("variables") or {}
     return variables
 
 
-def _status(recorded: Recorded) -> dict[str, Any]:
+def _status(recorded: Recorded) -> JsonObject:
     end = recorded.run.end
     return {"status": recorded.run.status, **{key: end[key] for key in ("exit_code", "signal") if key in end}}
 
 
-def _metrics(recorded: Recorded) -> dict[str, Any]:
+def _metrics(recorded: Recorded) -> JsonObject:
     return {name: recorded.run.metrics[name].value for name in sorted(recorded.run.metrics)}
 
 
-def _outputs(recorded: Recorded) -> dict[str, Any]:
+def _outputs(recorded: Recorded) -> JsonObject:
     found = {path: facts.get("digest") for path, facts in sorted(recorded.run.artifacts.items())}
     return {**found, **_hashes(recorded.run.outputs)}

@@ -5,31 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import NamedTuple
 
 from runner.errors import InputError
 
-__all__ = ["EXACT", "Tolerance", "Tolerances", "parse", "spread"]
+__all__ = ["EXACT", "Tolerance", "Tolerances", "parse", "spread", "student"]
 
-# Student's t for 99 % (two-sided), by degrees of freedom; the last one is that of the normal distribution
-T99 = (
-    63.66,
-    9.925,
-    5.841,
-    4.604,
-    4.032,
-    3.707,
-    3.499,
-    3.355,
-    3.250,
-    3.169,
-    3.106,
-    3.055,
-    3.012,
-    2.977,
-    2.947,
-)
-NORMAL99 = 2.576
+CERTAINTY = 0.99  # with which one more run falls into the spread, with all its numbers together
 
 
 class Tolerance(NamedTuple):
@@ -76,15 +59,40 @@ def parse(texts: Sequence[str]) -> Tolerances:
     return Tolerances(tuple(found))
 
 
-def spread(values: Sequence[float]) -> tuple[float, float]:
+def spread(values: Sequence[float], family: int = 1) -> tuple[float, float]:
     """Mean of the repetitions, and how far from it one more run falls in 99 of 100 cases.
 
-    Prediction interval of a normal distribution: t * s * sqrt(1 + 1/n).
+    Prediction interval of a normal distribution, t * s * sqrt(1 + 1/n). `family`: how many numbers are judged
+    together; each gets its share of the hundredth case (Bonferroni), or of a hundred good ones one would fail. Two
+    repetitions cannot tell shares: t would be in the thousands.
     """
     count = len(values)
+    family = 1 if count == 2 else max(1, family)
     if count < 2 or not all(map(math.isfinite, values)):
         return (values[0] if values else math.nan), 0.0
     mean = math.fsum(values) / count
     deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (count - 1))
-    factor = T99[count - 2] if count - 2 < len(T99) else NORMAL99
-    return mean, factor * deviation * math.sqrt(1 + 1 / count)
+    return mean, student(count - 1, (1 - CERTAINTY) / family) * deviation * math.sqrt(1 + 1 / count)
+
+
+@lru_cache(256)
+def student(degrees: int, outside: float) -> float:
+    """Student's t: how far out a share `outside` of the distribution lies, on both sides together."""
+    low, high = 0.0, 1e12
+    for _ in range(120):
+        middle = (low + high) / 2
+        low, high = (middle, high) if 1 - _inside(middle, degrees) > outside else (low, middle)
+    return high
+
+
+def _inside(t: float, degrees: int) -> float:
+    """The share between -t and t (Abramowitz and Stegun, 26.7.3 and 26.7.4)."""
+    angle = math.atan(t / math.sqrt(degrees))
+    odd = degrees % 2
+    term = math.cos(angle) if odd else 1.0
+    total = term if degrees > 1 else 0.0
+    for index in range(3 if odd else 2, degrees - 1, 2):
+        term *= math.cos(angle) ** 2 * (index - 1) / index
+        total += term
+    total *= math.sin(angle)
+    return 2 / math.pi * (angle + total) if odd else total

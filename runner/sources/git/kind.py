@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from runner.errors import InputError, SourceError
 from runner.sources import folders
-from runner.sources.credentials import without
 from runner.sources.git import location, mirror, repository, spare
 from runner.sources.git.location import Location
 from runner.sources.git.mirror import Mirror, Refs, UnreachableError
 from runner.sources.git.repository import Repository
 from runner.sources.git.worktree import Place, check_out
+from runner.text.credentials import without
 from runner.values import Checkout, Report
 
 __all__ = ["detect", "fetch", "fetch_local", "release"]

@@ -7,8 +7,8 @@ import posixpath
 from typing import NamedTuple
 
 from runner.errors import InputError
-from runner.sources.credentials import Credentials, split
 from runner.sources.git import repository
+from runner.text.credentials import Credentials, split
 
 __all__ = ["Location", "is_git", "parse", "resolve_relative"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runner.sources.credentials import Credentials, redact
+from runner.text.credentials import Credentials, redact
 
 __all__ = ["hint", "is_damage", "last_line"]
 

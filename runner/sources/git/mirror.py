@@ -18,8 +18,9 @@ from typing import NamedTuple
 from runner import paths
 from runner.errors import SourceError
 from runner.host import files, git, process
-from runner.sources.credentials import Credentials, for_git
+from runner.sources.credentials import for_git
 from runner.sources.git.messages import hint, is_damage, last_line
+from runner.text.credentials import Credentials
 from runner.values import Report
 
 __all__ = [

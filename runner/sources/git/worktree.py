@@ -8,11 +8,11 @@ from typing import NamedTuple
 from runner.errors import SourceError
 from runner.host import files, git, process
 from runner.sources import folders
-from runner.sources.credentials import split
 from runner.sources.git import mirror, repository, spare
 from runner.sources.git.location import resolve_relative
 from runner.sources.git.messages import is_damage, last_line
 from runner.sources.git.mirror import Mirror
+from runner.text.credentials import split
 from runner.values import Report
 
 __all__ = ["Place", "check_out"]

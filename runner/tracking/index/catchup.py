@@ -1,9 +1,9 @@
 """Brings the index up to the logs, without looking at every log of a large store.
 
-What may have changed: runs and experiments that the journal names, folders that are new, supervised runs that
-were RUNNING, and logs written to in the last minutes (a writer repeats its hint in the journal only every ten
-minutes). When the journal is not the one that was read before (a store was copied or merged), every log is
-looked at.
+What may have changed: runs and experiments that the journals name, folders that are new, supervised runs that were
+RUNNING, and runs written to in the last minutes (a writer repeats its hint in the journal only every ten minutes).
+When a journal is gone, or the folder of runs was touched by something else, every run is looked at. Segments that came
+to a single run without the journal that tells of them are found in time.
 """
 
 from __future__ import annotations
@@ -13,22 +13,27 @@ import os
 import time
 from binascii import crc32
 from collections.abc import Iterator, Mapping
-from itertools import chain
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from runner.errors import StoreError
 from runner.host import files
-from runner.tracking import experiments, journal
-from runner.tracking.fold import fold
+from runner.tracking import experiments, journal, segments
 from runner.tracking.index import rows
-from runner.tracking.index.dialect import Database
-from runner.tracking.index.migrations import BY_VALUE
-from runner.tracking.log import read_all
+from runner.tracking.index.dialect import Busy, Database, transaction
+from runner.tracking.index.schema import BY_VALUE
+from runner.tracking.reading import is_current, read_on
+from runner.tracking.segments import NewerFormatError
 from runner.values import Report, Silent
 
-__all__ = ["Work", "catch_up", "look"]
+__all__ = ["NEWER", "PATIENCE", "Work", "look", "refresh"]
 
 WATCH = 1200.0  # s after the last write to a log; twice writer.HINT_EVERY
+PATIENCE = 5.0  # s that other processes are waited for; then what is there is used as it is
+BUILDING = 120.0  # s; while another process makes the index for the first time
+SWEEP = 250  # runs that are looked at one by one
+SWEEP_EVERY = 10.0  # s; by one connection
+SWEEP_TIME = 0.001  # s; on a slow file system fewer are
+NEWER = -1  # as the byte of a problem: what a newer version of proj wrote is not shown
 BATCH = 2000  # runs in one transaction
 BULK = 5000
 
@@ -42,14 +47,12 @@ class Work(NamedTuple):
 def look(connection: Database, root: str, everything: bool = False) -> Work | None:
     """What there is to do; None when the index is current. Reads only."""
     known = dict(connection.execute("SELECT key, value FROM meta"))
-    remembered = journal.Journal(*json.loads(known.get("journal", '[0, 0, ""]')))
-    current, names = journal.read(root, remembered)
-    full = everything or current is None
-    if current is None:
-        current = journal.read(root, journal.Journal())[0] or journal.Journal()
-    runs = [name for name in names if not name.startswith("e:")]
-    groups = [name[2:] for name in names if name.startswith("e:")]
-    meta = {"journal": json.dumps(current)}
+    remembered = json.loads(known.get("journals", "{}"))
+    news = journal.read(root, {name: journal.Journal(*read) for name, read in remembered.items()})
+    full = everything or news.lost
+    runs = [name for name in news.names if not name.startswith("e:")]
+    groups = [name[2:] for name in news.names if name.startswith("e:")]
+    meta = {"journals": json.dumps(news.journals)}
 
     meta["runs"] = stamp = _stamp(os.path.join(root, "runs"))
     if full or not stamp or stamp != known.get("runs"):
@@ -67,6 +70,9 @@ def look(connection: Database, root: str, everything: bool = False) -> Work | No
         runs.extend(sorted(changed))
     if not full:
         runs.extend(_written(connection, root))
+        swept = list(_swept(connection, root))
+        runs.extend(name for name in swept if not name.startswith("e:"))
+        groups.extend(name[2:] for name in swept if name.startswith("e:"))
     meta["experiments"] = stamp = _stamp(os.path.join(root, "experiments"))
     if full or not stamp or stamp != known.get("experiments"):
         there = set(experiments.ids(root))
@@ -105,40 +111,78 @@ def _written(connection: Database, root: str) -> Iterator[str]:
     Of runs that only clients write to many may say RUNNING for ever: the journal names those that are written to.
     """
     query = (
-        "SELECT run_id, inode, position, 9e9 FROM runs WHERE status IN ('RUNNING', 'SCHEDULED') AND host > '' "
-        "UNION ALL SELECT w.run_id, r.inode, r.position, w.until FROM watched w "
+        "SELECT run_id, inode, position, segments, 9e9 FROM runs "
+        "WHERE status IN ('RUNNING', 'SCHEDULED') AND host > '' "
+        "UNION ALL SELECT w.run_id, r.inode, r.position, r.segments, w.until FROM watched w "
         "LEFT JOIN runs r ON r.run_id = w.run_id"
     )
     moment = time.time()
-    for run_id, inode, position, until in connection.recall(lambda: connection.execute(query).fetchall()):
+    for run_id, inode, position, kept, until in connection.recall(
+        lambda: connection.execute(query).fetchall()
+    ):
         if until <= moment:
             continue
+        directory = _directory(root, run_id)
         try:
-            status = os.stat(_path(root, run_id))
+            status = os.stat(f"{directory}/events.jsonl")
         except OSError:
             if inode is not None:
                 yield run_id
             continue
-        if (status.st_ino, status.st_size) != (inode, position) and (inode is not None or status.st_size):
+        grown = (status.st_ino, status.st_size) != (inode, position) and (inode is not None or status.st_size)
+        if grown or (kept and segments.changed(directory, rows.read_segments(kept)[1])):
             yield run_id
 
 
-def _path(root: str, run_id: str) -> str:
-    return f"{root}/runs/{run_id}/events.jsonl"
+def _swept(connection: Database, root: str) -> Iterator[str]:
+    """Runs, and experiments as in the journal, with segments that nobody told of, as rsync of a single run brings them.
+
+    They are looked for among some of all, others each time, so that no listing is slow, and each is found in the end.
+    """
+    moment = time.monotonic()
+    if moment - connection.swept < SWEEP_EVERY:
+        return
+    connection.swept = moment
+    (last,) = connection.execute("SELECT coalesce(max(run), 0) FROM runs").fetchone()
+    chance = int.from_bytes(os.urandom(8), "big")
+    for table, name, order, first in (
+        ("runs", "run_id", "run", chance % (last + 1)),
+        ("experiments", "experiment_id", "experiment_id", str(chance)),
+    ):
+        query = f"SELECT {name}, segments FROM {table} WHERE {order} {{}} ? ORDER BY {order} LIMIT ?"  # noqa: S608
+        found = connection.execute(query.format(">="), (first, SWEEP)).fetchall()
+        found += connection.execute(query.format("<"), (first, SWEEP - len(found))).fetchall()
+        for key, kept in found:
+            if segments.changed(f"{root}/{table}/{key}", rows.read_segments(kept)[1]):
+                yield key if table == "runs" else f"e:{key}"
+            if time.monotonic() - moment > SWEEP_TIME:
+                return
+
+
+def _directory(root: str, run_id: str) -> str:
+    return f"{root}/runs/{run_id}"
+
+
+def refresh(connection: Database, root: str, report: Report | None, everything: bool = False) -> None:
+    """Brings the index up to the logs. Busy when that is left to other processes, and there is nothing yet to use."""
+    work = look(connection, root, everything)
+    if work is None:
+        return
+    complete = connection.execute("SELECT 1 FROM meta WHERE key = 'complete'").fetchone()
+    connection.execute(connection.dialect.patience.format(int((PATIENCE if complete else BUILDING) * 1000)))
+    try:
+        catch_up(connection, root, work, report if len(work.runs) > BATCH else None)
+    except Busy:
+        if not complete:
+            raise
 
 
 def catch_up(connection: Database, root: str, work: Work, report: Report | None = None) -> None:
     """Does `work`. Several processes may do the same at once: each run is read under the database's lock."""
     with (report or Silent()).step("reading the logs") as step:
         for first in range(0, max(1, len(work.runs)), BATCH):
-            connection.execute(connection.dialect.begin)
-            try:
-                with connection.together():
-                    _batch(connection, root, work, first)
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
-            connection.execute("COMMIT")
+            with transaction(connection), connection.together():
+                _batch(connection, root, work, first)
             step.update("runs", min(first + BATCH, len(work.runs)), len(work.runs))
 
 
@@ -182,23 +226,42 @@ def _remember(connection: Database, meta: Mapping[str, str]) -> None:
 
 
 def _update(connection: Database, root: str, run_id: str) -> None:
-    row = connection.execute(
-        "SELECT run, inode, position, tail FROM runs WHERE run_id = ?", (run_id,)
-    ).fetchone()
+    number, old = rows.find(connection, run_id)
+    directory = _directory(root, run_id)
+    skipped: list[tuple[int, str]] = []
     try:
-        file = os.open(_path(root, run_id), os.O_RDONLY | os.O_CLOEXEC)
+        if number is not None and is_current(directory, old):
+            return
+        old = old if number is None else rows.load(connection, number, old)
+        new = read_on(directory, old, lambda *found: skipped.append(found))
     except (FileNotFoundError, NotADirectoryError):
-        _forget(connection, run_id, row)
-        if os.path.isdir(f"{root}/runs/{run_id}"):  # its log is still to come
+        _forget(connection, run_id, number)
+        if os.path.isdir(directory):  # its log is still to come
             _watch(connection, run_id, time.time())
         return
-    except OSError as error:
-        _problem(connection, run_id, 0, f"its log cannot be read: {error.strerror}")
+    except NewerFormatError as error:
+        _forget(connection, run_id, number)
+        _problem(connection, run_id, NEWER, error.message)
         return
-    try:
-        _read(connection, run_id, row, file)
-    finally:
-        os.close(file)
+    except (OSError, StoreError) as error:
+        reason = (
+            error.message if isinstance(error, StoreError) else f"its log cannot be read: {error.strerror}"
+        )
+        _problem(connection, run_id, 0, reason)
+        return
+    if new.start == 0:
+        connection.execute("DELETE FROM problems WHERE run_id = ?", (run_id,))
+    for place, reason in skipped:
+        _problem(connection, run_id, place, reason)
+    since = max(new.modified, _time_of(new.last))
+    if time.time() - since < WATCH:
+        _watch(connection, run_id, since)
+    rows.save(connection, number, old, new.called(run_id))
+
+
+def _time_of(operation: str) -> float:
+    """s since the epoch."""
+    return int(operation[:12], 16) / 1000 if operation else 0.0
 
 
 def _watch(connection: Database, run_id: str, since: float) -> None:
@@ -208,49 +271,11 @@ def _watch(connection: Database, run_id: str, since: float) -> None:
     )
 
 
-def _forget(connection: Database, run_id: str, row: Any) -> None:
-    if row is not None:
-        rows.delete(connection, row[0])
-        connection.execute("DELETE FROM problems WHERE run_id = ?", (run_id,))
+def _forget(connection: Database, run_id: str, number: int | None) -> None:
+    if number is not None:
+        rows.delete(connection, number)
+    connection.execute("DELETE FROM problems WHERE run_id = ?", (run_id,))
     connection.execute("DELETE FROM watched WHERE run_id = ?", (run_id,))
-
-
-def _read(connection: Database, run_id: str, row: Any, file: int) -> None:
-    status = os.fstat(file)
-    number, old, start = None, None, 0
-    if row is not None:
-        number, inode, position, tail = row
-        if (inode, position) == (status.st_ino, status.st_size):
-            return
-        old = rows.load(connection, number)
-        if status.st_size >= position and journal.tail(file, position) == tail:
-            start = position
-    if start == 0:
-        connection.execute("DELETE FROM problems WHERE run_id = ?", (run_id,))
-    position = start
-
-    def lists() -> Iterator[list[dict[str, Any]]]:
-        nonlocal position
-        for events, position in read_all(file, start, corrupt):  # noqa: B007
-            yield events
-
-    def corrupt(place: int, line: bytes) -> None:
-        _problem(
-            connection, run_id, place, f"a line that is not an event: {line[:80].decode(errors='replace')}"
-        )
-
-    def odd(event: Mapping[str, Any]) -> None:
-        _problem(connection, run_id, position, f"an event that lacks what it needs: {str(event)[:200]}")
-
-    new = fold(chain.from_iterable(lists()), old if start else None, odd)
-    if time.time() - status.st_mtime < WATCH:
-        _watch(connection, run_id, status.st_mtime)
-    if new is None:  # nothing yet, or not a log
-        if row is not None:
-            rows.delete(connection, row[0])
-        return
-    new = new._replace(run_id=run_id)  # a copied folder is a run of its own
-    rows.save(connection, number, old, new, (status.st_ino, position, journal.tail(file, position)))
 
 
 def _problem(connection: Database, run_id: str, position: int, message: str) -> None:
@@ -260,13 +285,18 @@ def _problem(connection: Database, run_id: str, position: int, message: str) -> 
 
 
 def _update_experiment(connection: Database, root: str, experiment_id: str) -> None:
+    connection.execute("DELETE FROM problems WHERE run_id = ?", (f"e:{experiment_id}",))
+    read = segments.sizes(f"{root}/experiments/{experiment_id}")
     try:
-        found = experiments.get(root, experiment_id)
-    except StoreError:
+        found = experiments.find(root, experiment_id)
+    except NewerFormatError as error:  # perhaps it is deleted: its runs are not shown
+        found = experiments.Experiment(experiment_id, "", lifecycle="unknown")
+        _problem(connection, f"e:{experiment_id}", NEWER, error.message)
+    if found is None:
         connection.execute("DELETE FROM experiments WHERE experiment_id = ?", (experiment_id,))
         return
     connection.execute(
-        "INSERT INTO experiments VALUES (?, ?, ?) ON CONFLICT (experiment_id) "
-        "DO UPDATE SET name = excluded.name, lifecycle = excluded.lifecycle",
-        (experiment_id, rows.storable(found.name), found.lifecycle),
+        "INSERT INTO experiments VALUES (?, ?, ?, ?) ON CONFLICT (experiment_id) "
+        "DO UPDATE SET name = excluded.name, lifecycle = excluded.lifecycle, segments = excluded.segments",
+        (experiment_id, rows.storable(found.name), found.lifecycle, json.dumps(["", read])),
     )

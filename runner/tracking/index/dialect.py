@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-__all__ = ["POSTGRESQL", "SQLITE", "Database", "Dialect"]
+__all__ = ["POSTGRESQL", "SQLITE", "Busy", "Database", "Dialect", "transaction"]
 
 T = TypeVar("T")
 
@@ -22,12 +22,18 @@ class Dialect(NamedTuple):
     text: str  # of one whose values are compared byte by byte
     equal: str  # after ON table: an index for texts of any length that are only looked up
     begin: str  # a transaction that will write, begun by one process at a time
+    failed: str  # after a `begin` that failed
+    patience: str  # so many milliseconds it waits for the others
     table: str  # a query: is there a table of that name
     loaded: str  # after very many rows were added
 
 
 class Database(Protocol):
     """A connection: marks of parameters are ?, each statement is a transaction of its own unless one was begun."""
+
+    swept: (
+        float  # when runs were last looked at for segments that the journal does not tell of (time.monotonic)
+    )
 
     @property
     def dialect(self) -> Dialect: ...
@@ -45,7 +51,27 @@ class Database(Protocol):
     def close(self) -> None: ...
 
 
-# PRAGMA case_sensitive_like is set on every connection (files.py).
+class Busy(Exception):
+    """Other processes write, and went on doing so."""
+
+
+@contextmanager
+def transaction(connection: Database) -> Iterator[None]:
+    """For writing, all or nothing."""
+    undo = connection.dialect.failed
+    try:
+        connection.execute(connection.dialect.begin)
+        undo = "ROLLBACK"
+        yield
+        connection.execute("COMMIT")
+    except BaseException as error:
+        connection.execute(undo)
+        if "locked" in str(error) or getattr(error, "sqlstate", "") == "55P03":  # lock_not_available
+            raise Busy(str(error)) from error
+        raise
+
+
+# PRAGMA case_sensitive_like is set on every connection (sqlite.py).
 SQLITE = Dialect(
     "sqlite",
     like="{} LIKE ?",
@@ -57,11 +83,13 @@ SQLITE = Dialect(
     text="TEXT",
     equal="",
     begin="BEGIN IMMEDIATE",
+    failed="SELECT 1",
+    patience="PRAGMA busy_timeout = {}",
     table="SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?",
     loaded="",
 )
 # Locks by CREATE or by rows would let two processes read the same log twice; hence one lock for each schema.
-# join_collapse_limit is set on every connection (server.py). A row of a btree has at most 2.7 kB.
+# join_collapse_limit is set on every connection (postgresql.py). A row of a btree has at most 2.7 kB.
 POSTGRESQL = Dialect(
     "postgresql",
     like="{} LIKE ? ESCAPE ''",
@@ -73,6 +101,8 @@ POSTGRESQL = Dialect(
     text='TEXT COLLATE "C"',
     equal="USING hash ",
     begin="BEGIN; SELECT pg_advisory_xact_lock(hashtextextended(current_schema(), 0))",
+    failed="ROLLBACK",
+    patience="SET lock_timeout = {}",
     table="SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = ?",
     loaded="ANALYZE",
 )

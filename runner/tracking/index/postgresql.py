@@ -8,24 +8,21 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from runner.errors import StoreError
-from runner.tracking.index import catchup, migrations
-from runner.tracking.index import where as place
-from runner.tracking.index.dialect import POSTGRESQL, Database
+from runner.tracking.index import catchup, location, schema
+from runner.tracking.index.dialect import POSTGRESQL, Busy, Database
 from runner.tracking.index.rows import storable
 from runner.values import Report
 
 if TYPE_CHECKING:
     import psycopg
 
-__all__ = ["Server", "check"]
+__all__ = ["PostgreSQLHome", "check"]
 
 T = TypeVar("T")
 SCHEMES = ("postgresql://", "postgres://")
 HINT = "unset PROJ_INDEX  uses a SQLite file; the logs have everything, and runs need no index"
 MANY = 1000  # rows in a statement
 TIMEOUT = 5  # s, to connect
-PATIENCE = 5.0  # s; then what is there is used as it is
-BUILDING = 120.0  # s; while another process makes the index for the first time
 # The index is a projection: a commit that is lost with the server is made again from the logs. Plans are made
 # for the values that are asked for: how many rows they select is very different. Every join is a look into an
 # index, for one page, as in SQLite: the planner, which takes keys and values for independent, would read all runs.
@@ -41,6 +38,7 @@ class Link:
     """A connection as dialect.Database describes it."""
 
     dialect = POSTGRESQL
+    swept = float("-inf")
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
@@ -130,7 +128,7 @@ def _public(url: str) -> str:
     return f"{head}://{login.partition(':')[0]}{at}{host}{slash}{name}"
 
 
-class Server:
+class PostgreSQLHome:
     """One connection to an index. Tables that are missing are made, and filled from the logs."""
 
     def __init__(self, root: str, url: str, report: Report | None = None) -> None:
@@ -166,7 +164,7 @@ class Server:
             was_open = self.connection is not None
             try:
                 return function()
-            except Error as error:
+            except (Error, Busy) as error:
                 self.close()
                 missing = isinstance(error, gone)
                 lost = was_open and isinstance(error, (errors.OperationalError, errors.InterfaceError))
@@ -193,22 +191,8 @@ class Server:
         """A connection to an index that is as new as can be."""
         if self.connection is None:
             self.connection = self._open()
-        link = self.connection
-        work = catchup.look(link, self.root, everything)
-        if work is None:
-            return link
-        from psycopg.errors import LockNotAvailable
-
-        row = link.execute("SELECT value FROM meta WHERE key = 'complete'").fetchone()
-        link.execute(f"SET lock_timeout = {int((PATIENCE if row else BUILDING) * 1000)}")
-        try:
-            catchup.catch_up(link, self.root, work, self._report if len(work.runs) > catchup.BATCH else None)
-        except LockNotAvailable:
-            if row is None:
-                raise
-            link.execute("ROLLBACK")
-        link.execute("SET lock_timeout = 0")
-        return link
+        catchup.refresh(self.connection, self.root, self._report, everything)
+        return self.connection
 
     def _connect(self) -> Link:
         import psycopg
@@ -224,23 +208,22 @@ class Server:
                 f"the database {self.path} is encoded in {encoding}",
                 "CREATE DATABASE proj ENCODING 'UTF8' TEMPLATE template0  makes one that takes all texts",
             )
-        self._schema = place.schema(self.root)
+        self._schema = location.schema(self.root)
         connection.execute(SESSION.format(schema=self._schema).encode())
         return Link(connection)
 
     def _open(self) -> Link:
-        """A connection to today's tables. psycopg.Error, or StoreError if they are newer."""
+        """A connection to today's tables. psycopg.Error or Busy."""
         link = self._connect()
         try:
             if not link.execute("SELECT 1 FROM pg_namespace WHERE nspname = ?", (self._schema,)).fetchone():
                 self._create(link)
-            where = f"the index {self.path}, schema {self._schema},"
             try:
-                migrations.migrate(link, where)
-            except migrations.Foreign:
+                schema.prepare(link)
+            except schema.Foreign:
                 self._drop(whatever=False)
                 self._create(link)
-                migrations.migrate(link, where)
+                schema.prepare(link)
         except BaseException:
             link.close()
             raise
@@ -262,7 +245,7 @@ class Server:
         link = self._connect()
         try:
             link.execute(f"BEGIN; {self._lock()}")
-            if whatever or not migrations.is_current(link):  # else another process was quicker
+            if whatever or not schema.is_current(link):  # else another process was quicker
                 link.execute(f"DROP SCHEMA IF EXISTS {self._schema} CASCADE")
             link.execute("COMMIT")
         finally:

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from runner.tracking.fold import Run
 from runner.tracking.index import query, rows
+from runner.tracking.index.catchup import NEWER
 from runner.tracking.index.dialect import Database
 from runner.values import Report
 
@@ -32,12 +33,12 @@ class Home(Protocol):
 
 def _home(root: str, report: Report | None, where: str) -> Home:
     if where:
-        from runner.tracking.index.postgresql import Server
+        from runner.tracking.index.postgresql import PostgreSQLHome
 
-        return Server(root, where, report)
-    from runner.tracking.index.sqlite import Files
+        return PostgreSQLHome(root, where, report)
+    from runner.tracking.index.sqlite import SQLiteHome
 
-    return Files(root, report)
+    return SQLiteHome(root, report)
 
 
 class Index:
@@ -71,10 +72,10 @@ class Index:
 
         return self.ask(ask, refresh)
 
-    def supervised(self, host: str) -> tuple[Run, ...]:
-        """Those that are RUNNING or SCHEDULED, and supervised on that host."""
-        where = "status IN ('RUNNING', 'SCHEDULED') AND host = ?"
-        return self.ask(lambda connection: _runs(connection, where, host))
+    def supervised(self) -> tuple[Run, ...]:
+        """Those that are RUNNING or SCHEDULED, and supervised, on whatever host."""
+        where = "status IN ('RUNNING', 'SCHEDULED') AND host > ''"
+        return self.ask(lambda connection: _runs(connection, where))
 
     def find(self, ref: str) -> tuple[Run, ...]:
         """Runs that are called so, or else whose id starts with `ref`; newest first, 20 at most."""
@@ -89,9 +90,17 @@ class Index:
         return self.ask(ask)
 
     def problems(self) -> list[tuple[str, int, str]]:
-        """Run id, byte and message of what was skipped in the logs."""
+        """Run id (or `e:` and an experiment's), byte and message of what was skipped."""
         sql = "SELECT run_id, position, message FROM problems ORDER BY run_id, position"
-        return self.ask(lambda connection: list(connection.execute(sql)))
+        found = self.ask(lambda connection: list(connection.execute(sql)))
+        return [(run_id, max(position, 0), message) for run_id, position, message in found]
+
+    def newer(self) -> int:
+        """How many runs and experiments are not shown because a newer version of proj wrote them."""
+        sql = "SELECT count(*) FROM problems WHERE position = ?"
+        return self.ask(
+            lambda connection: int(connection.execute(sql, (NEWER,)).fetchone()[0]), refresh=False
+        )
 
     def count(self) -> int:
         return self.ask(lambda connection: int(connection.execute("SELECT count(*) FROM runs").fetchone()[0]))

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from runner.tracking.index.dialect import Database, Dialect
 from runner.tracking.index.grammar import Clause, Order
-from runner.tracking.index.migrations import PREFIX
 from runner.tracking.index.rows import short, storable
+from runner.tracking.index.schema import PREFIX
 
 __all__ = ["Query", "page"]
 
@@ -111,7 +111,7 @@ def _scope(query: Query) -> list[Part]:
         ids = tuple(map(short, query.experiment_ids))
         parts.append(Part(f"r.experiment_id IN ({_marks(ids)})" if ids else "1 = 0", ids))
     elif query.view == "active":
-        gone = "SELECT e.experiment_id FROM experiments e WHERE e.lifecycle = 'deleted'"
+        gone = "SELECT e.experiment_id FROM experiments e WHERE e.lifecycle <> 'active'"
         parts.append(Part(f"r.experiment_id NOT IN ({gone})"))
     return parts
 

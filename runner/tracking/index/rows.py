@@ -6,18 +6,20 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from runner.text.encoding import visible
 from runner.tracking.fold import Run, from_json, to_json
 from runner.tracking.index.dialect import Database
-from runner.tracking.index.migrations import PREFIX
+from runner.tracking.index.schema import PREFIX
+from runner.tracking.reading import NOTHING, Reading
 
-__all__ = ["delete", "load", "load_many", "save", "short", "storable"]
+__all__ = ["delete", "find", "load", "load_many", "read_segments", "save", "short", "storable"]
 
 encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 LONG = 400  # characters of a key
 CONTEXT = "mlflow.data.context"
 COLUMNS = (
     *("run_id", "experiment_id", "name", "status", "lifecycle", "start_time", "end_time"),
-    *("user_id", "kind", "parent", "project", "entry_point", "host", "inode", "position", "tail"),
+    *("user_id", "kind", "parent", "project", "entry_point", "host", "inode", "position", "tail", "segments"),
 )
 UPSERT = (
     f"INSERT INTO runs ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))}) "  # noqa: S608
@@ -35,25 +37,35 @@ INSERT = {
 }
 
 
-def save(
-    connection: Database, number: int | None, old: Run | None, new: Run, read: tuple[int, int, str]
-) -> None:
-    """`number`: of the run in the index, None for a new one; `read`: inode, position and tail of its log."""
+def save(connection: Database, number: int | None, old: Reading, new: Reading) -> None:
+    """`number`: of the run in the index, None for a new one; `old`: what the index has of it."""
+    run = new.run
+    if run is None:  # nothing yet, or not a log
+        if number is not None:
+            delete(connection, number)
+        return
     values = (
-        *(new.run_id, short(new.experiment_id), new.name, new.status, new.lifecycle),
-        *(new.start_time, new.end_time),
-        *(new.user, new.kind, new.parent, new.project, new.entry_point, short(_host(new)), *read),
+        *(run.run_id, short(run.experiment_id), run.name, run.status, run.lifecycle),
+        *(run.start_time, run.end_time),
+        *(run.user, run.kind, run.parent, run.project, run.entry_point, short(_host(run))),
+        *(new.inode, new.position, new.tail),
+        encode([new.last, new.offsets]) if new.offsets else "",
     )
     connection.execute(UPSERT, tuple(map(storable, values)))
     if number is None:
-        (number,) = connection.execute("SELECT run FROM runs WHERE run_id = ?", (new.run_id,)).fetchone()
-    if old == new:
+        (number,) = connection.execute("SELECT run FROM runs WHERE run_id = ?", (run.run_id,)).fetchone()
+    if (old.run, old.log) == (run, new.log):
         return
-    record = encode(to_json(new))
+    log = encode(to_json(new.log)) if new.log is not None and new.log != run else None
     connection.execute(
-        "INSERT INTO records VALUES (?, ?) ON CONFLICT (run) DO UPDATE SET record = excluded.record",
-        (number, record),
+        "INSERT INTO records VALUES (?, ?, ?) ON CONFLICT (run) DO UPDATE SET "
+        "record = excluded.record, log = excluded.log",
+        (number, encode(to_json(run)), log),
     )
+    _save_values(connection, number, old.run, run)
+
+
+def _save_values(connection: Database, number: int, old: Run | None, new: Run) -> None:
     was = {table: {} for table in TABLES} if old is None else _values(old)
     for table, now in _values(new).items():
         before = was[table]
@@ -111,14 +123,11 @@ def short(text: str) -> str:
     return f"{storable(text[:LONG])}…{sha256(text.encode('utf-8', 'replace')).hexdigest()}"
 
 
-def storable(value: Any) -> Any:
+def storable(value: object) -> Any:
     """The database takes no lone surrogates (undecodable bytes) and no integers beyond 64 bits."""
     if isinstance(value, str):
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            return value.encode("utf-8", "replace").decode()
-    elif isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+        return visible(value)
+    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
         return (1 << 63) - 1 if value > 0 else -(1 << 63)
     return value
 
@@ -128,9 +137,28 @@ def delete(connection: Database, number: int) -> None:
         connection.execute(f"DELETE FROM {table} WHERE run = ?", (number,))  # noqa: S608
 
 
-def load(connection: Database, number: int) -> Run:
-    row = connection.execute("SELECT record FROM records WHERE run = ?", (number,)).fetchone()
-    return from_json(json.loads(row[0]))
+def find(connection: Database, run_id: str) -> tuple[int | None, Reading]:
+    """Its number in the index, and how far it was read by then; without what it was (see `load`)."""
+    sql = "SELECT run, inode, position, tail, segments FROM runs WHERE run_id = ?"
+    row = connection.execute(sql, (run_id,)).fetchone()
+    if row is None:
+        return None, NOTHING
+    number, inode, position, tail, kept = row
+    last, offsets = read_segments(kept)
+    return number, Reading(None, None, inode, position, tail, offsets, last)
+
+
+def read_segments(kept: str) -> tuple[str, Mapping[str, int]]:
+    """The id of the last operation, and the bytes read of each segment."""
+    last, offsets = json.loads(kept) if kept else ("", {})
+    return last, offsets
+
+
+def load(connection: Database, number: int, read: Reading) -> Reading:
+    """With what the run was."""
+    record, log = connection.execute("SELECT record, log FROM records WHERE run = ?", (number,)).fetchone()
+    run = from_json(json.loads(record))
+    return read._replace(run=run, log=from_json(json.loads(log)) if log else run)
 
 
 def load_many(connection: Database, numbers: list[int]) -> tuple[Run, ...]:

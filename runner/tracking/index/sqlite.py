@@ -9,20 +9,19 @@ from contextlib import nullcontext
 from typing import Any, TypeVar
 
 from runner.errors import StoreError
-from runner.tracking.index import catchup, migrations, where
-from runner.tracking.index.dialect import SQLITE, Database
+from runner.tracking.index import catchup, location, schema
+from runner.tracking.index.dialect import SQLITE, Busy, Database
 from runner.values import Report
 
-__all__ = ["Files"]
+__all__ = ["SQLiteHome"]
 
 T = TypeVar("T")
 CHECK = "proj doctor  checks the store"
-PATIENCE = 5.0  # s; then what is there is used as it is
-BUILDING = 120.0  # s; while another process makes the index for the first time
 
 
 class Link(sqlite3.Connection):
     dialect = SQLITE
+    swept = float("-inf")
     answered: tuple[object, Any] | None = None
 
     def recall(self, question: Callable[[], T]) -> T:
@@ -37,7 +36,7 @@ class Link(sqlite3.Connection):
         return nullcontext()
 
 
-class Files:
+class SQLiteHome:
     """One connection to an index, made where that is possible."""
 
     def __init__(self, root: str, report: Report | None = None) -> None:
@@ -72,28 +71,23 @@ class Files:
             self.close()
         if self.connection is not None:
             try:
-                return self._catch_up(self.connection, everything)
-            except sqlite3.Error:
+                return self._refreshed(self.connection, everything)
+            except (sqlite3.Error, Busy):
                 self.close()  # looked for again, perhaps elsewhere
         if not everything and (borrowed := self._borrow()) is not None:
             return borrowed
         trouble: Exception | None = None
-        for path in where.candidates(self.root):
+        for path in location.candidates(self.root):
             for _ in range(2):  # once more, after a bad file was removed
                 try:
                     self.connection, self.path = _open(path), path
-                    return self._catch_up(self.connection, everything)
-                except (
-                    sqlite3.OperationalError
-                ) as error:  # locked, read-only, full, no locks here: the next one
-                    trouble = error
+                    return self._refreshed(self.connection, everything)
+                except (sqlite3.OperationalError, Busy) as error:
+                    trouble = error  # locked, read-only, full, no locks here: the next one
                     self.close()
                     break
-                except (
-                    sqlite3.DatabaseError,
-                    migrations.Foreign,
-                ) as error:  # not ours, malformed: made again
-                    trouble = error
+                except (sqlite3.DatabaseError, schema.Foreign) as error:
+                    trouble = error  # not ours, malformed: made again
                     self.close()
                     _remove(path)
         raise StoreError(f"no index can be made for {self.root}: {trouble}", CHECK)
@@ -110,7 +104,7 @@ class Files:
         except sqlite3.Error:
             return None
         try:
-            if migrations.is_current(connection):
+            if schema.is_current(connection):
                 work = catchup.look(connection, self.root)
                 if work is None or not (work.runs or work.experiments):
                     self.connection, self.path, self._borrowed = connection, path, True
@@ -120,19 +114,8 @@ class Files:
         connection.close()
         return None
 
-    def _catch_up(self, connection: Link, everything: bool) -> Link:
-        work = catchup.look(connection, self.root, everything)
-        if work is None:
-            return connection
-        row = connection.execute("SELECT value FROM meta WHERE key = 'complete'").fetchone()
-        connection.execute(f"PRAGMA busy_timeout = {int((PATIENCE if row else BUILDING) * 1000)}")
-        try:
-            catchup.catch_up(
-                connection, self.root, work, self._report if len(work.runs) > catchup.BATCH else None
-            )
-        except sqlite3.OperationalError as error:
-            if row is None or "locked" not in str(error):
-                raise
+    def _refreshed(self, connection: Link, everything: bool) -> Link:
+        catchup.refresh(connection, self.root, self._report, everything)
         return connection
 
 
@@ -145,14 +128,14 @@ def _size(path: str) -> int:
 
 def _connect(name: str, uri: bool = False) -> Link:
     connection = sqlite3.connect(
-        name, timeout=PATIENCE, isolation_level=None, check_same_thread=False, uri=uri, factory=Link
+        name, timeout=catchup.PATIENCE, isolation_level=None, check_same_thread=False, uri=uri, factory=Link
     )
     connection.execute("PRAGMA case_sensitive_like = ON")
     return connection
 
 
 def _open(path: str) -> Link:
-    """A connection to a writable index with today's tables. sqlite3.Error, Foreign, or StoreError if it is newer."""
+    """A connection to a writable index with today's tables. sqlite3.Error, Busy or Foreign."""
     memory = path == ":memory:"
     if not memory:
         try:
@@ -162,11 +145,11 @@ def _open(path: str) -> Link:
     connection = _connect(path)
     try:
         if not memory:
-            local = not where.network(os.path.dirname(path))
+            local = not location.network(os.path.dirname(path))
             connection.execute(f"PRAGMA journal_mode = {'WAL' if local else 'DELETE'}")
             connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA cache_size = -32000")  # KiB
-        migrations.migrate(connection, path)
+        schema.prepare(connection)
         if not memory:
             _identify(connection, path)
     except BaseException:
@@ -184,7 +167,7 @@ def _identify(connection: Link, path: str) -> None:
         connection.execute("INSERT INTO meta VALUES ('inode', ?) ON CONFLICT (key) DO NOTHING", (inode,))
         found = connection.execute(find).fetchone()
     if found[0] != inode:
-        raise migrations.Foreign("this index was copied from elsewhere")
+        raise schema.Foreign("this index was copied from elsewhere")
 
 
 def _remove(path: str) -> None:

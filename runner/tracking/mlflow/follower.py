@@ -1,4 +1,4 @@
-"""The mirror of a run that is on: a process of its own, so that the run never waits for a server.
+"""Sends a run on while it is on: a process of its own, so that the run never waits for a server.
 
 uri = destination(os.environ)
 follower = begin(store, run_id, uri)      when the command was started
@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 
 from runner.errors import ProjError
 from runner.host import process, program
-from runner.tracking.mlflow import send
+from runner.tracking.mlflow import sent
 
 if TYPE_CHECKING:
     from runner.tracking.store import Store
 
 __all__ = ["Follower", "begin", "destination"]
 
-WAIT = 10.0  # s that the end of a run waits for its mirror at most
+WAIT = 10.0  # s that the end of a run waits at most for what is unsent
 
 
 def destination(environ: Mapping[str, str], given: str = "") -> str:
@@ -41,10 +41,10 @@ class Follower:
         self._helper = helper
 
     def finish(self, wait: float = WAIT) -> str:
-        """Gives the mirror that long, and says what is still unsent."""
+        """Gives that process that long, and says what is still unsent."""
         if self._helper is not None:
             self._helper.finish(wait)
-        state = send.state_of(self._store, self._run_id)
+        state = sent.state_of(self._store, self._run_id)
         if state is None:
             return ""
         command = f"proj sync {self._run_id[:12]}"
@@ -64,7 +64,7 @@ def begin(store: Store, run_id: str, environ: Mapping[str, str], given: str = ""
         return None
     helper = None
     try:
-        send.plan(store, run_id, uri)
+        sent.plan(store, run_id, uri)
         ours = program.folder()
         command = [os.path.join(ours, "proj")] if ours else [sys.executable, "-m", "runner"]
         argv = [*command, "sync", run_id, "--follow", "--store", store.root]

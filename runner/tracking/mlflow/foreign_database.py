@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from typing import Any
 from urllib.parse import quote
 
 from runner.errors import InputError
-from runner.tracking.mlflow.reader import File, ForeignExperiment, ForeignRun, Point, local_files
+from runner.tracking.events import Metric
+from runner.tracking.mlflow.reader import Dataset, File, ForeignExperiment, ForeignRun, local_files
 
 __all__ = ["DatabaseReader"]
 
@@ -30,7 +30,7 @@ class DatabaseReader:
     def close(self) -> None:
         self._link.close()
 
-    def _all(self, statement: str, *values: Any) -> list[Any]:
+    def _all(self, statement: str, *values: str) -> list[sqlite3.Row]:
         return self._link.execute(statement, values).fetchall()
 
     def experiments(self) -> Iterator[ForeignExperiment]:
@@ -44,7 +44,7 @@ class DatabaseReader:
                 str(row["experiment_id"]), row["name"], row["lifecycle_stage"] or "active", tags
             )
 
-    def _pairs(self, table: str, column: str, value: Any) -> list[tuple[str, str]]:
+    def _pairs(self, table: str, column: str, value: str) -> list[tuple[str, str]]:
         rows = self._all(f"select key, value from {table} where {column} = ?", value)  # noqa: S608
         return [(row["key"], row["value"] or "") for row in rows]
 
@@ -70,7 +70,7 @@ class DatabaseReader:
                 tuple(self._datasets(run_id)),
             )
 
-    def _datasets(self, run_id: str) -> Iterator[dict[str, Any]]:
+    def _datasets(self, run_id: str) -> Iterator[Dataset]:
         if not {"datasets", "inputs", "input_tags"} <= self._tables:
             return
         rows = self._all(
@@ -79,28 +79,21 @@ class DatabaseReader:
             run_id,
         )
         for row in rows:
-            names = {
-                "name": "name", "digest": "digest", "source_type": "dataset_source_type",
-                "source": "dataset_source", "schema": "dataset_schema", "profile": "dataset_profile",
-            }  # fmt: skip
-            found = {ours: row[theirs] for ours, theirs in names.items() if row[theirs] is not None}
+            names = ("source_type", "source", "schema", "profile")
+            more = {name: row[f"dataset_{name}"] for name in names}
             tags = self._all("select name, value from input_tags where input_uuid = ?", row["input_uuid"])
-            if tags:
-                found["tags"] = {tag["name"]: tag["value"] for tag in tags}
-            yield found
+            shown = {tag["name"]: tag["value"] for tag in tags}
+            yield Dataset(row["name"], row["digest"], **more, tags=shown)
 
-    def history(self, run: ForeignRun, key: str) -> Iterator[Point]:
+    def history(self, run: ForeignRun, key: str) -> Iterator[Metric]:
         rows = self._link.execute(
             "select value, timestamp, step, is_nan from metrics where run_uuid = ? and key = ?"
             " order by timestamp, step, value",
             (run.run_id, key),
         )
         for row in rows:
-            yield (
-                (float("nan") if row["is_nan"] else float(row["value"])),
-                int(row["timestamp"]),
-                int(row["step"]),
-            )
+            value = float("nan") if row["is_nan"] else float(row["value"])
+            yield Metric(value, int(row["timestamp"]), int(row["step"]))
 
     def files(self, run: ForeignRun) -> Iterator[File]:
         return local_files(run.artifact_uri, self._artifacts)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import Any
 
 from runner.errors import InputError
 from runner.host.files import open_text
-from runner.tracking.mlflow.reader import File, ForeignExperiment, ForeignRun, Point, local_files
+from runner.tracking.events import Facts, Metric
+from runner.tracking.mlflow.reader import Dataset, File, ForeignExperiment, ForeignRun, local_files
 
 __all__ = ["FolderReader"]
 
@@ -64,19 +64,19 @@ class FolderReader:
                 tuple(_datasets(folder, place)),
             )
 
-    def history(self, run: ForeignRun, key: str) -> Iterator[Point]:
+    def history(self, run: ForeignRun, key: str) -> Iterator[Metric]:
         place = os.path.dirname(run.artifact_uri)
         with open_text(os.path.join(place, "metrics", *key.split("/"))) as file:
             for line in file:
                 words = line.split()
                 if len(words) in (2, 3, 5):  # timestamp value [step [dataset name and digest]]
-                    yield float(words[1]), int(words[0]), int(words[2]) if len(words) > 2 else 0
+                    yield Metric(float(words[1]), int(words[0]), int(words[2]) if len(words) > 2 else 0)
 
     def files(self, run: ForeignRun) -> Iterator[File]:
         return local_files(run.artifact_uri)
 
 
-def _meta(folder: str) -> dict[str, Any] | None:
+def _meta(folder: str) -> Facts | None:
     import yaml
 
     try:
@@ -105,7 +105,7 @@ def _texts(folder: str) -> dict[str, str]:
     return found
 
 
-def _datasets(experiment: str, run: str) -> Iterator[dict[str, Any]]:
+def _datasets(experiment: str, run: str) -> Iterator[Dataset]:
     inputs = os.path.join(run, "inputs")
     if not os.path.isdir(inputs):
         return
@@ -113,8 +113,6 @@ def _datasets(experiment: str, run: str) -> Iterator[dict[str, Any]]:
         link = _meta(os.path.join(inputs, name)) or {}
         dataset = _meta(os.path.join(experiment, "datasets", str(link.get("source_id", "")))) or {}
         if dataset:
-            keys = ("name", "digest", "source_type", "source", "schema", "profile")
-            found: dict[str, Any] = {key: dataset[key] for key in keys if dataset.get(key) is not None}
-            if link.get("tags"):
-                found["tags"] = {str(key): str(value) for key, value in link["tags"].items()}
-            yield found
+            known = {key: dataset[key] for key in Dataset._fields if dataset.get(key) is not None}
+            tags = {str(key): str(value) for key, value in (link.get("tags") or {}).items()}
+            yield Dataset(**{"name": "", "digest": "", **known, "tags": tags})

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from runner.errors import InputError
-from runner.tracking.mlflow.reader import File, ForeignExperiment, ForeignRun, Point
+from runner.tracking.events import Facts, Metric
+from runner.tracking.mlflow.reader import Dataset, File, ForeignExperiment, ForeignRun, local_files
 from runner.tracking.mlflow.rest import Refused, Rest
 
 __all__ = ["ServerReader"]
@@ -43,28 +44,23 @@ class ServerReader:
                 _pairs(data.get("params", ())),
                 _pairs(data.get("tags", ())),
                 tuple(point["key"] for point in data.get("metrics", ())),
-                tuple(
-                    {**one["dataset"], **({"tags": _pairs(one["tags"])} if one.get("tags") else {})}
-                    for one in each.get("inputs", {}).get("dataset_inputs", ())
-                ),
+                tuple(map(_dataset, each.get("inputs", {}).get("dataset_inputs", ()))),
             )
 
-    def history(self, run: ForeignRun, key: str) -> Iterator[Point]:
+    def history(self, run: ForeignRun, key: str) -> Iterator[Metric]:
         token = ""
         while True:
             page = self._rest.get(
                 "metrics/get-history", run_id=run.run_id, metric_key=key, max_results=25_000, page_token=token
             )
             for point in page.get("metrics", ()):
-                yield float(point["value"]), int(point["timestamp"]), int(point.get("step", 0))
+                yield Metric(float(point["value"]), int(point["timestamp"]), int(point.get("step", 0)))
             token = page.get("next_page_token", "")
             if not token:
                 return
 
     def files(self, run: ForeignRun) -> Iterator[File]:
         if not run.artifact_uri.startswith("mlflow-artifacts:"):
-            from runner.tracking.mlflow.reader import local_files
-
             yield from local_files(run.artifact_uri)
             return
         rest = run.artifact_uri.partition(":")[2]
@@ -86,7 +82,7 @@ class ServerReader:
     def _reading(self, path: str) -> Callable[[], Iterator[bytes]]:
         return lambda: self._rest.get_file(path)
 
-    def _pages(self, path: str, body: Mapping[str, Any], name: str) -> Iterator[Any]:
+    def _pages(self, path: str, body: Facts, name: str) -> Iterator[Any]:
         token = ""
         while True:
             page = self._rest.post(path, {**body, **({"page_token": token} if token else {})})
@@ -94,6 +90,11 @@ class ServerReader:
             token = page.get("next_page_token", "")
             if not token:
                 return
+
+
+def _dataset(given: Facts) -> Dataset:
+    known = {key: value for key, value in given["dataset"].items() if key in Dataset._fields}
+    return Dataset(**known, tags=_pairs(given.get("tags", ())))
 
 
 def _pairs(entries: Sequence[Mapping[str, str]]) -> dict[str, str]:

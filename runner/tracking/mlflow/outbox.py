@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple, TypeAlias
 
+from runner.tracking.events import ODD, Event, Facts, Metric, points_of
 from runner.tracking.fold import PARENT_TAG, SECTIONS, TERMINAL, text_of
 
 __all__ = ["METRICS", "OTHERS", "Request", "identity", "requests", "tags_of"]
@@ -13,6 +14,9 @@ __all__ = ["METRICS", "OTHERS", "Request", "identity", "requests", "tags_of"]
 METRICS = 1000  # a batch, with what else is in it
 OTHERS = 100  # parameters, and tags, of a batch
 ID_TAG = "proj.run_id"  # by which a run is found again on the other side
+DATASET = ("name", "digest", "source_type", "source", "schema", "profile")
+
+Body: TypeAlias = "dict[str, Any]"  # JSON of the protocol, while it is made
 
 
 class Request(NamedTuple):
@@ -22,11 +26,11 @@ class Request(NamedTuple):
     """
 
     kind: str
-    body: Mapping[str, Any]
+    body: Facts
     offset: int
 
 
-def identity(start: Mapping[str, Any]) -> dict[str, Any]:
+def identity(start: Event) -> Facts:
     """The body of runs/create from the start event, without the experiment."""
     tags = {ID_TAG: str(start["run_id"])}
     if start.get("user"):
@@ -47,7 +51,7 @@ class _Batch:
     """What one log-batch can take."""
 
     def __init__(self) -> None:
-        self.metrics: list[dict[str, Any]] = []
+        self.metrics: list[Body] = []
         self.params: dict[str, str] = {}
         self.tags: dict[str, str] = {}
 
@@ -55,8 +59,8 @@ class _Batch:
         size = len(self.metrics) + len(self.params) + len(self.tags)
         return size >= METRICS or len(self.params) >= OTHERS or len(self.tags) >= OTHERS
 
-    def body(self) -> dict[str, Any]:
-        body: dict[str, Any] = {}
+    def body(self) -> Body:
+        body: Body = {}
         if self.metrics:
             body["metrics"] = self.metrics
         for name, pairs in (("params", self.params), ("tags", self.tags)):
@@ -65,7 +69,7 @@ class _Batch:
         return body
 
 
-def requests(events: Iterable[tuple[Mapping[str, Any], int]], supervised: bool = False) -> Iterator[Request]:
+def requests(events: Iterable[tuple[Event, int]], supervised: bool = False) -> Iterator[Request]:
     """The requests for these events, each with the offset that is reached with it.
 
     `supervised`: how the run ended is said by its `end` alone, not by a client.
@@ -100,16 +104,12 @@ def requests(events: Iterable[tuple[Mapping[str, Any], int]], supervised: bool =
         yield Request("batch", body, offset)
 
 
-def _pieces(event: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+def _pieces(event: Event) -> Iterator[tuple[str, str, Any]]:
     kind = event["type"]
     try:
-        if kind == "metric":
-            yield "metric", event["key"], _point(event, event["key"], event["value"])
-        elif kind == "metrics":
-            for key, value, timestamp, step in event["points"]:
-                yield "metric", key, {
-                    "key": key, "value": _number(value), "timestamp": int(timestamp), "step": int(step)
-                }  # fmt: skip
+        if kind in ("metric", "metrics"):
+            for key, point in points_of(event):
+                yield "metric", key, {"key": key, **_point(point), **_about(event)}
         elif kind == "param":
             yield "param", event["key"], event.get("text") or text_of(event["value"])
         elif kind == "tag":
@@ -118,31 +118,26 @@ def _pieces(event: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
         elif kind in SECTIONS:
             for key, value in tags_of(event).items():
                 yield "tag", key, value
-    except (KeyError, TypeError, ValueError):
+    except ODD:
         return  # a corrupt event: it is skipped here as everywhere
 
 
-def _point(event: Mapping[str, Any], key: str, value: Any) -> dict[str, Any]:
-    point = {
-        "key": key,
-        "value": _number(value),
-        "timestamp": int(event["timestamp"]),
-        "step": int(event.get("step", 0)),
-    }
-    for ours, theirs in (("dataset", "dataset_name"), ("dataset_digest", "dataset_digest")):
-        if event.get(ours):
-            point[theirs] = event[ours]
-    return point
+def _point(point: Metric) -> Facts:
+    return {"value": _number(point.value), "timestamp": point.timestamp, "step": point.step}
 
 
-def _number(value: Any) -> float | str:
-    number = float(value)
+def _about(event: Event) -> Facts:
+    names = {"dataset": "dataset_name", "dataset_digest": "dataset_digest"}
+    return {theirs: event[ours] for ours, theirs in names.items() if event.get(ours)}
+
+
+def _number(number: float) -> float | str:
     if math.isfinite(number):
         return number
     return "NaN" if number != number else "Infinity" if number > 0 else "-Infinity"
 
 
-def tags_of(section: Mapping[str, Any]) -> dict[str, str]:
+def tags_of(section: Event) -> dict[str, str]:
     """What MLflow keeps of a section, as its own `mlflow run` would."""
     found = {
         ("code", "commit"): "mlflow.source.git.commit",
@@ -155,34 +150,20 @@ def tags_of(section: Mapping[str, Any]) -> dict[str, str]:
     return {tag: str(section[key]) for (of, key), tag in found.items() if of == kind and section.get(key)}
 
 
-def _other(event: Mapping[str, Any]) -> Request | None:
+def _other(event: Event) -> Request | None:
     """A request that is not a part of a batch."""
     kind = event["type"]
     try:
         if kind == "untag":
             return Request("tag-off", {"key": event["key"]}, 0)
         if kind == "update":
-            if event.get("status") in TERMINAL or event.get("status") is None:
-                body = {
-                    theirs: event[ours]
-                    for ours, theirs in (("name", "run_name"), ("status", "status"), ("end_time", "end_time"))
-                    if event.get(ours) is not None
-                }
-                if "status" in body:
-                    body.setdefault("end_time", int(event["time"]))
-            else:
-                body = {"status": event["status"]}
-            return Request("update", body, 0) if body else None
+            return _update(event)
         if kind == "end":
-            return Request(
-                "update",
-                {"status": event["status"], "end_time": int(event.get("end_time", event["time"]))},
-                0,
-            )
+            ended = int(event.get("end_time", event["time"]))
+            return Request("update", {"status": event["status"], "end_time": ended}, 0)
         if kind == "dataset":
             tags = [{"key": key, "value": value} for key, value in (event.get("tags") or {}).items()]
-            names = ("name", "digest", "source_type", "source", "schema", "profile")
-            dataset = {name: event[name] for name in names if event.get(name) is not None}
+            dataset = {name: event[name] for name in DATASET if event.get(name) is not None}
             return Request("inputs", {"datasets": [{"dataset": dataset, "tags": tags}]}, 0)
         if kind == "link" and event.get("relation") == "model-output":
             return Request("model", {"model_id": event["model_id"], "step": int(event.get("step", 0))}, 0)
@@ -190,6 +171,17 @@ def _other(event: Mapping[str, Any]) -> Request | None:
             return Request("file", {"path": event["path"], "deleted": bool(event.get("deleted"))}, 0)
         if kind in ("deleted", "restored"):
             return Request("lifecycle", {"kind": kind}, 0)
-    except (KeyError, TypeError, ValueError):
+    except ODD:
         pass
     return None
+
+
+def _update(event: Event) -> Request | None:
+    status = event.get("status")
+    if status is not None and status not in TERMINAL:
+        return Request("update", {"status": status}, 0)
+    names = {"name": "run_name", "status": "status", "end_time": "end_time"}
+    body = {theirs: event[ours] for ours, theirs in names.items() if event.get(ours) is not None}
+    if "status" in body:
+        body.setdefault("end_time", int(event["time"]))
+    return Request("update", body, 0) if body else None

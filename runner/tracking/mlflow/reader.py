@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 
 from runner.errors import InputError
 from runner.host.files import open_file
+from runner.tracking.events import Metric
 
-__all__ = ["File", "ForeignExperiment", "ForeignRun", "Reader", "local_files", "local_path"]
-
-Point = tuple[float, int, int]  # value, timestamp in ms, step
+__all__ = ["Dataset", "File", "ForeignExperiment", "ForeignRun", "Reader", "local_files", "local_path"]
 
 
 class ForeignExperiment(NamedTuple):
     experiment_id: str  # over there
     name: str
     lifecycle: str = "active"
+    tags: Mapping[str, str] = {}
+
+
+class Dataset(NamedTuple):
+    """A dataset input of a run, as MLflow describes it. None: not said."""
+
+    name: str
+    digest: str
+    source_type: str | None = None
+    source: str | None = None
+    schema: str | None = None
+    profile: str | None = None
     tags: Mapping[str, str] = {}
 
 
@@ -34,7 +45,7 @@ class ForeignRun(NamedTuple):
     params: Mapping[str, str] = {}
     tags: Mapping[str, str] = {}
     metric_keys: tuple[str, ...] = ()
-    datasets: tuple[Mapping[str, Any], ...] = ()  # as in the dataset event
+    datasets: tuple[Dataset, ...] = ()
 
 
 class File(NamedTuple):
@@ -47,7 +58,7 @@ class Reader(Protocol):
 
     def runs(self, experiment: ForeignExperiment) -> Iterator[ForeignRun]: ...
 
-    def history(self, run: ForeignRun, key: str) -> Iterator[Point]: ...
+    def history(self, run: ForeignRun, key: str) -> Iterator[Metric]: ...
 
     def files(self, run: ForeignRun) -> Iterator[File]:
         """InputError when the artifacts cannot be reached from here."""

@@ -7,11 +7,13 @@ import http.client
 import json
 import os
 import ssl
-from collections.abc import Iterator, Mapping
-from typing import Any, BinaryIO
+from collections.abc import Iterator, Mapping, Sequence
+from typing import BinaryIO
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from runner.errors import InputError, ProjError
+from runner.text.credentials import without
+from runner.tracking.events import Facts
 
 __all__ = ["Refused", "Rest", "Unreachable", "without_credentials"]
 
@@ -33,9 +35,8 @@ class Refused(ProjError):
 
 
 def without_credentials(uri: str) -> str:
-    parts = urlsplit(uri)
-    host = parts.netloc.rpartition("@")[2]
-    return parts._replace(netloc=host, query="", fragment="").geturl().rstrip("/")
+    """The address by which a server is known: also without query and fragment."""
+    return without(uri).partition("?")[0].partition("#")[0].rstrip("/")
 
 
 class Rest:
@@ -72,11 +73,11 @@ class Rest:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def get(self, path: str, **query: Any) -> Any:
+    def get(self, path: str, **query: str | int | None) -> Facts:
         text = urlencode({key: value for key, value in query.items() if value not in (None, "")}, doseq=True)
         return self._json("GET", f"/api/2.0/mlflow/{path}" + (f"?{text}" if text else ""), None)
 
-    def post(self, path: str, body: Mapping[str, Any], method: str = "POST") -> Any:
+    def post(self, path: str, body: Facts, method: str = "POST") -> Facts:
         data = json.dumps(body).encode()
         return self._json(method, f"/api/2.0/mlflow/{path}", data)
 
@@ -88,8 +89,8 @@ class Rest:
     def delete_file(self, path: str) -> None:
         self._ask("DELETE", f"{FILES}/{quote(path)}", b"{}", {"Content-Type": "application/json"})
 
-    def list_files(self, path: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self._json("GET", f"{FILES}?{urlencode({'path': path})}", None).get(
+    def list_files(self, path: str) -> Sequence[Facts]:
+        found: Sequence[Facts] = self._json("GET", f"{FILES}?{urlencode({'path': path})}", None).get(
             "files", []
         )
         return found
@@ -110,17 +111,19 @@ class Rest:
             self._link.close()
             self._link = None
 
-    def _json(self, method: str, path: str, data: bytes | None) -> Any:
+    def _json(self, method: str, path: str, data: bytes | None) -> Facts:
         text = self._ask(method, path, data, {"Content-Type": "application/json"} if data is not None else {})
         try:
             value = json.loads(text or b"{}")
         except ValueError:
             value = None
-        if not isinstance(value, dict):
-            raise Unreachable(f"{self.uri} does not answer like a tracking server", "is this its address?")
-        return value
+        if isinstance(value, dict):
+            return value
+        raise Unreachable(f"{self.uri} does not answer like a tracking server", "is this its address?")
 
-    def _ask(self, method: str, path: str, data: Any, headers: Mapping[str, str]) -> bytes:
+    def _ask(
+        self, method: str, path: str, data: bytes | BinaryIO | None, headers: Mapping[str, str]
+    ) -> bytes:
         answer = self._send(method, path, data, headers)
         try:
             text = answer.read()
@@ -132,7 +135,7 @@ class Rest:
         return text
 
     def _send(
-        self, method: str, path: str, data: Any, headers: Mapping[str, str]
+        self, method: str, path: str, data: bytes | BinaryIO | None, headers: Mapping[str, str]
     ) -> http.client.HTTPResponse:
         try:
             if self._link is None:

@@ -1,95 +1,38 @@
 """Sends runs on to an MLflow server (or a `proj server`): in order, in batches, again after failures, nothing twice.
 
-The log of a run is read from where it was left. Where that is, and how the run is called over there, is kept in
-`<store>/mirrors/<run id>.json` after every acknowledged request. A request that was sent and not acknowledged is
-sent again: the protocol counts a point, a parameter, a tag once however often it comes; a run is found again by
-its tag `proj.run_id`.
+The record of a run is read from where it was left. Where that is, and how the run is called over there, is kept after
+every acknowledged request (sent.py). A request that was sent and not acknowledged is sent again: the protocol counts a
+point, a parameter, a tag once however often it comes; a run is found again by its tag `proj.run_id`.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import time
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 from runner.errors import ProjError, StoreError
 from runner.host import files
+from runner.text.encoding import visible
+from runner.tracking.events import TERMINAL, Event, Facts
 from runner.tracking.fold import PARENT_TAG
+from runner.tracking.local_artifacts import found_file
 from runner.tracking.log import read
 from runner.tracking.mlflow.outbox import ID_TAG, Request, identity, requests
-from runner.tracking.mlflow.rest import Refused, Rest, Unreachable, without_credentials
+from runner.tracking.mlflow.rest import Refused, Rest, Unreachable
+from runner.tracking.mlflow.sent import Notes, Sent, later, plan, state_of, thing
+from runner.tracking.reading import NOTHING, Reading, is_current, read_on
 
 if TYPE_CHECKING:
     from runner.tracking.store import Store
 
-__all__ = ["Sent", "follow", "pending", "plan", "send", "state_of"]
+__all__ = ["follow", "send"]
 
+T = TypeVar("T")
 PAUSES = (0.2, 0.5, 1, 2, 5, 10, 20, 30)  # s between attempts
 LOOK = 0.5  # s between looks at a log that grows
 CHILDREN = 5  # s between looks for runs below
-
-
-class Sent(NamedTuple):
-    """How far a run has been sent."""
-
-    run_id: str
-    uri: str
-    remote_id: str = ""
-    experiment_id: str = ""  # over there
-    artifact_uri: str = ""
-    offset: int = 0  # bytes of the log
-    refused: tuple[str, ...] = ()  # what the server did not want, in its words
-    unsent: int = 0  # events that wait
-    above: str = ""  # id over there of the run that it says it is below of
-
-    @property
-    def whole(self) -> bool:
-        return bool(self.remote_id) and not self.unsent
-
-
-def _path(root: str, run_id: str) -> str:
-    return os.path.join(root, "mirrors", f"{run_id}.json")
-
-
-def _log(root: str, run_id: str) -> str:
-    return os.path.join(root, "runs", run_id, "events.jsonl")
-
-
-def plan(store: Store, run_id: str, uri: str) -> None:
-    """Notes that the run is to be sent there, so that `proj sync` knows of it whatever happens next."""
-    if not os.path.exists(_path(store.root, run_id)):
-        _keep(store.root, Sent(run_id, without_credentials(uri)))
-
-
-def state_of(store: Store, run_id: str) -> Sent | None:
-    """None when the run was never to be sent anywhere."""
-    try:
-        with open(_path(store.root, run_id), encoding="utf-8") as file:
-            kept = json.load(file)
-        sent = Sent(**{**kept, "refused": tuple(kept["refused"])})
-    except (FileNotFoundError, ValueError, TypeError, KeyError):
-        return None
-    return sent._replace(unsent=sum(1 for _ in read(_log(store.root, run_id), sent.offset)))
-
-
-def pending(store: Store) -> list[Sent]:
-    """Runs that are not wholly sent."""
-    try:
-        names = sorted(os.listdir(os.path.join(store.root, "mirrors")))
-    except FileNotFoundError:
-        return []
-    states = [state_of(store, name.removesuffix(".json")) for name in names if name.endswith(".json")]
-    return [state for state in states if state is not None and not state.whole]
-
-
-def _keep(root: str, sent: Sent) -> None:
-    path = _path(root, sent.run_id)
-    try:
-        files.write(path, json.dumps(sent._replace(unsent=0)._asdict()))
-    except OSError as error:
-        raise StoreError(f"{path}: {error.strerror or error}") from error
 
 
 def send(store: Store, run_id: str, rest: Rest, attempts: int = 4, children: bool = True) -> Sent:
@@ -97,7 +40,7 @@ def send(store: Store, run_id: str, rest: Rest, attempts: int = 4, children: boo
 
     `attempts` count for each request.
     """
-    lock = os.path.join(store.root, "mirrors", f"{run_id}.lock")
+    lock = os.path.join(thing(store.root, run_id), "lock")
     with files.Exclusive(lock):  # one process at a time
         sent = _send(store, run_id, rest, attempts)
     if children:
@@ -114,16 +57,17 @@ def _put_below(store: Store, child: Sent, parent: Sent, rest: Rest, attempts: in
     if child.above != parent.remote_id:
         tag = {"key": PARENT_TAG, "value": parent.remote_id}
         _patiently(attempts, lambda: rest.post("runs/set-tag", {"run_id": child.remote_id, **tag}))
-        _keep(store.root, child._replace(above=parent.remote_id))
+        with Notes(store.root, child.run_id) as notes:
+            notes.keep(child._replace(above=parent.remote_id))
 
 
 def follow(store: Store, run_id: str, rest: Rest) -> Sent:
     """Sends what comes until the run has ended, and then what is left. Unreachable when that fails at the end."""
-    log, offset, attempt, ended = _log(store.root, run_id), 0, 0, False
+    directory, reading, attempt = store.run_directory(run_id), NOTHING, 0
     looked = float("-inf")  # for runs below this one, which takes an index
     while True:
-        for event, after in read(log, offset):
-            ended, offset = ended or event["type"] == "end", after
+        reading = read_on(directory, reading)
+        ended = _ended(reading)
         below = ended or time.monotonic() > looked + CHILDREN
         try:
             sent = send(store, run_id, rest, attempts=4 if ended else 1, children=below)
@@ -136,15 +80,14 @@ def follow(store: Store, run_id: str, rest: Rest) -> Sent:
             attempt += 1
         looked = time.monotonic() if below else looked
         until = time.monotonic() + (PAUSES[min(attempt, len(PAUSES)) - 1] if attempt else LOOK)
-        size = os.path.getsize(log)
-        while time.monotonic() < until and not (
-            attempt and os.path.getsize(log) != size and _ended(log, offset)
-        ):
+        while time.monotonic() < until and not (attempt and _ended(reading)):
             time.sleep(0.1)
+            if attempt and not is_current(directory, reading):
+                reading = read_on(directory, reading)
 
 
-def _ended(log: str, offset: int) -> bool:
-    return any(event["type"] == "end" for event, _ in read(log, offset))
+def _ended(reading: Reading) -> bool:
+    return reading.run is not None and reading.run.status in TERMINAL
 
 
 def _children(store: Store, run_id: str) -> list[str]:
@@ -156,24 +99,36 @@ def _children(store: Store, run_id: str) -> list[str]:
 
 
 def _send(store: Store, run_id: str, rest: Rest, attempts: int) -> Sent:
-    sent = state_of(store, run_id) or Sent(run_id, rest.uri)
-    if sent.uri != rest.uri:
-        sent = Sent(run_id, rest.uri)  # another server: from the beginning
-    if not sent.remote_id:
-        sent = _patiently(attempts, lambda: _introduce(store, sent, rest))
-        _keep(store.root, sent)
-    log = _log(store.root, run_id)
-    for request in requests(read(log, sent.offset), supervised=_start(log).get("kind") == "project"):
-        refused = _patiently(attempts, lambda: _deliver(store, sent, rest, request))  # noqa: B023
-        if request.offset > sent.offset or refused:
-            sent = sent._replace(
-                offset=max(request.offset, sent.offset), refused=(*sent.refused, *refused)[-50:]
-            )
-            _keep(store.root, sent)
-    return sent._replace(unsent=0)
+    directory = store.run_directory(run_id)
+    start = _start(os.path.join(directory, "events.jsonl"))
+    with Notes(store.root, run_id) as notes:
+        sent = state_of(store, run_id, rest.uri) or Sent(
+            run_id, rest.uri
+        )  # another server: from the beginning
+        if not sent.remote_id:
+            sent = _patiently(attempts, lambda: _introduce(store, sent, rest, start))
+            notes.keep(sent)
+        for request in requests(
+            read(os.path.join(directory, "events.jsonl"), sent.offset), start.get("kind") == "project"
+        ):
+            refused = _patiently(attempts, lambda: _deliver(store, sent, rest, request))  # noqa: B023
+            if request.offset > sent.offset or refused:
+                sent = _reached(sent._replace(offset=max(request.offset, sent.offset)), refused)
+                notes.keep(sent)
+        operations, after = later(directory, sent)
+        for request in requests(((each, 0) for each in operations), start.get("kind") == "project"):
+            refused = _patiently(attempts, lambda: _deliver(store, sent, rest, request))  # noqa: B023
+            after = _reached(after, refused)
+        if after != sent:
+            notes.keep(after)
+    return after._replace(unsent=0)
 
 
-def _patiently(attempts: int, work: Callable[[], Any]) -> Any:
+def _reached(sent: Sent, refused: tuple[str, ...]) -> Sent:
+    return sent._replace(refused=(*sent.refused, *refused)[-50:])
+
+
+def _patiently(attempts: int, work: Callable[[], T]) -> T:
     for attempt in range(attempts):
         try:
             return work()
@@ -184,16 +139,15 @@ def _patiently(attempts: int, work: Callable[[], Any]) -> Any:
     raise AssertionError("attempts are at least one")
 
 
-def _start(log: str) -> Mapping[str, Any]:
+def _start(log: str) -> Event:
     for event, _ in read(log):
         if event["type"] == "start":
             return event
     raise StoreError(f"{log} has no start", "proj doctor  checks the store")
 
 
-def _introduce(store: Store, sent: Sent, rest: Rest) -> Sent:
+def _introduce(store: Store, sent: Sent, rest: Rest, start: Event) -> Sent:
     """Finds the run over there, or makes it."""
-    start = _start(_log(store.root, sent.run_id))
     experiment = _experiment(store, str(start.get("experiment_id", "0")), rest)
     found = rest.post(
         "runs/search",
@@ -279,7 +233,7 @@ def _deliver(store: Store, sent: Sent, rest: Rest, request: Request) -> tuple[st
     return ()
 
 
-def _batch(sent: Sent, rest: Rest, body: Mapping[str, Any]) -> tuple[str, ...]:
+def _batch(sent: Sent, rest: Rest, body: Facts) -> tuple[str, ...]:
     """As a whole; when that is refused, one by one, so that one bad entry does not take the others with it."""
     try:
         rest.post("runs/log-batch", {"run_id": sent.remote_id, **body})
@@ -296,7 +250,7 @@ def _batch(sent: Sent, rest: Rest, body: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _file(store: Store, sent: Sent, rest: Rest, body: Mapping[str, Any]) -> None:
+def _file(store: Store, sent: Sent, rest: Rest, body: Facts) -> None:
     place = _proxied(sent.artifact_uri)
     if body["deleted"]:
         try:
@@ -305,7 +259,7 @@ def _file(store: Store, sent: Sent, rest: Rest, body: Mapping[str, Any]) -> None
             if refused.status != 404:
                 raise
         return
-    path = os.path.join(store.run_directory(sent.run_id), "artifacts", *body["path"].split("/"))
+    path = found_file(os.path.join(store.run_directory(sent.run_id), "artifacts"), body["path"])
     _upload(rest, path, f"{place}/{body['path']}")
 
 
@@ -326,7 +280,7 @@ def _proxied(uri: str) -> str:
     return rest.lstrip("/") if not rest.startswith("//") else rest[2:].partition("/")[2]
 
 
-def _model(store: Store, sent: Sent, rest: Rest, body: Mapping[str, Any]) -> None:
+def _model(store: Store, sent: Sent, rest: Rest, body: Facts) -> None:
     """A logged model with its files. It has another id there, found again by its tag."""
     from runner.tracking import models
 
@@ -359,7 +313,7 @@ def _model(store: Store, sent: Sent, rest: Rest, body: Mapping[str, Any]) -> Non
     for folder, _, names in os.walk(root):
         for name in sorted(names):
             path = os.path.join(folder, name)
-            _upload(rest, path, f"{place}/{os.path.relpath(path, root)}")
+            _upload(rest, path, f"{place}/{visible(os.path.relpath(path, root))}")
     output = {"model_id": info["model_id"], "step": body["step"]}
     rest.post("runs/outputs", {"run_id": sent.remote_id, "models": [output]})
     rest.post(

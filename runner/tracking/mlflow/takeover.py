@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from runner.errors import InputError, ProjError, StoreError
 from runner.host.files import Hash
+from runner.tracking import events
+from runner.tracking.events import Event
 from runner.tracking.journal import hint
 from runner.tracking.log import encode, now
 from runner.tracking.mlflow.reader import File, ForeignExperiment, ForeignRun, Reader
@@ -89,9 +91,9 @@ def _take(store: Store, reader: Reader, run: ForeignRun, experiment_id: str, fil
                         log.write(encode({"time": now(), **_copy(file, os.path.join(draft, "artifacts"))}))
                 except InputError as error:
                     problem = error.message
-            log.write(encode({"type": "update", "time": now(), **_end(run)}))
+            log.write(encode({**events.update(status=run.status, end_time=run.end_time), "time": now()}))
             if run.lifecycle == "deleted":
-                log.write(encode({"type": "deleted", "time": now()}))
+                log.write(encode({**events.deleted(), "time": now()}))
         os.rename(draft, store.run_directory(run_id))
     except OSError as error:
         raise StoreError(f"{draft}: {error.strerror or error}") from error
@@ -101,39 +103,26 @@ def _take(store: Store, reader: Reader, run: ForeignRun, experiment_id: str, fil
     return problem
 
 
-def _end(run: ForeignRun) -> dict[str, Any]:
-    return {"status": run.status, **({"end_time": run.end_time} if run.end_time is not None else {})}
-
-
-def _events(reader: Reader, run: ForeignRun, experiment_id: str) -> Iterator[dict[str, Any]]:
-    yield {
-        "type": "start",
-        "format": 1,
-        "run_id": _id(run),
-        "experiment_id": experiment_id,
-        "name": run.name or run.tags.get("mlflow.runName", ""),
-        "user": run.user,
-        "kind": "client",
-        "start_time": run.start_time,
-    }
-    for key, value in run.params.items():
-        yield {"type": "param", "key": key, "value": value}
-    for key, value in run.tags.items():
-        yield {"type": "tag", "key": key, "value": value}
+def _events(reader: Reader, run: ForeignRun, experiment_id: str) -> Iterator[Event]:
+    name = run.name or run.tags.get("mlflow.runName", "")
+    start = run.start_time
+    yield events.start(_id(run), experiment_id, name=name, user=run.user, kind="client", start_time=start)
+    yield from events.params(run.params)
+    yield from events.tags(run.tags)
     for dataset in run.datasets:
-        yield {"type": "dataset", **dataset}
+        yield events.dataset(**dataset._asdict())
     points: list[tuple[str, float, int, int]] = []
     for key in run.metric_keys:
         for point in reader.history(run, key):
             points.append((key, *point))
             if len(points) == POINTS:
-                yield {"type": "metrics", "points": points}
+                yield events.metrics(points)
                 points = []
     if points:
-        yield {"type": "metrics", "points": points}
+        yield events.metrics(points)
 
 
-def _copy(file: File, root: str) -> dict[str, Any]:
+def _copy(file: File, root: str) -> Event:
     parts = file.path.split("/")
     if ".." in parts or file.path.startswith("/"):
         raise ProjError(f"an artifact has the path {file.path!r}, which leads out of its run")
@@ -145,4 +134,4 @@ def _copy(file: File, root: str) -> dict[str, Any]:
             total.update(piece)
             copy.write(piece)
     digest, size = total.result()
-    return {"type": "artifact", "path": file.path, "digest": digest, "size": size}
+    return events.artifact(file.path, digest, size)

@@ -14,7 +14,7 @@ import pytest
 
 from runner import environments
 from runner.environments.conda import spec
-from runner.values import Environment, EnvironmentSpec
+from runner.values import Environment, EnvironmentOptions, EnvironmentSpec
 from tests.environments.conftest import Recorder
 from tests.helpers import make_tree
 
@@ -150,7 +150,9 @@ def prepare(project: str, report: Recorder) -> Prepare:
 
     def call(text: str, **options: Any) -> Environment:
         make_tree(project, {"conda.yaml": text})
-        return environments.prepare(EnvironmentSpec("conda", "conda.yaml"), project, options, report)
+        return environments.prepare(
+            EnvironmentSpec("conda", "conda.yaml"), project, EnvironmentOptions(**options), report
+        )
 
     return call
 

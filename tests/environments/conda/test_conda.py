@@ -18,9 +18,9 @@ import pytest
 from runner import environments, paths
 from runner.environments.conda import lock as conda_lock
 from runner.errors import EnvironmentFailure, InputError
-from runner.values import Environment, EnvironmentSpec
+from runner.values import Environment, EnvironmentOptions, EnvironmentSpec
 from tests.environments.conda.conftest import FULL, VERSION, Channel, run
-from tests.environments.conftest import Recorder
+from tests.environments.conftest import Recorder, settle
 from tests.environments.server import serving
 from tests.helpers import make_tree
 
@@ -198,7 +198,7 @@ def test_complaint_2455_a_failing_pip_section_leaves_nothing_that_is_reused(
         file.write(b"changed")
     assert len(kept()) == 1
     shutil.rmtree(paths.cache("environments", kept()[0]))
-    with pytest.raises(EnvironmentFailure, match=r"pip packages of conda\.yaml cannot be installed"):
+    with pytest.raises(EnvironmentFailure, match=r"pip section of conda\.yaml cannot be installed"):
         prepare(text)
     assert kept() == []
     make_wheel(index, "later", "1.0")
@@ -250,9 +250,9 @@ def test_without_py_rattler_the_error_says_what_to_install(channel: Channel, pro
     make_tree(project, {"conda.yaml": yaml(channel, "tool")})
     program = (
         "import sys; sys.modules['rattler'] = None\n"
-        "from runner import environments; from runner.values import EnvironmentSpec, Silent\n"
+        "from runner import environments; from runner.values import EnvironmentOptions, EnvironmentSpec, Silent\n"
         "from runner.errors import EnvironmentFailure\n"
-        f"try: environments.prepare(EnvironmentSpec('conda', 'conda.yaml'), {project!r}, {{}}, Silent())\n"
+        f"try: environments.prepare(EnvironmentSpec('conda', 'conda.yaml'), {project!r}, EnvironmentOptions(), Silent())\n"
         "except EnvironmentFailure as error: print(error.message, '|', error.hint)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -263,14 +263,14 @@ def test_without_py_rattler_the_error_says_what_to_install(channel: Channel, pro
 def test_a_warm_environment_imports_nothing_heavy(channel: Channel, project: str) -> None:
     make_tree(project, {"conda.yaml": yaml(channel, "tool")})
     program = (
-        "import sys; from runner import environments; from runner.values import EnvironmentSpec, Silent\n"
-        f"environments.prepare(EnvironmentSpec('conda', 'conda.yaml'), {project!r}, {{}}, Silent())\n"
+        "import sys; from runner import environments; from runner.values import EnvironmentOptions, EnvironmentSpec, Silent\n"
+        f"environments.prepare(EnvironmentSpec('conda', 'conda.yaml'), {project!r}, EnvironmentOptions(), Silent())\n"
         "print(*({'rattler', 'yaml', 'asyncio', 'subprocess'} & set(sys.modules)))\n"
     )
-    import time
-
-    for path in (os.path.join(project, "conda.yaml"),):
-        os.utime(path, ns=(time.time_ns() - 10**9,) * 2)
+    subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True
+    )  # makes folders of the home
+    settle(project, os.path.join(project, "conda.yaml"), os.path.expanduser("~"))
     subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert done.stdout == "\n"
@@ -449,7 +449,7 @@ def test_faults_of_the_file(prepare: Prepare, text: str, wrong: str) -> None:
 
 def test_a_file_that_is_not_there(project: str, report: Recorder) -> None:
     with pytest.raises(InputError, match=r"conda.yaml is not in"):
-        environments.prepare(EnvironmentSpec("conda", "conda.yaml"), project, {}, report)
+        environments.prepare(EnvironmentSpec("conda", "conda.yaml"), project, EnvironmentOptions(), report)
 
 
 def test_passwords_in_the_pip_section_are_used_and_not_kept(

@@ -16,7 +16,7 @@ import pytest
 from runner import environments
 from runner.containers import command as container
 from runner.containers import engine
-from runner.values import Activation, Environment, EnvironmentSpec, Job
+from runner.values import Activation, Environment, EnvironmentOptions, EnvironmentSpec, Job
 from tests.environments.conftest import Recorder
 from tests.helpers import make_tree
 
@@ -47,7 +47,7 @@ def image() -> str:
     trouble = engine.problem()
     if trouble:
         pytest.skip(f"no container engine: {trouble}")
-    if engine.inspect("image", IMAGE) is None:
+    if engine.image(IMAGE) is None:
         script = os.path.join(SERVICES, "docker-image.sh")
         done = subprocess.run([script, IMAGE], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
@@ -70,7 +70,9 @@ def prepare(project: str, report: Recorder) -> Prepare:
 
     def call(**stated: Any) -> Environment:
         options = {name.lstrip("_"): stated.pop(name) for name in list(stated) if name.startswith("_")}
-        return environments.prepare(EnvironmentSpec("docker", "", stated), project, options, report)
+        return environments.prepare(
+            EnvironmentSpec("docker", "", stated), project, EnvironmentOptions(**options), report
+        )
 
     return call
 

@@ -107,9 +107,9 @@ def test_a_container_of_a_run_that_is_over_is_swept(image: str, job: Callable[..
     other = docker("create", image, "true")
     try:
         assert command.sweep(lambda run_id: run_id == over) == [over]
-        assert engine.inspect("container", command.name_of(over)) is None
-        assert engine.inspect("container", command.name_of(alive))
-        assert engine.inspect("container", other)
+        assert engine.container(command.name_of(over)) is None
+        assert engine.container(command.name_of(alive))
+        assert engine.container(other)
     finally:
         docker("rm", "-f", other, command.name_of(alive))
 
@@ -138,7 +138,7 @@ def test_env_gc_removes_containers_of_runs_that_are_over(image: str, project: st
     try:
         done = proj("env", "gc")
         assert f"removed the container of run {over[:12]}" in done.out, done.err
-        assert engine.inspect("container", f"proj-{over}") is None
-        assert engine.inspect("container", f"proj-{unknown}") is not None
+        assert engine.container(f"proj-{over}") is None
+        assert engine.container(f"proj-{unknown}") is not None
     finally:
         docker("rm", "-f", f"proj-{unknown}")

@@ -11,12 +11,11 @@ from typing import Any
 
 import pytest
 
-from runner import environments
 from runner.containers import engine
-from runner.environments import maintenance
+from runner.environments import kinds, maintenance
 from runner.environments.docker import context
 from runner.errors import EnvironmentFailure
-from runner.values import Environment
+from runner.values import Container, Environment
 from tests.environments.conftest import Recorder
 from tests.environments.docker.conftest import BUILD, docker, variant
 from tests.helpers import make_repository, make_tree
@@ -29,13 +28,14 @@ def id_of(name: str) -> str:
     return docker("image", "inspect", "--format", "{{.Id}}", name)
 
 
-def used(environment: Environment) -> Any:
-    return environment.activation.options["container"]
+def used(environment: Environment) -> Container:
+    assert environment.activation.container
+    return environment.activation.container
 
 
 def test_an_image_is_recorded_by_its_id(image: str, prepare: Prepare) -> None:
     environment = prepare(image=image)
-    assert used(environment)["image"] == id_of(image) == environment.details["image_id"]
+    assert used(environment).image == id_of(image) == environment.details["image_id"]
     assert environment.lock_name == "docker.lock"
     assert json.loads(environment.lock) == {"image": image, "id": id_of(image), "platform": "linux/amd64"}
 
@@ -45,7 +45,7 @@ def test_an_image_that_was_built_anew_is_used(image: str, prepare: Prepare) -> N
     first = prepare(image="proj-test/moving:1")
     made = variant(image, "proj-test/moving:1")
     second = prepare(image="proj-test/moving:1")
-    assert used(first)["image"] != used(second)["image"] == made
+    assert used(first).image != used(second).image == made
     assert first.key != second.key
     docker("rmi", "proj-test/moving:1")
 
@@ -55,7 +55,7 @@ def test_a_kept_lock_wins_over_the_name(image: str, prepare: Prepare) -> None:
     lock = prepare(image="proj-test/moving:2").lock
     variant(image, "proj-test/moving:2")
     for _ in range(2):
-        assert used(prepare(image="proj-test/moving:2", _kept_lock=lock))["image"] == id_of(image)
+        assert used(prepare(image="proj-test/moving:2", _kept_lock=lock)).image == id_of(image)
     docker("rmi", "proj-test/moving:2")
 
 
@@ -73,7 +73,7 @@ def test_complaint_7277_a_missing_image_is_pulled_and_recorded_by_digest(
     assert report.steps == []
     # removed by hand: noticed, and the same image is pulled by its digest
     docker("rmi", "-f", name, str(digest))
-    assert engine.inspect("image", name) is None
+    assert engine.image(name) is None
     again = prepare(image=name)
     assert json.loads(again.lock)["digest"] == digest
     assert any("pulling" in step for step in report.steps)
@@ -103,7 +103,7 @@ def test_no_engine(image: str, prepare: Prepare, monkeypatch: pytest.MonkeyPatch
     assert "another container engine" in row.problem
     assert row.file == image
     facts = {"engine": os.environ["DOCKER_HOST"], "name": image, "id": "sha256:1"}
-    assert "there is no container engine" in environments.load("docker").problem("", facts)
+    assert "there is no container engine" in kinds.load("docker").problem("", facts)
 
 
 def test_no_gpu(image: str, prepare: Prepare) -> None:
@@ -116,12 +116,12 @@ def test_no_gpu(image: str, prepare: Prepare) -> None:
 
 
 def test_complaint_7216_nothing_is_copied_when_nothing_is_built(image: str, project: str) -> None:
-    """Neither a context nor the docker package, which takes long to import, is touched."""
+    """Not even the docker package, which lists a context, is imported: that takes long."""
     make_tree(project, {"MLproject": "name: p\n", "big.bin": b"\0" * 1000})
     program = (
-        "import sys; from runner import environments; from runner.values import EnvironmentSpec, Silent\n"
-        f"environments.prepare(EnvironmentSpec('docker', '', {{'image': {image!r}}}), {project!r}, {{}}, Silent())\n"
-        "assert not {'docker', 'runner.environments.docker.context'} & set(sys.modules)\n"
+        "import sys; from runner import environments; from runner.values import EnvironmentOptions, EnvironmentSpec, Silent\n"
+        f"environments.prepare(EnvironmentSpec('docker', '', {{'image': {image!r}}}), {project!r}, EnvironmentOptions(), Silent())\n"
+        "assert 'docker' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
 
@@ -263,7 +263,7 @@ def test_the_copied_image_follows_its_base_and_all_of_the_project(
     base = variant(image, "proj-test/moving:4")
     second = prepare(image="proj-test/moving:4", _build_image=True)
     assert json.loads(second.lock)["base"] == base != json.loads(first.lock)["base"]
-    assert used(first)["image"] != used(second)["image"]
+    assert used(first).image != used(second).image
     docker("rmi", "proj-test/moving:4")
     # files that are not in the folder of the Dockerfile
     make_tree(project, {"docker/Dockerfile": f"FROM {image}\n"})
@@ -289,6 +289,6 @@ def test_removing_the_environment_removes_a_built_image(image: str, project: str
     from runner.environments import building, cache
 
     cache.release(environment.key)
-    assert building.remove(environment.key, environments.load("docker"))
-    assert engine.inspect("image", name) is None
-    assert engine.inspect("image", image) is not None
+    assert building.remove(environment.key, kinds.maker("docker"))
+    assert engine.image(name) is None
+    assert engine.image(image) is not None

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from runner.containers import engine
-from runner.environments.python import packages
+from runner.environments.packages import packages
 from runner.errors import EnvironmentFailure, InputError
 from runner.values import Environment
 from tests.environments.conftest import Recorder
@@ -40,15 +40,16 @@ def test_the_packages_are_in_the_image(
     assert lock["base"] == docker("image", "inspect", "--format", "{{.Id}}", image)
     assert lock["id"] == environment.details["image_id"] != lock["base"]
     assert "tiny==1.0 \\\n    --hash=sha256:" in lock["requirements"]
-    assert packages.packages(environment.lock)["tiny"] == "1.0"
+    assert packages(environment.lock)["tiny"] == "1.0"
     steps = list(report.steps)
     assert "installing the packages of python_env.yaml into the image" in steps
     assert prepare(image=image, python_env="python_env.yaml").key == environment.key
     assert report.steps == steps  # nothing is done twice
-    config = engine.inspect("image", lock["id"]) or {}
-    before = engine.inspect("image", lock["base"]) or {}
     for name in ("Env", "WorkingDir", "Cmd", "Entrypoint"):
-        assert (config["Config"].get(name) or None) == (before["Config"].get(name) or None), name
+        one, two = (
+            docker("inspect", "-f", f"{{{{json .Config.{name}}}}}", lock[key]) for key in ("id", "base")
+        )
+        assert one.replace("[]", "null") == two.replace("[]", "null"), name
 
 
 def test_another_list_is_another_image(image: str, project: str, prepare: Prepare, run: Any) -> None:
@@ -103,8 +104,9 @@ def test_on_the_projects_own_dockerfile_and_with_its_files(
     make_tree(project, {"train.py": "print('second')\n"})  # outside of the Dockerfile's folder
     environment = prepare(**stated, _build_image=True)
     assert run(environment, show).out.split() == ["made", "second", "1.0", "1"]
-    made = engine.inspect("image", json.loads(environment.lock)["under"]) or {}
-    assert made["Config"]["User"] == "12345"
+    made = engine.image(json.loads(environment.lock)["under"])
+    assert made
+    assert made.user == "12345"
 
 
 def test_a_wheel_of_the_project_and_another_index(

@@ -114,7 +114,7 @@ def test_arguments_of_the_command_line(image: str, prepare: Prepare, run: Any) -
     assert run(prepare(image=image), "hostname").out != "ada\n"  # they are not remembered
     assert (
         run(
-            prepare(image=image, args={"tmpfs": "/scratch"}, shm_size="8m"), "df -m /dev/shm | tail -1"
+            prepare(image=image, args=["tmpfs=/scratch"], shm_size="8m"), "df -m /dev/shm | tail -1"
         ).out.split()[1]
         == "8"
     )

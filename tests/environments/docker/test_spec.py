@@ -5,23 +5,22 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from runner.containers import command as container
 from runner.containers import engine
-from runner.environments.docker import spec
+from runner.environments.docker import spec, volumes
 from runner.errors import InputError
-from runner.values import Activation, Job
+from runner.values import Activation, Container, Job
 from tests.helpers import make_tree
 
 
-def words(job: Job, **options: object) -> list[str]:
-    """The command line of a container, without the program."""
-    base = {"image": "sha256:1", "directory": "/p", "place": "/c", "workdir": "/c", "user": "7:8"}
-    return container.argv(
-        job._replace(activation=Activation("docker", options={"container": {**base, **options}}))
-    )
+def words(job: Job, **more: Any) -> list[str]:
+    """The command line of a container."""
+    made = Container("sha256:1", "/p", "/c", "7:8", **more)
+    return container.argv(job._replace(activation=Activation("docker", container=made)))
 
 
 def pairs(line: list[str], flag: str) -> list[str]:
@@ -46,7 +45,7 @@ def test_volumes_mean_the_project() -> None:
         "${PWD}/y:/h",
         "/anonymous",
     ]
-    assert spec.mounts(given, "/home/ada/p") == [
+    assert volumes.mounts(given, "/home/ada/p") == [
         ("/home/ada/p", "/a", ""),
         ("/home/ada/p/x", "/b", "ro"),
         ("/home/ada/p/data", "/c", ""),
@@ -61,37 +60,29 @@ def test_volumes_mean_the_project() -> None:
 
 def test_volumes_know_the_callers_home_and_variables(monkeypatch: pytest.MonkeyPatch, home: str) -> None:
     monkeypatch.setenv("DATA", "/mnt/data")
-    assert spec.mounts(["~/.aws:/aws:ro", "$DATA/a:/a", "${DATA}:/b"], "/p") == [
+    assert volumes.mounts(["~/.aws:/aws:ro", "$DATA/a:/a", "${DATA}:/b"], "/p") == [
         (f"{home}/.aws", "/aws", "ro"),
         ("/mnt/data/a", "/a", ""),
         ("/mnt/data", "/b", ""),
     ]
     with pytest.raises(InputError, match="NOT_THERE is not set"):
-        spec.mounts(["$NOT_THERE:/a"], "/p")
+        volumes.mounts(["$NOT_THERE:/a"], "/p")
 
 
 def test_volumes_run_no_commands() -> None:
     with pytest.raises(InputError, match="commands are not run"):
-        spec.mounts(["$(touch /tmp/x):/a"], "/p")
-
-
-def test_complaint_2501_windows_paths_in_volumes() -> None:
-    assert spec.mounts(["C:\\data:/data:ro", "d:/x:/y"], "/p") == [
-        ("C:\\data", "/data", "ro"),
-        ("d:/x", "/y", ""),
-    ]
-    assert spec.mounts(["%CD%:/app"], "C:\\My Project") == [("C:\\My Project", "/app", "")]
+        volumes.mounts(["$(touch /tmp/x):/a"], "/p")
 
 
 def test_a_project_in_a_folder_with_a_colon() -> None:
-    assert spec.mounts(["$(pwd)/a:/b:ro"], "/x:y") == [("/x:y/a", "/b", "ro")]
+    assert volumes.mounts(["$(pwd)/a:/b:ro"], "/x:y") == [("/x:y/a", "/b", "ro")]
 
 
 def test_flags_of_the_command_line_win_over_those_of_the_project() -> None:
     stated = spec.read(
         {
             "image": "i",
-            "args": {"memory": "1g", "label": ["a", "b"], "privileged": True, "tty": False},
+            "args": ["memory=1g", "label=a", "label=b", "privileged"],
             "shm_size": "2g",
         },
         ["memory=4g", "t", "ulimit=nofile=1:2"],
@@ -123,29 +114,20 @@ def test_flags_that_would_lose_the_container_are_refused(flag: str) -> None:
         spec.read({"image": "i"}, [flag], "/p")
 
 
-def test_neither_image_nor_dockerfile() -> None:
-    with pytest.raises(InputError, match="neither an image nor a Dockerfile"):
-        spec.read({"volumes": ["/a:/a"]}, (), "/p")
-
-
 def test_build_forms(tmp_path: object) -> None:
     folder = make_tree(tmp_path, {"Dockerfile": "", "docker/Dockerfile": "", "docker/gpu.df": ""})
 
-    def build(stated: object) -> tuple[str, str]:
-        found = spec.read({"build": stated}, (), folder).build
+    def build(context: str, **more: str) -> tuple[str, str]:
+        found = spec.read({"build": {"context": context, **more}}, (), folder).build
         assert found
         return found.context, found.dockerfile
 
     assert build(".") == (".", "Dockerfile")
     assert build("docker") == ("docker", "docker/Dockerfile")
     assert build("docker/gpu.df") == (".", "docker/gpu.df")
-    assert build({"context": "docker/gpu.df", "dockerfile": "Dockerfile"}) == (".", "docker/gpu.df")
-    assert build({"context": ".", "dockerfile": "docker/gpu.df"}) == (".", "docker/gpu.df")
-    for stated, text in (
-        ("..", "outside"),
-        ("nowhere", "there is no nowhere/Dockerfile"),
-        ({"x": 1}, "no key x"),
-    ):
+    assert build("docker/gpu.df", dockerfile="Dockerfile") == (".", "docker/gpu.df")
+    assert build(".", dockerfile="docker/gpu.df") == (".", "docker/gpu.df")
+    for stated, text in (("..", "outside"), ("nowhere", "there is no nowhere/Dockerfile")):
         with pytest.raises(InputError, match=text):
             build(stated)
 
@@ -185,7 +167,7 @@ def test_the_command_is_one_word(job: Callable[..., Job]) -> None:
 
 def test_complaint_3562_arguments_are_kept_without_parameters(job: Callable[..., Job]) -> None:
     """One function makes the command line of every run, waiting or detached, with parameters or without."""
-    line = words(job("true"), flags=["--memory", "1g", "-t"], given=["memory", "t"])
+    line = words(job("true"), flags=(("memory", "1g"), ("t", None)))
     assert line[-8:-4] == ["--memory", "1g", "-t", "sha256:1"]
 
 
@@ -194,8 +176,8 @@ def test_what_the_user_gives_replaces_ours(job: Callable[..., Job]) -> None:
     assert pairs(plain, "--user") == ["7:8"]
     assert pairs(plain, "--network") == ["host"]
     assert pairs(plain, "--workdir") == ["/c"]
-    given = ["user", "w", "net", "init"]
-    line = words(job("true"), given=given, flags=["--user", "0", "-w", "/x", "--net", "none", "--init"])
+    given = (("user", "0"), ("w", "/x"), ("net", "none"), ("init", None))
+    line = words(job("true"), flags=given)
     assert pairs(line, "--user") == ["0"]
     assert not pairs(line, "--network")
     assert not pairs(line, "--workdir")
@@ -206,7 +188,7 @@ def test_complaint_2697_a_network_of_its_own_reaches_the_endpoint_by_another_nam
     job: Callable[..., Job],
 ) -> None:
     made = job("true", MLFLOW_TRACKING_URI="http://127.0.0.1:4711", MLFLOW_RUN_ID="1")
-    line = words(made, given=["network"], flags=["--network", "mine"])
+    line = words(made, flags=(("network", "mine"),))
     assert "MLFLOW_TRACKING_URI=http://host.docker.internal:4711" in pairs(line, "-e")
     assert pairs(line, "--add-host") == ["host.docker.internal:host-gateway"]
     assert "MLFLOW_TRACKING_URI" in pairs(words(made), "-e")  # the host's network: as it is
@@ -215,21 +197,23 @@ def test_complaint_2697_a_network_of_its_own_reaches_the_endpoint_by_another_nam
 @pytest.mark.parametrize(
     ("flags", "own"),
     [
-        ([], False),
-        (["--network", "host"], False),
-        (["--net=host"], False),
-        (["--network", "mine"], True),
-        (["--network=bridge", "-t"], True),
-        (["--memory", "1g"], False),
+        ((), False),
+        ((("network", "host"),), False),
+        ((("net", "host"),), False),
+        ((("network", "mine"),), True),
+        ((("t", None), ("net", "bridge")), True),
+        ((("memory", "1g"),), False),
     ],
 )
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere containers are in a machine of their own")
-def test_whose_loopback_it_is(job: Callable[..., Job], flags: list[str], own: bool) -> None:
-    assert container.has_own_network({"flags": flags}) is own
-    line = words(job("true", MLFLOW_TRACKING_URI="http://127.0.0.1:1"), given=["network"], flags=flags)
+def test_whose_loopback_it_is(
+    job: Callable[..., Job], flags: tuple[tuple[str, str | None], ...], own: bool
+) -> None:
+    assert container.has_own_network(Container("", flags=flags)) is own
+    line = words(job("true", MLFLOW_TRACKING_URI="http://127.0.0.1:1"), flags=flags)
     assert bool(pairs(line, "--add-host")) is own
     if not own:
-        assert container.reachable({"flags": flags}) == "127.0.0.1"
+        assert container.reachable(Container("", flags=flags)) == "127.0.0.1"
 
 
 def test_folders_of_this_machine_are_not_told_inside(job: Callable[..., Job]) -> None:

@@ -16,7 +16,7 @@ from runner.tracking.store import Store
 from runner.values import Silent
 from tests.helpers import make_tree, proj
 from tests.servers import Start, run_flow
-from tests.tracking.mlflow.test_mirror import compare_runs, quick, rich_run
+from tests.tracking.mlflow.test_send import compare_runs, quick, rich_run
 
 __all__ = ["quick"]
 

@@ -1,0 +1,136 @@
+"""Starts guards (host/guard.py), and gives each its charge.
+
+`with prepared():` begins one that waits, while its run is being prepared: an interpreter needs ten milliseconds. A fork
+would need less, but of a process that has threads it is not safe, and of one that is large not cheap either.
+"""
+
+from __future__ import annotations
+
+import _socket
+import fcntl
+import os
+import signal
+import sys
+from _thread import get_ident
+from typing import NamedTuple
+
+from runner import paths
+from runner.host.guard import FILES, HIGH, Charge
+
+__all__ = ["Posted", "Prepared", "post", "reap"]
+
+ALL = tuple(int(each) for each in signal.valid_signals())
+CODE = "import sys; sys.path.append(sys.argv.pop()); from runner.host.guard import main; main()"
+
+_waiting: dict[int, Posted] = {}  # thread -> a guard without a charge
+_left: list[int] = []  # processes that have said their last word, perhaps not yet breathed their last
+
+
+class Posted(NamedTuple):
+    pid: int
+    channel: int  # our end of the socket
+    command: int = 0  # pid, also the id of its process group
+
+
+class Prepared:
+    """A guard for the next command that this thread starts; it goes when there was none."""
+
+    def __enter__(self) -> None:
+        try:
+            _waiting[get_ident()] = begin()
+        except OSError:
+            pass  # `post` tries again, and says why not
+
+    def __exit__(self, *error: object) -> None:
+        if unused := _waiting.pop(get_ident(), None):
+            os.close(unused.channel)
+            reap(unused.pid)
+
+
+def begin() -> Posted:
+    """An interpreter in which a guard waits. OSError when it cannot be started."""
+    reap()
+    ours, theirs = _socket.socketpair()
+    target = fcntl.fcntl(theirs.fileno(), fcntl.F_DUPFD_CLOEXEC, HIGH)
+    try:
+        root = os.path.dirname(os.path.dirname(os.path.abspath(paths.__file__)))
+        argv = [sys.executable, "-I", "-S", "-c", CODE, str(target), root]
+        actions: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
+            (os.POSIX_SPAWN_OPEN, stream, os.devnull, os.O_RDWR, 0) for stream in range(3)
+        ]
+        actions.append((os.POSIX_SPAWN_DUP2, theirs.fileno(), target))
+        pid = os.posix_spawn(sys.executable, argv, os.environ, file_actions=actions, setsigmask=ALL)
+    finally:
+        os.close(target)
+        theirs.close()
+    return Posted(pid, ours.detach())
+
+
+def post(charge: Charge, streams: tuple[int, int, int]) -> Posted:
+    """The command is on when this returns, with `streams` and all else that we let it inherit.
+
+    OSError when it cannot be started.
+    """
+    waiting = _waiting.pop(get_ident(), None) or begin()
+    try:
+        files = dict(enumerate(streams)) | inheritable()
+        charge.files = list(files)
+        charge.mask = [int(each) for each in signal.pthread_sigmask(signal.SIG_BLOCK, ())]
+        send(waiting.channel, charge.packed(), list(files.values()))
+        word, number = (read_line(waiting.channel) or "failed 0").split()
+        if word != "started":
+            os.waitpid(waiting.pid, 0)
+            code = int(number)
+            raise OSError(code, os.strerror(code) if code else "its guard ended at once")
+    except BaseException:
+        os.close(waiting.channel)  # the guard ends what it may have started
+        reap(waiting.pid)
+        raise
+    return waiting._replace(command=int(number))
+
+
+def inheritable() -> dict[int, int]:
+    """Open files, but for the standard streams, that are meant for the command: a user's, and locks that it holds."""
+    found = {}
+    for name in os.listdir("/dev/fd"):
+        try:
+            if int(name) > 2 and os.get_inheritable(int(name)):
+                found[int(name)] = int(name)
+        except OSError:
+            continue  # the folder itself
+    return dict(sorted(found.items())[: FILES - 3])
+
+
+def send(channel: int, data: bytes, files: list[int]) -> None:
+    socket = _socket.socket(fileno=channel)
+    try:
+        rights = b"".join(fd.to_bytes(4, sys.byteorder) for fd in files)
+        message = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)]
+        sent = socket.sendmsg([len(data).to_bytes(8, "big")], message)
+        socket.sendall(len(data).to_bytes(8, "big")[sent:] + data)
+    finally:
+        socket.detach()
+
+
+def read_line(channel: int) -> str:
+    """Not a byte more: what follows is read elsewhere. "" when the other end is closed."""
+    line = b""
+    while not line.endswith(b"\n"):
+        data = os.read(channel, 1)
+        if not data:
+            return ""
+        line += data
+    return line.decode()
+
+
+def reap(pid: int = 0) -> None:
+    """Notices the end of processes, this one's too, without waiting for it: later if they take their time."""
+    if pid:
+        _left.append(pid)
+    for each in tuple(_left):
+        try:
+            done = os.waitpid(each, os.WNOHANG)[0]
+        except ChildProcessError:
+            done = each
+        if done and each in _left:
+            _left.remove(each)

@@ -1,0 +1,40 @@
+"""The packages that a lock of Python packages names: requirement lines, or pylock.toml (PEP 751)."""
+
+from __future__ import annotations
+
+import re
+
+from runner.text.names import canonical
+
+__all__ = ["packages"]
+
+
+def packages(lock: str) -> dict[str, str]:
+    """Name -> version; URL or path where it says so; "local" for what is only a path."""
+    if re.search(r"^\[\[packages\]\]", lock, re.MULTILINE):
+        return _from_pylock(lock)
+    found = {}
+    for line in lock.splitlines():
+        line = line.strip().rstrip("\\").strip()
+        if not line or line.startswith(("#", "--")):
+            continue
+        line = line.partition(" ;")[0].partition(" --hash")[0].strip()
+        if pinned := re.match(r"([A-Za-z0-9._-]+)(?:\[[^]]*\])?\s*(?:===?|@)\s*(.+)$", line):
+            found[canonical(pinned[1])] = pinned[2].strip()
+        else:
+            found[line] = "local"
+    return found
+
+
+def _from_pylock(text: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    name = ""
+    for line in text.splitlines():
+        if line.startswith("[[packages]]"):
+            name = ""
+        elif match := re.match(r'name = "([^"]+)"', line):
+            name = match[1]
+            found.setdefault(name, "local")
+        elif (match := re.match(r'version = "([^"]+)"', line)) and name:
+            found[name] = match[1]
+    return found

@@ -1,0 +1,176 @@
+"""ASGI middleware of every server: limits and what is noted (Watch), and who may ask (Entrance).
+
+scope["state"]["head"]: Head, ["entry"]: Entry of whoever was let in
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import anyio
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from runner.errors import InputError, ProjError
+from runner.protocol.answer import ApiError, Response, error
+from runner.protocol.gate import Entry, Gate, Head, Limits, head_of
+from runner.values import JsonObject
+
+__all__ = ["DisconnectedError", "Entrance", "Exchange", "Watch", "respond"]
+
+OPEN = ("/health", "/version")  # to everybody
+PIECE = 256 * 1024
+SWALLOWED = (
+    1_000_000  # bytes of a body that nobody wants, and that is read all the same to keep the connection
+)
+DRAIN = 2.0  # s, for a client to read why the rest of its body is not
+
+
+class DisconnectedError(Exception):
+    """The client is gone, or what it sent turned out to be malformed: nothing of it may be done."""
+
+
+class Exchange:
+    """One request and its response, as they pass."""
+
+    def __init__(self, head: Head, limit: int, receive: Receive, send: Send) -> None:
+        self.head = head
+        self.entry: Entry | None = None
+        self.limit = limit  # bytes of the body
+        self.whole = head.length == 0  # the body was read
+        self.status = 0
+        self.sent = 0
+        self._taken = 0
+        self._receive = receive
+        self._send = send
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._taken += len(message.get("body", b""))
+            self.whole = not message.get("more_body", False)
+            self.check(self._taken)
+        return message
+
+    def check(self, size: int) -> None:
+        if 0 < self.limit < size:
+            raise ApiError(
+                "INVALID_PARAMETER_VALUE", f"The request is larger than the limit of {self.limit} bytes.", 413
+            )
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            if self._leaves_body:
+                message["headers"] = [*message["headers"], (b"connection", b"close")]
+            await self._send(message)
+            return
+        self.sent += len(message.get("body", b""))
+        if message.get("more_body", False) or not self._leaves_body:
+            await self._send(message)
+            return
+        await self._send({**message, "more_body": True})
+        await self._drain()
+        await self._send({"type": "http.response.body"})
+
+    @property
+    def _leaves_body(self) -> bool:
+        """Whether so much of the body is still to come that the connection ends with this response."""
+        return not self.whole and (not 0 <= self.head.length <= SWALLOWED or "expect" in self.head.headers)
+
+    async def _drain(self) -> None:
+        """The response is sent; a reset would come before it if we closed on a client that sends."""
+        with anyio.move_on_after(DRAIN):
+            while (message := await self._receive())["type"] == "http.request" and message.get("more_body"):
+                pass
+
+
+class Watch:
+    """Outermost: no body is larger than allowed, every fault has an answer, and everything is noted."""
+
+    def __init__(self, app: ASGIApp, gate: Gate, limits: Limits) -> None:
+        self._app = app
+        self._gate = gate
+        self._limits = limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        head = head_of(scope)
+        exchange = Exchange(head, self._limits.body, receive, send)
+        state: JsonObject = scope.setdefault("state", {})
+        state["exchange"], state["head"] = exchange, head
+        try:
+            if head.method != "PUT":  # a file may be larger
+                exchange.check(head.length)
+            await self._app(scope, exchange.receive, exchange.send)
+        except DisconnectedError:
+            pass
+        except Exception as problem:
+            response = refusal(problem)
+            if response is None or exchange.status:
+                self._gate.failed(problem)
+            if exchange.status:
+                raise  # the response was begun: only an end of the connection can say so
+            await respond(response or fault(problem), scope, exchange.send)
+        finally:
+            self._gate.done(head, exchange.entry, exchange.status, exchange.sent)
+
+
+class Entrance:
+    """Lets in whom the gate lets in, before anything of the body is read."""
+
+    def __init__(self, app: ASGIApp, gate: Gate) -> None:
+        self._app = app
+        self._gate = gate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not (scope["path"] in OPEN and scope["method"] in ("GET", "HEAD")):
+            state = scope["state"]
+            exchange: Exchange = state["exchange"]
+            exchange.entry = state["entry"] = self._gate.enter(exchange.head)
+        await self._app(scope, receive, send)
+
+
+def refusal(problem: BaseException) -> Response | None:
+    """The response that tells of a problem; None for a fault of ours."""
+    if isinstance(problem, ApiError):
+        return error(problem.code, problem.message, problem.status)
+    if isinstance(problem, InputError):
+        return error("INVALID_PARAMETER_VALUE", problem.message)
+    if isinstance(problem, ProjError):
+        return error("TEMPORARILY_UNAVAILABLE", problem.message)
+    if isinstance(problem, OSError):
+        return error("TEMPORARILY_UNAVAILABLE", f"The store cannot be used: {problem.strerror}.")
+    return None
+
+
+def fault(problem: BaseException) -> Response:
+    return error("INTERNAL_ERROR", f"The server failed on this request ({type(problem).__name__}).")
+
+
+async def respond(response: Response, scope: Scope, send: Send) -> None:
+    """Sends it, a file in pieces as long as somebody reads them."""
+    file, body = response.file, response.body
+    length = len(body) if file is None else response.length
+    headers = [
+        (b"content-type", response.type.encode()),
+        (b"content-length", b"%d" % length),
+        (b"x-content-type-options", b"nosniff"),
+        *((name.encode(), value.encode("latin-1", "replace")) for name, value in response.headers),
+    ]
+    closed: Callable[[], bool] = scope["state"].get("closed", bool)
+    try:
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        if file is None or scope["method"] == "HEAD":
+            length = 0
+        while length:
+            body = file.read(min(PIECE, length)) if file else b""
+            if not body or closed():  # the file is shorter than announced, or the client is gone
+                raise DisconnectedError
+            length -= len(body)
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+        await send({"type": "http.response.body", "body": body if file is None else b""})
+    finally:
+        if file is not None:
+            file.close()

@@ -1,0 +1,65 @@
+"""What the two commands could see besides code, packages and parameters, where it differs: causes that can be named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from runner.running.recorded import Recorded
+from runner.running.surroundings import Surroundings, load, mentioned
+
+__all__ = ["differences"]
+
+SHOWN = 5
+
+
+def differences(old: Recorded, new: Recorded) -> Iterator[tuple[str, str]]:
+    """(cause, text), the likeliest first. Of an older record, or another user's, less can be told."""
+    before, after = load(old.directory), load(new.directory)
+    if before is not None and after is not None:
+        yield from _files(before, after)
+    if old.section("command").get("stdin") in ("pipe", "file", "other"):
+        yield "inputs", "something came through standard input then, and the record does not have it"
+    if before is not None and after is not None:
+        yield from _programs(before, after)
+        yield from _variables(before, after, str(old.section("command").get("command", "")))
+
+
+def _files(before: Surroundings, after: Surroundings) -> Iterator[tuple[str, str]]:
+    if changed := _changed(before.files, after.files):
+        yield "inputs", f"{_few(changed)} changed: the command names it, and it lies outside of the project"
+    gone = [name for name in before.ignored if name not in after.ignored]
+    if gone:
+        yield "inputs", f"{_few(gone)} is not in the snapshot (git ignores it): declare it under `inputs:`"
+    if changed := _changed(before.links, after.links):
+        yield "inputs", f"{_few(changed)} leads out of the project, and what is there changed"
+    if before.ignored_count:
+        count = before.ignored_count
+        yield (
+            "inputs",
+            f"git ignores more than {count - 1} files of the project, and any of them may have been read",
+        )
+
+
+def _programs(before: Surroundings, after: Surroundings) -> Iterator[tuple[str, str]]:
+    if changed := _changed(before.programs, after.programs):
+        yield "environment", f"{_few(changed)} is another program now"
+
+
+def _variables(before: Surroundings, after: Surroundings, command: str) -> Iterator[tuple[str, str]]:
+    if before.key != after.key:
+        return
+    changed = _changed(before.variables, after.variables)
+    named = [name for name in changed if name in mentioned(command)]
+    if named:
+        yield "environment", f"the command names {_few(named)}, and the value is another one"
+    elif changed:
+        yield "environment", f"variables have other values, and the program may read them: {_few(changed)}"
+
+
+def _changed(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    return [name for name in sorted(old.keys() | new.keys()) if old.get(name) != new.get(name)]
+
+
+def _few(names: Iterable[str]) -> str:
+    found = list(names)
+    return ", ".join(found[:SHOWN]) + (f" and {len(found) - SHOWN} more" if len(found) > SHOWN else "")

@@ -1,0 +1,141 @@
+"""Text, taken apart into numbers, times and words, and without what names the run that wrote it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from tempfile import gettempdir
+from typing import NamedTuple
+
+from runner.running.recorded import Recorded
+
+__all__ = ["ANYWHERE", "NOWHERE", "PID", "Place", "of", "plain", "tokens"]
+
+FOLDER = "the folder of the project"
+RUN = "the id and name of the run"
+TEMPORARY = "random names in the temporary folder"
+PID = "process ids"
+ADDRESS = "addresses in memory"
+ENDPOINT = "the port at which the run was logged"
+ANYWHERE = (FOLDER, RUN, TEMPORARY, PID, ADDRESS, ENDPOINT)  # what a text of any format may differ in
+
+TIME = re.compile(
+    r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?)?(?:Z|[+-]\d\d:?\d\d)?"
+    r"|(?<![\w:])\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?![\w:])"
+)
+# As programs write numbers: 01234, +49 and 1.2.3 are names. A unit may follow.
+NUMBER = re.compile(r"(?<![\w.])-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?!\.\d)(?=[A-Za-zµ]{0,2}(?!\w))")
+TOKEN = re.compile(rf"(?P<time>{TIME.pattern})|(?P<number>{NUMBER.pattern})|(?P<word>\w+)")
+# tempfile.mkdtemp and mktemp(1), in the folders that hold such names
+TEMPORARIES = ("tmp", "var/tmp", "dev/shm", "T", gettempdir().strip("/"))
+RANDOM = re.compile(
+    "(?:" + "|".join(f"(?<=/{re.escape(each)}/)" for each in TEMPORARIES) + ")"
+    r"tmp(?:[a-z0-9_]{8}|\.[A-Za-z0-9]{6,10})(?![A-Za-z0-9_])"
+)
+PROCESS = re.compile(r"(?<![\w.])(p?pid\W{1,3}|process(?: id)?\W{1,3})?(\d{3,10})(?!\w|\.\d)", re.IGNORECASE)
+RESERVED = 300  # smaller ids are those of the system, or of a container, where any number may be one
+OFFSPRING = 1000  # how far the ids of its processes may be from that of the command
+PORT = re.compile(r"(?<=127\.0\.0\.1):\d+")  # an MLflow client prints where it logs to
+POINTER = re.compile(r"\bat 0x[0-9a-f]{6,}")
+
+
+class Place(NamedTuple):
+    """Where and when a run was made: what its results may name, and are the same nevertheless."""
+
+    root: str = ""
+    run_id: str = ""
+    parent: str = ""  # its id
+    name: str = ""
+    pid: int = 0  # of the command
+    began: int = 0  # ms since the epoch
+    ended: int = 0
+
+    def made_at(self, value: float) -> bool:
+        """Whether a number is the time of this run, in seconds, ms, µs or ns since the epoch."""
+        return self.began > 0 and any(
+            self.began - 1000 <= value / unit <= self.ended + 1000 for unit in (1e-3, 1, 1e3, 1e6)
+        )
+
+    def is_process(self, number: int, named: bool) -> bool:
+        """Whether a number is the id of the command or, where it is said to be one, of a process near to it."""
+        return self.pid >= RESERVED and self.pid <= number <= self.pid + (OFFSPRING if named else 0)
+
+
+@lru_cache(64)
+def _any(places: tuple[Place, ...]) -> re.Pattern[str]:
+    """Finds whether there is anything to mask in a text of one of these runs: most lines have nothing."""
+    patterns = {mask.pattern for place in places for _, mask in masks(place) if mask is not PROCESS}
+    patterns |= {rf"p?pid\W{{1,3}}\d|process\W|\b{place.pid}\b" for place in places}
+    return re.compile("|".join(patterns), re.IGNORECASE)
+
+
+@lru_cache(64)
+def masks(place: Place) -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """Names of what is masked, with what it looks like in this run; the same names for every run."""
+
+    def word(text: str) -> re.Pattern[str]:
+        return re.compile(rf"{re.escape(text)}(?![\w-]|\.\w)" if len(text) > 1 else r"(?!)")
+
+    return (
+        (FOLDER, word(place.root)),
+        (RUN, word(place.run_id)),
+        (RUN, word(place.parent)),
+        (RUN, word(place.name)),
+        (TEMPORARY, RANDOM),
+        (PID, PROCESS),
+        (ADDRESS, POINTER),
+        (ENDPOINT, PORT),
+    )
+
+
+NOWHERE = Place()
+
+
+def of(recorded: Recorded) -> Place:
+    run = recorded.run
+    pid = recorded.section("supervisor").get("group") or 0
+    return Place(recorded.root, run.run_id, run.parent, run.name, int(pid), run.start_time, run.end_time or 0)
+
+
+def plain(texts: Sequence[str], places: Sequence[Place]) -> tuple[tuple[str, ...], set[str]]:
+    """Without what names the runs, as far as all texts name theirs equally often; and what that was."""
+    found = tuple(texts)
+    names: set[str] = set()
+    if not _any(tuple(places)).search(texts[0]):
+        return found, names
+    for each in zip(*map(masks, places), strict=True):
+        name = each[0][0]
+        done = [
+            _masked(name, mask, text, place)
+            for (_, mask), text, place in zip(each, found, places, strict=True)
+        ]
+        if done[0][1] and len({count for _, count in done}) == 1:
+            if len(set(found)) != len({text for text, _ in done}):
+                names.add(name)
+            found = tuple(text for text, _ in done)
+    return found, names
+
+
+def _masked(name: str, mask: re.Pattern[str], text: str, place: Place) -> tuple[str, int]:
+    """With how often something was masked."""
+    sign, count = f"\0{name}\0", 0
+
+    def process(found: re.Match[str]) -> str:
+        nonlocal count
+        if not place.is_process(int(found[2]), bool(found[1])):
+            return found[0]
+        count += 1
+        return (found[1] or "") + sign
+
+    return (mask.sub(process, text), count) if mask is PROCESS else mask.subn(sign, text)
+
+
+def tokens(text: str) -> tuple[list[str], list[tuple[str, str]]]:
+    """(what is between words, words); each of these with its kind: time, number or word."""
+    between, words, end = [], [], 0
+    for found in TOKEN.finditer(text):
+        between.append(text[end : found.start()])
+        words.append((str(found.lastgroup), found.group()))
+        end = found.end()
+    return [*between, text[end:]], words

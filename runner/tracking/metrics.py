@@ -1,0 +1,106 @@
+"""The points of a run's metrics, read from its record: of one metric by pages, or of all thinned out for a plot."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from runner.errors import InputError
+from runner.tracking import segments
+from runner.tracking.events import ODD, Event, Metric, points_of
+from runner.tracking.log import read_all
+
+__all__ = ["curves", "history", "points", "position"]
+
+LATER = 1 << 60  # in a token: all of the log was given, what follows is in segments
+MOST = 2000  # points kept of a metric for a plot
+PLAIN = re.compile(r"[\w.-]+", re.ASCII)
+
+
+def points(directory: str) -> Iterator[tuple[str, Metric]]:
+    """Every point of every metric of the run in this folder, with the metric's name, in the order of the log."""
+    for found, _ in _read(directory):
+        yield from found
+
+
+def _read(
+    directory: str, offset: int = 0, containing: bytes = b""
+) -> Iterator[tuple[list[tuple[str, Metric]], int]]:
+    """The points of a piece of the record, and the byte after it: of the log, then of all segments (after LATER).
+
+    Of an event all points are right, or none counts.
+    """
+    try:
+        file = os.open(os.path.join(directory, "events.jsonl"), os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        if offset < LATER:
+            for events, after in read_all(file, offset, containing=containing):
+                yield _points(events), after
+    finally:
+        os.close(file)
+    yield _points(segments.read(directory).operations), LATER
+
+
+def _points(events: Iterable[Event]) -> list[tuple[str, Metric]]:
+    found = []
+    for event in events:
+        if event["type"] in ("metric", "metrics"):
+            try:
+                found += points_of(event)
+            except ODD:
+                continue
+    return found
+
+
+def curves(directory: str, most: int = MOST) -> dict[str, list[Metric]]:
+    """At most 2 * `most` points of each metric by step and time: every one, or evenly every second, fourth, ..."""
+    found: dict[str, list[Metric]] = {}
+    every: dict[str, int] = {}
+    seen: dict[str, int] = {}
+    for key, point in points(directory):
+        kept = found.setdefault(key, [])
+        number = seen.get(key, 0)
+        seen[key] = number + 1
+        if number % every.get(key, 1):
+            continue
+        kept.append(point)
+        if len(kept) >= 2 * most:
+            del kept[1::2]
+            every[key] = every.get(key, 1) * 2
+    for kept in found.values():
+        kept.sort(key=lambda point: (point.step, point.timestamp))
+    return found
+
+
+def history(directory: str, key: str, limit: int, page_token: str = "") -> tuple[tuple[Metric, ...], str]:
+    """At most `limit` points, and the token for the next ones. A point that was sent twice counts once.
+
+    A token is `<byte where a piece of the log starts>:<points of the metric to skip in it>`.
+    """
+    offset, skip = position(page_token)
+    found: dict[Any, Metric] = {}
+    # What every line with that key has in it, however its writer encodes JSON
+    needle = key.encode() if PLAIN.fullmatch(key) else b""
+    for piece, after in _read(directory, offset, needle):
+        for number, point in enumerate(point for name, point in piece if name == key):
+            if number < skip:
+                continue
+            if len(found) == limit:
+                return tuple(found.values()), f"{offset if after < LATER else LATER}:{number}"
+            found.setdefault(point if point.value == point.value else ("NaN", *point[1:]), point)
+        offset, skip = after, 0
+    return tuple(found.values()), ""
+
+
+def position(token: str) -> tuple[int, int]:
+    """The two numbers of a page token; InputError when it is none."""
+    first, _, second = token.partition(":")
+    if not token:
+        return 0, 0
+    if not (first.isdecimal() and second.isdecimal() and len(token) < 40):
+        raise InputError(f"{token!r} is not a page token")
+    return int(first), int(second)

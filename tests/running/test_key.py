@@ -1,0 +1,254 @@
+"""The key of a run: whatever can change its result forbids that an older one is taken for it, and nothing else does."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner.running.key import is_output
+from tests.helpers import git, make_repository, make_tree
+
+MLPROJECT = """\
+name: keyed
+entry_points:
+  main:
+    parameters: {{n: {{type: int, default: 1}}}}
+    command: "{command}"
+    outputs: {outputs}
+  other: {{command: echo {other}}}
+"""
+
+
+class World:
+    """A project in a repository's folder, and the runs of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.top = folder / "repository"
+        self.beside = folder / "beside"
+        self.beside.mkdir()
+        self.variables = {"PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+        self.arguments: list[str] = []
+        self.input: int | str = subprocess.DEVNULL
+        (folder / "bin").mkdir()
+        self.bin = folder / "bin"
+        self.write("bin/tool*", "#!/bin/sh\necho one\n", folder)
+        make_repository(
+            self.top, {".gitignore": "data\nout.txt\n__pycache__\n", "project/a.py": "1\n", "lib/b.py": "1\n"}
+        )
+        self.folder = self.top / "project"
+        self.project()
+
+    def project(
+        self, command: str = "cat a.py > out.txt", outputs: str = "[out.txt]", other: str = "x"
+    ) -> None:
+        self.write("MLproject", MLPROJECT.format(command=command, outputs=outputs, other=other))
+
+    def write(self, name: str, text: str, top: Path | None = None) -> None:
+        make_tree(top or self.folder, {name: text})
+
+    def hit(self, *more: str) -> bool:
+        """Runs it with --cached; whether nothing was run."""
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "runner",
+                "run",
+                str(self.folder),
+                "--cached",
+                "--json",
+                *self.arguments,
+                *more,
+            ],
+            env={**os.environ, **self.variables},
+            stdin=self.input if isinstance(self.input, int) else None,
+            input=self.input if isinstance(self.input, str) else None,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return "nothing was run" in str(json.loads(done.stdout)["message"])
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def commands(command: str, **more: str) -> Callable[[World], None]:
+    return lambda world: world.project(command, **more)
+
+
+def variable(name: str, value: str) -> Callable[[World], None]:
+    return lambda world: world.variables.update({name: value})
+
+
+def arguments(*words: str) -> Callable[[World], None]:
+    return lambda world: world.arguments.extend(words)
+
+
+def writes(name: str, text: str) -> Callable[[World], None]:
+    return lambda world: world.write(name, text)
+
+
+def nothing(world: World) -> None:
+    pass
+
+
+def links_to_beside(world: World) -> None:
+    (world.beside / "x").write_text("1")
+    (world.folder / "link").symlink_to(world.beside)
+
+
+# what is there at first, what changes then
+CHANGES: dict[str, tuple[Callable[[World], None], Callable[[World], None]]] = {
+    "code": (nothing, writes("a.py", "2\n")),
+    "code beside the project": (nothing, lambda world: make_tree(world.top, {"lib/b.py": "2\n"})),
+    "a mode": (nothing, lambda world: os.chmod(world.folder / "a.py", 0o755)),
+    "an untracked file": (nothing, writes("new.py", "")),
+    "a file that git ignores": (writes("data/x.csv", "1"), writes("data/x.csv", "2")),
+    "a new file that git ignores": (writes("data/x.csv", "1"), writes("data/y.csv", "1")),
+    "the command": (nothing, commands("cat ./a.py > out.txt")),
+    "a parameter": (nothing, arguments("-P", "n=2")),
+    "a variable of the command": (commands("echo $SIZE > out.txt"), variable("SIZE", "2")),
+    "a braced variable": (commands("echo ${{SIZE:-1}} > out.txt"), variable("SIZE", "2")),
+    "PYTHONPATH": (nothing, variable("PYTHONPATH", "/somewhere")),
+    "the number of threads": (nothing, variable("OMP_NUM_THREADS", "3")),
+    "a seed": (nothing, arguments("--seed", "3")),
+    "words that are passed on": (nothing, arguments("--", "a.py")),
+    "isolation": (variable("PYTHONPATH", "/somewhere"), arguments("--isolated")),
+    "a program on PATH": (
+        commands("tool > out.txt"),
+        lambda world: make_tree(world.bin, {"tool*": "#!/bin/sh\necho two\n"}),
+    ),
+    "a file outside": (
+        lambda world: (
+            world.project(f"cat {world.beside}/d.csv > out.txt") or world.write("d.csv", "1", world.beside)
+        ),
+        lambda world: world.write("d.csv", "2", world.beside),
+    ),
+    "code that an output's pattern does not stand for": (
+        lambda world: (
+            world.project("cat conf/x.json > out.json", outputs="['*.json']")
+            or world.write("conf/x.json", "1")
+        ),
+        writes("conf/x.json", "2"),
+    ),
+    "an output that somebody edited": (nothing, writes("out.txt", "edited\n")),
+}
+SAME: dict[str, tuple[Callable[[World], None], Callable[[World], None]]] = {
+    "nothing": (nothing, nothing),
+    "another entry point of the file": (nothing, commands("cat a.py > out.txt", other="y")),
+    "a comment in MLproject": (
+        nothing,
+        lambda world: world.write("MLproject", (world.folder / "MLproject").read_text() + "# why\n"),
+    ),
+    "the outputs themselves": (nothing, lambda world: (world.folder / "out.txt").unlink()),
+    "a commit of the same files": (
+        writes("new.py", ""),
+        lambda world: (
+            (git(world.top, "add", "-A") and None) or (git(world.top, "commit", "-qm", "second") and None)
+        ),
+    ),
+    "a variable that nothing names": (nothing, variable("SIZE", "2")),
+    "the terminal": (nothing, variable("TERM", "dumb")),
+    "bytecode": (nothing, writes("__pycache__/a.pyc", "x")),
+    "the time of a file": (nothing, lambda world: os.utime(world.folder / "a.py", (1, 1))),
+    "the name of the run": (nothing, arguments("--run-name", "mine", "-t", "a=b")),
+}
+
+
+@pytest.mark.parametrize("case", CHANGES, ids=str)
+def test_what_can_change_the_result_is_run(world: World, case: str) -> None:
+    before, after = CHANGES[case]
+    before(world)
+    assert not world.hit()
+    assert world.hit()
+    after(world)
+    assert not world.hit()
+
+
+@pytest.mark.parametrize("case", SAME, ids=str)
+def test_what_cannot_change_it_is_not_run_again(world: World, case: str) -> None:
+    before, after = SAME[case]
+    before(world)
+    assert not world.hit()
+    after(world)
+    assert world.hit()
+
+
+def editable(world: World) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(world.beside / "v")], check=True)
+    (site,) = (world.beside / "v" / "lib").glob("python3*/site-packages")
+    told: dict[str, Any] = {"url": f"file://{world.beside}", "dir_info": {"editable": True}}
+    make_tree(site / "dev-1.0.dist-info", {"METADATA": "Name: dev\n", "direct_url.json": json.dumps(told)})
+    world.arguments += ["--env", str(world.beside / "v")]
+
+
+def piped(world: World) -> None:
+    world.input = "1\n"
+
+
+def both(world: World) -> None:
+    text = (world.folder / "MLproject").read_text()
+    world.write("MLproject", text.replace("    outputs:", "    inputs: [out.txt]\n    outputs:"))
+
+
+@pytest.mark.parametrize("case", [links_to_beside, editable, piped, both])
+def test_what_cannot_be_known_is_run_each_time(world: World, case: Callable[[World], None]) -> None:
+    case(world)
+    assert not world.hit()
+    assert not world.hit()
+
+
+def test_files_of_another_run_do_not_stay(world: World) -> None:
+    world.project("echo {n} > a.txt; test {n} = 1 || echo {n} > b.txt", outputs="[a.txt, b.txt]")
+    world.write(".gitignore", "a.txt\nb.txt\n")
+    for n in ("1", "2"):
+        assert not world.hit("-P", f"n={n}")
+    assert world.hit("-P", "n=1")
+    assert (world.folder / "a.txt").read_text() == "1\n"
+    assert not (world.folder / "b.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern", "expected"),
+    [
+        ("out.json", "*.json", True),
+        ("conf/out.json", "*.json", False),
+        ("conf/out.json", "conf/*.json", True),
+        ("conf/out.json", "**/*.json", True),
+        ("out.json", "**/*.json", True),
+        ("a/b/c.txt", "a", True),
+        ("a/b/c.txt", "./a/", True),
+        ("ab/c.txt", "a", False),
+        (".hidden.json", "*.json", False),
+        ("x1.txt", "x[0-9].txt", True),
+        ("xa.txt", "x[!0-9].txt", True),
+        ("x1.txt", "x?.txt", True),
+        ("x/1.txt", "x?1.txt", False),
+        ("a+b.txt", "a+b.txt", True),
+        ("aab.txt", "a+b.txt", False),
+        ("a/x/y/c", "a/**/c", True),
+        ("a/c", "a/**/c", True),
+    ],
+)
+def test_a_pattern_stands_for_what_glob_finds(
+    tmp_path: Path, name: str, pattern: str, expected: bool
+) -> None:
+    assert is_output(name, [pattern]) is expected
+    from runner.data.inputs import expand
+
+    make_tree(tmp_path / "p", {name: ""})
+    found = expand(pattern, str(tmp_path / "p"))
+    path = str(tmp_path / "p" / name)
+    assert any(path == each or path.startswith(f"{each}/") for each in found) is expected
