@@ -58,7 +58,7 @@ class Recorded(NamedTuple):
     @property
     def code(self) -> CodeState:
         known = {key: value for key, value in self.section("code").items() if key in CodeState._fields}
-        for key in ("left_out", "submodules"):
+        for key in ("left_out", "submodules", "folders"):
             known[key] = tuple(known.get(key) or ())
         return CodeState(**known)
 
