@@ -203,7 +203,10 @@ def _make(folder: str, found: Repository, commit: str) -> None:
         files.write(path, text)
     exclude = os.path.join(folder, "info", "exclude")
     if not os.path.lexists(exclude):
-        os.symlink(os.path.join(found.common, "info", "exclude"), exclude)
+        try:
+            os.symlink(os.path.join(found.common, "info", "exclude"), exclude)
+        except FileExistsError:
+            pass  # another process was quicker
 
 
 def _last(text: str) -> str:
