@@ -461,3 +461,13 @@ def test_a_snapshot_runs_no_filter_and_no_monitor(tmp_path: Path, store: str) ->
     for _ in range(2):
         assert same(root, captured(root, store), store, tmp_path)
     assert not os.path.exists(tmp_path / "started")
+
+
+def test_a_cache_that_cannot_be_written_leaves_gits_own_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_repository(tmp_path / "repo", {"a.txt": "a\n"})
+    Path(root, "a.txt").write_text("edited\n")
+    monkeypatch.setenv("PROJ_CACHE", f"{root}/a.txt/cache")
+    state = snapshot.begin(sources.fetch(root, "", Silent())).finish()
+    assert (state.commit, state.dirty) == (git(root, "rev-parse", "HEAD"), True)
