@@ -33,16 +33,22 @@ class Posted(NamedTuple):
 
 
 class Prepared:
-    """A guard for the next command that this thread starts; it goes when there was none."""
+    """A guard for the next command that this thread starts; it goes when there was none. In one another: once."""
+
+    def __init__(self) -> None:
+        self._began = False
 
     def __enter__(self) -> None:
+        if get_ident() in _waiting:
+            return
         try:
             _waiting[get_ident()] = begin()
+            self._began = True
         except OSError:
             pass  # `post` tries again, and says why not
 
     def __exit__(self, *error: object) -> None:
-        if unused := _waiting.pop(get_ident(), None):
+        if self._began and (unused := _waiting.pop(get_ident(), None)):
             os.close(unused.channel)
             reap(unused.pid)
 

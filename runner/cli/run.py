@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
+from runner import backends
 from runner.cli import output
 from runner.cli.options import Command, Option
 from runner.cli.terminal import Terminal
@@ -22,10 +24,17 @@ def command(as_json: bool, quiet: bool, verbose: bool, help_params: bool, **requ
     The command's output is shown as it comes and kept in the record; `proj run` exits with the command's own code.
     What follows `--` is passed on to the command as it is.
     """
+    backend = str(request_fields["backend"])
+    early = not (help_params or request_fields["dry_run"]) and backend in backends.KINDS
+    with backends.get(backend).prepared() if early else nullcontext():  # while we are still being loaded
+        return _command(as_json, quiet, verbose, help_params, request_fields)
+
+
+def _command(as_json: bool, quiet: bool, verbose: bool, help_params: bool, fields: Mapping[str, Any]) -> int:
     from runner.running.plan import Plan, Request  # help does not need them
     from runner.running.run import run
 
-    request = Request(**request_fields)
+    request = Request(**fields)
     report = Terminal(quiet, verbose)
     if request.run_id:
         request = request._replace(run_id=_continued(request))
