@@ -65,10 +65,11 @@ class Code:
         asked, self._ignored = self._ignored, None
         return asked.finish() if asked is not None else []
 
-    def outside(self) -> list[str]:
-        """What its texts name and the snapshot does not have, as it lies outside of what is kept."""
+    def unseen(self) -> tuple[list[str], list[str]]:
+        """What the snapshot does not have: in the project's folder, and named in its texts and outside of it."""
         plan = self._plan
-        return outside.mentioned(plan.checkout.directory, plan.root or plan.checkout.directory, self._tree)
+        named = outside.mentioned(plan.checkout.directory, plan.root or plan.checkout.directory, self._tree)
+        return self.ignored(), named
 
     def keep(self) -> None:
         """Completes the snapshot, unless that is done or going on in another thread."""

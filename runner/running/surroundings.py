@@ -64,12 +64,15 @@ class Surroundings(NamedTuple):
 def look(
     plan: Plan,
     record: str,
-    ignored: Iterable[str],
-    outside: Iterable[str],
+    unseen: tuple[Iterable[str], Iterable[str]],
     activation: Activation,
     variables: Mapping[str, str],
 ) -> Surroundings:
-    """What the command of a run is going to see; it is kept in the folder `record`, if that can be written."""
+    """What the command of a run is going to see; it is kept in the folder `record`, if that can be written.
+
+    `unseen`: what the snapshot does not have (Code.unseen).
+    """
+    ignored, outside = unseen
     directory = plan.checkout.directory
     written = _written(plan, directory)
     inside = activation.kind == "docker"  # what its command names is in the image
