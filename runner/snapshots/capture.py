@@ -61,8 +61,10 @@ def of_repository(
         own = own._replace(tree=tree, copied_from=(os.path.join(found.common, "objects"),), commits=commits)
     else:
         links = {}
-    if view is None or not (state.dirty or ignoring or links):
+    if not (state.dirty or ignoring or links):
         return own
+    if view is None:
+        return of_folder(vault, found.root, project, limits, found)
     memory = os.path.join(vault.folder, "hashed", f"{key_of(found.root)}.json")
     index = Index(vault, found.root, view.kept.index, memory)
     nested = {**{change.path: "" for change in state.changes if change.nested}, **links}

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
+from runner.errors import ProjError
 from runner.host import git, process
 from runner.snapshots import leftout, status
 from runner.snapshots.vault import Vault, open_vault
@@ -54,10 +55,12 @@ class Pending:
             ):  # dotfiles under version control: do not search it
                 self.found = None
                 return
-        if is_odd(self.found, head.commit):
+        try:
+            self.view = None if is_odd(self.found, head.commit) else View(self.found, head)
+        except (ProjError, OSError):
+            pass  # a cache that cannot be written: git's own answer is better than none
+        if self.view is None:
             self._asked = repository.start(self.found, *status.ARGUMENTS)
-        else:
-            self.view = View(self.found, head)
 
     def finish(self) -> CodeState:
         """Commit, branch, remote, and whether anything differs from the commit now. Never fails."""

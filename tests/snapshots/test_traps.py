@@ -447,3 +447,27 @@ def test_any_history_of_changes(
         if versioned:
             assert state.dirty is (state.tree != git(root, "rev-parse", "HEAD^{tree}")), (step, change)
     assert upkeep.damage(store) == []
+
+
+# ---- and nothing of the repository is started
+
+
+def test_a_snapshot_runs_no_filter_and_no_monitor(tmp_path: Path, store: str) -> None:
+    root = make_repository(tmp_path / "repo", {"a.txt": "a\n", "b.txt": "b\n"})
+    make_tree(tmp_path, {"program*": f"#!/bin/sh\ntouch {tmp_path}/started\ncat\n"})
+    make_tree(root, {".gitattributes": "*.txt filter=x\n", "a.txt": "edited\n"})
+    for key in ("filter.x.clean", "filter.x.smudge", "filter.x.process", "core.fsmonitor"):
+        git(root, "config", key, f"{tmp_path}/program")
+    for _ in range(2):
+        assert same(root, captured(root, store), store, tmp_path)
+    assert not os.path.exists(tmp_path / "started")
+
+
+def test_a_cache_that_cannot_be_written_leaves_gits_own_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_repository(tmp_path / "repo", {"a.txt": "a\n"})
+    Path(root, "a.txt").write_text("edited\n")
+    monkeypatch.setenv("PROJ_CACHE", f"{root}/a.txt/cache")
+    state = snapshot.begin(sources.fetch(root, "", Silent())).finish()
+    assert (state.commit, state.dirty) == (git(root, "rev-parse", "HEAD"), True)
