@@ -71,8 +71,9 @@ class Supervisor:
                 for fd in self._streams:
                     os.set_blocking(fd, False)
                 self._supervision.started(self._command.facts())
-                gc.freeze()
-                gc.enable()  # switched off for a quick start
+                if not gc.isenabled():  # switched off for a quick start
+                    gc.freeze()
+                    gc.enable()
                 self._listener = self._supervision.listen()
                 while self._phase != OVER:
                     self._wait()

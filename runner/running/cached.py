@@ -17,9 +17,8 @@ from runner.host.files import Draft, digest, remove_tree
 from runner.running import key, surroundings
 from runner.running.observation import PACKAGES
 from runner.running.recorded import Recorded, changed_packages, of, without_root
-from runner.tracking import artifacts, events
+from runner.tracking import artifacts, entity, events
 from runner.tracking.fold import Run
-from runner.tracking.log import read
 from runner.tracking.store import Store
 from runner.values import Ended, Report
 
@@ -243,8 +242,8 @@ def _take(
             for name, leads in (output.get("links") or {}).items():
                 _restore_link(leads, _target(old.run, name, wanted.directory))
     metrics = [
-        {name: value for name, value in event.items() if name != "time"}
-        for event, _ in read(os.path.join(old.directory, "events.jsonl"))
+        {name: value for name, value in event.items() if name not in ("time", "op")}
+        for event in entity.events(old.directory)
         if event["type"] in ("metric", "metrics")
     ]
     if wanted.recorded.installed:

@@ -18,7 +18,7 @@ from runner.tracking.journal import tail
 from runner.tracking.log import read_all
 from runner.tracking.segments import check_format
 
-__all__ = ["NOTHING", "Reading", "Skipped", "is_current", "read_on"]
+__all__ = ["NOTHING", "Reading", "Skipped", "is_current", "read_on", "record_of"]
 
 Skipped = Callable[[int, str], None]  # is told the byte and the reason of what cannot be understood
 
@@ -43,6 +43,14 @@ class Reading(NamedTuple):
 
 
 NOTHING = Reading()
+
+
+def record_of(path: str) -> str:
+    """The folder of the run that a file is the log of, or a segment; "" for other files."""
+    folder, name = os.path.split(path)
+    if os.path.basename(folder) == "segments" and name.endswith(".jsonl"):
+        return os.path.dirname(folder)
+    return folder if name == "events.jsonl" else ""
 
 
 def is_current(directory: str, old: Reading) -> bool:

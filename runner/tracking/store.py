@@ -320,10 +320,6 @@ class Store:
         experiments.append(self.root, experiment_id, event, secrets=self.secrets)
 
 
-def param_events(params: Mapping[str, Json], texts: Mapping[str, str]) -> list[dict[str, Json]]:
-    return [dict(each) for each in events.params(params, texts)]
-
-
 def unknown(run_id: str) -> StoreError:
     return StoreError(f"there is no run {run_id!r}", "proj runs  lists them")
 
