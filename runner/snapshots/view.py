@@ -9,7 +9,7 @@ has the paths of the user's index and the ids of the bytes. The repository itsel
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runner.host import files, git, memo
@@ -86,7 +86,7 @@ class View:
         return others
 
     def _follow(self, users: str, ours: str) -> None:
-        """Gives our index the paths of the user's. What is new is read, and gets its stamp if it is old enough."""
+        """Gives our index the paths of the user's."""
         wanted: dict[str, str] = {}
         for line in users.split("\0"):
             facts, _, path = line.partition("\t")
@@ -97,21 +97,26 @@ class View:
         gone = [path for path in there if path not in wanted]
         waiting = set(self.kept.state.waiting).difference(gone)
         if new or gone:
-            self._enter(
-                [*(f"0 {'0' * 40}\t{path}" for path in gone), *(f"{wanted[path]}\t{path}" for path in new)]
-            )
-            self._git("update-index", "-q", "--refresh").finish()
-            root = self.found.root
-            young = [path for path in new if not kept.safe(os.path.join(root, path), self._began)]
-            if young:
-                self._enter([f"{wanted[path]}\t{path}" for path in young])
-            waiting.update(young)
+            lines = [f"0 {'0' * 40}\t{path}" for path in gone]
+            self._enter([*lines, *(f"{wanted[path]}\t{path}" for path in new)])
+            if not self._open:
+                new = self._read(wanted)
+            waiting.update(new)
             self._new = True
         users_stamp = files.Stamp(*self._users) if self._users else None
         known = self._users if users_stamp and files.settled(users_stamp, self._began) else ()
         state = self.kept.state._replace(users=known, waiting=tuple(waiting))
         if os.path.exists(self.kept.index):
             self.kept.save(self.kept.index, state)
+
+    def _read(self, wanted: Mapping[str, str]) -> list[str]:
+        """Reads all files of an index without stamps. Returns those that are too young to get theirs."""
+        self._git("update-index", "-q", "--refresh").finish()
+        root = self.found.root
+        young = [path for path in wanted if not kept.safe(os.path.join(root, path), self._began)]
+        if young:
+            self._enter([f"{wanted[path]}\t{path}" for path in young])
+        return young
 
     def _enter(self, lines: Sequence[str]) -> None:
         """Puts paths into our index without a stamp: git reads the files to tell whether they are the same."""
@@ -141,6 +146,8 @@ class View:
                 done = self._git("update-index", "--info-only", "--", *some, index=again.index).finish()
                 if done.code:
                     return  # one has gone meanwhile
+            if not all(kept.safe(os.path.join(self.found.root, path), began) for path in paths):
+                return  # the command has changed one
             if changed:  # so that its trees are in the index, and git need not look for differences in them
                 vault.start("write-tree", "--missing-ok", folder=self.found.root, index=again.index).finish()
             waiting = tuple(path for path in again.state.waiting if path not in paths)
@@ -201,12 +208,10 @@ def _make(folder: str, found: Repository, commit: str) -> None:
             for each in ("objects", "refs", "info"):
                 os.makedirs(os.path.join(folder, each), exist_ok=True)
         files.write(path, text)
-    exclude = os.path.join(folder, "info", "exclude")
-    if not os.path.lexists(exclude):
-        try:
-            os.symlink(os.path.join(found.common, "info", "exclude"), exclude)
-        except FileExistsError:
-            pass  # another process was quicker
+    exclude, users = os.path.join(folder, "info", "exclude"), os.path.join(found.common, "info", "exclude")
+    if not os.path.islink(exclude) or os.readlink(exclude) != users:
+        with files.Draft(exclude) as draft:
+            os.symlink(users, draft)
 
 
 def _last(text: str) -> str:

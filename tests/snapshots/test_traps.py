@@ -87,6 +87,22 @@ def test_quick_edits_that_put_the_time_back(
         assert same(root, captured(root, store), store, tmp_path), number
 
 
+def test_new_files_in_the_index_make_no_young_one_old(tmp_path: Path, store: str) -> None:
+    """The user's index changes, so ours follows it: what was rewritten a moment ago must be read again all the same."""
+    root = make_repository(tmp_path / "repo", {"conf": "lr: 0.0\n"})
+    os.utime(f"{root}/conf", (1_500_000_000, 1_500_000_000))
+    git(root, "add", "conf")
+    settle()
+    captured(root, store)
+    for number in range(1, 7):
+        make_tree(root, {f"new{number}": "n\n"})
+        git(root, "add", "-A")
+        overwrite(f"{root}/conf", f"lr: 0.{number - 1}\n".encode())  # the same content, by a new change
+        assert same(root, captured(root, store), store, tmp_path), number
+        overwrite(f"{root}/conf", f"lr: 0.{number}\n".encode())
+        assert same(root, captured(root, store), store, tmp_path), number
+
+
 # ---- flags, line ends, filters, modes
 
 
