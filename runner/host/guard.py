@@ -39,6 +39,7 @@ LENGTH = 8  # bytes of the number that comes first
 SETTLE = 0.3  # s after which a control group is worth its cost
 AGAIN = 0.05  # s between two strikes
 INSIST = 3.0  # s of them
+PAUSES = (0.0, 0.2, 1.0, 5.0)  # s before each try of a farewell
 
 
 class Charge:
@@ -290,13 +291,16 @@ class Guard:
         return found
 
     def _bid_farewell(self) -> None:
+        """Again when it fails: an engine that is busy with the end of a container refuses to remove it."""
         argv = self._charge.farewell
-        if argv:
+        for pause in PAUSES if argv else ():
+            time.sleep(pause)
             try:
                 pid = os.posix_spawn(argv[0], argv, self._charge.farewell_variables)
-                os.waitpid(pid, 0)
+                if os.waitpid(pid, 0)[1] == 0:
+                    return
             except OSError:
-                pass
+                return
 
     def _say(self, line: str) -> None:
         self._words += line.encode() + b"\n"

@@ -42,4 +42,4 @@ def test_signals_reach_the_program_in_podman(podman: str, running: Any) -> None:
 
 def test_a_killed_supervisor_leaves_no_container_in_podman(podman: str, running: Any) -> None:
     running("--grace", "1").kill()
-    assert nothing_left(15)
+    assert nothing_left(60)  # its client is slow on a loaded machine
