@@ -90,12 +90,15 @@ class CodeState(NamedTuple):
     commit: str = ""
     branch: str = ""
     repository: str = ""  # URL of the remote, without credentials
-    dirty: bool | None = None  # None: not a git repository
+    dirty: bool | None = (
+        None  # whether a byte or mode on disk differs from the commit; None: not a git repository
+    )
     tree: str = ""  # snapshot: id of the git tree in the store's snapshots.git
     left_out: tuple[Mapping[str, Json], ...] = ()  # files not stored: {path, size, digest, reason}
     submodules: tuple[
         Mapping[str, Json], ...
     ] = ()  # {path, commit, repository, dirty} or {path, commit, missing}
+    folders: tuple[str, ...] = ()  # that were there and are empty in the tree, which cannot have them
 
 
 # ---- environments ----------------------------------------------------------------------------------------

@@ -12,6 +12,8 @@ import stat
 import time
 from collections import deque
 
+from runner.backends.posting import reap
+
 __all__ = ["Display", "displays"]
 
 ATOMIC = select.PIPE_BUF  # bytes that a pipe takes at once where poll(2) says that it takes any
@@ -92,7 +94,7 @@ class Display:
                 actions = [(os.POSIX_SPAWN_DUP2, file, 0), (os.POSIX_SPAWN_DUP2, self._stream, 1)]
                 actions.append((os.POSIX_SPAWN_DUP2, null, 2))
                 try:
-                    os.posix_spawnp("cat", ["cat"], os.environ, file_actions=actions, setsid=True)
+                    reap(os.posix_spawnp("cat", ["cat"], os.environ, file_actions=actions, setsid=True))
                 finally:
                     os.close(null)
             finally:
@@ -114,9 +116,10 @@ def _outlet(stream: int) -> tuple[int, bool]:
     """
     try:
         mode = os.fstat(stream).st_mode
-        if stat.S_ISREG(mode):
+        terminal = os.isatty(stream)
+        if stat.S_ISREG(mode) or (stat.S_ISCHR(mode) and not terminal):  # such as /dev/null
             return stream, False
-        if stat.S_ISFIFO(mode) or os.isatty(stream):
+        if stat.S_ISFIFO(mode) or terminal:
             flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
             return os.open(f"/proc/self/fd/{stream}", flags), False
     except OSError:

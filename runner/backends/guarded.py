@@ -36,6 +36,7 @@ class Guarded:
         self._watch = -1  # pidfd of the command of a guard that is gone
         self._foreground = handle.foreground
         self._has_terminal = in_main_thread()
+        self._waits_for_terminal = False  # it was stopped for reading, and nobody above us continues anybody
         self._finished: Any = None  # what the engine says of a container
         self._overdue = 0.0
         self._left = 0  # processes that could not be ended
@@ -51,12 +52,15 @@ class Guarded:
         return facts
 
     def descriptor(self) -> int:
-        return self._watch if self._guardless else self._channel
+        if self._guardless:
+            return self._watch if self.exit is None else -1
+        return self._channel
 
     # ---- what the guard says ------------------------------------------------------------------------------
 
     def look(self) -> None:
         self._follow_size()
+        self._end_wait_for_terminal()
         if self._guardless:
             self._look_without_guard()
             return
@@ -66,6 +70,8 @@ class Guarded:
             if self._overdue and time.monotonic() > self._overdue:
                 os.kill(self._handle.guard.pid, signal.SIGKILL)
             return
+        except OSError:  # it was killed before it read what we had said
+            data = b""
         *lines, self._heard = (self._heard + data).split(b"\n")
         for line in lines:
             self._take(line.decode().split())
@@ -196,4 +202,12 @@ class Guarded:
         if self._foreground:
             terminal.give_foreground(self._group)
         elif stopped or not wants_terminal:
+            self.signal(signal.SIGCONT)
+        else:
+            self._waits_for_terminal = True
+
+    def _end_wait_for_terminal(self) -> None:
+        """Nobody can hand it over any more: the command is to find its input closed, not to wait for ever."""
+        if self._waits_for_terminal and not terminal.is_there():
+            self._waits_for_terminal = False
             self.signal(signal.SIGCONT)

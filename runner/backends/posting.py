@@ -22,7 +22,7 @@ __all__ = ["Posted", "Prepared", "post", "reap"]
 ALL = tuple(int(each) for each in signal.valid_signals())
 CODE = "import sys; sys.path.append(sys.argv.pop()); from runner.host.guard import main; main()"
 
-_waiting: dict[int, Posted] = {}  # thread -> a guard without a charge
+_waiting: dict[tuple[int, int], Posted] = {}  # process and thread -> a guard without a charge
 _left: list[int] = []  # processes that have said their last word, perhaps not yet breathed their last
 
 
@@ -33,18 +33,28 @@ class Posted(NamedTuple):
 
 
 class Prepared:
-    """A guard for the next command that this thread starts; it goes when there was none."""
+    """A guard for the next command that this thread starts; it goes when there was none. In one another: once."""
+
+    def __init__(self) -> None:
+        self._began = False
 
     def __enter__(self) -> None:
+        if whose() in _waiting:
+            return
         try:
-            _waiting[get_ident()] = begin()
+            _waiting[whose()] = begin()
+            self._began = True
         except OSError:
             pass  # `post` tries again, and says why not
 
     def __exit__(self, *error: object) -> None:
-        if unused := _waiting.pop(get_ident(), None):
+        if self._began and (unused := _waiting.pop(whose(), None)):
             os.close(unused.channel)
             reap(unused.pid)
+
+
+def whose() -> tuple[int, int]:
+    return os.getpid(), get_ident()
 
 
 def begin() -> Posted:
@@ -71,7 +81,7 @@ def post(charge: Charge, streams: tuple[int, int, int]) -> Posted:
 
     OSError when it cannot be started.
     """
-    waiting = _waiting.pop(get_ident(), None) or begin()
+    waiting = _waiting.pop(whose(), None) or begin()
     try:
         files = dict(enumerate(streams)) | inheritable()
         charge.files = list(files)

@@ -71,8 +71,9 @@ class Supervisor:
                 for fd in self._streams:
                     os.set_blocking(fd, False)
                 self._supervision.started(self._command.facts())
-                gc.freeze()
-                gc.enable()  # switched off for a quick start
+                if not gc.isenabled():  # switched off for a quick start
+                    gc.freeze()
+                    gc.enable()
                 self._listener = self._supervision.listen()
                 while self._phase != OVER:
                     self._wait()
@@ -100,6 +101,8 @@ class Supervisor:
                 for number in self._signals.read():
                     self._on_signal(number)
             elif fd == self._command.descriptor():
+                for stream in [each for each in self._streams if not self._is_ahead(each)]:
+                    self._copy(stream)  # a prompt is seen before the command stops for the answer
                 self._command.look()
             elif fd == self._listener:
                 self._supervision.connect()  # serves from here on in a thread of its own

@@ -12,6 +12,7 @@ __all__ = [
     "give_foreground",
     "in_foreground",
     "is_ours_alone",
+    "is_there",
     "open_output",
     "stop_ourselves",
     "take_foreground",
@@ -55,6 +56,12 @@ def in_foreground() -> bool:
 def is_ours_alone() -> bool:
     """Whether no other program of a pipeline (`proj run . | less`) may want the terminal, too."""
     return os.isatty(0) and os.isatty(1) and in_foreground()
+
+
+def is_there() -> bool:
+    """Whether we have a terminal, and it was not closed."""
+    with _Controlling() as terminal:
+        return terminal.number >= 0
 
 
 def give_foreground(group: int) -> None:

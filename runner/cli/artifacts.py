@@ -9,6 +9,7 @@ from runner.cli.options import Command, Group, Option
 from runner.errors import InputError
 from runner.text import units
 from runner.tracking import artifacts
+from runner.tracking.local_artifacts import found_file
 
 __all__ = ["COMMAND"]
 
@@ -37,7 +38,7 @@ def get(ref: str, path: str, target: str, force: bool, location: str, as_json: b
         if not force:
             top = path.rpartition("/")[0]
             for each in artifacts.listing(store, run.run_id, path, recursive=True):
-                file = os.path.join(target, os.path.relpath(each.path, top or "."))
+                file = found_file(target, os.path.relpath(each.path, top or "."))
                 if os.path.exists(file):
                     raise InputError(f"{file} is already there", "--force  replaces it")
         made = artifacts.fetch(store, run.run_id, path, target, Terminal())

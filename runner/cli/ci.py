@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from runner.errors import ProjectError, ProjError
+from runner.text.terminal import printable
 
 __all__ = ["annotate"]
 
@@ -21,5 +22,5 @@ def annotate(error: ProjError) -> None:
 
 
 def _escape(text: str, attribute: bool = False) -> str:
-    text = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    text = printable(text, lines=True).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
     return text.replace(":", "%3A").replace(",", "%2C") if attribute else text

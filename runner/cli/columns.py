@@ -88,7 +88,7 @@ def shown(run: Run, name: str, experiments: Mapping[str, str]) -> str:
         return experiments.get(found, found)
     if name in EYES:
         return "" if found is None else EYES[name](found)
-    return safe(plain(found)).replace("\n", " ")
+    return safe(plain(found))
 
 
 def flat(run: Run, name: str, experiments: Mapping[str, str]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from runner.errors import ProjError
+from runner.text.terminal import printable
 
 if TYPE_CHECKING:
     from typer import Context
@@ -32,7 +33,12 @@ def _quiet(function: Callable[[Context, str], Found]) -> Callable[[Context, str]
 
 
 def _starting(words: Iterable[tuple[str, str]], incomplete: str) -> Found:
-    return [(word, text) for word, text in words if word.startswith(incomplete)]
+    """Of words that can be typed."""
+    return [
+        (word, printable(text))
+        for word, text in words
+        if word.startswith(incomplete) and word == printable(word)
+    ]
 
 
 def _project(ctx: Context) -> Project:

@@ -22,28 +22,27 @@ def command(verbose: bool, location: str, as_json: bool) -> int:
             found.append(each)
             if as_json:
                 continue
-            lines = [
-                f"{output.paint(*MARKS[each.state], output.colours())} {each.name:<16} {_folded(each.text)}"
-            ]
+            mark = output.paint(*MARKS[each.state], output.colours())
+            output.emit_lines(_folded(f"{mark} {each.name:<16} ", each.text))
             if each.hint and (each.state != "note" or verbose):
-                lines.append(f"  {'':<16} {_folded(each.hint)}")
-            output.emit_lines(lines)
+                output.emit_lines(_folded(" " * LEFT, each.hint))
             sys.stdout.flush()
     if as_json:
         output.emit_json(found)
     return 1 if any(each.state == "broken" for each in found) else 0
 
 
-def _folded(text: str) -> str:
+def _folded(head: str, text: str) -> list[str]:
     """In the column on the right, on a terminal; as it is when piped."""
     if not output.is_terminal():
-        return text
+        return [head + text]
     room = max(30, output.width() - LEFT)
     folded = (
         textwrap.wrap(line, room, break_long_words=False, break_on_hyphens=False)
         for line in text.splitlines()
     )
-    return f"\n{' ' * LEFT}".join(part for parts in folded for part in parts)
+    parts = [part for parts in folded for part in parts] or [""]
+    return [head + parts[0], *(" " * LEFT + part for part in parts[1:])]
 
 
 COMMAND = Command(command, (

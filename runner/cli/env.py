@@ -179,7 +179,7 @@ COMMAND = Group("The environments in the cache.", {
     )),
     "lock": Command(lock, (
         Option("directory", (), "Folder of a project.", default=".", metavar="[DIR]"),
-        Option("env_manager", ("--env-manager",), "virtualenv or conda.", metavar="NAME"),
+        Option("env_manager", ("--env-manager",), "A kind of environment: virtualenv, conda, pixi.", metavar="NAME"),
         Option("python", ("--python",), "Use this version of Python.", metavar="VERSION"),
         Option("groups", ("--group",), "With a dependency group.", "many", metavar="NAME"),
         Option("extras", ("--extra",), "With an extra.", "many", metavar="NAME"),

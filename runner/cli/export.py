@@ -89,11 +89,10 @@ def write(file: TextIO, kind: str, runs: Sequence[Run], names: Sequence[str], kn
 
         write_csv(file, runs, names, known)
         return
-    import json
-
+    from runner.cli.output import json_text
     from runner.cli.render_run import as_json
 
-    texts = (json.dumps(as_json(run, known), ensure_ascii=False) for run in runs)
+    texts = (json_text(as_json(run, known)) for run in runs)
     if kind == "jsonl":
         file.writelines(f"{text}\n" for text in texts)
     else:

@@ -13,6 +13,7 @@ from runner.parameters.types import number
 from runner.project import describe, reading
 from runner.project.entry_point import entry_point as find_entry_point
 from runner.text.credentials import without
+from runner.text.terminal import printable
 from runner.values import EntryPoint, EnvironmentSpec, Parameter, Project, Report
 
 __all__ = ["COMMAND", "show_parameters"]
@@ -60,7 +61,7 @@ def _lines(project: Project, uri: str, version: str) -> Iterator[str]:
 
 
 def _about(point: EntryPoint, uri: str, version: str) -> Iterator[str]:
-    yield point.name + (f": {point.description.strip()}" if point.description else "")
+    yield point.name + (f": {' '.join(point.description.split())}" if point.description else "")
     yield f"  {describe.command_line(point, uri, version)}"
 
 
@@ -83,6 +84,7 @@ def _row(parameter: Parameter) -> tuple[str, str, str, str]:
 
 
 def _aligned(rows: list[tuple[str, str, str, str]]) -> Iterator[str]:
+    rows = [(printable(a), printable(b), printable(c), printable(d)) for a, b, c, d in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "    " + "  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip()

@@ -51,9 +51,16 @@ def prepare_standard_streams() -> None:
             os.set_inheritable(number, True)
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
-    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors in ("strict", "surrogateescape"):
         # a name of a run or a file may have letters that this output has not
         sys.stdout.reconfigure(errors="backslashreplace")
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper) and stream.isatty():
+            from runner.cli.output import Guarded
+
+            form, errors, flushed = stream.encoding, stream.errors, stream.line_buffering
+            setattr(sys, name, Guarded(stream.detach(), form, errors, line_buffering=flushed))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -164,11 +171,13 @@ def _tell_usage(error: Any, words: list[str]) -> int:
 def _tell(error: ProjError) -> int:
     """One style for all errors: what is wrong and where, then what to type next."""
     from runner.cli.output import colours
+    from runner.text.terminal import printable
 
     bold, dim, off = ("\033[1;31m", "\033[2m", "\033[0m") if colours(sys.stderr) else ("", "", "")
-    sys.stderr.write(f"{bold}error:{off} {error.message}\n")
-    for line in error.hint.splitlines():
-        sys.stderr.write(f"{dim}  hint:{off} {line}\n")
+    first, *rest = error.message.split("\n")  # indented: no message can look like another one
+    lines = [f"{bold}error:{off} {printable(first)}", *(f"       {printable(line)}" for line in rest)]
+    lines += [f"{dim}  hint:{off} {printable(line)}" for line in error.hint.splitlines()]
+    sys.stderr.write("".join(f"{line}\n" for line in lines))
     if os.environ.get("GITHUB_ACTIONS") == "true":
         from runner.cli.ci import annotate
 
@@ -182,16 +191,19 @@ def _report_bug(words: list[str]) -> int:
     import traceback
 
     from runner import paths
+    from runner.text.credentials import redact
+    from runner.text.terminal import printable
 
     lines = [f"proj {__version__}, Python {platform.python_version()}, {platform.platform()}"]
     lines += [f"command: {words[0] if words else ''}", "", traceback.format_exc()]
     path = paths.cache("logs", f"bug-{os.getpid()}.log")
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "w", encoding="utf-8") as file:
-            file.write("\n".join(lines))
+        with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(redact("\n".join(lines)))
         where = f"the details are in {path}"
     except OSError:
         where = "\n".join(lines)
-    sys.stderr.write(f"error: this is a bug in proj: {traceback.format_exc().splitlines()[-1]}\n  {where}\n")
+    last = printable(redact(traceback.format_exc().splitlines()[-1]))
+    sys.stderr.write(f"error: this is a bug in proj: {last}\n  {where}\n")
     return 125

@@ -29,7 +29,7 @@ def command(
         elif text:
             with store.open_run(run.run_id) as writer:
                 writer.tag(TAG, text)
-    shown = [before] if before and not text else []
+    shown = before.split("\n") if before and not text else []
     return output.result(as_json, {"run_id": run.run_id, "note": text or before}, shown)
 
 

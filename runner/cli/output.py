@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -10,7 +11,8 @@ from contextlib import contextmanager
 from typing import Literal, TextIO
 
 __all__ = [
-    "colours", "emit_json", "emit_lines", "is_terminal", "own_stdout", "paint", "result", "status", "table", "width",
+    "Guarded", "colours", "emit_json", "emit_lines", "is_terminal", "json_text", "own_stdout", "paint", "result",
+    "status", "table", "width",
 ]  # fmt: skip
 
 STATUS = {"RUNNING": 36, "SCHEDULED": 36, "FINISHED": 32, "FAILED": 31, "KILLED": 33}  # SGR
@@ -73,16 +75,43 @@ def emit_json(value: object) -> None:
     """A NamedTuple is an object with its fields; so is each one of a list."""
     if isinstance(value, (list, tuple)) and not hasattr(value, "_asdict"):
         value = [_fields(each) for each in value]
-    sys.stdout.write(json.dumps(_fields(value), indent=2, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.write(json_text(_fields(value), 2) + "\n")
+
+
+def json_text(value: object, indent: int | None = None) -> str:
+    """Always to be encoded and printed: what is not is told by JSON's escapes, or made visible."""
+    from runner.text.encoding import is_encodable, visible_values
+    from runner.text.terminal import json_printable
+
+    text = json.dumps(value, indent=indent, ensure_ascii=False, default=str)
+    if not is_encodable(text):
+        text = json.dumps(visible_values(json.loads(text)), indent=indent, ensure_ascii=False)
+    return json_printable(text)
 
 
 def _fields(value: object) -> object:
     return value._asdict() if hasattr(value, "_asdict") else value
 
 
-def emit_lines(lines: Iterable[str]) -> None:
-    if text := "".join(f"{line}\n" for line in lines):  # a terminal that was closed refuses even nothing
-        sys.stdout.write(text)
+def emit_lines(lines: Iterable[str], stream: TextIO | None = None) -> None:
+    """Each is one line, whatever is in it."""
+    from runner.text.terminal import printable
+
+    coloured = colours(stream)
+    if text := "".join(f"{printable(line, colours=coloured)}\n" for line in lines):
+        (stream or sys.stdout).write(text)  # not even nothing: a terminal that was closed refuses that
+
+
+class Guarded(io.TextIOWrapper):
+    """A terminal that no text steers: the last guard, for what reaches it unseen (help, other libraries)."""
+
+    def write(self, text: str) -> int:
+        if text.isprintable():
+            return super().write(text)
+        from runner.text.terminal import printable
+
+        own = "\r\033[K" if text.startswith("\r\033[K") else ""  # of the live line: see terminal.py
+        return super().write(own + printable(text[len(own) :], lines=True, colours=True))
 
 
 def table(
@@ -92,10 +121,11 @@ def table(
 
     `right` names the columns that are aligned to the right (numbers).
     """
+    columns, right = [_cell(name) for name in columns], [_cell(name) for name in right]
     texts = [[_cell(value) for value in row] for row in rows]
     if not is_terminal():
         for row in [columns, *texts]:
-            yield "\t".join(text.replace("\t", " ").replace("\n", " ") for text in row)
+            yield "\t".join(row)
         return
     from rich.console import Console
     from rich.table import Table
@@ -135,6 +165,8 @@ def _style(column: str, text: str) -> str:
 
 
 def _cell(value: object) -> str:
+    from runner.text.terminal import printable
+
     if value is None:
         return ""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{value:.6g}" if isinstance(value, float) else printable(str(value)).replace("\t", " ")

@@ -59,7 +59,7 @@ class Difference(NamedTuple):
 def _text(key: str, value: object) -> str:
     if isinstance(value, int | float) and key in UNITS:
         return UNITS[key](value)
-    return plain(value).replace("\n", " ")
+    return plain(value)
 
 
 def _delta(key: str, first: object, value: object) -> str:
@@ -184,7 +184,7 @@ def lines(runs: Sequence[Run], found: Sequence[Difference], colour: bool, width:
     if not found:
         return ["nothing that is recorded differs"]
     left = min(max(len(each.key) for each in found) + 2, 34)
-    names = [run.name for run in runs]
+    names = [safe(run.name) for run in runs]
     most = max(12, min(WIDTH, (width - left) // len(names) - 2))
     widths = [
         min(max(len(name), *(len(each.shown[place]) for each in found)), most)

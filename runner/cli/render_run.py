@@ -110,7 +110,7 @@ def lines(
             found += ["", output.paint(title, "1", colour)]
         left = min(max(len(key) for key, _ in rows), 32)
         for key, value in rows:
-            for place, line in enumerate(safe(value).split("\n")):
+            for place, line in enumerate(safe(value, lines=True).split("\n")):
                 found.append(cut(f"  {'' if place else safe(key):<{left}}  {line}".rstrip(), width))
     return found
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from runner.text.terminal import printable as safe
+
 __all__ = ["cut", "json_number", "number", "plain", "safe"]
 
 
@@ -32,13 +34,6 @@ def plain(value: object) -> str:
 
         return json.dumps(value, ensure_ascii=False)
     return str(value)
-
-
-def safe(text: str) -> str:
-    """Without characters that could steer the terminal: names and values come from anybody's program."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() or char in "\n\t" else "\ufffd" for char in text)
 
 
 def cut(text: str, width: int) -> str:

@@ -46,11 +46,12 @@ def write_code(root: str, run: Run, directory: str) -> str:
     """Returns the folder of the project in it. StoreError when the run has no snapshot."""
     from runner.snapshots import snapshot
 
-    tree = run.sections.get("code", {}).get("tree", "")
+    code = run.sections.get("code", {})
+    tree = code.get("tree", "")
     if not tree:
         raise StoreError(f"the run {run.name} has no snapshot of its code")
     subdirectory = run.sections.get("source", {}).get("subdirectory", "")
-    return snapshot.restore(root, tree, os.path.abspath(directory), subdirectory)
+    return snapshot.restore(root, tree, os.path.abspath(directory), subdirectory, code.get("folders") or ())
 
 
 COMMAND = Command(command, (

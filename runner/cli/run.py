@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
+from runner import backends
 from runner.cli import output
 from runner.cli.options import Command, Option
 from runner.cli.terminal import Terminal
@@ -22,10 +24,17 @@ def command(as_json: bool, quiet: bool, verbose: bool, help_params: bool, **requ
     The command's output is shown as it comes and kept in the record; `proj run` exits with the command's own code.
     What follows `--` is passed on to the command as it is.
     """
+    backend = str(request_fields["backend"])
+    early = not (help_params or request_fields["dry_run"]) and backend in backends.KINDS
+    with backends.get(backend).prepared() if early else nullcontext():  # while we are still being loaded
+        return _command(as_json, quiet, verbose, help_params, request_fields)
+
+
+def _command(as_json: bool, quiet: bool, verbose: bool, help_params: bool, fields: Mapping[str, Any]) -> int:
     from runner.running.plan import Plan, Request  # help does not need them
     from runner.running.run import run
 
-    request = Request(**request_fields)
+    request = Request(**fields)
     report = Terminal(quiet, verbose)
     if request.run_id:
         request = request._replace(run_id=_continued(request))
@@ -68,7 +77,9 @@ def say(outcome: Outcome, report: Terminal) -> None:
 
 
 def _show_plan(plan: Plan, as_json: bool) -> int:
-    facts = plan.facts()
+    from runner.text.credentials import cleaned
+
+    facts = cleaned(plan.facts())
     width = max(len(name) for name in facts)
     return output.result(as_json, facts, (f"{name:<{width}}  {value}" for name, value in _flat(facts)))
 
@@ -89,7 +100,7 @@ COMMAND = Command(command, (
     Option("parameters", ("-P", "--param-list"), "A parameter of the entry point; others are passed as --name value.", "many", metavar="NAME=VALUE", complete="parameters"),
     Option("params_file", ("--params-file",), "YAML or JSON file with parameters; -P wins over it.", "many", metavar="FILE"),
     Option("help_params", ("--help-params",), "Show the parameters of the entry point and exit.", "flag"),
-    Option("env_manager", ("--env-manager",), "local, virtualenv, uv, conda or docker; by default what the project asks for.", metavar="KIND", complete="environment_kinds"),
+    Option("env_manager", ("--env-manager",), "local, or a kind of environment: virtualenv, conda, docker, pixi; by default what the project asks for.", metavar="KIND", complete="environment_kinds"),
     Option("env", ("--env",), "Run in this existing virtualenv or conda prefix.", metavar="PATH"),
     Option("python", ("--python",), "Python version to use instead of the project's.", metavar="VERSION"),
     Option("strict_python", ("--strict-python",), "Fail when the exact Python version is not installed.", "flag"),

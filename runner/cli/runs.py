@@ -158,7 +158,10 @@ def write_csv(file: TextIO, runs: Sequence[Run], names: Sequence[str], experimen
     """RFC 4180 but for line ends, which are \\n."""
     import csv
 
-    writer = csv.writer(file, lineterminator="\n")
+    class Lines:  # the csv module quotes a \r only where it ends the lines
+        write = staticmethod(lambda line: file.write(line[:-2] + "\n"))
+
+    writer = csv.writer(Lines, lineterminator="\r\n")
     writer.writerow(names)
     writer.writerows([columns.flat(run, name, experiments) for name in names] for run in runs)
 

@@ -34,7 +34,7 @@ def show(found: Sequence[Sent], as_json: bool) -> int:
     rows = ((each.run_id[:12], each.uri, each.remote_id, each.unsent, len(each.refused)) for each in found)
     output.result(as_json, found, output.table(("run", "server", "id there", "unsent", "refused"), rows))
     for each in () if as_json else found:
-        sys.stderr.write("".join(f"refused: {message}\n" for message in each.refused))
+        output.emit_lines((f"refused: {message}" for message in each.refused), sys.stderr)
     return 0
 
 

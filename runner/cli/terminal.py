@@ -36,11 +36,11 @@ class Terminal:
 
     def warn(self, text: str) -> None:
         if not self._quiet:
-            self._write(f"{self.paint('warning:', '33')} {text}\n")
+            self._write(f"{self.paint('warning:', '33')} {self._own(text)}\n")
 
     def line(self, text: str) -> None:
         if not self._quiet:
-            self._write(f"{self.paint('proj:', '2')} {text}\n")
+            self._write(f"{self.paint('proj:', '2')} {self._own(text)}\n")
 
     def phases(self, phases: dict[str, float]) -> None:
         """`--verbose`: seconds by phase, in the order in which they happened."""
@@ -60,6 +60,17 @@ class Terminal:
         """`code` is an SGR parameter, such as 31 for red; plain where colours are not wanted."""
         return paint(text, code, self._colours)
 
+    def _own(self, text: str) -> str:
+        """What follows the first line is indented, so that no text can look like another message."""
+        return self.safe(text, lines=True).replace("\n", "\n  ")
+
+    def safe(self, text: str, lines: bool = False) -> str:
+        if text.isprintable():
+            return text
+        from runner.text.terminal import printable
+
+        return printable(text, lines, self._colours)
+
     def _write(self, text: str) -> None:
         try:
             sys.stderr.write(text)
@@ -71,7 +82,7 @@ class Terminal:
 class _Step:
     def __init__(self, terminal: Terminal, text: str) -> None:
         self._terminal = terminal
-        self._text = text
+        self._text = terminal.safe(text)
         self._detail = ""
         self._done = self._total = 0.0
         self._began = 0.0
@@ -89,6 +100,7 @@ class _Step:
         return self
 
     def update(self, text: str, done: float = 0, total: float = 0) -> None:
+        text = self._terminal.safe(text)
         if self._open and not total and text != self._detail:
             self._terminal._write(f"{text}\n")
         self._detail, self._done, self._total = text, done, total

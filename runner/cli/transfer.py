@@ -31,7 +31,7 @@ def command(
     there = f", {done.there} were there" if done.there else ""
     output.result(as_json, done, [f"{done.runs} runs imported{there}"])
     for reason in done.without_files:
-        sys.stderr.write(f"warning: without artifacts: {reason}\n")
+        output.emit_lines([f"warning: without artifacts: {reason}"], sys.stderr)
     return 0
 
 

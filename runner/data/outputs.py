@@ -80,6 +80,9 @@ def _keep(writer: RunWriter, name: str, path: str, kept: list[str]) -> list[str]
     """The problems that there were. One outside the project is kept by its own name."""
     contents = look(path, os.path.basename(name) if os.path.isabs(name) else name, kept)
     if contents.files or contents.links or not contents.problems:
-        digest, size = hashing.digest(path)
-        writer.append(events.output(name, digest, size, contents.links))
+        try:
+            digest, size = hashing.digest(path)
+            writer.append(events.output(name, digest, size, contents.links))
+        except OSError:
+            pass  # which of its files cannot be read is said below
     return [*contents.problems, *artifacts.keep(writer, contents.files, contents.links)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from hashlib import sha256
 
 from runner import __version__, paths
 from runner.environments import cache
@@ -19,8 +20,6 @@ DAY = 86400  # s
 
 
 def key_of(kind: str, lock: str, identity: Json) -> str:
-    from hashlib import sha256
-
     parts = json.dumps([cache.FORMAT, kind, lock, identity], sort_keys=True)
     return sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:24]
 

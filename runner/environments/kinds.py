@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["NAMES", "every", "load", "maker", "named"]
 
 # In the order in which a project's files are looked for. A file or a lock that is none of the others' is the first's.
-NAMES = ("virtualenv", "conda", "docker")
+NAMES = ("virtualenv", "conda", "docker", "pixi")
 
 
 def load(name: str) -> Kind:
@@ -30,6 +30,10 @@ def load(name: str) -> Kind:
         from runner.environments.docker import kind as docker
 
         return docker
+    if name == "pixi":
+        from runner.environments.pixi import kind as pixi
+
+        return pixi
     raise KeyError(name)
 
 
@@ -46,6 +50,10 @@ def maker(name: str) -> Maker:
         from runner.environments.docker import making as docker
 
         return docker
+    if name == "pixi":
+        from runner.environments.pixi import making as pixi
+
+        return pixi
     raise KeyError(name)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 
 from runner import paths
 from runner.environments.base import Maker, Specified
+from runner.environments.packages import difference
 from runner.host import files
 from runner.values import EnvironmentOptions, EnvironmentSpec, Report
 
@@ -36,8 +38,6 @@ def resolve(
 
 
 def _path(kind: str, specified: Specified) -> str:
-    from hashlib import sha256
-
     parts = json.dumps([FORMAT, kind, specified.content, specified.identity], sort_keys=True)
     name = sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:32]
     return paths.cache("locks", f"{name}.lock")
@@ -52,7 +52,5 @@ def _read(path: str) -> str | None:
 
 
 def _show(old: str, new: str, report: Report) -> None:
-    from runner.environments.packages import difference
-
     for line in difference(old, new):
         report.note(line)

@@ -105,7 +105,7 @@ class Draft:
 
     When the block is left by an exception, the draft is removed and `path` stays as it was. The draft lies
     beside `path`, or in `folder` (of the same file system). `durable`: a power failure leaves one or the other.
-    `parents`: the folder is made if there is none.
+    `parents`: the folder is made if there is none. A device or a pipe is not replaced: OSError.
     """
 
     def __init__(self, path: str, *, folder: str = "", durable: bool = False, parents: bool = True) -> None:
@@ -129,6 +129,8 @@ class Draft:
     def put(self) -> None:
         """For those who write it over a longer time, and not in one block."""
         try:
+            if _is_special(self._target):  # as root, /dev/null would become a file
+                raise OSError(errno.EINVAL, "it is a device or a pipe, not a file", self._target)
             if self._durable:
                 _sync(self.path)
             os.replace(self.path, self._target)
@@ -146,6 +148,14 @@ def write(path: str, data: str | bytes, *, folder: str = "", durable: bool = Fal
     """Replaces a file as a whole, with the permissions of a new one; text as UTF-8."""
     with Draft(path, folder=folder, durable=durable) as draft, open(draft, "xb") as file:
         file.write(data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data)
+
+
+def _is_special(path: str) -> bool:
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    return not (modes.S_ISREG(mode) or modes.S_ISDIR(mode))
 
 
 def _sync(path: str) -> None:

@@ -9,12 +9,13 @@ run a project whose files pass through one; whoever only looks takes it away (`l
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from runner.host import process
 from runner.host.process import Completed, Pending
 
-__all__ = ["configured", "looking", "program", "run", "start"]
+__all__ = ["EXACT", "configured", "looking", "portions", "program", "run", "start"]
 
 SETTINGS = tuple(
     (
@@ -32,6 +33,23 @@ REMOVED = tuple(
         "GIT_NOGLOB_PATHSPECS GIT_QUARANTINE_PATH GIT_REPLACE_REF_BASE GIT_SHALLOW_FILE"
     ).split()
 )
+# Files are taken and written as they are, whatever the configuration says of line ends, modes, links and times.
+EXACT = (
+    "core.attributesFile=/dev/null",
+    "core.autocrlf=false",
+    "core.checkStat=default",
+    "core.fileMode=true",
+    "core.ignoreStat=false",
+    "core.safecrlf=false",
+    "core.sparseCheckout=false",
+    "core.splitIndex=false",
+    "core.symlinks=true",
+    "core.trustctime=true",
+    "core.untrackedCache=false",
+    # on a Mac, names in another case are the same files
+    *(() if sys.platform == "darwin" else ("core.ignoreCase=false",)),
+)
+WORDS = 500_000  # bytes of paths that one git is started with
 PLAIN_DIFF = ("--no-ext-diff", "--no-textconv")
 DIFFS = ("diff", "diff-tree", "diff-index", "diff-files", "log", "show")
 
@@ -93,6 +111,7 @@ def environment(changes: Mapping[str, str | None] | None = None) -> dict[str, st
         **dict.fromkeys(REMOVED),
         "GIT_ALLOW_PROTOCOL": os.environ.get("GIT_ALLOW_PROTOCOL", PROTOCOLS),
         "GIT_NO_LAZY_FETCH": "1",
+        "GIT_NO_REPLACE_OBJECTS": "1",
         "GIT_OPTIONAL_LOCKS": "0",
         "GIT_TERMINAL_PROMPT": "0",
         "LC_ALL": "C",  # its messages are read
@@ -133,3 +152,17 @@ def looking(folder: str) -> dict[str, str]:
         usable = name + ".process" not in own.keys() - users.keys()  # an empty one hides the others
         settings.append((f"{name}.required", users.get(f"{name}.required", "false") if usable else "false"))
     return configured(settings)
+
+
+def portions(chosen: Iterable[str]) -> Iterator[list[str]]:
+    """As many paths as one git can be started with."""
+    some: list[str] = []
+    size = 0
+    for name in chosen:
+        size += len(name) + 24
+        if size > WORDS:
+            yield some
+            some, size = [], len(name)
+        some.append(name)
+    if some:
+        yield some

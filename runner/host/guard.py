@@ -178,14 +178,17 @@ class Guard:
         self._give_up_at = 0.0
         self._settle_at = time.monotonic() + SETTLE if charge.cgroup else 0.0
         self._heard = b""
+        self._words = b""  # not yet said
 
     def watch(self) -> None:
         self._say(f"started {self._command}")
+        self._speak()
         poll = select.poll()
         poll.register(self._wake, select.POLLIN)
         poll.register(self._channel.fileno(), select.POLLIN)
         self._reap()  # it may have ended before we could hear of it
         while not self._is_over():
+            self._speak()
             for fd, _ in poll.poll(self._patience()):
                 if fd == self._wake:
                     os.read(self._wake, 4096)
@@ -197,14 +200,19 @@ class Guard:
             cgroup.remove(self._charge.cgroup)
         if self._alone:
             self._bid_farewell()
-        self._say(f"gone {len(self._left())}")
+        self._say(f"gone {0 if self._is_empty() else len(self._left())}")
+        self._speak()  # together with the end of the command, if nothing was left of it
 
     def _is_over(self) -> bool:
-        if self._childless and self._reaper and (self._ending or not self._charge.farewell):
+        if self._is_empty() and (self._ending or not self._charge.farewell):
             return True
         if not self._ending:
             return False
         return time.monotonic() >= self._give_up_at or not (self._reaper or self._left())
+
+    def _is_empty(self) -> bool:
+        """Whether it is certain that nothing is left."""
+        return self._childless and self._reaper
 
     def _patience(self) -> float | None:
         """ms until something is to be done though nothing happens."""
@@ -291,7 +299,12 @@ class Guard:
                 pass
 
     def _say(self, line: str) -> None:
+        self._words += line.encode() + b"\n"
+
+    def _speak(self) -> None:
+        words, self._words = self._words, b""
         try:
-            self._channel.send(line.encode() + b"\n")
+            if words:
+                self._channel.send(words)
         except OSError:
             pass  # nobody listens

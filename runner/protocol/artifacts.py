@@ -12,6 +12,7 @@ from runner.protocol.fields import need
 from runner.protocol.places import Place, find, in_run, safe, writable
 from runner.protocol.route import Asked, Route, checks
 from runner.protocol.runs import RUN_ID
+from runner.text.encoding import visible
 from runner.tracking import events
 from runner.values import JsonObject
 
@@ -74,7 +75,7 @@ def listing(place: Place, prefix: str = "") -> list[JsonObject]:
             for entry in entries:
                 if is_draft(entry.name):
                     continue
-                info: JsonObject = {"path": prefix + entry.name, "is_dir": entry.is_dir()}
+                info: JsonObject = {"path": prefix + visible(entry.name), "is_dir": entry.is_dir()}
                 if not info["is_dir"]:
                     size = entry.stat().st_size
                     if size:
@@ -103,6 +104,7 @@ def download(place: Place, wanted: str = "") -> Response:
         ValueError,
     ):
         raise ApiError("RESOURCE_DOES_NOT_EXIST", f"No such artifact: '{place.path}'") from None
+    name = visible(name)
     quoted = quote(name, safe="!#$&+-.^_`|~")
     plain = f"filename={name}" if quoted == name else f"filename*=UTF-8''{quoted}"
     headers = [("Content-Disposition", f"attachment; {plain}"), ("Accept-Ranges", "bytes")]

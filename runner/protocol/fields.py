@@ -27,6 +27,7 @@ Checks: TypeAlias = "Mapping[str, tuple[Check, ...]]"
 MORE = " See the API docs for more information about request parameters."
 PLAIN: Mapping[type, str] = {str: "string", float: "double"}
 MOST = 1 << 63
+TELLING = (b":/", b":\\/", b"\\ud", b"\\uD")  # of an address, and of a surrogate
 RANGE = {"int32": 1 << 31, "int64": MOST}
 
 
@@ -45,7 +46,7 @@ def body_fields(content_type: str | None, body: bytes, secrets: Secrets | None =
     if content_type.partition(";")[0].strip().lower() != "application/json":
         raise invalid("Bad Request. Content-Type must be one of ['application/json'].")
     try:
-        value = json.loads(body) if body else {}
+        value = json.loads(body.decode()) if body else {}
         if isinstance(value, str):  # old clients encode twice
             value = json.loads(value)
     except (ValueError, RecursionError):
@@ -54,21 +55,25 @@ def body_fields(content_type: str | None, body: bytes, secrets: Secrets | None =
         value = {}
     if not isinstance(value, dict):
         raise invalid("The body of the request must be a JSON object.")
-    return _entered(value, secrets) if secrets or b":/" in body or b":\\/" in body else value
+    return _entered(value, secrets) if secrets or any(each in body for each in TELLING) else value
 
 
 def _entered(fields: JsonObject, secrets: Secrets | None) -> JsonObject:
     """As they will be kept, so that a value which is sent again is the one that is there."""
     from runner.text.credentials import cleaned
+    from runner.text.encoding import visible_values
 
-    fields = secrets.event(fields) if secrets else fields
-    return cleaned(fields)  # type: ignore[no-any-return]
+    try:
+        fields = visible_values(fields)
+        return cleaned(secrets.event(fields) if secrets else fields)  # type: ignore[no-any-return]
+    except RecursionError:
+        raise invalid("The body of the request is nested too deep.") from None
 
 
 def query_fields(query: str, message: Message, secrets: Secrets | None = None) -> JsonObject:
     """The fields of a query: a repeated one is a list, even when it is there once."""
     raw: JsonObject = {}
-    for key, value in parse_qsl(query, keep_blank_values=True, max_num_fields=2000):
+    for key, value in parse_qsl(query, keep_blank_values=True, max_num_fields=2000, errors="surrogateescape"):
         kind = message.get(key)
         if isinstance(kind, list):
             raw.setdefault(key, []).append(value)

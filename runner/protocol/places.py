@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from runner.protocol.answer import ApiError, invalid
+from runner.tracking.local_artifacts import found_file
 
 if TYPE_CHECKING:
     from runner.protocol.live import LiveRuns
@@ -30,7 +31,7 @@ class Place(NamedTuple):
     @property
     def file(self) -> str:
         """ApiError when a link leads out of the root."""
-        target = os.path.join(self.root, *self.path.split("/")) if self.path else self.root
+        target = found_file(self.root, self.path) if self.path else self.root
         root = os.path.realpath(self.root)
         real = os.path.realpath(target)
         if real != root and not real.startswith(root + os.sep):

@@ -61,7 +61,7 @@ def _restore(
     hint = "only runs that `proj run` has started keep their code"
     if code.tree:
         try:
-            snapshot.restore(recorded.store, code.tree, root, recorded.subdirectory)
+            snapshot.restore(recorded.store, code.tree, root, recorded.subdirectory, code.folders)
             return code, []
         except ProjError as error:
             problem, hint = error.message, error.hint or NO_CODE

@@ -14,7 +14,7 @@ from runner.reproduction.again import Changes
 from runner.reproduction.bundle.supplies import NONE, Supplies
 from runner.reproduction.clean_room import Terms
 from runner.reproduction.repetitions import Series
-from runner.reproduction.verdict import causes, compare, products, tolerance, verdict
+from runner.reproduction.verdict import around, causes, compare, products, tolerance, verdict
 from runner.reproduction.verdict.causes import Cause
 from runner.reproduction.verdict.compared import DIFFERENT
 from runner.reproduction.verdict.tolerance import Tolerances
@@ -107,7 +107,7 @@ def _judged(
         tuple(each.run.run_id for each in made),
         tuple(compared),
         tuple(changed),
-        (*notes, *verdict.reservations(run, compared)),
+        (*notes, *verdict.reservations(run, compared), *around.beside(recorded)),
         _hint(found[0].kind, run.run_id, made) if found else "",
     )
 

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from runner import paths
 from runner.data.inputs import expand, relative
+from runner.environments.system import packages
 from runner.errors import ProjError
 from runner.host import hashing, machine
 from runner.host.files import Draft, digest, remove_tree
 from runner.running import key, surroundings
 from runner.running.observation import PACKAGES
 from runner.running.recorded import Recorded, changed_packages, of, without_root
-from runner.tracking import artifacts, events
+from runner.tracking import artifacts, entity, events
 from runner.tracking.fold import Run
-from runner.tracking.log import read
 from runner.tracking.store import Store
 from runner.values import Ended, Report
 
@@ -66,7 +66,9 @@ def take_over(
     """Ends the run with the outputs of another one; None when there is none, and the command has to run."""
     request, store = plan.request, record.store
     code.keep()
-    recorded, own_key = key.known(plan, record, seen, activation)
+    recorded, own_key = of(store, store.read(record.run_id)), record.key(seen, activation)
+    if not recorded.lock:  # found, not made: what is in it is recorded while the command runs
+        recorded = recorded._replace(installed="".join(f"{each}\n" for each in packages(activation)))
     wanted = Wanted(recorded, plan, own_key)
     candidates = list(_candidates(store, wanted.recorded.run))
     own = [*_forbidden(wanted), *_edited(wanted, candidates)]
@@ -149,7 +151,7 @@ def _told(name: str, wanted: Wanted, old: Recorded) -> str:
     """What differs in a factor, for people."""
     new = wanted.recorded
     if name == "code":
-        return _names(key.files(old, wanted.plan), key.files(new, wanted.plan))
+        return _names(*(key.files(run.store, run.code.tree, wanted.plan) for run in (old, new)))
     if name == "left out":
         return _names(
             *({str(each["path"]): each.get("digest") for each in run.code.left_out} for run in (old, new))
@@ -240,8 +242,8 @@ def _take(
             for name, leads in (output.get("links") or {}).items():
                 _restore_link(leads, _target(old.run, name, wanted.directory))
     metrics = [
-        {name: value for name, value in event.items() if name != "time"}
-        for event, _ in read(os.path.join(old.directory, "events.jsonl"))
+        {name: value for name, value in event.items() if name not in ("time", "op")}
+        for event in entity.events(old.directory)
         if event["type"] in ("metric", "metrics")
     ]
     if wanted.recorded.installed:

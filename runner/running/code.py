@@ -6,7 +6,7 @@ from _thread import allocate_lock
 from typing import TYPE_CHECKING
 
 from runner.errors import InputError, ProjError
-from runner.snapshots import ignored, snapshot
+from runner.snapshots import ignored, outside, snapshot
 from runner.tracking import events
 from runner.values import CodeState
 
@@ -29,9 +29,12 @@ class Code:
         self._capture: snapshot.Capture | None = None
         self._ignored: ignored.Asked | None = None
         self._lock = allocate_lock()
+        self._tree = ""
 
     def __enter__(self) -> Code:
-        self._record.append(events.code(*self._taken()))
+        state, problem = self._taken()
+        self._tree = state.tree
+        self._record.code(state, problem)
         return self
 
     def _taken(self) -> tuple[CodeState, str]:
@@ -61,6 +64,12 @@ class Code:
         """What is in the project's folder and not in the snapshot; folders end in "/". To be asked once."""
         asked, self._ignored = self._ignored, None
         return asked.finish() if asked is not None else []
+
+    def unseen(self) -> tuple[list[str], list[str]]:
+        """What the snapshot does not have: in the project's folder, and named in its texts and outside of it."""
+        plan = self._plan
+        named = outside.mentioned(plan.checkout.directory, plan.root or plan.checkout.directory, self._tree)
+        return self.ignored(), named
 
     def keep(self) -> None:
         """Completes the snapshot, unless that is done or going on in another thread."""

@@ -12,30 +12,27 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from runner.data.outputs import filled
-from runner.environments.system import editable, packages
+from runner.environments.system import editable
 from runner.host import machine, memo
 from runner.host.files import now
 from runner.running.beginning import options_of
 from runner.running.plan import Plan
-from runner.running.recorded import Recorded, without_root
-from runner.running.recorded import of as recorded_of
 from runner.running.surroundings import MOST, Surroundings, mentioned, short_digest
 from runner.running.variables import ALLOWED, MORE
 from runner.snapshots import snapshot
 from runner.tracking import events
 from runner.tracking.events import Event
-from runner.tracking.fold import Run
-from runner.values import Json
 
 if TYPE_CHECKING:
-    from runner.running.record import Record
-    from runner.values import Activation
+    from runner.tracking.events import Facts
+    from runner.tracking.fold import Run
+    from runner.values import CodeState
 
-__all__ = ["Key", "code_files", "files", "is_output", "known", "of_run", "outputs"]
+__all__ = ["Key", "Known", "code_files", "files", "is_output", "of", "of_run", "outputs"]
 
 FORMAT = 1
 MADE_BY = ("kind", "key", "python", "image", "digest", "existing", "interpreter")
+TIMES = ("timeout", "grace")
 UNKNOWN_INPUT = ("pipe", "file", "other")
 
 
@@ -57,51 +54,57 @@ def of_run(run: Run) -> Key | None:
     return Key(dict(section["factors"]), tuple(section["forbids"]))
 
 
-def known(plan: Plan, record: Record, seen: Surroundings, activation: Activation) -> tuple[Recorded, Key]:
-    """The run as far as its record goes before its command starts, and its key. StoreError without its code."""
-    recorded = recorded_of(record.store, record.store.read(record.run_id))
-    if not recorded.lock:  # found, not made: what is in it is recorded while the command runs
-        recorded = recorded._replace(installed="".join(f"{each}\n" for each in packages(activation)))
-    return recorded, of(recorded, plan, seen, plan.origin.stdin or machine.standard_input())
+class Known(NamedTuple):
+    """A run as far as it is known before its command starts."""
+
+    store: str
+    code: CodeState
+    environment: Facts  # section of the record
+    packages: str  # the lock, or what is installed
+    lock: str
+    inputs: tuple[Facts, ...]
 
 
-def of(recorded: Recorded, plan: Plan, seen: Surroundings, stdin: str) -> Key:
-    environment, options = recorded.section("environment"), options_of(plan.request)
-    entry = plan.entry_point
+def of(plan: Plan, known: Known, seen: Surroundings) -> Key:
+    entry, code, root = plan.entry_point, known.code, plan.root
+    stdin = plan.origin.stdin or machine.standard_input()
     names = {*ALLOWED, *mentioned(plan.parameters.command, os.environ.get(MORE, "").split(","))}
-    values: dict[str, Json] = {
-        "code": code_files(recorded, plan),
-        "left out": [[str(each["path"]), str(each.get("digest"))] for each in recorded.code.left_out],
+    options = {name: value for name, value in options_of(plan.request).items() if name not in TIMES}
+    values: dict[str, object] = {
+        "code": code_files(known.store, code.tree, plan),
+        "left out": [[str(each["path"]), str(each.get("digest"))] for each in code.left_out],
         "definition": [
             entry.command,
-            [*entry.inputs],
-            [*entry.outputs],
+            entry.inputs,
+            entry.outputs,
             [plan.specification.kind, plan.specification.file],
             repr(sorted(plan.specification.options.items())),
         ],
-        "parameters": without_root(recorded),
-        "command": plan.parameters.shown.replace(recorded.root or "\0", ""),
-        "options": {name: value for name, value in options.items() if name not in ("timeout", "grace")},
+        "parameters": {
+            name: value.replace(root, "") if isinstance(value, str) and root else value
+            for name, value in plan.parameters.values.items()
+        },
+        "command": plan.parameters.shown.replace(root or "\0", ""),
+        "options": options,
         "environment": [
-            {name: environment.get(name) for name in MADE_BY if environment.get(name)},
-            recorded.lock or recorded.installed,
+            {name: known.environment.get(name) for name in MADE_BY if known.environment.get(name)},
+            known.packages,
         ],
-        "inputs": [f"{each.get('path') or each['uri']} {each.get('digest')}" for each in recorded.run.inputs],
+        "inputs": [f"{each.get('path') or each['uri']} {each.get('digest')}" for each in known.inputs],
         "variables": [seen.key, {name: seen.variables.get(name, "") for name in sorted(names)}],
-        "programs": dict(seen.programs),
-        "files": dict(seen.files),
-        "ignored": dict(seen.ignored),
+        "programs": seen.programs,
+        "files": seen.files,
+        "ignored": seen.ignored,
         "stdin": stdin,
     }
-    return Key(
-        {name: _digest(value) for name, value in values.items()}, tuple(_forbids(recorded, plan, seen, stdin))
-    )
+    forbids = tuple(_forbids(plan, known, seen, stdin))
+    return Key({name: _digest(value) for name, value in values.items()}, forbids)
 
 
-def _forbids(recorded: Recorded, plan: Plan, seen: Surroundings, stdin: str) -> Iterable[str]:
+def _forbids(plan: Plan, known: Known, seen: Surroundings, stdin: str) -> Iterable[str]:
     if plan.parameters.secrets:
         yield f"secrets: {', '.join(plan.parameters.secrets)}: the record keeps none, so none can be compared"
-    if not recorded.code.tree:
+    if not known.code.tree:
         yield "code: there is no snapshot of it"
     if stdin in UNKNOWN_INPUT:
         yield "stdin: what comes through standard input is not known"
@@ -109,13 +112,11 @@ def _forbids(recorded: Recorded, plan: Plan, seen: Surroundings, stdin: str) -> 
         yield f"ignored: git ignores more than {MOST} files of the project, and any of them may be read"
     if seen.links:
         yield f"links: {_few(seen.links)} lead out of the project"
-    if unknown := [
-        str(each.get("path") or each["uri"]) for each in recorded.run.inputs if not each.get("digest")
-    ]:
+    if unknown := [str(each.get("path") or each["uri"]) for each in known.inputs if not each.get("digest")]:
         yield f"inputs: of {_few(unknown)} the content is not known"
     if both := [each for each in plan.entry_point.inputs if each in plan.entry_point.outputs]:
         yield f"outputs: {_few(both)} is an input, too"
-    if packages := editable(str(recorded.section("environment").get("interpreter", "")), recorded.lock):
+    if packages := editable(str(known.environment.get("interpreter", "")), known.lock):
         yield f"environment: {_few(packages)} is installed editable: its code is not in the lock"
     if hidden := [text for text in plan.request.docker_args if _takes_value(text)]:
         names = _few(text.partition("=")[2].partition("=")[0] for text in hidden)
@@ -133,7 +134,7 @@ def _few(names: Iterable[str]) -> str:
     return ", ".join(found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
 
 
-def _digest(value: Json) -> str:
+def _digest(value: object) -> str:
     import json
 
     text = json.dumps(value, sort_keys=True, default=str)
@@ -145,6 +146,10 @@ def _digest(value: Json) -> str:
 
 def outputs(plan: Plan) -> list[str]:
     """Patterns, relative to the project, of what the command writes."""
+    if not plan.entry_point.outputs:
+        return []
+    from runner.data.outputs import filled
+
     return filled(plan.entry_point.outputs, plan.parameters.texts)
 
 
@@ -179,27 +184,27 @@ def _part(text: str) -> str:
     return found
 
 
-def code_files(recorded: Recorded, plan: Plan) -> str:
+def code_files(store: str, tree: str, plan: Plan) -> str:
     """Digest of the files of the snapshot but the command's own outputs, and MLproject, which counts as understood."""
-    tree, inside, patterns = recorded.code.tree, recorded.subdirectory, outputs(plan)
     if not tree:
         return ""
-    subject = f"{tree} {inside} {plan.project.file} {patterns}"
+    subject = f"{tree} {plan.checkout.subdirectory} {plan.project.file} {outputs(plan)}"
     if known := memo.recall("code", subject):
         return str(known)
     began = now()
-    found = _digest([[name, blob, mode] for name, (blob, mode) in files(recorded, plan).items()])
+    found = _digest([[name, *of_file] for name, of_file in files(store, tree, plan).items()])
     memo.keep("code", subject, (), found, began)
     return found
 
 
-def files(recorded: Recorded, plan: Plan) -> dict[str, tuple[str, str]]:
+def files(store: str, tree: str, plan: Plan) -> dict[str, tuple[str, str]]:
     """Path in the snapshot -> (blob, mode), of the files that count as code."""
-    top = f"{recorded.subdirectory}/" if recorded.subdirectory else ""
-    patterns, own = outputs(plan), f"{top}{plan.project.file}"
+    inside, patterns = plan.checkout.subdirectory, outputs(plan)
+    top = f"{inside}/" if inside else ""
+    own = f"{top}{plan.project.file}"
     found = {}
-    for each in snapshot.files(recorded.store, recorded.code.tree):
-        inside = each.path[len(top) :] if each.path.startswith(top) else ""
-        if each.path != own and not (inside and is_output(inside, patterns)):
+    for each in snapshot.files(store, tree):
+        name = each.path[len(top) :] if each.path.startswith(top) else ""
+        if each.path != own and not (name and is_output(name, patterns)):
             found[each.path] = (each.blob, str(each.mode))
     return found

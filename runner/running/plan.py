@@ -122,6 +122,12 @@ class Plan(NamedTuple):
         """Where the command runs, by the name that it sees."""
         return self.origin.directory or self.checkout.directory
 
+    @property
+    def root(self) -> str:
+        """The folder that the snapshot is of, by the name that the command sees."""
+        inside = self.checkout.subdirectory
+        return self.directory[: -len(inside) - 1] if inside else self.directory
+
     def tags(self, parent: str) -> dict[str, str]:
         """Those that `mlflow run` sets, so that its clients and pages know the run, and the user's. InputError."""
         checkout = self.checkout

@@ -55,9 +55,21 @@ def load_project(checkout: Checkout) -> Project:
 
     began = now()
     loaded = reading.load(checkout.directory)
-    watched = [] if subject else files.files(checkout.directory)
-    memo.keep("project", subject or checkout.directory, watched, to_plain(loaded), began)
+    watched, plain = [] if subject else files.files(checkout.directory), to_plain(loaded)
+    if not _is_secret(loaded, plain):
+        memo.keep("project", subject or checkout.directory, watched, plain, began)
     return loaded
+
+
+def _is_secret(project: Project, plain: Any) -> bool:
+    """Whether the file itself has a password in it: no second place gets it."""
+    import json
+
+    from runner.text.credentials import cleaned
+
+    parameters = (each for point in project.entry_points for each in point.parameters)
+    known = any(each.secret and each.default not in (None, "") for each in parameters)
+    return known or json.dumps(cleaned(plain)) != json.dumps(plain)
 
 
 def download(plan: Plan, store: str, report: Report) -> None:
@@ -94,8 +106,6 @@ def options(plan: Plan) -> EnvironmentOptions:
 
 def backend_options(request: Request) -> dict[str, Any]:
     """`--backend-config` (JSON file or text) with --timeout and --grace, these in seconds."""
-    from runner.text.units import seconds
-
     found: dict[str, Any] = {}
     if text := request.backend_config:
         import json
@@ -115,6 +125,10 @@ def backend_options(request: Request) -> dict[str, Any]:
         where = f"--{name}"
         if not given and name in found:
             given, where = str(found[name]), f"--backend-config: {name}"
-        if given:
+        if given.isdecimal() and len(given) < 9:  # the default: nothing to be imported for it
+            found[name] = float(given)
+        elif given:
+            from runner.text.units import seconds
+
             found[name] = seconds(given, where)
     return found

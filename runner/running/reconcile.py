@@ -161,10 +161,12 @@ def _remove_container(run: Run) -> None:
 
 def _last_sign(directory: str, start: int) -> int:
     """When something was last written for the run (ms): nearest to its end that can be known."""
+    from runner.tracking import segments
     from runner.tracking.log import now
 
     latest = start
-    for name in ("events.jsonl", "output.log"):
+    later = [os.path.join("segments", name) for name in segments.names(directory)]
+    for name in ("events.jsonl", "output.log", *later):
         try:
             latest = max(latest, int(os.stat(os.path.join(directory, name)).st_mtime * 1000))
         except OSError:
@@ -175,17 +177,18 @@ def _last_sign(directory: str, start: int) -> int:
 def wake(store: Store, run: Run) -> None:
     """SIGTERM to the supervisor, so that it finds at once what the record asks of it; else it does within a second.
 
-    Only to a process that has the log of this very record open to write to it, which no record can claim; and of no
-    other run, for which the signal would be meant as well.
+    Only to a process that has this very record open to write to it, which no record can claim; and of no other run, for
+    which the signal would be meant as well.
     """
     import signal
+
+    from runner.tracking.reading import record_of
 
     supervisor = run.sections.get("supervisor", {})
     directory = os.path.realpath(store.run_directory(run.run_id))
     if not (_same_namespace(supervisor) and _lives(supervisor, "pid") and _is_ours(directory)):
         return
-    logs = {path for path in process.written_by(supervisor["pid"]) if path.endswith("/events.jsonl")}
-    if logs == {os.path.join(directory, "events.jsonl")}:
+    if set(filter(None, map(record_of, process.written_by(supervisor["pid"])))) == {directory}:
         try:
             os.kill(supervisor["pid"], signal.SIGTERM)
         except OSError:

@@ -17,12 +17,16 @@ from runner.running.plan import Outcome, Plan
 from runner.running.variables import chosen
 from runner.tracking import events
 from runner.tracking.events import Event
+from runner.tracking.log import kept
 from runner.tracking.names import random_name
-from runner.values import Ended, Environment, Json, Report
+from runner.values import Activation, CodeState, Ended, Environment, Json, Report
 
 if TYPE_CHECKING:
     from runner.running.endpoint import Endpoint
+    from runner.running.key import Key
+    from runner.running.surroundings import Surroundings
     from runner.text.secrets import Secrets
+    from runner.tracking.events import Facts
     from runner.tracking.mlflow.follower import Follower
     from runner.tracking.store import Store
     from runner.tracking.writer import RunWriter
@@ -48,6 +52,10 @@ class Record:
         self.name = name
         self.experiment_id = experiment_id
         self.ended: Ended | None = None
+        self._code = CodeState()
+        self._environment: dict[str, Json] = {}
+        self._inputs: tuple[Facts, ...] = ()
+        self._lock_text = ""
         self.follower: Follower | None = None  # sends the run on to a server of the user's
         self._lock = allocate_lock()
         self._standing: dict[str, Any] = {}  # what the patterns of outputs find when the command starts
@@ -63,13 +71,16 @@ class Record:
             return cls._continue(plan, store, report)
         parent = request.parent or os.environ.get("PROJ_RUN_ID", "")
         tags = plan.tags(parent)
-        name = request.run_name or random_name()
-        experiment = beginning.experiment_of(request.experiment_id, request.experiment_name, store)
+        secrets = secrets_of(plan)
+        name = kept(request.run_name, secrets) or random_name()
+        experiment = beginning.experiment_of(
+            request.experiment_id, kept(request.experiment_name, secrets), store
+        )
         writer = store.create_run(
             experiment,
             name=name,
             parent=parent,
-            secrets=secrets_of(plan),
+            secrets=secrets,
             params=plan.parameters.values,
             texts=plan.parameters.texts,
             tags=tags,
@@ -111,6 +122,21 @@ class Record:
         root, secrets = self.store.root, self.writer.log.secrets
         return endpoint.variables(self.run_id, self.experiment_id, store_root=root, secrets=secrets)
 
+    def code(self, state: CodeState, problem: str = "") -> None:
+        """What will run; `problem`: why it cannot be kept."""
+        self._code = state
+        self.append(events.code(state, problem))
+
+    def key(self, seen: Surroundings, activation: Activation) -> Key:
+        """Of what is known now, before the command starts or beside it."""
+        from runner.environments.system import packages
+        from runner.running import key
+
+        lock = self._lock_text
+        installed = lock or "".join(f"{each}\n" for each in packages(activation))
+        known = key.Known(self.store.root, self._code, self._environment, installed, lock, self._inputs)
+        return key.of(self._plan, known, seen)
+
     def inputs(self) -> None:
         """What the command will read, with hashes."""
         plan = self._plan
@@ -127,7 +153,8 @@ class Record:
         for each in found:
             if each.path and not each.digest:
                 self._report.warn(f"the input {each.path} is not there, or cannot be read")
-        self.append(*(each.event() for each in found))
+        self._inputs = tuple(each.event() for each in found)
+        self.append(*self._inputs)
 
     def environment(self, environment: Environment) -> None:
         """The packages: the lock as a file of the record, and what else is known."""
@@ -142,6 +169,7 @@ class Record:
             except OSError as error:
                 raise StoreError(f"the lock cannot be kept in {self.directory}: {error.strerror}") from error
             section["lock"] = name
+        self._environment, self._lock_text = section, environment.lock
         self.append(events.section("environment", section))
 
     def command(self, variables: Mapping[str, str]) -> None:

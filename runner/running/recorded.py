@@ -58,7 +58,7 @@ class Recorded(NamedTuple):
     @property
     def code(self) -> CodeState:
         known = {key: value for key, value in self.section("code").items() if key in CodeState._fields}
-        for key in ("left_out", "submodules"):
+        for key in ("left_out", "submodules", "folders"):
             known[key] = tuple(known.get(key) or ())
         return CodeState(**known)
 
@@ -133,10 +133,18 @@ def _with_children(store: Store, recorded: Recorded, depth: int) -> Recorded:
 
 def of(store: Store, run: Run) -> Recorded:
     directory = store.run_directory(run.run_id)
+    run = _exact(store, run)
     params, texts = _given(directory)
     environment = run.sections.get("environment", {})
     lock, installed = (_text(directory, environment.get(name)) for name in ("lock", "packages"))
     return Recorded(run, store.root, directory, params, texts, lock, installed)
+
+
+def _exact(store: Store, run: Run) -> Run:
+    """With paths as the file system has them: those that are not UTF-8 are shown with a backslash."""
+    files = (*run.inputs, *run.outputs, *(run.sections.get("code", {}).get("left_out") or ()))
+    named = [*(str(each.get("path", "")) for each in files), *run.artifacts]
+    return store.read(run.run_id, exact=True) if any("\\" in path for path in named) else run
 
 
 def _text(directory: str, name: object) -> str:
@@ -156,7 +164,7 @@ def _given(directory: str) -> tuple[dict[str, Json], dict[str, str]]:
     """Parameters that were recorded before the command: what the program logs comes after."""
     params: dict[str, Json] = {}
     texts: dict[str, str] = {}
-    for event, _ in read(os.path.join(directory, "events.jsonl")):
+    for event, _ in read(os.path.join(directory, "events.jsonl"), exact=True):
         if event["type"] == "command":
             break
         if event["type"] == "param" and "key" in event:

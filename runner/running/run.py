@@ -58,7 +58,7 @@ def run(request: Request, report: Report, plan: Plan | None = None) -> Outcome |
         phases.end("environment")
 
         variables = command.variables(plan, record, environment.activation)
-        seen = surroundings.look(plan, record, code, environment.activation, variables)
+        seen = surroundings.look(plan, record.directory, code.unseen(), environment.activation, variables)
         if request.cached or request.explain:
             from runner.running.cached import take_over
 

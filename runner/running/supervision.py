@@ -68,12 +68,9 @@ class Supervision:
 
     def _keep(self) -> None:
         """Beside the command: the code is copied, and with it the key of the run is known."""
-        from runner.running import key
-
         try:
             self._code.keep()
-            _, found = key.known(self._plan, self._record, self._seen, self._activation)
-            self._record.note(found.event())
+            self._record.note(self._record.key(self._seen, self._activation).event())
         except (ProjError, OSError):
             pass  # without its code, or its log, a run has no key: nothing is taken over from it
         finally:

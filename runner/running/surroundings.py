@@ -13,15 +13,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from runner import paths
-from runner.data.inputs import expand
-from runner.data.outputs import filled
 from runner.host import files, hashing, process
 from runner.host.files import Stamp
 
 if TYPE_CHECKING:
-    from runner.running.code import Code
     from runner.running.plan import Plan
-    from runner.running.record import Record
     from runner.values import Activation
 
 __all__ = ["FILE", "Surroundings", "load", "look", "mentioned", "save", "short_digest", "take"]
@@ -59,28 +55,48 @@ class Surroundings(NamedTuple):
     variables: Mapping[str, str] = {}  # keyed digests: the record does not tell what was in them
     key: str = ""  # which key made these digests; others cannot be compared
     programs: Mapping[str, str] = {}  # words of the command that are programs, by their path
-    files: Mapping[str, str] = {}  # outside of the project, named by the command
+    files: Mapping[str, str] = {}  # outside of the project, named by the command or the code
     ignored: Mapping[str, str] = {}  # in the project, but not in the snapshot
     ignored_count: int = 0  # when there are more than MOST
     links: Mapping[str, str] = {}  # in the project, to what lies outside: path -> what is there
 
 
 def look(
-    plan: Plan, record: Record, code: Code, activation: Activation, variables: Mapping[str, str]
+    plan: Plan,
+    record: str,
+    unseen: tuple[Iterable[str], Iterable[str]],
+    activation: Activation,
+    variables: Mapping[str, str],
 ) -> Surroundings:
-    """What the command of a run is going to see; it is kept in the record, if that can be written."""
+    """What the command of a run is going to see; it is kept in the folder `record`, if that can be written.
+
+    `unseen`: what the snapshot does not have (Code.unseen).
+    """
+    ignored, outside = unseen
     directory = plan.checkout.directory
-    outputs = filled(plan.entry_point.outputs, plan.parameters.texts)
-    written = [path for pattern in outputs for path in expand(pattern, directory)]
+    written = _written(plan, directory)
     inside = activation.kind == "docker"  # what its command names is in the image
     text = "" if inside else plan.parameters.command
     seen = {} if inside else variables
-    found = take(text, seen, directory, (activation.prefix, *activation.path), code.ignored(), written)
+    found = take(text, seen, directory, (activation.prefix, *activation.path), ignored, written)
+    if not inside:
+        found = found._replace(files={**{each: _content(each, BESIDE) for each in outside}, **found.files})
     try:
-        save(found, record.directory)
+        save(found, record)
     except OSError:
         pass  # a full disk: the run goes on
     return found
+
+
+def _written(plan: Plan, directory: str) -> list[str]:
+    """Declared outputs that are there, absolute."""
+    if not plan.entry_point.outputs:
+        return []
+    from runner.data.inputs import expand
+    from runner.data.outputs import filled
+
+    patterns = filled(plan.entry_point.outputs, plan.parameters.texts)
+    return [path for pattern in patterns for path in expand(pattern, directory)]
 
 
 def take(

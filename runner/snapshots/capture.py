@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
-from zlib import crc32
 
 from runner import paths
 from runner.errors import StoreError
+from runner.host.files import now, remove_tree
+from runner.snapshots import hollow, leftout, status
 from runner.snapshots import index as indexes
-from runner.snapshots import leftout
 from runner.snapshots.index import Index
+from runner.snapshots.kept import Kept, State, key_of, link, safe
 from runner.snapshots.leftout import Limits
+from runner.snapshots.status import Change, Status
 from runner.snapshots.vault import EMPTY, Vault
-from runner.sources.git import repository, status
+from runner.snapshots.view import View, is_odd
+from runner.sources.git import repository
 from runner.sources.git.repository import Repository
-from runner.sources.git.status import Change, Status
 from runner.text.credentials import without
 from runner.values import Json
 
@@ -38,31 +40,36 @@ class Part(NamedTuple):
     commits: tuple[tuple[str, str], ...] = ()  # (commit, tree) that the vault has once they are copied
     left_out: tuple[Mapping[str, Json], ...] = ()
     submodules: tuple[Mapping[str, Json], ...] = ()
+    folders: tuple[str, ...] = ()  # empty in the tree
+    dirty: bool = False  # a nested repository differs from its commit
 
 
 def of_repository(
-    vault: Vault, found: Repository, state: Status | None, project: str, limits: Limits
+    vault: Vault, found: Repository, view: View | None, state: Status | None, project: str, limits: Limits
 ) -> Part:
     """The whole work tree of a repository. `project` is the folder in it (with "/") that is run, or ""."""
-    if state is None or len(state.commit) == 64 or _is_odd(found):
+    if state is None or is_odd(found, state.commit):
         return of_folder(vault, found.root, project, limits, found)
     known = vault.ref(f"commits/{state.commit}") if state.commit else EMPTY
     ignoring = leftout.ignore_files(found.root, project)
-    if known and not state.changes and not ignoring:
-        return Part(known)
-    objects = () if known else (os.path.join(found.common, "objects"),)
-    tree, links = (known, {}) if known else _committed(found, state.commit)
-    commits = () if known or links else ((state.commit, tree),)
-    if not state.changes and not ignoring and not links:
-        return Part(tree, objects, commits)
-    index = indexes.copy_of(vault, found.root, os.path.join(found.folder, "index"))
-    index = index._replace(memory=os.path.join(vault.folder, "hashed", f"{_key(found.root)}.json"))
-    try:
-        nested = {**{change.path: "" for change in state.changes if change.nested}, **links}
-        left = indexes.update(index, state.changes, nested, ignoring, limits)
-        return _written(index, nested, Part("", objects, commits, left), limits)
-    finally:
-        indexes.discard(index)
+    own = Part(known, left_out=leftout.closed(state.unreadable), folders=state.hollow)
+    if known and not state.dirty and not ignoring:
+        return own
+    if not known:
+        tree, links = _committed(found, state.commit)
+        commits = () if links else ((state.commit, tree),)
+        own = own._replace(tree=tree, copied_from=(os.path.join(found.common, "objects"),), commits=commits)
+    else:
+        links = {}
+    if not (state.dirty or ignoring or links):
+        return own
+    if view is None:
+        return of_folder(vault, found.root, project, limits, found)
+    memory = os.path.join(vault.folder, "hashed", f"{key_of(found.root)}.json")
+    index = Index(vault, found.root, view.kept.index, memory)
+    nested = {**{change.path: "" for change in state.changes if change.nested}, **links}
+    left = own.left_out + indexes.update(index, state.changes, nested, ignoring, limits)
+    return _written(index, nested, own._replace(left_out=left), limits)
 
 
 def of_folder(
@@ -71,20 +78,79 @@ def of_folder(
     """All files of a folder but those that .gitignore, or the vault's own list, excludes.
 
     For folders without git, and for repositories that git alone can read (`listed_by` says what they
-    have). An index of ours is kept in the cache, so that only files with a new size or time are read again.
+    have). An index of ours is kept in the cache, so that only files with a new stamp are read again.
     """
-    kept = _kept_index(directory)
-    index = indexes.copy_of(vault, directory, kept)
+    kept = Kept(directory, for_good=not directory.startswith(paths.cache("checkouts")))
+    place = vault.folder, vault.generation()
     try:
-        changes = (_listed(index, listed_by) if listed_by else None) or _differing(index)
-        nested = {change.path: "" for change in changes if change.nested}
-        ignoring = leftout.ignore_files(directory, project)
-        left = indexes.update(index, changes, nested, ignoring, limits)
-        if not directory.startswith(paths.cache("checkouts")):
-            indexes.replace(index, kept)
-        return _written(index, nested, Part("", left_out=left), limits)
+        known = kept.open() and (kept.state.vault, kept.state.generation) == place
+        if not known:
+            kept.discard()
+        try:
+            return _of_folder(vault, kept, place, project, limits, listed_by)
+        except StoreError:
+            if not known:
+                raise
+            kept.discard()  # the vault does not have what it had: all is read again
+            return _of_folder(vault, kept, place, project, limits, listed_by)
     finally:
-        indexes.discard(index)
+        kept.discard()
+
+
+def _of_folder(
+    vault: Vault,
+    kept: Kept,
+    place: tuple[str, str],
+    project: str,
+    limits: Limits,
+    listed_by: Repository | None,
+) -> Part:
+    began = now()
+    index = Index(vault, kept.root, kept.index)
+    same = hollow.known(kept.root, kept.state.folders, began)
+    asked = None if same else index.start(*hollow.LIST)
+    (changes, closed) = (_listed(index, listed_by) if listed_by else None) or _differing(index)
+    listed = asked.finish().out if asked else ""
+    nested = {change.path: "" for change in changes if change.nested}
+    ignoring = leftout.ignore_files(kept.root, project)
+    left = leftout.closed(closed) + indexes.update(index, changes, nested, ignoring, limits)
+    tree = index.git("write-tree").strip()  # complains when the vault does not have all of it
+    own = status.own_folders(kept.root, vault.folder)
+    others = same[0] if same else hollow.others(kept.root, listed, own, index.start)
+    folders = hollow.hollow(others, (each.path for each in changes if not each.absent))
+    folders += hollow.without_files(kept.root, (each.path for each in changes if each.absent))
+    state = State(vault=place[0], generation=place[1], folders=same[1] if same else {})
+    _keep(kept, index, changes, state, began, None if same else others)
+    part = Part(tree, left_out=left, folders=folders)
+    return _written(index, nested, part, limits) if nested else part
+
+
+def _keep(
+    kept: Kept,
+    index: Index,
+    changes: Sequence[Change],
+    state: State,
+    began: int,
+    others: tuple[str, ...] | None,
+) -> None:
+    """For the next snapshot, without the files that were too young when they were read.
+
+    `others`: folders that had no file of the index, where they had to be looked for.
+    """
+    present = (each.path for each in changes if not each.absent)
+    young = [path for path in present if not safe(os.path.join(kept.root, path), began)]
+    shorter = index._replace(file=f"{kept.index}.kept")
+    if not os.path.exists(kept.index):
+        return
+    try:
+        link(kept.index, shorter.file)
+        indexes.change_paths(shorter, young)
+        if others is not None:
+            names = indexes.names(shorter)
+            state = state._replace(folders=hollow.memory(kept.root, names, others, began))
+        kept.save(shorter.file, state)
+    finally:
+        remove_tree(shorter.file)
 
 
 def _written(index: Index, nested: Mapping[str, str], own: Part, limits: Limits) -> Part:
@@ -97,6 +163,8 @@ def _written(index: Index, nested: Mapping[str, str], own: Part, limits: Limits)
         own.commits + tuple(pair for part in parts for pair in part.commits),
         own.left_out + tuple(entry for part in parts for entry in part.left_out),
         own.submodules + tuple(entry for part in parts for entry in part.submodules),
+        own.folders + tuple(folder for part in parts for folder in part.folders),
+        any(part.dirty for part in parts),
     )
 
 
@@ -106,19 +174,26 @@ def _nested(index: Index, path: str, commit: str, limits: Limits) -> Part:
     found = repository.find(place) if _is_folder(place) else None
     if found is None or found.root != place:  # a submodule that is not there
         return Part("", submodules=({"path": path, "commit": commit, "missing": True},) if commit else ())
-    answer = status.ask(found).finish()
-    state = None if isinstance(answer, str) else answer
-    part = of_repository(index.vault, found, state, "", limits)
+    view = View(found, repository.head(found), for_good=not place.startswith(paths.cache("checkouts")))
+    try:
+        answer = view.finish()
+        state = None if isinstance(answer, str) else answer
+        part = of_repository(index.vault, found, view, state, "", limits)
+        view.remember(index.vault)
+    finally:
+        view.discard()
     if part.tree != EMPTY:
         index.git("read-tree", f"--prefix={path}/", part.tree, objects=part.copied_from)
     own: Mapping[str, Json] = {
         "path": path,
-        "commit": state.commit if state else repository.head(found).commit,
+        "commit": view.head.commit,
         "repository": without(repository.origin(found)),
-        "dirty": bool(state.changes) if state else None,
+        "dirty": state.dirty if state else None,
     }
     return part._replace(
         left_out=tuple({**entry, "path": f"{path}/{entry['path']}"} for entry in part.left_out),
+        folders=tuple(f"{path}/{folder}" for folder in part.folders),
+        dirty=part.dirty or bool(state and state.dirty),
         submodules=(own, *({**entry, "path": f"{path}/{entry['path']}"} for entry in part.submodules)),
     )
 
@@ -139,34 +214,33 @@ def _committed(found: Repository, commit: str) -> tuple[str, dict[str, str]]:
     return done.out.strip(), links
 
 
-def _differing(index: Index) -> list[Change]:
-    """How a folder differs from the index that was kept of it."""
+def _differing(index: Index) -> tuple[list[Change], tuple[str, ...]]:
+    """How a folder differs from the index that was kept of it, and the folders in it that may not be read."""
     own = [f"--exclude=/{folder}" for folder in status.own_folders(index.root, index.vault.folder)]
-    listed = index.git("ls-files", "-z", "-m", "-d", "-o", "--exclude-standard", *own)
-    return [Change(name.rstrip("/"), nested=name.endswith("/")) for name in _split(listed)]
+    done = index.start("ls-files", "-z", "-m", "-d", "-o", "--exclude-standard", *own).finish()
+    listed = index.vault.checked(done)
+    found = {name.rstrip("/"): Change(name.rstrip("/"), nested=name.endswith("/")) for name in _split(listed)}
+    if any(os.path.basename(name) == ".gitignore" for name in found):
+        excluded = index.git("ls-files", "-z", "-c", "-i", "--exclude-standard", *own)
+        found.update((name, Change(name, absent=True)) for name in _split(excluded))
+    return list(found.values()), status.unreadable(done.err)
 
 
-def _listed(index: Index, by: Repository) -> list[Change] | None:
+def _listed(index: Index, by: Repository) -> tuple[list[Change], tuple[str, ...]] | None:
     """The files that a repository says it has, and what our index has no more; None when it cannot say."""
     done = repository.start(by, "ls-files", "-z", "-c", "-o", "--exclude-standard").finish()
     if done.code:
         return None
     own = status.own_folders(by.root, index.vault.folder)
     listed = {name.rstrip("/"): name for name in _split(done.out) if not name.startswith(own)}
-    return [
+    changes = [
         *(
             Change(path, nested=name.endswith("/") or _is_folder(os.path.join(by.root, path)))
             for path, name in listed.items()
         ),
-        *(Change(name, deleted=True) for name in indexes.names(index) if name not in listed),
+        *(Change(name, absent=True) for name in indexes.names(index) if name not in listed),
     ]
-
-
-def _is_odd(found: Repository) -> bool:
-    """An index that is not all in one file, or not for all files: git must say what is in it."""
-    if any(name.startswith("sharedindex.") for name in os.listdir(found.folder)):
-        return True
-    return os.path.exists(os.path.join(found.folder, "info", "sparse-checkout"))
+    return changes, status.unreadable(done.err)
 
 
 def _split(text: str) -> list[str]:
@@ -178,13 +252,3 @@ def _is_folder(path: str) -> bool:
         return stat.S_ISDIR(os.lstat(path).st_mode)
     except OSError:
         return False
-
-
-def _kept_index(directory: str) -> str:
-    return paths.cache("snapshots", f"{_key(directory)}.index")
-
-
-def _key(directory: str) -> str:
-    """A name for what is remembered of a folder; what is remembered is told by times and inodes, too."""
-    name = os.fsencode(directory)
-    return f"{crc32(name):08x}{crc32(name[::-1]):08x}"

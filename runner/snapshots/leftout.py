@@ -10,9 +10,20 @@ from typing import NamedTuple
 from runner.host import hashing
 from runner.values import Json
 
-__all__ = ["IGNORE_FILE", "Left", "Limits", "describe", "ignore_files", "sizes_of", "too_large", "unreadable"]
+__all__ = [
+    "IGNORE_FILE",
+    "Left",
+    "Limits",
+    "closed",
+    "describe",
+    "ignore_files",
+    "sizes_of",
+    "too_large",
+    "unreadable",
+]
 
 IGNORE_FILE = ".projignore"
+UNREADABLE = "cannot be read"
 
 
 class Limits(NamedTuple):
@@ -72,12 +83,25 @@ def readable(count: int) -> str:
     return size(count)
 
 
-def unreadable(root: str, sizes: Mapping[str, int]) -> list[Left]:
-    return [
-        Left(path, size, "cannot be read")
-        for path, size in sizes.items()
-        if not os.access(os.path.join(root, path), os.R_OK)
-    ]
+def unreadable(root: str, names: Iterable[str]) -> list[Left]:
+    """Files that are there and may not be read, also because their folder may not be entered."""
+    found = []
+    for name in names:
+        path = os.path.join(root, name)
+        try:
+            state = os.lstat(path)
+            if not stat.S_ISLNK(state.st_mode) and not os.access(path, os.R_OK):
+                found.append(Left(name, state.st_size, UNREADABLE))
+        except PermissionError:
+            found.append(Left(name, 0, UNREADABLE))
+        except OSError:
+            continue
+    return found
+
+
+def closed(folders: Iterable[str]) -> tuple[Mapping[str, Json], ...]:
+    """Entries for the record of folders that may not be read: what is in them is not known."""
+    return tuple({"path": path, "size": 0, "digest": "", "reason": UNREADABLE} for path in folders)
 
 
 def sizes_of(root: str, names: Iterable[str]) -> dict[str, int]:

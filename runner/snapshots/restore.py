@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from runner import paths
@@ -19,10 +20,11 @@ class File(NamedTuple):
     size: int  # bytes
 
 
-def restore(store: str, tree: str, target: str, subdirectory: str = "") -> str:
+def restore(store: str, tree: str, target: str, subdirectory: str = "", folders: Iterable[str] = ()) -> str:
     """Writes a snapshot to `target`, which must be absent or empty, and returns the project's folder in it.
 
-    What was written is read again and compared: StoreError when it is not the same, or the snapshot is damaged.
+    `folders` (CodeState.folders) are made too, as no tree has them. What was written is read again and compared:
+    StoreError when it is not the same, or the snapshot is damaged.
     """
     vault = _vault_with(store, tree)
     if os.path.lexists(target) and (not os.path.isdir(target) or os.listdir(target)):
@@ -39,6 +41,10 @@ def restore(store: str, tree: str, target: str, subdirectory: str = "") -> str:
         for name in (index, f"{index}.check"):
             if os.path.exists(name):
                 os.unlink(name)
+    for name in folders:
+        parts = name.split("/")
+        if not name.startswith("/") and ".." not in parts:
+            os.makedirs(os.path.join(target, *parts), exist_ok=True)
     place = os.path.join(target, *subdirectory.split("/")) if subdirectory else target
     if not os.path.isdir(place):
         raise StoreError(f"the snapshot {tree[:10]} has no folder {subdirectory}")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
+from runner.errors import ProjError
 from runner.host import git, process
-from runner.snapshots import leftout
+from runner.snapshots import leftout, status
 from runner.snapshots.vault import Vault, open_vault
-from runner.sources.git import repository, status
+from runner.snapshots.view import View, differs, is_odd
+from runner.sources.git import repository
 from runner.values import Checkout, CodeState
 
 if TYPE_CHECKING:
@@ -26,9 +28,10 @@ class Pending:
     def __init__(self, checkout: Checkout) -> None:
         self.checkout = checkout
         self.found: repository.Repository | None = None  # that the project really belongs to
+        self.view: View | None = None  # of its work tree
         self.status: status.Status | None = None  # known after finish()
         self.problem = ""  # git's own words, when it could not answer
-        self._asked: status.Pending | None = None
+        self._asked: process.Pending | None = None
         self._tracked: process.Pending | None = None
         if not checkout.root or checkout.kind == "archive":
             return
@@ -36,7 +39,12 @@ class Pending:
             self.problem = "git is not on PATH"
             return
         self.found = repository.find(checkout.root)
-        if checkout.temporary or self.found is None:
+        if self.found is None:
+            return
+        head = repository.head(self.found)
+        if checkout.temporary:
+            if differs(self.found, checkout.commit):
+                self.view = View(self.found, head, for_good=False)
             return
         if checkout.subdirectory and checkout.commit:
             path = f"{checkout.commit}:{checkout.subdirectory}"
@@ -47,27 +55,44 @@ class Pending:
             ):  # dotfiles under version control: do not search it
                 self.found = None
                 return
-        self._asked = status.ask(self.found)
+        try:
+            self.view = None if is_odd(self.found, head.commit) else View(self.found, head)
+        except (ProjError, OSError):
+            pass  # a cache that cannot be written: git's own answer is better than none
+        if self.view is None:
+            self._asked = repository.start(self.found, *status.ARGUMENTS)
 
     def finish(self) -> CodeState:
         """Commit, branch, remote, and whether anything differs from the commit now. Never fails."""
         checkout = self.checkout
-        if checkout.temporary and self.found:  # fresh from a mirror: just as committed
-            self.status = status.Status(checkout.commit, checkout.branch, ())
-        elif self._asked is not None:
-            answer = self._asked.finish()
+        if self.view is not None:
+            answer = self.view.finish()
             if isinstance(answer, str):
                 self.problem = answer
-                return CodeState(checkout.commit, checkout.branch, checkout.repository)
-            if not self._belongs(answer.changes):
-                self.found = None
-            self.status = answer
+            else:
+                self.status = answer
+        elif self._asked is not None and self.found is not None:
+            done = self._asked.finish()
+            if done.code:
+                self.problem = done.err.strip().rpartition("\n")[2] or f"git status ended with {done.code}"
+            else:
+                changes = status.parse(done.out, self.found.root)
+                unreadable = status.unreadable(done.err)
+                self.status = status.Status(
+                    checkout.commit, checkout.branch, changes, bool(changes), unreadable
+                )
+        elif checkout.temporary and self.found:  # fresh from a mirror: just as committed
+            self.status = status.Status(checkout.commit, checkout.branch, (), dirty=False)
+        if self.status is not None and not self._belongs(self.status.changes):
+            self.found = None
         if self.problem:  # what the repository's files say is known without git
             return CodeState(checkout.commit, checkout.branch, checkout.repository)
         if self.found is None or self.status is None:
             return CodeState()
-        commit, branch, changes = self.status
-        return CodeState(commit, branch, checkout.repository, dirty=bool(changes))
+        commit, branch = self.status[:2]
+        if checkout.temporary:
+            branch = checkout.branch
+        return CodeState(commit, branch, checkout.repository, dirty=self.status.dirty)
 
     def _belongs(self, changes: tuple[status.Change, ...]) -> bool:
         """A project in a folder that the repository ignores is not of it."""
@@ -84,17 +109,30 @@ class Capture:
     Only after finish() is the snapshot marked as complete: until then it needs the user's repository.
     """
 
-    def __init__(self, vault: Vault, state: CodeState, part: Part | None = None, key: str = "") -> None:
+    def __init__(
+        self, vault: Vault, state: CodeState, part: Part | None, key: str, view: View | None
+    ) -> None:
         self.state = state
         self._vault = vault
-        self._part = part
+        self._part = part  # None: the vault has all of it
         self._key = key  # of the folder: what its last snapshot had is not copied again
+        self._view = view
 
     def finish(self) -> CodeState:
         """Copies the objects of commits and marks the snapshot as complete. StoreError when that fails."""
         part, self._part = self._part, None
-        if part is None:
-            return self.state
+        view, self._view = self._view, None
+        try:
+            if part is not None:
+                self._complete(part)
+            if view is not None:
+                view.remember(self._vault)
+        finally:
+            if view is not None:
+                view.discard()
+        return self.state
+
+    def _complete(self, part: Part) -> None:
         if part.copied_from:
             trees = dict.fromkeys([part.tree, *(tree for _, tree in part.commits)])
             self._vault.copy(list(trees), [self._vault.ref(f"last/{self._key}")], part.copied_from)
@@ -106,7 +144,6 @@ class Capture:
         from runner.snapshots.upkeep import tidy
 
         tidy(self._vault)
-        return self.state
 
 
 def begin(checkout: Checkout) -> Pending:
@@ -119,25 +156,38 @@ def take(pending: Pending, state: CodeState, store: str, options: Mapping[str, A
 
     Options: `file` and `total`, limits in bytes for files that git does not have (leftout.Limits).
     """
-    checkout, found = pending.checkout, pending.found
+    checkout, found, view = pending.checkout, pending.found, pending.view
     vault = open_vault(store)
-    if found and state.dirty is False and not leftout.ignore_files(found.root, checkout.subdirectory):
+    key = f"{crc32(os.fsencode(found.common if found else checkout.directory)):08x}"
+    said = pending.status if found else None
+    if (
+        found
+        and said
+        and not said.dirty
+        and not said.unreadable
+        and not leftout.ignore_files(found.root, checkout.subdirectory)
+    ):
         tree = vault.ref(f"commits/{state.commit}")
         if tree:
-            return Capture(vault, state._replace(tree=tree))
+            return Capture(vault, state._replace(tree=tree, folders=said.hollow), None, key, view)
     from runner.snapshots import capture
 
     limits = leftout.Limits.of(options or {})
     if found:
-        part = capture.of_repository(vault, found, pending.status, checkout.subdirectory, limits)
+        part = capture.of_repository(vault, found, view, said, checkout.subdirectory, limits)
     else:
         top, inside = checkout.directory, ""
         if checkout.kind == "archive":
             top, inside = checkout.root, checkout.subdirectory
         part = capture.of_folder(vault, os.path.realpath(top), inside, limits)
-    key = f"{crc32(os.fsencode(found.common if found else checkout.directory)):08x}"
-    captured = state._replace(tree=part.tree, left_out=part.left_out, submodules=part.submodules)
-    return Capture(vault, captured, part, key)
+    captured = state._replace(
+        tree=part.tree,
+        left_out=part.left_out,
+        submodules=part.submodules,
+        folders=part.folders,
+        dirty=state.dirty or part.dirty if found else None,
+    )
+    return Capture(vault, captured, part, key, view)
 
 
 def capture(
@@ -149,11 +199,11 @@ def capture(
     return take(pending, state, store, options).finish()
 
 
-def restore(store: str, tree: str, target: str, subdirectory: str = "") -> str:
-    """Writes a snapshot to a new or empty folder; returns the project's folder in it. See runner/sources/restore.py."""
+def restore(store: str, tree: str, target: str, subdirectory: str = "", folders: Iterable[str] = ()) -> str:
+    """Writes a snapshot to a new or empty folder; returns the project's folder in it. See restore.py."""
     from runner.snapshots import restore as reading
 
-    return reading.restore(store, tree, target, subdirectory)
+    return reading.restore(store, tree, target, subdirectory, folders)
 
 
 def files(store: str, tree: str) -> list[File]:

@@ -56,6 +56,7 @@ def forget(store: str, keep: Collection[str]) -> int:
     with _alone(vault) as alone:
         if not alone:
             raise StoreError(f"{vault.folder} is being tidied by another process", "try again later")
+        files.write(os.path.join(vault.folder, "generation"), os.urandom(8).hex())
         for tree, name in refs:
             if tree in gone:
                 vault.git("update-ref", "-d", name)

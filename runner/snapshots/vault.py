@@ -17,7 +17,7 @@ from typing import NamedTuple
 from runner.errors import StoreError
 from runner.host import files, git, process
 
-__all__ = ["EMPTY", "Vault", "open_vault"]
+__all__ = ["ATTRIBUTES", "EMPTY", "Vault", "object_folders", "open_vault"]
 
 EMPTY = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # the tree without files, known to every git
 
@@ -56,7 +56,8 @@ class Vault(NamedTuple):
     ) -> process.Pending:
         """Starts git here, with `folder` as work tree; it sees the objects in the folders `objects` too, but writes
         into its own only."""
-        return git.start(*arguments, folder=folder, variables=self._variables(folder, index, objects))
+        variables = self._variables(folder, index, objects)
+        return git.start(*arguments, folder=folder, settings=git.EXACT, variables=variables)
 
     def _variables(self, folder: str, index: str, objects: Sequence[str]) -> dict[str, str | None]:
         found: dict[str, str | None] = {"GIT_DIR": self.folder}
@@ -65,15 +66,15 @@ class Vault(NamedTuple):
         if index:
             found["GIT_INDEX_FILE"] = index
         if objects:
-            found["GIT_ALTERNATE_OBJECT_DIRECTORIES"] = os.pathsep.join(map(_quoted, objects))
+            found["GIT_ALTERNATE_OBJECT_DIRECTORIES"] = object_folders(objects)
         return found
 
     def git(self, *arguments: str, folder: str = "", index: str = "", objects: Sequence[str] = ()) -> str:
         """Runs git here and returns its output. StoreError when it fails."""
-        return self.result(self.start(*arguments, folder=folder, index=index, objects=objects))
+        return self.checked(self.start(*arguments, folder=folder, index=index, objects=objects).finish())
 
-    def result(self, pending: process.Pending) -> str:
-        done = pending.finish()
+    def checked(self, done: process.Completed) -> str:
+        """What git said. StoreError when it failed."""
         if done.code:
             raise StoreError(f"{self.folder}: {_reason(done)}", "proj doctor  checks the store")
         return done.out
@@ -101,6 +102,14 @@ class Vault(NamedTuple):
         # the draft lies elsewhere: in refs/, git would take it for one
         files.write(os.path.join(self.folder, "refs", name), value + "\n", folder=self.folder)
 
+    def generation(self) -> str:
+        """Changes when content is removed (upkeep.forget): what was known to be here may not be here any more."""
+        try:
+            with open(os.path.join(self.folder, "generation"), encoding="ascii") as file:
+                return file.read()
+        except FileNotFoundError:
+            return ""
+
     def has(self, tree: str) -> bool:
         return tree == EMPTY or bool(self.ref(f"trees/{tree}"))
 
@@ -111,6 +120,7 @@ class Vault(NamedTuple):
         done = git.run(
             *("pack-objects", "--revs", "--delta-base-offset", "--quiet", "--window=0", pack),
             input="".join(f"{revision}\n" for revision in revisions),
+            settings=git.EXACT,
             variables=self._variables("", "", objects),
         )
         if done.code:
@@ -156,6 +166,11 @@ def _reason(done: process.Completed) -> str:
     lines = [line for line in done.err.splitlines() if line.strip()]
     fatal = [line for line in lines if line.startswith(("fatal:", "error:"))]
     return (fatal or lines or [f"git ended with {done.code}"])[-1].partition(": ")[2] or (lines or ["?"])[-1]
+
+
+def object_folders(folders: Sequence[str]) -> str:
+    """For GIT_ALTERNATE_OBJECT_DIRECTORIES."""
+    return os.pathsep.join(map(_quoted, folders))
 
 
 def _quoted(path: str) -> str:

@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 from runner.errors import InputError, ProjError, StoreError
 from runner.host import hashing
 from runner.host.files import Digest, Draft
+from runner.text.encoding import is_encodable, restored, visible
 from runner.tracking import events
 from runner.tracking.events import Facts
 from runner.tracking.fold import Run
@@ -122,7 +123,7 @@ class _Keeping:
             if self.repository.size(name) == size:
                 if self._known is None:
                     self._known = Store(self._writer.root).read(self._writer.run_id).artifacts
-                if self._known.get(name, {}).get("digest") == hashing.digest(source).digest:
+                if self._known.get(visible(name), {}).get("digest") == hashing.digest(source).digest:
                     progress(size)
                     return
         except OSError as error:
@@ -157,8 +158,9 @@ def _sources(path: str, name: str) -> Iterator[tuple[str, str]]:
 
 def listing(store: Store, run_id: str, path: str = "", recursive: bool = False) -> list[Artifact]:
     """What is in a folder of a run's artifacts: folders and files; with `recursive`, all files below it."""
-    path = normal(path)
-    found = _repository(store.root, _known(store, run_id)).files(path)
+    path = visible(normal(path))
+    files = _repository(store.root, _known(store, run_id)).files(path)
+    found = [(visible(name), size) for name, size in files]
     if recursive:
         return [Artifact(name, False, size) for name, size in found]
     start = f"{path}/" if path else ""
@@ -175,7 +177,7 @@ def fetch(store: Store, run_id: str, path: str, target: str, report: Report | No
 
     Each file is whole or not there, and has the hash that the record says: StoreError if not.
     """
-    path = normal(path)
+    path = visible(normal(path))
     run = store.read(run_id)
     repository = _repository(store.root, run_id)
     files = list(repository.files(path))
@@ -186,11 +188,12 @@ def fetch(store: Store, run_id: str, path: str, target: str, report: Report | No
     with (report or Silent()).step("fetching") as step:
         meter = Meter(step, sum(size for _, size in files))
         for name, _ in files:
-            file = os.path.join(target, os.path.relpath(normal(name), top or "."))
+            inside = os.path.relpath(visible(normal(name)), top or ".")
+            file = os.path.join(target, inside if is_encodable(name) else restored(inside))
             try:
                 with Draft(file) as draft:
                     digest = repository.get(name, draft, meter.of(name))
-                    wanted = run.artifacts.get(name, {}).get("digest")
+                    wanted = run.artifacts.get(visible(name), {}).get("digest")
                     if wanted and wanted != digest.digest:
                         raise StoreError(
                             f"the artifact {name!r} has the hash {digest.digest}; the record says {wanted}"

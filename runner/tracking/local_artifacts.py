@@ -12,8 +12,9 @@ from typing import TypeAlias
 
 from runner.errors import StoreError
 from runner.host.files import Digest, Draft, digest, is_draft, open_file, transfer
+from runner.text.encoding import restored
 
-__all__ = ["LocalRepository", "Progress"]
+__all__ = ["LocalRepository", "Progress", "found_file"]
 
 FICLONE = 0x40049409  # ioctl of Linux: share the data of another file
 Progress: TypeAlias = "Callable[[int], None]"  # bytes done since the last call
@@ -51,7 +52,7 @@ class LocalRepository:
 
     def delete(self, path: str) -> None:
         os.unlink(self._inside(path))
-        folder = os.path.dirname(os.path.join(self.root, path))
+        folder = os.path.dirname(self._inside(path))
         while folder != self.root:
             try:
                 os.rmdir(folder)  # empty ones only
@@ -63,7 +64,7 @@ class LocalRepository:
         """All files below a folder, or the file itself: (path from the root, size)."""
         top = self._inside(path)
         if os.path.isfile(top):
-            yield path, os.stat(top).st_size
+            yield os.path.relpath(top, self.root), os.stat(top).st_size
             return
         for folder, folders, names in os.walk(top):
             folders.sort()
@@ -77,12 +78,19 @@ class LocalRepository:
 
     def _inside(self, path: str) -> str:
         """StoreError when a link leads out."""
-        target = os.path.join(self.root, path)
+        target = found_file(self.root, path)
         root = os.path.realpath(self.root)
         real = os.path.realpath(target)
         if real != root and not real.startswith(root + os.sep):
             raise StoreError(f"the artifact {path!r} leads out of the run's folder")
         return target
+
+
+def found_file(root: str, path: str) -> str:
+    """The file that `path` means: one whose name is not UTF-8 may be called by its visible name."""
+    target = os.path.join(root, path)
+    exact = os.path.join(root, restored(path))
+    return target if exact == target or os.path.lexists(target) or not os.path.lexists(exact) else exact
 
 
 def _fill(source: str, target: str, progress: Progress, immutable: bool) -> Digest:

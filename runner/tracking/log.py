@@ -23,6 +23,7 @@ __all__ = ["EventLog", "dump", "encode", "kept", "last", "new_run_id", "now", "r
 
 Corrupt: TypeAlias = "Callable[[int, bytes], None]"
 
+ESCAPE = b"\\u"  # JSON's, of a surrogate: but for control characters, our own lines have no others
 CHUNK = 1 << 20  # bytes that are parsed at once
 TAIL = 1024  # bytes at the end of a log in which a writer looks for its closing line
 
@@ -45,7 +46,7 @@ def new_run_id(at: int | None = None) -> str:
 def encode(event: Event, secrets: Secrets | None = None) -> bytes:
     """One line, without the credentials in its addresses and without `secrets`.
 
-    A lone surrogate (an undecodable byte of a file name) is kept by JSON's own escape.
+    Lone surrogates are kept by JSON's own escape: see text/encoding.py.
     """
     text = _encode(event)
     if secrets and secrets.within(text):
@@ -71,13 +72,25 @@ def _line(text: str, event: Event) -> bytes:
 
 
 def kept(text: str, secrets: Secrets | None = None) -> str:
-    """A text as a log keeps it: to be compared with what is there."""
+    """A text as the readers of a log get it: to be compared with what is there."""
     text = secrets.masked(text) if secrets else text
     if "://" in text:
         from runner.text.credentials import redact
 
         text = redact(text)
-    return text
+    return text if text.isascii() else _visible(text)
+
+
+def _visible(text: str) -> str:
+    from runner.text.encoding import visible
+
+    return visible(text)
+
+
+def _all_visible(event: Event) -> Event:
+    from runner.text.encoding import visible_values
+
+    return visible_values(event)  # type: ignore[no-any-return]
 
 
 class EventLog:
@@ -148,10 +161,13 @@ class EventLog:
             self._file = -1
 
 
-def read(path: str, offset: int = 0, corrupt: Corrupt | None = None) -> Iterator[tuple[Event, int]]:
+def read(
+    path: str, offset: int = 0, corrupt: Corrupt | None = None, exact: bool = False
+) -> Iterator[tuple[Event, int]]:
     """Each event from byte `offset` on, with the offset after it. A torn last line is not yielded.
 
-    A corrupt line is handed to `corrupt` as (offset, line) and skipped.
+    A corrupt line is handed to `corrupt` as (offset, line) and skipped. Texts that UTF-8 cannot write are visible;
+    with `exact` they are as they were: for whoever opens the file, or gives the command the argument, again.
     """
     try:
         with open(path, "rb") as file:
@@ -160,7 +176,7 @@ def read(path: str, offset: int = 0, corrupt: Corrupt | None = None) -> Iterator
                 if not line.endswith(b"\n"):
                     return
                 here, offset = offset, offset + len(line)
-                event = _event(line)
+                event = _event(line, exact)
                 if event is not None:
                     yield event, offset
                 elif corrupt is not None and line != b"\n":
@@ -177,23 +193,27 @@ def last(path: str) -> Event | None:
             file.seek(size - length)
             lines = file.read(length).split(b"\n")
             for line in reversed(lines[length < size : -1]):  # neither a part of one nor a torn one
-                if (event := _event(line)) is not None:
+                if (event := _event(line, False)) is not None:
                     return event
     return None
 
 
-def _event(line: bytes) -> Event | None:
+def _event(line: bytes, exact: bool) -> Event | None:
     try:
-        event = json.loads(line)
-    except ValueError:
+        event = json.loads(line.decode())  # bytes may be UTF-16 for json.loads, and UTF-8 with surrogates
+        if not isinstance(event, dict) or not isinstance(event.get("type"), str):
+            return None
+        return event if exact or ESCAPE not in line else _all_visible(event)
+    except (ValueError, RecursionError):
         return None
-    except RecursionError:
-        return None
-    return event if isinstance(event, dict) and isinstance(event.get("type"), str) else None
 
 
 def read_all(
-    file: int, offset: int = 0, corrupt: Corrupt | None = None, containing: bytes = b""
+    file: int,
+    offset: int = 0,
+    corrupt: Corrupt | None = None,
+    containing: bytes = b"",
+    exact: bool = False,
 ) -> Iterator[tuple[list[Event], int]]:
     """As `read`, of an open file and quicker: lists of events with the offset after each list.
 
@@ -207,21 +227,24 @@ def read_all(
             after = offset + len(head) + 1
             if containing:
                 head = b"\n".join([line for line in head.split(b"\n") if containing in line])
-            yield _parse(head, offset, corrupt) if head else [], after
+            yield _parse(head, offset, corrupt, exact) if head else [], after
             offset = after
 
 
-def _parse(text: bytes, offset: int, corrupt: Corrupt | None) -> list[Event]:
-    """Whole lines at once; one by one only where something is wrong with one of them."""
+def _parse(text: bytes, offset: int, corrupt: Corrupt | None, exact: bool) -> list[Event]:
+    """Whole lines at once; one by one only where something is wrong, or may be invisible, in one of them."""
     try:
-        found = json.loads(b"[" + text.replace(b"\n", b",") + b"]")
-        if len(found) == text.count(b"\n") + 1 and all(isinstance(each.get("type"), str) for each in found):
+        found = json.loads((b"[" + text.replace(b"\n", b",") + b"]").decode())
+        whole = len(found) == text.count(b"\n") + 1 and all(
+            isinstance(each.get("type"), str) for each in found
+        )
+        if whole and (exact or ESCAPE not in text):
             return found  # type: ignore[no-any-return]
     except (ValueError, AttributeError, RecursionError):
         pass
     events = []
     for line in text.split(b"\n"):
-        event = _event(line)
+        event = _event(line, exact)
         if event is not None:
             events.append(event)
         elif line and corrupt is not None:

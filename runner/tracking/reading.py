@@ -18,7 +18,7 @@ from runner.tracking.journal import tail
 from runner.tracking.log import read_all
 from runner.tracking.segments import check_format
 
-__all__ = ["NOTHING", "Reading", "Skipped", "is_current", "read_on"]
+__all__ = ["NOTHING", "Reading", "Skipped", "is_current", "read_on", "record_of"]
 
 Skipped = Callable[[int, str], None]  # is told the byte and the reason of what cannot be understood
 
@@ -45,6 +45,14 @@ class Reading(NamedTuple):
 NOTHING = Reading()
 
 
+def record_of(path: str) -> str:
+    """The folder of the run that a file is the log of, or a segment; "" for other files."""
+    folder, name = os.path.split(path)
+    if os.path.basename(folder) == "segments" and name.endswith(".jsonl"):
+        return os.path.dirname(folder)
+    return folder if name == "events.jsonl" else ""
+
+
 def is_current(directory: str, old: Reading) -> bool:
     """Whether there is nothing more to read. OSError when there is no log."""
     status = os.stat(os.path.join(directory, "events.jsonl"))
@@ -53,22 +61,27 @@ def is_current(directory: str, old: Reading) -> bool:
     )
 
 
-def read_on(directory: str, old: Reading = NOTHING, skipped: Skipped | None = None) -> Reading:
-    """The run in this folder as it is now. OSError when its log cannot be read; NewerFormatError; StoreError."""
+def read_on(
+    directory: str, old: Reading = NOTHING, skipped: Skipped | None = None, exact: bool = False
+) -> Reading:
+    """The run in this folder as it is now. OSError when its log cannot be read; NewerFormatError; StoreError.
+
+    `exact`: see log.read.
+    """
     path = os.path.join(directory, "events.jsonl")
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        new = _log(file, path, old, skipped)
+        new = _log(file, path, old, skipped, exact)
     finally:
         os.close(file)
     found = segments.names(directory)
     if not found and not old.offsets:
         return new._replace(run=new.log)
     same_log = new.position == old.position and new.start == old.position
-    return _segments(directory, new, old if same_log else NOTHING, skipped)
+    return _segments(directory, new, old if same_log else NOTHING, skipped, exact)
 
 
-def _log(file: int, path: str, old: Reading, skipped: Skipped | None) -> Reading:
+def _log(file: int, path: str, old: Reading, skipped: Skipped | None, exact: bool) -> Reading:
     status = os.fstat(file)
     start = 0
     if old.log is not None and status.st_size >= old.position and tail(file, old.position) == old.tail:
@@ -77,7 +90,7 @@ def _log(file: int, path: str, old: Reading, skipped: Skipped | None) -> Reading
 
     def pieces() -> Iterator[list[Event]]:
         nonlocal position
-        for events, after in read_all(file, start, None if skipped is None else corrupt):
+        for events, after in read_all(file, start, None if skipped is None else corrupt, exact=exact):
             if position == 0 and events:
                 check_format(path, events[0], FORMAT)
             yield events
@@ -99,7 +112,7 @@ def _odd(skipped: Skipped | None, place: Callable[[], int]) -> Callable[[Event],
     return lambda event: skipped(place(), f"an event that lacks what it needs: {str(dict(event))[:200]}")
 
 
-def _segments(directory: str, new: Reading, old: Reading, skipped: Skipped | None) -> Reading:
+def _segments(directory: str, new: Reading, old: Reading, skipped: Skipped | None, exact: bool) -> Reading:
     """`new` with its segments. `old` has the same log: when all new operations are later, they go on top of it."""
 
     def corrupt(place: int, line: bytes) -> None:
@@ -112,11 +125,11 @@ def _segments(directory: str, new: Reading, old: Reading, skipped: Skipped | Non
         return None if run is None else fold(operations, run, _odd(skipped, lambda: 0))
 
     if old.run is not None:
-        batch = segments.read(directory, old.offsets, corrupt)
+        batch = segments.read(directory, old.offsets, corrupt, exact)
         found = batch.operations
         if old.offsets.keys() <= batch.offsets.keys() and (not found or found[0]["op"] > old.last):
             last = found[-1]["op"] if found else old.last
             return new._replace(run=folded(found, old.run), offsets=batch.offsets, last=last)
-    batch = segments.read(directory, None, corrupt)
+    batch = segments.read(directory, None, corrupt, exact)
     last = batch.operations[-1]["op"] if batch.operations else ""
     return new._replace(run=folded(batch.operations, new.log), offsets=batch.offsets, last=last)

@@ -103,14 +103,21 @@ def _path(thing: str, name: str) -> str:
 # ---- reading -----------------------------------------------------------------------------------------------
 
 
-def read(thing: str, offsets: Mapping[str, int] | None = None, corrupt: Corrupt | None = None) -> Batch:
+def read(
+    thing: str,
+    offsets: Mapping[str, int] | None = None,
+    corrupt: Corrupt | None = None,
+    exact: bool = False,
+) -> Batch:
     """The operations after `offsets` (None: all). NewerFormatError; StoreError when a segment cannot be read.
+
+    `exact`: see log.read.
 
     An operation may be among them that was read before: compacting gives it another place.
     """
     for _ in range(TRIES):
         try:
-            return _read(thing, offsets or {}, corrupt)
+            return _read(thing, offsets or {}, corrupt, exact)
         except FileNotFoundError:
             continue  # compacted meanwhile: what was in it is in another one by now
         except OSError as error:
@@ -118,7 +125,7 @@ def read(thing: str, offsets: Mapping[str, int] | None = None, corrupt: Corrupt 
     raise StoreError(f"{folder_of(thing)} changes faster than it can be read")
 
 
-def _read(thing: str, offsets: Mapping[str, int], corrupt: Corrupt | None) -> Batch:
+def _read(thing: str, offsets: Mapping[str, int], corrupt: Corrupt | None, exact: bool) -> Batch:
     found: dict[str, Event] = {}
     reached: dict[str, int] = {}
     for name in names(thing):
@@ -127,16 +134,18 @@ def _read(thing: str, offsets: Mapping[str, int], corrupt: Corrupt | None) -> Ba
             start = offsets.get(name, 0)
             if os.fstat(file).st_size < start:  # an older copy was put in its place
                 start = 0
-            reached[name] = _take(found, file, _path(thing, name), start, corrupt)
+            reached[name] = _take(found, file, _path(thing, name), start, corrupt, exact)
         finally:
             os.close(file)
     return Batch([found[op] for op in sorted(found)], reached)
 
 
-def _take(found: dict[str, Event], file: int, path: str, start: int, corrupt: Corrupt | None) -> int:
+def _take(
+    found: dict[str, Event], file: int, path: str, start: int, corrupt: Corrupt | None, exact: bool
+) -> int:
     """Adds the operations of a segment from byte `start` on; the byte after the last whole line."""
     offset = start
-    for events, after in read_all(file, start, corrupt):
+    for events, after in read_all(file, start, corrupt, exact=exact):
         if offset == 0:
             header, *events = events or [{"type": ""}]
             if header["type"] != "segment":
@@ -316,7 +325,7 @@ def _take_whole(operations: dict[str, Event], file: int, path: str) -> bool:
     damaged: list[int] = []
     found: dict[str, Event] = {}
     try:
-        end = _take(found, file, path, 0, lambda offset, _: damaged.append(offset))
+        end = _take(found, file, path, 0, lambda offset, _: damaged.append(offset), exact=True)
     except NewerFormatError:
         return False
     if damaged or end != os.fstat(file).st_size or not found:

@@ -153,14 +153,17 @@ class Store:
 
     # ---- reading -----------------------------------------------------------------------------------------
 
-    def read(self, run_id: str) -> Run:
-        """The run as its record says now. StoreError if there is none, or a newer version of proj wrote it."""
+    def read(self, run_id: str, exact: bool = False) -> Run:
+        """The run as its record says now. StoreError if there is none, or a newer version of proj wrote it.
+
+        `exact`: see log.read.
+        """
         from runner.tracking.reading import read_on
 
         if not is_run_id(run_id):
             raise unknown(run_id)
         try:
-            run = read_on(self.run_directory(run_id)).called(run_id).run
+            run = read_on(self.run_directory(run_id), exact=exact).called(run_id).run
         except FileNotFoundError:
             raise unknown(run_id) from None
         except OSError as error:
@@ -210,7 +213,12 @@ class Store:
 
         if view not in VIEWS:
             raise InputError(f"{view!r} is not a view; there are {', '.join(VIEWS)}")
-        query = Query(search.parse_filter(filter), search.parse_order(order_by), experiment_ids, view)
+        query = Query(
+            search.parse_filter(kept(filter)),
+            search.parse_order([kept(each) for each in order_by]),
+            experiment_ids,
+            view,
+        )
         start = position(page_token)
         runs, after = self.index.page(query, limit, start)
         if self.report is not None and not self._warned and (newer := self.index.newer()):
@@ -230,7 +238,7 @@ class Store:
             return ref
         from runner.tracking.resolve import resolve
 
-        return resolve(self, ref, project)
+        return resolve(self, kept(ref), project)
 
     def problems(self) -> list[tuple[str, int, str]]:
         """What was skipped in the logs: (run id, byte offset, message)."""
@@ -242,7 +250,7 @@ class Store:
         from runner.tracking.metrics import history
 
         self.open_run(run_id)
-        return Points(*history(self.run_directory(run_id), key, limit, page_token))
+        return Points(*history(self.run_directory(run_id), kept(key), limit, page_token))
 
     # ---- experiments -------------------------------------------------------------------------------------
 
@@ -310,10 +318,6 @@ class Store:
         from runner.tracking import experiments
 
         experiments.append(self.root, experiment_id, event, secrets=self.secrets)
-
-
-def param_events(params: Mapping[str, Json], texts: Mapping[str, str]) -> list[dict[str, Json]]:
-    return [dict(each) for each in events.params(params, texts)]
 
 
 def unknown(run_id: str) -> StoreError:

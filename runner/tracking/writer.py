@@ -63,7 +63,7 @@ class RunWriter:
         """All in one write; each gets its `time` unless it has one."""
         try:
             lines = self.log.encoded(*new)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise StoreError(f"run {self.run_id}: this cannot be written as JSON: {error}") from None
         with self._lock:
             if self._open is None:

@@ -195,7 +195,7 @@ def test_a_reader_that_goes_ends_neither_the_run_nor_the_record(project: str) ->
     assert log_of(only_run()).replace(b"told", b"") == LINE * 100_000
 
 
-@pytest.mark.skipif(not shutil.which("less"), reason="needs less")
+@pytest.mark.skipif(not shutil.which("less"), reason="only on systems with less")
 def test_a_pager_shows_the_end_however_late_it_is_asked_for(project: str) -> None:
     terminal = Terminal(("bash", "--norc", "--noprofile", "-i"), project)
     try:

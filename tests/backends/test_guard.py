@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from runner import paths
-from runner.backends import guarded, local, posting
+from runner.backends import contained, guarded, local, posting
 from runner.host import cgroup, process, process_tree, subreaper
 from runner.running import reconcile
 from runner.tracking.fold import Run
@@ -128,8 +128,13 @@ def start(tmp_path: object, after: str, kind: str, mark: str, *words: str) -> An
     return child
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("end", ["well", "badly", "by time", "by a signal", "by the death of the supervisor"])
+MATRIX = [
+    *((kind, end) for kind in KINDS for end in ("well", "by a signal", "by the death of the supervisor")),
+    *((kind, end) for kind in ("child", "emptied daemon", "stubborn") for end in ("badly", "by time")),
+]
+
+
+@pytest.mark.parametrize(("kind", "end"), MATRIX)
 def test_nothing_survives(tmp_path: object, mark: str, kind: str, end: str) -> None:
     after = {"well": "true", "badly": "exit 3", "by time": "sleep 50"}.get(end, "sleep 50")
     words = ("--timeout", "2") if end == "by time" else ()
@@ -313,6 +318,35 @@ def test_a_guard_without_a_command_goes(tmp_path: object) -> None:
     wait_for(lambda: not process.pid_start(waiting.pid))
     posting.reap()
     assert posting._left == []
+
+
+def test_a_guard_whose_supervisor_is_gone_says_farewell_last(
+    tmp_path: object, mark: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That is how the container of a run is removed, when its client has ended."""
+    words = f"pgrep -f '^sleep {mark}$' > {tmp_path}/left; mv {tmp_path}/left {tmp_path}/said"
+    monkeypatch.setattr(contained, "farewell", lambda job: contained.Farewell(("/bin/sh", "-c", words)))
+    job = make_job(tmp_path, f"setsid sleep {mark} & sleep 50", grace=1)
+    handle = local.submit(job, Silent())
+    wait_for(lambda: living(mark) != [])
+    os.close(handle.guard.channel)
+    wait_for(lambda: os.path.exists(f"{tmp_path}/said"))
+    assert os.path.getsize(f"{tmp_path}/said") == 0  # nothing was left by then
+    for fd, _ in handle.outputs:
+        os.close(fd)
+    wait_for(lambda: os.waitpid(handle.guard.pid, os.WNOHANG) != (0, 0))
+
+
+def test_a_run_within_a_run_of_the_same_thread_has_a_guard_of_its_own(tmp_path: object) -> None:
+    with local.prepared():
+        (outer,) = posting._waiting.values()
+        with local.prepared():
+            assert list(posting._waiting.values()) == [outer]
+            job = make_job(tmp_path, "true")
+            assert local.wait(local.submit(job, Silent()), job, Watching()).status == "FINISHED"
+        job = make_job(tmp_path, "true")
+        assert local.wait(local.submit(job, Silent()), job, Watching()).status == "FINISHED"
+    assert posting._waiting == {}
 
 
 def test_guards_do_not_stay_as_zombies(tmp_path: object) -> None:

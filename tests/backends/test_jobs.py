@@ -200,3 +200,19 @@ def test_an_interrupt_ends_the_loop_of_the_shell_too(shell: Terminal) -> None:
     between = shell.expect("next-2")
     assert "tick 1" not in between
     assert "interrupted" not in between
+
+
+@pytest.mark.parametrize("wait", [0.0, 0.5])
+def test_a_run_that_waits_for_a_terminal_ends_when_that_is_closed(tmp_path: Path, wait: float) -> None:
+    """In the background, whether or not it is stopped itself by then."""
+    make_tree(tmp_path / "p", {"MLproject": COMMANDS})
+    shell = Terminal(("bash", "--norc", "--noprofile", "-i"), str(tmp_path / "p"))
+    shell.expect("$ ")
+    shell.type(f"{PROJ} -e ask &\n")
+    shell.expect("name?")
+    time.sleep(wait)
+    shell.close()
+    deadline = time.monotonic() + 20
+    while "RUNNING" in proj("runs", cwd=tmp_path / "p").out:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)

@@ -49,7 +49,7 @@ def test_runs_are_found(program: Program, words: tuple[str, ...], expected: list
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (("metrics.rmse << 1",), "metrics.rmse << 1\n                ^"),
+        (("metrics.rmse << 1",), "metrics.rmse << 1\n                       ^"),
         (("--status", "DONE"), "FINISHED"),
         (("--experiment", "nowhere"), "Default"),
         (("--columns", "nmae"), "did you mean name?"),

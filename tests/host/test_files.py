@@ -195,6 +195,21 @@ def test_shared_locks_keep_a_lone_one_out(tmp_path: Path) -> None:
     os.close(alone)
 
 
+def test_a_device_or_a_pipe_is_not_replaced_by_a_file(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    pipe = folder / "pipe"
+    os.mkfifo(pipe)
+    link = folder / "null"
+    link.symlink_to(os.devnull)
+    for path in (pipe, link):
+        with pytest.raises(OSError, match="device or a pipe"):
+            files.write(str(path), "text")
+    assert pipe.is_fifo()
+    assert link.is_symlink()
+    assert sorted(os.listdir(folder)) == ["null", "pipe"]
+
+
 @pytest.mark.parametrize("inheritable", [True, False])
 def test_a_child_holds_an_inheritable_lock(inheritable: bool, tmp_path: Path) -> None:
     path = str(tmp_path / "lock")

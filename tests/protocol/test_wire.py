@@ -56,8 +56,10 @@ def converse(world: World, data: bytes, half_close: bool = False, cut: int = 0) 
                 link.shutdown(socket.SHUT_WR)
             while piece := link.recv(65536):
                 found += piece
-        except (ConnectionResetError, BrokenPipeError):
-            pass
+        except TimeoutError:
+            raise
+        except OSError:
+            pass  # reset: it was closed while we still sent
         return found
 
 

@@ -234,3 +234,30 @@ def test_the_steps_of_a_run_come_along(tmp_path: object, index: str, monkeypatch
     verdict = reproduced(f"{tmp_path}/steps.zip", "--offline")
     assert verdict["verdict"] == "identical", verdict
     assert result(verdict, "step: score") == "identical"
+
+
+def test_files_may_have_any_names(tmp_path: object) -> None:
+    """What a ZIP, or a list with one name a line, cannot hold comes out as it went in."""
+    names = [
+        b"a\xff.txt",
+        b"back\\slash",
+        b"new\nline",
+        b"50%25 %FF%.txt",
+        "\u2028\x85größe".encode(),
+        b"\x1b[31m",
+        b"d\xfe/x",
+    ]
+    files = {os.fsdecode(name): name for name in names}
+    mlproject = "entry_points:\n  main:\n    outputs: [out]\n    command: sum=$(LC_ALL=C ls -R | sha256sum); mkdir -p out; cp *.txt out/; echo $sum > out/sum\n"
+    project = make_repository(f"{tmp_path}/demo", {**files, "MLproject": mlproject})
+    run = ran(project)
+    found = bundle(run.run_id, f"{tmp_path}/run.zip")
+    with zipfile.ZipFile(found["path"]) as archive:
+        assert all(name.isprintable() or "\u2028" in name for name in archive.namelist())
+        page = archive.read("ro-crate-preview.html").decode()
+        json.loads(archive.read("ro-crate-metadata.json").decode())
+    assert "a%25FF.txt" in page
+    shutil.rmtree(project)
+    shutil.rmtree(paths.home())
+    again = reproduced(found["path"])
+    assert (again["verdict"], again["exit_code"]) == ("identical", 0), again

@@ -213,4 +213,4 @@ def test_last_is_not_the_reproduction(tmp_path: object, marker: str) -> None:
     for _ in range(2):
         verdict = reproduced("last")
         assert (verdict["verdict"], verdict["run_id"]) == ("different", run.run_id)
-    assert verdict["hint"].startswith(f"proj diff {run.run_id[:12]} ")
+    assert marker in verdict["causes"][0]["text"]

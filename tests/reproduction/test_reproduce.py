@@ -270,7 +270,8 @@ def test_another_exit_code_is_different(tmp_path: object) -> None:
     run = ran(project, code=3)
     make_tree(tmp_path, {"marker": ""})
     verdict = reproduced(run)
-    assert (verdict["verdict"], verdict["cause"]) == ("different", "unknown")
+    assert (verdict["verdict"], verdict["cause"]) == ("different", "inputs")  # a file that the command names
+    assert marker in verdict["causes"][0]["text"]
     assert result(verdict, "exit code") == "different"
 
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -547,13 +548,13 @@ def test_uncommitted_data_is_read_once(tmp_path: Path, store: str, monkeypatch: 
     monkeypatch.setattr(files, "settled", lambda found, at: True)
     first = captured(root, store)
     read: list[str] = []
-    run = index._run
+    run = index.change_paths
 
-    def noted(which: object, options: object, chosen: list[str]) -> None:
-        read.extend(chosen)
-        run(which, options, chosen)  # type: ignore[arg-type]
+    def noted(which: index.Index, dropped: list[str], added: Sequence[str] = ()) -> None:
+        read.extend(added)
+        run(which, dropped, added)
 
-    monkeypatch.setattr(index, "_run", noted)
+    monkeypatch.setattr(index, "change_paths", noted)
     assert captured(root, store).tree == first.tree
     assert read == ["data/link"]
     read.clear()

@@ -152,14 +152,16 @@ def test_ids_sort_by_time_even_when_the_clock_jumps_back(
     assert (run.start_time, run.end_time) == (2_000_000_000_000, 1_000_000_000_000)
 
 
-def test_text_that_is_not_unicode_is_kept(tmp_path: object) -> None:
+def test_text_that_is_not_unicode_is_kept_and_shown(tmp_path: object) -> None:
+    """The log has it exactly; who reads it can write it anywhere, unless it is to be acted on."""
     name = os.fsdecode(b"caf\xe9.csv")
     with Store(str(tmp_path)) as store:
         run = store.create_run(params={"data": name}, tags={"größe": "\u2028 \x00 'quoted' \n"}).run_id
         found = store.read(run)
-        assert found.params["data"] == name
+        assert store.read(run, exact=True).params["data"] == name
+        assert found.params["data"] == r"caf\xe9.csv"
         assert found.tags["größe"] == "\u2028 \x00 'quoted' \n"
-        assert [each.params["data"] for each in store.search().runs] == [name]
+        assert store.search(rf"params.data = '{name}'").runs == store.search().runs == (found,)
 
 
 def test_one_line_per_event() -> None:

@@ -9,17 +9,18 @@ import pytest
 
 from tests.servers import client_python  # noqa: F401 - a fixture
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+FLOWS = os.path.join(TESTS, "flows")  # a program beside tests/tracking/mlflow would import that
 
 
 @pytest.mark.slow
 @pytest.mark.mlflow
 def test_searches_give_what_mlflow_gives(client_python: str, tmp_path: object) -> None:  # noqa: F811
     done = subprocess.run(
-        [client_python, os.path.join(HERE, "compare_search.py"), "1", "500", str(tmp_path)],
+        [client_python, os.path.join(FLOWS, "compare_search.py"), "1", "500", str(tmp_path)],
         env={
             **os.environ,
-            "PYTHONPATH": os.path.dirname(os.path.dirname(HERE)),
+            "PYTHONPATH": os.path.dirname(TESTS),
             "MLFLOW_DISABLE_TELEMETRY": "true",
         },
         capture_output=True,

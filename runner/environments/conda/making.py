@@ -49,7 +49,7 @@ def specify(spec: EnvironmentSpec, directory: str, options: EnvironmentOptions, 
     }
     identity: Json = {
         "platform": platform(),
-        "local": [[each.text, each.digest or each.path] for each in lines.plan.local],
+        "local": lines.plan.locals,
         "variables": dict[str, Json](file.variables),
     }
     return Specified(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING, NamedTuple
@@ -70,8 +71,6 @@ def _listed(directory: str) -> set[str] | None:
 
 
 def _digest(directory: str, chosen: Sequence[str]) -> str:
-    import json
-
     whole = Hash()
     for path in chosen:
         full = os.path.join(directory, path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from runner import paths
 from runner.containers import engine
 from runner.containers.engine import Image
+from runner.environments.docker.context import pack
 from runner.errors import EnvironmentFailure
 from runner.host import process
 from runner.values import JsonObject, Report, Step
@@ -116,10 +118,6 @@ def build(stated: Build, directory: str, tag: str, *, fresh: bool, platform: str
 
 def copy(context: Context, base: str, tag: str, place: str, report: Report) -> str:
     """An image with the project's files on top of `base`; returns its id."""
-    import tempfile
-
-    from runner.environments.docker.context import pack
-
     with (
         report.step(f"building {tag}: {len(context.files)} files on {base}") as step,
         client(f"the image {tag} cannot be built") as api,

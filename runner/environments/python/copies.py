@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Sequence
 
 from runner import paths
@@ -35,8 +36,6 @@ class Copies:
         return self
 
     def __exit__(self, *error: object) -> None:
-        import shutil
-
         for folder in self.folders.values():
             shutil.rmtree(os.path.dirname(folder), ignore_errors=True)
 
@@ -66,8 +65,6 @@ def _looks_outside(folder: str) -> bool:
 
 
 def _copy(local: Local) -> str:
-    import shutil
-
     # one folder for each process: two of them may build the same package for different interpreters
     top = os.path.join(paths.temporary(), f"package-{local.digest}-{os.getpid()}")
     target = os.path.join(top, os.path.basename(local.path))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 
 from runner.environments.python.wanted import Table, Wanted, parse_toml, python_version, text_of
@@ -75,8 +76,6 @@ def _poetry_names(path: str, packages: Table, groups: set[str]) -> set[str]:
 
 
 def _poetry_roots(path: str, groups: set[str]) -> Iterator[str]:
-    import re
-
     if not os.path.isfile(path):
         raise InputError(f"there is no pyproject.toml beside {path}", "poetry init")
     text = parse_toml(text_of(path), "pyproject.toml")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import os
 from collections.abc import Iterator
+from hashlib import sha256
 from typing import NamedTuple
 
 from runner.host.files import digest
@@ -23,16 +25,12 @@ class Entry(NamedTuple):
 
 def fingerprint(site: str) -> str:
     """1 ms for each package: taken when the environment is built, and part of each run's record."""
-    from hashlib import sha256
-
     rows = sorted("\0".join(entry) for entry in _entries(site))
     return sha256("\n".join(rows).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def damaged(site: str, *, deep: bool = False) -> list[str]:
     """Files that are gone or differ from what was installed: by size, with `deep` by content (0.5 s for 250 MB)."""
-    import base64
-
     wrong = []
     for entry in _entries(site):
         path = os.path.join(site, entry.path)

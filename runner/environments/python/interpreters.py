@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from runner import paths
-from runner.errors import EnvironmentFailure, InputError
-from runner.host import files, memo
+from runner.errors import EnvironmentFailure, InputError, ProjError
+from runner.host import files, memo, process
 
 __all__ = ["Interpreter", "asked", "choose", "found", "matches", "normalized", "own"]
 
@@ -247,9 +247,6 @@ def asked(path: str, place: str) -> Interpreter | None:
     real = os.path.realpath(path)
     known = memo.recall("interpreter", real)
     if known is None:
-        from runner.errors import ProjError
-        from runner.host import process
-
         began = files.now()
         try:
             done = process.run([path, "-I", "-c", QUERY], timeout=20, cwd=paths.temporary())

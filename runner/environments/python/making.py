@@ -36,7 +36,7 @@ def specify(spec: EnvironmentSpec, directory: str, options: EnvironmentOptions, 
     identity: Json = {
         "python": [interpreter.path, interpreter.version, interpreter.implementation],
         "platform": _platform(),
-        "local": [[each.text, each.digest or each.path] for each in packages.local],
+        "local": packages.locals,
         "built": list[Json](packages.binary),
         "seed": seed.pip_version(interpreter.version),
     }

@@ -36,6 +36,11 @@ class Plan(NamedTuple):
         return (*self.build, *self.lines)
 
     @property
+    def locals(self) -> list[Json]:
+        """The local packages, as far as they decide what is built."""
+        return [[each.text, each.digest or each.path] for each in self.local]
+
+    @property
     def binary(self) -> list[str]:
         """The lines that say what is built here."""
         return [line for line in self.stated if line.startswith(BINARY)]

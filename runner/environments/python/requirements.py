@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator
+from hashlib import sha256
 from typing import NamedTuple
 
 from runner.environments.python.wanted import text_of
@@ -194,8 +195,6 @@ def _told(line: str) -> str:
     """Without credentials; what variables mean in it is told by a digest, as it may be one in any place."""
     plain = redact(line)
     if VARIABLE.search(line):
-        from hashlib import sha256
-
         plain += " " + sha256(redact(expanded(line)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
     return plain
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import stat
 import zipfile
 from collections.abc import Mapping
@@ -21,12 +22,15 @@ from typing import IO, NamedTuple
 from runner.errors import InputError
 from runner.host.files import Draft, open_file, transfer
 
-__all__ = ["MANIFEST", "Member", "unpack", "write"]
+__all__ = ["MANIFEST", "Member", "member_name", "unpack", "write"]
 
 MANIFEST = "manifest-sha256.txt"
 DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a ZIP can say
 PACKED = (".whl", ".gz", ".zip", ".png", ".jpg", ".npz", ".parquet", ".conda", ".bz2", ".xz")
 FILE, PROGRAM, LINK = 0o100644, 0o100755, 0o120000
+# Control characters, backslashes, bytes that are not UTF-8 (as lone surrogates), and what looks like one of ours
+HARD = r"[\x01-\x1f\x7f\\\udc80-\udcff]|%(?=[0-9A-F]{2})"
+HARD_BYTE = r"%(0[1-9A-F]|1[0-9A-F]|25|5C|7F|[89A-F][0-9A-F])"
 
 
 class Member(NamedTuple):
@@ -35,6 +39,16 @@ class Member(NamedTuple):
     data: bytes = b""
     path: str = ""
     mode: int = FILE
+
+
+def member_name(path: str) -> str:
+    """How a file is called in the archive: what a ZIP or its list cannot hold is there as %XX, byte by byte."""
+    return re.sub(HARD, lambda found: "".join(f"%{byte:02X}" for byte in os.fsencode(found[0])), path)
+
+
+def _path(name: str) -> str:
+    """The opposite."""
+    return re.sub(HARD_BYTE, lambda found: os.fsdecode(bytes([int(found[1], 16)])), name)
 
 
 def write(path: str, members: Mapping[str, Member]) -> None:
@@ -95,7 +109,7 @@ def _manifest(archive: zipfile.ZipFile, path: str) -> dict[str, str]:
             f"{path} is not a bundle: it has no {MANIFEST}", "proj bundle RUN -o FILE.zip"
         ) from None
     found = {}
-    for line in text.splitlines():
+    for line in filter(None, text.split("\n")):
         digest, _, name = line.partition("  ")
         found[name] = digest
     return found
@@ -107,7 +121,7 @@ def _refused(path: str, name: str, why: str) -> InputError:
 
 def _extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, digest: str, folder: str, path: str) -> None:
     name = info.filename
-    parts = name.split("/")
+    parts = _path(name).split("/")
     if name.startswith("/") or "\\" in name or any(part in ("", ".", "..") for part in parts):
         raise _refused(path, repr(name), "leads out of the bundle")
     mode = info.external_attr >> 16

@@ -12,8 +12,9 @@ from time import gmtime, strftime
 from typing import Any
 from urllib.parse import quote
 
-from runner.reproduction.bundle.archive import Member
+from runner.reproduction.bundle.archive import Member, member_name
 from runner.running.recorded import Recorded
+from runner.text.encoding import visible, visible_values
 from runner.tracking.fold import Run
 from runner.values import JsonObject
 
@@ -76,7 +77,8 @@ def describe(recorded: Recorded, members: Mapping[str, Member]) -> str:
             for iri, (name, version) in PROFILES.items()
         ),
     ]
-    return json.dumps({"@context": CONTEXT, "@graph": graph}, indent=1, ensure_ascii=False) + "\n"
+    text = {"@context": CONTEXT, "@graph": visible_values(graph)}
+    return json.dumps(text, indent=1, ensure_ascii=False) + "\n"
 
 
 def _root(recorded: Recorded, files: Mapping[str, Entity], workflow: Entity, action: Entity) -> Entity:
@@ -151,38 +153,45 @@ def _inputs(recorded: Recorded, files: Mapping[str, Entity]) -> tuple[list[Entit
     """(formal parameters, what they were): values of parameters, and files that were read."""
     formal, given = [], []
     for name, value in recorded.params.items():
-        slot = _formal(f"#parameter-{quote(name, safe='')}", name, TYPES.get(type(value), "Text"))
+        slot = _formal(f"#parameter-{_part(name)}", name, TYPES.get(type(value), "Text"))
         formal.append(slot)
-        given.append(_value(f"#value-{quote(name, safe='')}", name, value, slot))
+        given.append(_value(f"#value-{_part(name)}", name, value, slot))
     for each in recorded.run.inputs:
         name = str(each.get("path") or each.get("uri"))
-        slot = _formal(f"#input-{quote(name, safe='')}", name, "File")
+        slot = _formal(f"#input-{_part(name)}", name, "File")
         place = f"inputs/{str(each.get('digest')).replace(':', '-')}"
-        inside = f"code/{recorded.subdirectory}/{name}" if recorded.subdirectory else f"code/{name}"
+        inside = member_name(
+            f"code/{recorded.subdirectory}/{name}" if recorded.subdirectory else f"code/{name}"
+        )
         found = next((files[key] for key in (place, f"{place}/", inside) if key in files), None)
         formal.append(slot)
         if found is not None:
             found["exampleOfWork"] = {"@id": slot["@id"]}
             given.append(found)
         else:
-            given.append(_value(f"#value-{quote(name, safe='')}", name, each.get("digest", name), slot))
+            given.append(_value(f"#value-{_part(name)}", name, each.get("digest", name), slot))
     return formal, given
 
 
 def _outputs(run: Run, files: Mapping[str, Entity]) -> tuple[list[Entity], list[Entity]]:
     formal, written = [], []
     for name in run.artifacts:
-        found = files.get(f"run/artifacts/{name}")
+        found = files.get(member_name(f"run/artifacts/{name}"))
         if found is not None:
-            slot = _formal(f"#output-{quote(name, safe='')}", name, "File")
+            slot = _formal(f"#output-{_part(name)}", name, "File")
             found["exampleOfWork"] = {"@id": slot["@id"]}
             formal.append(slot)
             written.append(found)
     for name, metric in sorted(run.metrics.items()):
-        slot = _formal(f"#metric-{quote(name, safe='')}", name, "Float")
+        slot = _formal(f"#metric-{_part(name)}", name, "Float")
         formal.append(slot)
-        written.append(_value(f"#result-{quote(name, safe='')}", name, metric.value, slot))
+        written.append(_value(f"#result-{_part(name)}", name, metric.value, slot))
     return formal, written
+
+
+def _part(name: str) -> str:
+    """Of an IRI."""
+    return quote(visible(name), safe="")
 
 
 def _formal(iri: str, name: str, kind: str) -> Entity:
@@ -208,8 +217,7 @@ def _value(iri: str, name: str, value: Any, slot: Entity) -> Entity:
 
 def _file(name: str) -> Entity:
     kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-    entity = {"@id": quote(name, errors="surrogateescape"), "@type": "File", "name": name.rpartition("/")[2]}
-    return {**entity, "name": entity["name"].encode("utf-8", "replace").decode(), "encodingFormat": kind}
+    return {"@id": quote(name), "@type": "File", "name": name.rpartition("/")[2], "encodingFormat": kind}
 
 
 def _folder(name: str) -> Entity:

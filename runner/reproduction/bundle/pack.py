@@ -12,7 +12,7 @@ from runner.environments import kinds
 from runner.environments.packages import packages
 from runner.errors import InputError, ProjError
 from runner.reproduction.bundle import archive, crate, page
-from runner.reproduction.bundle.archive import LINK, PROGRAM, Member
+from runner.reproduction.bundle.archive import LINK, PROGRAM, Member, member_name
 from runner.reproduction.bundle.supplies import folder_of
 from runner.running.recorded import CannotRunError, Recorded, load
 from runner.snapshots import snapshot
@@ -70,10 +70,12 @@ def make(store: Store, ref: str, path: str, limit: int, with_packages: bool, rep
 
 def _record(recorded: Recorded, prefix: str, folder: str) -> dict[str, Member]:
     """`folder`: for artifacts that are kept elsewhere."""
-    events = (event for event, _ in read(os.path.join(recorded.directory, "events.jsonl")))
+    events = (event for event, _ in read(os.path.join(recorded.directory, "events.jsonl"), exact=True))
     lines = [encode(event) for event in events if event["type"] not in LATER]
     members = {f"{prefix}/events.jsonl": Member(b"".join(lines))}
-    later = [each for each in segments.read(recorded.directory).operations if each["type"] not in LATER]
+    later = [
+        each for each in segments.read(recorded.directory, exact=True).operations if each["type"] not in LATER
+    ]
     if later:
         members[f"{prefix}/segments/{later[-1]['op']}.jsonl"] = Member(segments.dump_all(later))
     environment = recorded.section("environment")
@@ -84,7 +86,7 @@ def _record(recorded: Recorded, prefix: str, folder: str) -> dict[str, Member]:
             members[f"{prefix}/{os.path.basename(name)}"] = Member(path=file)
     for name in recorded.run.artifacts:
         if file := recorded.artifact(name, folder):
-            members[f"{prefix}/artifacts/{name}"] = Member(path=file)
+            members[member_name(f"{prefix}/artifacts/{name}")] = Member(path=file)
     return members
 
 
@@ -94,7 +96,7 @@ def _tree(folder: str, prefix: str) -> dict[str, Member]:
         links = [name for name in folders if os.path.islink(os.path.join(parent, name))]
         for name in (*names, *links):
             file = os.path.join(parent, name)
-            place = f"{prefix}/{os.path.relpath(file, folder).replace(os.sep, '/')}"
+            place = member_name(f"{prefix}/{os.path.relpath(file, folder)}")
             if os.path.islink(file):
                 members[place] = Member(os.fsencode(os.readlink(file)), mode=LINK)
             elif os.access(file, os.X_OK):

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from runner.environments.packages import packages
 from runner.running.recorded import Recorded
+from runner.text.encoding import visible
 
 __all__ = ["render"]
 
@@ -50,7 +51,7 @@ def render(recorded: Recorded, members: Sequence[str], lacking: Sequence[str]) -
         _section("Not in this bundle", [f"<p>{escape(each)}</p>" for each in lacking]),
         "</body></html>\n",
     ]
-    return "\n".join(part for part in parts if part)
+    return visible("\n".join(part for part in parts if part))
 
 
 def _status(recorded: Recorded) -> str:
@@ -95,8 +96,4 @@ def _link(name: str, members: Sequence[str]) -> str:
 
 
 def _anchor(name: str, shown: str) -> str:
-    return f"<a href='{quote(name, errors='surrogateescape')}'>{escape(_printable(shown))}</a>"
-
-
-def _printable(text: str) -> str:
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return f"<a href='{quote(name)}'>{escape(shown)}</a>"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from runner.running.recorded import Recorded
 from runner.running.surroundings import Surroundings, load, mentioned
 
-__all__ = ["differences"]
+__all__ = ["beside", "differences"]
 
 SHOWN = 5
 
@@ -24,9 +24,22 @@ def differences(old: Recorded, new: Recorded) -> Iterator[tuple[str, str]]:
         yield from _variables(before, after, str(old.section("command").get("command", "")))
 
 
+def beside(recorded: Recorded) -> Iterator[str]:
+    """What the run had around it that its snapshot does not have, for whoever trusts a verdict."""
+    found = load(recorded.directory)
+    system = ("/usr/", "/bin/", "/lib", "/sbin/", "/etc/", "/opt/", "/nix/")
+    if named := [name for name in (found.files if found else ()) if not name.startswith(system)]:
+        yield f"{_few(named)} lies outside of the project and is not in its snapshot"
+    if folders := recorded.code.folders:
+        yield f"{_few(folders)} had no file that is kept with the code: it was made anew, and is empty"
+
+
 def _files(before: Surroundings, after: Surroundings) -> Iterator[tuple[str, str]]:
     if changed := _changed(before.files, after.files):
-        yield "inputs", f"{_few(changed)} changed: the command names it, and it lies outside of the project"
+        yield (
+            "inputs",
+            f"{_few(changed)} changed: the command or the code names it, and it lies outside of the project",
+        )
     gone = [name for name in before.ignored if name not in after.ignored]
     if gone:
         yield "inputs", f"{_few(gone)} is not in the snapshot (git ignores it): declare it under `inputs:`"

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from runner.reproduction.verdict.causes import Cause
 from runner.reproduction.verdict.compared import DIFFERENT, OUTSIDE, Compared
 from runner.reproduction.verdict.products import CAME
+from runner.text.encoding import visible, visible_values
 from runner.tracking.events import verification
 from runner.tracking.fold import Run
 from runner.tracking.log import now
@@ -84,10 +85,10 @@ def keep(store: Store, verdict: Verdict) -> str:
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, f"{name}.json")
     with open(path, "w", encoding="utf-8") as file:
-        json.dump(verdict.facts(), file, indent=2, ensure_ascii=False)
+        json.dump(visible_values(verdict.facts()), file, indent=2, ensure_ascii=False)
         file.write("\n")
     with open(os.path.join(folder, f"{name}.txt"), "w", encoding="utf-8") as file:
-        file.writelines(f"{line}\n" for line in lines(verdict))
+        file.writelines(f"{visible(line)}\n" for line in lines(verdict))
     with store.open_run(verdict.run_id) as writer:
         report = f"{FOLDER}/{name}.json"
         writer.append(verification(verdict.verdict, verdict.cause, verdict.runs, report))

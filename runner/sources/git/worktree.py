@@ -66,8 +66,9 @@ def _reuse(source: Mirror, commit: str, place: Place) -> process.Completed | Non
 
 
 def _git(source: Mirror, place: Place, *arguments: str) -> process.Completed:
-    workers = ("checkout.workers=0",)
-    return git.start(*arguments, folder=place.path, settings=workers, variables=source.variables).finish()
+    settings = (*git.EXACT, "checkout.workers=0")
+    variables = {**source.variables, "GIT_ATTR_NOSYSTEM": "1"}
+    return git.start(*arguments, folder=place.path, settings=settings, variables=variables).finish()
 
 
 def _link(source: Mirror, commit: str, place: Place) -> None:

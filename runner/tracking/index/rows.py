@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from runner.text.encoding import visible
 from runner.tracking.fold import Run, from_json, to_json
 from runner.tracking.index.dialect import Database
 from runner.tracking.index.schema import PREFIX
@@ -125,11 +126,8 @@ def short(text: str) -> str:
 def storable(value: object) -> Any:
     """The database takes no lone surrogates (undecodable bytes) and no integers beyond 64 bits."""
     if isinstance(value, str):
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            return value.encode("utf-8", "replace").decode()
-    elif isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+        return visible(value)
+    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
         return (1 << 63) - 1 if value > 0 else -(1 << 63)
     return value
 

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from runner.errors import ProjError, StoreError
 from runner.host import files
+from runner.text.encoding import visible
 from runner.tracking.events import TERMINAL, Event, Facts
 from runner.tracking.fold import PARENT_TAG
+from runner.tracking.local_artifacts import found_file
 from runner.tracking.log import read
 from runner.tracking.mlflow.outbox import ID_TAG, Request, identity, requests
 from runner.tracking.mlflow.rest import Refused, Rest, Unreachable
@@ -257,7 +259,7 @@ def _file(store: Store, sent: Sent, rest: Rest, body: Facts) -> None:
             if refused.status != 404:
                 raise
         return
-    path = os.path.join(store.run_directory(sent.run_id), "artifacts", *body["path"].split("/"))
+    path = found_file(os.path.join(store.run_directory(sent.run_id), "artifacts"), body["path"])
     _upload(rest, path, f"{place}/{body['path']}")
 
 
@@ -311,7 +313,7 @@ def _model(store: Store, sent: Sent, rest: Rest, body: Facts) -> None:
     for folder, _, names in os.walk(root):
         for name in sorted(names):
             path = os.path.join(folder, name)
-            _upload(rest, path, f"{place}/{os.path.relpath(path, root)}")
+            _upload(rest, path, f"{place}/{visible(os.path.relpath(path, root))}")
     output = {"model_id": info["model_id"], "step": body["step"]}
     rest.post("runs/outputs", {"run_id": sent.remote_id, "models": [output]})
     rest.post(
