@@ -175,10 +175,10 @@ class Record:
     def command(self, variables: Mapping[str, str]) -> None:
         """What is about to be started, with the variables that are to be kept."""
         plan = self._plan
-        if patterns := self._outputs():
+        if any(character in "".join(plan.entry_point.outputs) for character in "*?["):
             from runner.data.outputs import standing
 
-            self._standing = standing(patterns, plan.checkout.directory)
+            self._standing = standing(self._outputs(), plan.checkout.directory)
         chosen_ones = chosen(variables, plan.parameters.variables.values())
         stdin = plan.origin.stdin or machine.standard_input()
         options = beginning.options_of(plan.request)

@@ -97,6 +97,13 @@ def test_a_number_that_is_the_time_of_its_run() -> None:
     assert not within(5, *(place.began for place in places[1:]), places=places)
 
 
+def test_signs_and_what_is_within_lists() -> None:
+    for one, two in (([0.0], [-0.0]), ([(1, 0.0)], [(1, -0.0)]), ([(1,)], [(True,)]), ([1], [1.0])):
+        found = closeness.compare([one, two], [NOWHERE] * 2)
+        assert not found.same
+        assert not closeness.compare([one, two], [NOWHERE] * 2, Tolerance(1, 0, "1")).exact
+
+
 @given(
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.text() | st.binary(),

@@ -32,9 +32,10 @@ def compare(nodes: Sequence[Any], places: Sequence[Place], tolerance: Tolerance 
     family = 0
     if tolerance is SPREAD:
         family = sum(_varies(each) for each in Walk(places).differences(nodes))
-    failed, absolute, relative, varies = "", 0.0, 0.0, []
+    failed, absolute, relative, varies, exact = "", 0.0, 0.0, [], True
     walk = Walk(places)
     for each in walk.differences(nodes):
+        exact = False
         old, new = value(each.values[0]), value(each.values[1])
         if old is not None and new is not None:
             one = _apart(old, new)
@@ -46,7 +47,7 @@ def compare(nodes: Sequence[Any], places: Sequence[Place], tolerance: Tolerance 
     detail = failed
     if not failed and walk.ignored:
         detail = f"the same but for {', '.join(sorted(walk.ignored))}"
-    exact = not failed and not walk.ignored and not absolute and not varies
+    exact = exact and not walk.ignored
     return Finding(not failed, detail, absolute, relative, exact, tuple(dict.fromkeys(varies)))
 
 

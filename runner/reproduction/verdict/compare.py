@@ -169,9 +169,10 @@ def _histories(recorded: Recorded) -> dict[str, list[tuple[int, float]]]:
 def _tree(points: Sequence[tuple[int, float]]) -> dict[str, float]:
     """By step; the second value of a step is a leaf of its own."""
     found: dict[str, float] = {}
-    for index, (step, value) in enumerate(points):
-        again = f", value {index + 1}" if f" step {step}" in found else ""
-        found[f" step {step}{again}"] = value
+    before, number = None, 0
+    for step, value in points:  # in the order of their steps
+        before, number = step, number + 1 if step == before else 1
+        found[f" step {step}" + (f", value {number}" if number > 1 else "")] = value
     return found
 
 

@@ -158,19 +158,19 @@ class Walk:
         for key in dict.fromkeys(key for each in nodes for key in each):
             yield from self.differences([each.get(key, ABSENT) for each in nodes], (path, key))
 
-    def _list(self, nodes: Sequence[list[Any]], path: Path, label: str = "") -> Iterator[Difference]:
+    def _list(self, nodes: Sequence[Sequence[Any]], path: Path, label: str = "") -> Iterator[Difference]:
         for index, values in enumerate(zip(*nodes, strict=False)):
             if type(values[0]) in PLAIN and values.count(values[0]) == len(values):
                 continue
             yield from self.differences(values, (path, f" {label} {index + 1}" if label else index))
         yield from self._lengths(nodes, path, label or "item")
 
-    def _lengths(self, nodes: Sequence[list[Any]], path: Path, label: str) -> Iterator[Difference]:
+    def _lengths(self, nodes: Sequence[Sequence[Any]], path: Path, label: str) -> Iterator[Difference]:
         if len(set(map(len, nodes))) > 1:
             yield Difference(path, tuple(f"{len(each)} {label}s" for each in nodes))
 
     def _rows(self, nodes: Sequence[Rows], path: Path) -> Iterator[Difference]:
-        yield from self._list([list(each.items) for each in nodes], path, nodes[0].label)
+        yield from self._list([each.items for each in nodes], path, nodes[0].label)
 
     def _ignored(self, nodes: Sequence[Ignored], path: Path) -> Iterator[Difference]:  # noqa: ARG002
         if any(each.value != nodes[0].value for each in nodes):
@@ -300,6 +300,7 @@ PLAIN = (str, bytes, Number, Text, Cells)  # equal ones are the same: no number 
 WALKS: dict[type, Callable[[Walk, Any, Path], Iterator[Difference]]] = {
     dict: Walk._dict,
     list: Walk._list,
+    tuple: Walk._list,
     Rows: Walk._rows,
     Ignored: Walk._ignored,
     Packed: Walk._packed,
