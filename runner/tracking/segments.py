@@ -92,8 +92,21 @@ def sizes(thing: str) -> dict[str, int]:
 
 
 def changed(thing: str, offsets: Mapping[str, int]) -> bool:
-    """Whether there is more, or other, than was read."""
-    return sizes(thing) != offsets
+    """Whether there is more, or other, than was read. A line that its writer was killed in does not count."""
+    found = sizes(thing)
+    if found.keys() != offsets.keys():
+        return True
+    differing = [name for name, size in found.items() if size != offsets[name]]
+    return any(_has_more(_path(thing, name), offsets[name]) for name in differing)
+
+
+def _has_more(path: str, offset: int) -> bool:
+    try:
+        with open(path, "rb") as file:
+            file.seek(offset)
+            return os.fstat(file.fileno()).st_size < offset or file.readline().endswith(b"\n")
+    except OSError:
+        return True
 
 
 def _path(thing: str, name: str) -> str:
@@ -143,18 +156,18 @@ def _read(thing: str, offsets: Mapping[str, int], corrupt: Corrupt | None, exact
 def _take(
     found: dict[str, Event], file: int, path: str, start: int, corrupt: Corrupt | None, exact: bool
 ) -> int:
-    """Adds the operations of a segment from byte `start` on; the byte after the last whole line."""
-    offset = start
+    """Adds the operations of a segment from byte `start` on; the byte after the last whole line.
+
+    Of one that does not state its format none is taken.
+    """
+    offset, stated = start, start > 0
     for events, after in read_all(file, start, corrupt, exact=exact):
-        if offset == 0:
-            header, *events = events or [{"type": ""}]
-            if header["type"] != "segment":
-                if corrupt is not None:
-                    corrupt(0, dump(header))
-                return 0
+        if not offset and events and events[0]["type"] == "segment":
+            header, *events = events
             check_format(path, header, FORMAT)
+            stated = True
         for event in events:
-            if _is_op(event.get("op")):
+            if stated and _is_op(event.get("op")):
                 _add(found, event["op"], event)
             elif corrupt is not None:
                 corrupt(offset, dump(event))
@@ -168,9 +181,7 @@ def _is_op(op: object) -> bool:
 
 def _add(found: dict[str, Event], op: str, event: Event) -> None:
     other = found.setdefault(op, event)
-    if other != event and encode(event) < encode(
-        other
-    ):  # damaged somewhere: everywhere the same one is taken
+    if other != event and dump(event) < dump(other):  # damaged somewhere: the same one is taken everywhere
         found[op] = event
 
 

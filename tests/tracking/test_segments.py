@@ -227,6 +227,34 @@ def test_a_clock_that_jumps_back(tmp_path: object, monkeypatch: pytest.MonkeyPat
     assert times == [2_000_000_000_000, *[1_999_996_400_000] * 6]
 
 
+def test_a_segment_that_does_not_state_its_format_is_not_read(tmp_path: object) -> None:
+    thing = str(tmp_path)
+    entity.append(thing, events.tag("a", "1"))
+    line = log.dump({"op": log.new_run_id(), "type": "tag", "time": 1, "key": "b", "value": "2"})
+    for text in (line, b"damaged\n" + line, b""):
+        with open(os.path.join(segments.folder_of(thing), f"{log.new_run_id()}.jsonl"), "wb") as file:
+            file.write(text)
+    bad: list[bytes] = []
+    found = segments.read(thing, corrupt=lambda _, each: bad.append(each))
+    assert [each["key"] for each in found.operations] == ["a"]
+    assert len(bad) == 3
+    assert not segments.changed(thing, found.offsets)
+
+
+def test_a_torn_line_is_not_looked_at_again_and_again(tmp_path: object) -> None:
+    thing = str(tmp_path)
+    entity.append(thing, events.tag("a", "1"))
+    (name,) = segments.names(thing)
+    with open(os.path.join(segments.folder_of(thing), name), "ab") as file:
+        file.write(b'{"op":"')
+        file.flush()
+        found = segments.read(thing)
+        assert not segments.changed(thing, found.offsets)
+        file.write(f'{log.new_run_id()}","type":"untag","time":1,"key":"a"}}\n'.encode())
+    assert segments.changed(thing, found.offsets)
+    assert len(segments.read(thing, found.offsets).operations) == 1
+
+
 def test_what_is_read_on(tmp_path: object) -> None:
     thing = str(tmp_path)
     writer = Segment(thing)
