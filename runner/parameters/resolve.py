@@ -10,7 +10,7 @@ from runner.errors import InputError
 from runner.parameters import shell, template, types
 from runner.values import EntryPoint, Json, Parameter
 
-__all__ = ["Resolved", "assignments", "load_file", "resolve"]
+__all__ = ["LONGEST", "Resolved", "assignments", "is_too_long", "load_file", "resolve"]
 
 LONGEST = 131_071  # bytes: what Linux takes for one argument, as the command is one of bash
 
@@ -87,18 +87,27 @@ def resolve(
         if name not in declared
     ]
     after += [shell.quote(text) for text in extra]
+    _check_length(entry_point.command, "")
     parsed = template.parse(entry_point.command, declared)
     command, shown = (template.render(parsed, gathered.writer(masked)) for masked in (False, True))
     if after:
         command, shown = (" ".join([template.open_end(parsed, text), *after]) for text in (command, shown))
-    if len(command) > LONGEST // 4 and len(command.encode("utf-8", "surrogateescape")) > LONGEST:
-        longest = max(gathered.texts, key=lambda name: len(gathered.texts[name]), default="")
+    _check_length(command, max(gathered.texts, key=lambda name: len(gathered.texts[name]), default=""))
+    return gathered.resolved(command, shown)
+
+
+def _check_length(command: str, longest: str) -> None:
+    """InputError for one that cannot be started. `longest`: the parameter with the longest value."""
+    if is_too_long(command):
         raise InputError(
             f"the command is longer than {LONGEST} bytes, which is all that the system takes"
             + (f"; the longest value is that of {longest}" if longest else ""),
             "write long values to a file, and pass its path",
         )
-    return gathered.resolved(command, shown)
+
+
+def is_too_long(command: str) -> bool:
+    return len(command) > LONGEST // 4 and len(command.encode("utf-8", "surrogatepass")) > LONGEST
 
 
 class _Gathered:

@@ -11,6 +11,7 @@ from runner.errors import Fault, InputError, ProjectError
 from runner.host import git, process
 from runner.host.files import open_text
 from runner.parameters import shell, template
+from runner.parameters.resolve import LONGEST, is_too_long
 from runner.parameters.types import scheme
 from runner.project.files import NAMES
 from runner.project.reading import read
@@ -36,7 +37,12 @@ def check(directory: str) -> list[Fault]:
         text = f"MLflow only finds a file that is called MLproject, not {project.file}"
         faults.append(Fault(project.file, 0, 0, text, "", "warning"))
     for entry_point in project.entry_points:
-        if entry_point.command.strip():
+        if is_too_long(entry_point.command):
+            text = (
+                f"the command of {entry_point.name} is longer than {LONGEST} bytes: the system takes no more"
+            )
+            faults.append(Fault(project.file, entry_point.line, 1, text, "put it into a script"))
+        elif entry_point.command.strip():
             faults += _Linter(project, entry_point, lines).faults()
     faults += _environment(project)
     faults += _uncommitted(project)
@@ -201,10 +207,7 @@ class _Linter:
         text = template.render(self.parsed, lambda name, layers: "x")  # noqa: ARG005
         done = process.run(["bash", "-n", "-c", text], timeout=10)
         if done.code:
-            said = (
-                done.err.strip().splitlines()[0].partition(": line ")[2].partition(": ")[2]
-                or done.err.strip()
-            )
-            yield self.fault(
-                "command", f"bash cannot read the command of {self.entry_point.name}: {said}", "", "error"
-            )
+            first = next(iter(done.err.strip().splitlines()), "")
+            said = first.partition(": line ")[2].partition(": ")[2] or first or "it crashes on it"
+            text = f"bash cannot read the command of {self.entry_point.name}: {said}"
+            yield self.fault("command", text, "", "error")

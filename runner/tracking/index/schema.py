@@ -39,7 +39,8 @@ TABLES = (
     "CREATE INDEX runs_by_name ON runs {equal}(name)",
     "CREATE INDEX runs_open ON runs (host) WHERE status IN ('RUNNING', 'SCHEDULED')",
     # `log`: what it is by its log alone, when that is something else.
-    "CREATE TABLE records (run {reference} PRIMARY KEY, record {text} NOT NULL, log {text})",
+    """CREATE TABLE records (
+        run {reference} PRIMARY KEY, record {text} NOT NULL, log {text}, checksum BIGINT NOT NULL)""",
     """CREATE TABLE metrics (
         run {reference} NOT NULL, key {text} NOT NULL, value DOUBLE PRECISION,
         PRIMARY KEY (run, key)) {clustered}""",
@@ -85,6 +86,8 @@ def prepare(connection: Database) -> None:
             if is_current(connection):
                 return
             raise Foreign("the index has another format")
+        if connection.execute(connection.dialect.anything).fetchone():
+            raise Foreign("it has the tables of another program")
         for statement in TABLES:
             connection.execute(statement.format(**connection.dialect._asdict()))
         connection.execute("INSERT INTO meta VALUES ('format', ?)", (FORMAT,))
