@@ -82,7 +82,7 @@ def _record(recorded: Recorded, prefix: str, folder: str) -> dict[str, Member]:
     names = [*RECORD, *(str(environment[key]) for key in ("lock", "packages") if environment.get(key))]
     for name in names:
         file = os.path.join(recorded.directory, os.path.basename(name))
-        if os.path.exists(file):
+        if os.path.isfile(file) and not os.path.islink(file):  # a link may lead to anything that is ours
             members[f"{prefix}/{os.path.basename(name)}"] = Member(path=file)
     for name in recorded.run.artifacts:
         if file := recorded.artifact(name, folder):
