@@ -188,7 +188,7 @@ def _parameters(
             entry,
             {**_as_given(recorded, values), **changed},
             directory=os.getcwd(),
-            storage=paths.cache("downloads"),
+            storage=paths.scratch("downloads"),
             project=room.seen or room.directory,
             extra=request.extra,
         )

@@ -34,7 +34,7 @@ def mentioned(directory: str, root: str, tree: str) -> list[str]:
 
     What was found is remembered for the snapshot `tree`.
     """
-    memory = paths.cache("snapshots", f"{key_of(directory)}.outside.json")
+    memory = paths.scratch("snapshots", f"{key_of(directory)}.outside.json")
     found = _remembered(memory, directory, tree)
     if found is None:
         found = sorted({place for path in _texts(directory) for place in _in(path, directory, root)})

@@ -106,7 +106,7 @@ def of(url: str, credentials: Credentials = Credentials()) -> Mirror:  # noqa: B
     from hashlib import sha256
 
     name = sha256(url.encode("utf-8", "surrogateescape")).hexdigest()[:40]
-    return Mirror(url, paths.cache("git", f"{name}.git"), credentials)
+    return Mirror(url, paths.scratch("git", f"{name}.git"), credentials)
 
 
 class Asked:

@@ -62,7 +62,7 @@ TABLES = (
     "CREATE INDEX problems_by_run ON problems (run_id)",
     *BY_VALUE.values(),
 )
-FORMAT = f"2:{crc32(chr(0).join(TABLES).encode()):08x}"
+FORMAT = f"3:{crc32(chr(0).join(TABLES).encode()):08x}"
 
 
 def is_current(connection: Database) -> bool:

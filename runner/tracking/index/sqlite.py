@@ -211,6 +211,7 @@ def _open(path: str) -> Link:
             os.makedirs(os.path.dirname(path), exist_ok=True)
         except OSError as error:
             raise sqlite3.OperationalError(str(error)) from error
+        _make(path)
     connection = _connect(path)
     try:
         if not memory:
@@ -225,6 +226,16 @@ def _open(path: str) -> Link:
         connection.close()
         raise
     return connection
+
+
+def _make(path: str) -> None:
+    """The file, with the mode that the umask leaves it: SQLite would not let a group write to it."""
+    if os.path.islink(path):  # in a store that was sent to us it may lead to any program's database
+        raise schema.Foreign("the index is a link")
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666))
+    except OSError as error:
+        raise sqlite3.OperationalError(f"unable to open {path}: {error.strerror}") from error
 
 
 def _identify(connection: Link, path: str) -> None:
