@@ -8,6 +8,7 @@ import sys
 from runner.cli import output
 from runner.cli.options import Command, Option
 from runner.cli.terminal import Terminal, agreed
+from runner.parameters.shell import quote
 from runner.scaffold.init import draft
 
 __all__ = ["COMMAND"]
@@ -37,7 +38,7 @@ def command(directory: str, yes: bool, as_json: bool) -> int:
         return 0
     with open(made.path, "w", encoding="utf-8") as file:
         file.write(made.text)
-    terminal.note(f"{made.path} is written; proj info {directory}")
+    terminal.note(f"{made.path} is written; proj info {quote(directory)}")
     return 0
 
 

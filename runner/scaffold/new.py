@@ -18,6 +18,7 @@ from runner import paths, sources
 from runner.errors import InputError, ProjError, SourceError
 from runner.host import git
 from runner.host.process import Completed
+from runner.parameters.shell import quote
 from runner.scaffold.builtin import BUILTIN, Template, assembled, templates
 from runner.sources.git.messages import last_line
 from runner.text.credentials import without
@@ -209,7 +210,7 @@ def _explained(repository: str, template: str) -> Iterator[None]:
     except plumbum.ProcessExecutionError as error:
         raise SourceError(
             f"the template {without(template)} cannot be used: {last_line(error.stderr or '')}",
-            f"git ls-remote {without(template)}  shows what git says",
+            f"git ls-remote {quote(without(template))}  shows what git says",
         ) from None
     except (jinja2.TemplateError, yaml.YAMLError) as error:
         raise InputError(f"the template is broken: {_first(error)}") from None

@@ -36,7 +36,9 @@ def is_damage(text: str) -> bool:
 
 
 def hint(url: str, reason: str) -> str:
-    reason = reason.lower()
+    from shlex import quote
+
+    reason, url = reason.lower(), quote(url)  # to be typed: that of a submodule is its repository's
     if (
         "could not read username" in reason
         or "authentication failed" in reason

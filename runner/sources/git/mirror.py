@@ -61,9 +61,11 @@ class DamagedError(SourceError):
     """A mirror is broken: condemn() it and fetch again."""
 
     def __init__(self, mirror: Mirror, reason: str) -> None:
+        from shlex import quote
+
         super().__init__(
             f"the cached copy {mirror.folder} of {mirror.url} is damaged: {reason}",
-            f"git ls-remote {mirror.url}  must work, then it is made anew",
+            f"git ls-remote {quote(mirror.url)}  must work, then it is made anew",
         )
         self.mirror = mirror
 
