@@ -102,6 +102,8 @@ def _trouble(error: Exception) -> ProjError | None:
         "EMFILE",
         "ENFILE",
         "ENOMEM",
+        "ENAMETOOLONG",
+        "ELOOP",
     )
     if error.errno not in [getattr(errno, name) for name in troubles]:
         return None
