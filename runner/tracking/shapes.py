@@ -69,7 +69,7 @@ def gpus(value: Any) -> bool:
     )
 
 
-SCALARS = (text, number, whole, flag)  # what may be null
+SCALARS = (text, whole, flag)  # what may be null
 LARGE = 1 << 63
 FILE: Mapping[str, Shape] = {
     **dict.fromkeys(("path", "uri", "digest", "origin", "version", "reason", "commit", "repository"), text),
