@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -71,6 +72,10 @@ def _session_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
             patch.delenv(name)
     if "UV_CACHE_DIR" not in os.environ:
         patch.setenv("UV_CACHE_DIR", str(tmp_path_factory.getbasetemp().parent / "uv-cache"))
+    if "/shims/" in (
+        shutil.which("python3") or ""
+    ):  # pyenv's: a script that takes longer than most tests' runs
+        patch.setenv("PATH", os.path.dirname(os.path.realpath(sys.executable)), prepend=os.pathsep)
     patch.setenv("GIT_ALLOW_PROTOCOL", "file")
     patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     patch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
