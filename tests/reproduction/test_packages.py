@@ -25,6 +25,7 @@ def project(tmp_path: object, index: str) -> str:
     return make_tree(f"{tmp_path}/demo", FILES)
 
 
+@pytest.mark.slow
 def test_a_new_version_changes_the_result_only_without_the_lock(project: str, index: str) -> None:
     run = ran(project)
     make_wheel(index, "factor", "2.0", modules={"factor.py": "VALUE = 2\n"})

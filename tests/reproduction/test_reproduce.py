@@ -110,6 +110,7 @@ def test_a_changed_input(tmp_path: object) -> None:
     assert "data/b.csv is not there" in both
 
 
+@pytest.mark.slow
 def test_a_changed_input_used_anyway(tmp_path: object) -> None:
     files = {
         "MLproject": "entry_points:\n  main:\n    parameters: {data: path}\n    command: python3 train.py {data}\n",
