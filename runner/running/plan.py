@@ -1,6 +1,7 @@
-"""What was asked for, what will be done, and how it went: the values that travel along the way of a run."""
+"""What was asked for, what will be done, and how it went: the values that travel along the way of a run.
 
-from __future__ import annotations
+Annotations are evaluated here, as in runner/values.py.
+"""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from runner.running.key import is_output
-from tests.helpers import git, make_repository, make_tree
+from tests.helpers import git, make_repository, make_tree, proj
 
 MLPROJECT = """\
 name: keyed
@@ -55,28 +55,23 @@ class World:
 
     def hit(self, *more: str) -> bool:
         """Runs it with --cached; whether nothing was run."""
-        done = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "runner",
-                "run",
-                str(self.folder),
-                "--cached",
-                "--json",
-                *self.arguments,
-                *more,
-            ],
-            env={**os.environ, **self.variables},
-            stdin=self.input if isinstance(self.input, int) else None,
-            input=self.input if isinstance(self.input, str) else None,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return "nothing was run" in str(json.loads(done.stdout)["message"])
+        words = ["run", str(self.folder), "--cached", "--json", *self.arguments, *more]
+        if self.input == subprocess.DEVNULL:
+            code, out, err = proj(*words, **self.variables)
+        else:
+            done = subprocess.run(
+                [sys.executable, "-m", "runner", *words],
+                env={**os.environ, **self.variables},
+                stdin=self.input if isinstance(self.input, int) else None,
+                input=self.input if isinstance(self.input, str) else None,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            code, out, err = done.returncode, done.stdout, done.stderr
+        assert code == 0, err
+        return "nothing was run" in str(json.loads(out)["message"])
 
 
 @pytest.fixture
