@@ -57,6 +57,7 @@ def test_a_time_in_a_file_excuses_itself_alone(tmp_path: object, label: str, exp
     assert reproduced(run, "-n", "3")["verdict"] == expected
 
 
+@pytest.mark.slow
 def test_a_time_in_whole_seconds(tmp_path: object) -> None:
     run = ran(project(tmp_path, "open('out.json', 'w').write(time.strftime('%d.%m.%y %H-%M-%S'))\n"))
     verdict = reproduced(run)

@@ -53,6 +53,7 @@ def test_the_environment_is_built_anew_from_the_lock(project: str) -> None:
     assert reproduced(run)["verdict"] == "identical"
 
 
+@pytest.mark.slow
 def test_a_lock_that_no_longer_resolves(
     project: str, index: str, monkeypatch: pytest.MonkeyPatch, tmp_path: object
 ) -> None:
