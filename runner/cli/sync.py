@@ -27,7 +27,9 @@ def command(refs: tuple[str, ...], to: str, follow: bool, waiting: bool, locatio
     with reference.open_store(location) as store:
         if waiting:
             return show(sent.pending(store), as_json)
-        chosen = [store.resolve(ref) for ref in refs] or [each.run_id for each in sent.pending(store)]
+        chosen = [reference.find(store, ref).run_id for ref in refs] or [
+            each.run_id for each in sent.pending(store)
+        ]
         return show([send(store, run_id, to, follow, location) for run_id in chosen], as_json)
 
 
