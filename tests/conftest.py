@@ -45,6 +45,11 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["PROJ_TEST_MANY"] = "1"  # also for the workers of pytest-xdist
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """`-n auto`: three for two processors, as many tests wait for a process, a time-out or a reader."""
+    return max(2, len(os.sched_getaffinity(0)) * 3 // 2 if hasattr(os, "sched_getaffinity") else 2)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--slow") or IN_CI:
         return

@@ -25,6 +25,10 @@ __all__ = ["call", "can"]
 
 # what a command may need; not typer, by which the program tells that it was not called by a plain line
 COMMANDS = ("run", "reproduce", "show", "runs", "logs", "env", "log", "diff", "bundle")
+LATER = {
+    "new": ("copier", "runner.cli.new", "runner.scaffold.new"),
+    "update": ("copier", "runner.cli.update", "runner.scaffold.update"),
+}
 READ_AT_START = ("PYTHON", "LC_", "LANG")
 
 _servers: dict[
@@ -114,6 +118,9 @@ def serve(number: int) -> None:
         request, files, _, _ = socket.recv_fds(channel, 1 << 21, 3)
         if not request:
             return
+        command = next(iter(json.loads(request.decode(errors="surrogatepass"))[0]), "")
+        for name in LATER.pop(command, ()):
+            importlib.import_module(name)
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the process in between
         if os.fork() == 0:
             channel.close()
