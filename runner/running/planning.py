@@ -62,7 +62,7 @@ def load_project(checkout: Checkout) -> Project:
     return loaded
 
 
-def _is_secret(project: Project, plain: Any) -> bool:
+def _is_secret(project: Project, plain: object) -> bool:
     """Whether the file itself has a password in it: no second place gets it."""
     from runner.text.credentials import cleaned
 
