@@ -61,7 +61,7 @@ def test_edits_in_the_second_of_a_checkout(tmp_path: Path, store: str) -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("pause", [0, 0.05, 0.5, 1.1])
+@pytest.mark.parametrize("pause", [0, 0.05, pytest.param(0.5, marks=pytest.mark.slow), 1.1])
 def test_quick_edits_of_one_size(pause: float, tmp_path: Path, store: str) -> None:
     """With `cp -p`, `rsync -t`, `tar` only the time of change tells, and git knows it in whole seconds."""
     plain = [make(tmp_path / f"plain-{make.__name__}", {"conf": "lr: 0.0\n"}) for make in MAKERS]
@@ -239,7 +239,7 @@ def with_a_link(directory: Path) -> str:
     return root
 
 
-@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("known", [pytest.param(False, marks=pytest.mark.slow), True])
 @pytest.mark.parametrize("lay", TRAPS)
 def test_what_git_calls_clean(lay: Callable[[str], None], known: bool, tmp_path: Path, store: str) -> None:
     """`known`: a snapshot was taken before, so that much is remembered."""
@@ -421,9 +421,7 @@ def test_what_was_forgotten_is_stored_again(
 # ---- everything at once
 
 
-@pytest.mark.parametrize(
-    "seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 6))]
-)
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 6))])
 @pytest.mark.parametrize("make", MAKERS)
 def test_any_history_of_changes(
     make: Callable[[object, dict[str, str]], str], seed: int, tmp_path: Path, store: str
