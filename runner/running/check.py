@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
+from runner.environments import choose, kinds
 from runner.errors import Fault, InputError, ProjectError
 from runner.host import git, process
 from runner.host.files import open_text
@@ -61,8 +62,6 @@ def _without_file(project: Project) -> list[Fault]:
 
 def _environment(project: Project) -> Iterator[Fault]:
     """Whether the specifications can be read."""
-    from runner.environments import kinds
-
     for spec in project.environments:
         if spec.file and not os.path.isfile(os.path.join(project.directory, spec.file)):
             continue
@@ -193,8 +192,6 @@ class _Linter:
                 )
 
     def environment(self) -> Iterator[Fault]:
-        from runner.environments import choose
-
         if own := self.entry_point.environment:
             try:
                 choose(self.project, self.entry_point, "")

@@ -78,7 +78,11 @@ FILE: Mapping[str, Shape] = {
 }
 SHAPES: Mapping[str, Mapping[str, Shape]] = {
     "source": dict.fromkeys(
-        ("uri", "kind", "repository", "version", "commit", "branch", "subdirectory", "directory"), text
+        (
+            *("uri", "kind", "repository", "version", "commit", "branch", "subdirectory", "directory"),
+            *("path", "first_commit", "inode"),
+        ),
+        text,
     ),
     "code": {
         **dict.fromkeys(("commit", "branch", "repository", "tree", "problem"), text),

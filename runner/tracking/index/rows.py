@@ -9,13 +9,14 @@ from typing import Any
 
 from runner.text.encoding import visible
 from runner.tracking.fold import Run, from_json, to_json
+from runner.tracking.index import places
 from runner.tracking.index.dialect import Database
 from runner.tracking.index.schema import PREFIX
 from runner.tracking.reading import NOTHING, Reading
 
 __all__ = [
-    "DERIVED", "Other", "belonging", "checksum", "delete", "derived", "find", "load", "load_many", "read_segments",
-    "save", "short", "storable",
+    "DERIVED", "Other", "belonging", "checksum", "delete", "derived", "find", "known_places", "load", "load_many",
+    "read_segments", "save", "short", "storable",
 ]  # fmt: skip
 
 encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
@@ -23,7 +24,7 @@ LONG = 400  # characters of a key
 CONTEXT = "mlflow.data.context"
 DERIVED = (  # from the record alone
     *("run_id", "experiment_id", "name", "status", "lifecycle", "start_time", "end_time"),
-    *("user_id", "kind", "parent", "project", "entry_point", "host"),
+    *("user_id", "kind", "parent", "project", "entry_point", "host", "place"),
 )
 COLUMNS = (*DERIVED, "inode", "position", "tail", "segments")
 UPSERT = (
@@ -55,6 +56,7 @@ def save(connection: Database, number: int | None, old: Reading, new: Reading) -
         if number is not None:
             delete(connection, number)
         return
+    _note_place(connection, run)
     kept = encode([new.last, new.offsets]) if new.offsets else ""
     read = tuple(map(storable, (new.inode, new.position, new.tail, kept)))
     connection.execute(UPSERT, (*derived(run), *read))
@@ -78,6 +80,7 @@ def derived(run: Run) -> tuple[Any, ...]:
         *(run.run_id, short(run.experiment_id), run.name, run.status, run.lifecycle),
         *(run.start_time, run.end_time),
         *(run.user, run.kind, run.parent, run.project, run.entry_point, short(_host(run))),
+        places.key(places.of_run(run)),
     )
     return tuple(map(storable, values))
 
@@ -119,6 +122,20 @@ def _host(run: Run) -> str:
     """Of the supervisor."""
     host = run.sections.get("supervisor", {}).get("host")
     return host if isinstance(host, str) else ""
+
+
+def _note_place(connection: Database, run: Run) -> None:
+    """Where its project lives is known by the key that is in its row."""
+    place = places.of_run(run)
+    if key := places.key(place):
+        sql = "INSERT INTO places VALUES (?, ?) ON CONFLICT (place) DO NOTHING"
+        connection.execute(sql, (key, storable(encode(place))))
+
+
+def known_places(connection: Database) -> dict[places.Place, str]:
+    """All that runs are in, with their keys."""
+    found = connection.execute("SELECT place, facts FROM places").fetchall()
+    return {places.Place(*json.loads(facts)): key for key, facts in found}
 
 
 def _metric(row: tuple[Any, str, Any]) -> tuple[Any, ...]:

@@ -18,7 +18,7 @@ from runner.errors import ProjError
 from runner.host import files
 from runner.tracking import experiments, segments
 from runner.tracking.fold import from_json
-from runner.tracking.index import rows
+from runner.tracking.index import places, rows
 from runner.tracking.index.dialect import Database
 from runner.tracking.index.schema import BY_VALUE, TABLES
 
@@ -88,7 +88,9 @@ def damage(connection: Database, root: str) -> str:
         (said,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
         if said != "ok":
             return str(said).splitlines()[-1]
-        return _schema(connection) or _runs(connection) or _experiments(connection, root)
+        return (
+            _schema(connection) or _runs(connection) or _places(connection) or _experiments(connection, root)
+        )
     except FAULTS as error:
         if is_damage(error):
             return f"{type(error).__name__}: {error}"
@@ -147,6 +149,14 @@ class _Others:
 
     def left(self) -> bool:
         return self._next is not None
+
+
+def _places(connection: Database) -> str:
+    known = rows.known_places(connection)
+    if other := next((key for place, key in known.items() if places.key(place) != key), ""):
+        return f"the place {other} is another one"
+    wanted = {key for (key,) in connection.execute("SELECT DISTINCT place FROM runs WHERE place <> ''")}
+    return "" if wanted <= set(known.values()) else "a run without its place"
 
 
 def _experiments(connection: Database, root: str) -> str:
