@@ -102,6 +102,11 @@ class Plan(NamedTuple):
         }
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is likely to be wrong with the project file, as far as it concerns this run."""
+        return (*self.project.warnings, *self.entry_point.warnings, *self.parameters.warnings)
+
+    @property
     def source(self) -> dict[str, str]:
         """Section `source` of the record."""
         checkout = self.checkout
