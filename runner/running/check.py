@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+from runner.environments import choose, kinds
 from runner.errors import Fault, InputError, ProjectError
 from runner.host import git, process
 from runner.host.files import open_text
@@ -51,8 +52,6 @@ def _without_file(project: Project) -> list[Fault]:
 
 def _environment(project: Project) -> Iterator[Fault]:
     """Whether the specifications can be read."""
-    from runner.environments import kinds
-
     for spec in project.environments:
         if spec.file and not os.path.isfile(os.path.join(project.directory, spec.file)):
             continue
@@ -82,8 +81,6 @@ def _uncommitted(project: Project) -> Iterator[Fault]:
 
 
 def _own_environment(lint: Lint, project: Project) -> Iterator[Fault]:
-    from runner.environments import choose
-
     if own := lint.entry_point.environment:
         try:
             choose(project, lint.entry_point, "")
