@@ -8,7 +8,18 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-__all__ = ["COMMENT", "FIXED", "MARK", "PLAIN", "contexts", "is_plain", "quote", "reference", "write"]
+__all__ = [
+    "COMMENT",
+    "FIXED",
+    "MARK",
+    "PLAIN",
+    "Layers",
+    "contexts",
+    "is_plain",
+    "quote",
+    "reference",
+    "write",
+]
 
 Layers: TypeAlias = tuple[str, ...]
 

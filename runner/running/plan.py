@@ -104,6 +104,11 @@ class Plan(NamedTuple):
         }
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is likely to be wrong with the project file, as far as it concerns this run."""
+        return (*self.project.warnings, *self.entry_point.warnings, *self.parameters.warnings)
+
+    @property
     def source(self) -> dict[str, str]:
         return source_of(self.checkout)
 

@@ -36,7 +36,7 @@ def test_a_good_project_has_nothing_to_complain_about(tmp_path: Any) -> None:
     ("text", "place", "severity", "message"),
     [
         ("command: python a.py\n    parameters: {lr: float}", "4:18", "warning", "lr is declared, but the command of main has no {lr}"),
-        ("command: python a.py {lrr}\n    parameters: {lr: {default: 1}}", "3:26", "warning", "{lrr} names no parameter"),
+        ("command: python a.py {lrr}\n    parameters: {lr: {default: 1}}", "3:26", "error", "{lrr} names no parameter"),
         ("command: python a.py {data}", "3:26", "warning", "{data} names no parameter"),
         ("command: python b.py", "3:21", "warning", "runs b.py, which is not there"),
         ("command: python a.py 'x", "3:5", "error", "bash cannot read the command"),
@@ -140,7 +140,7 @@ def test_a_good_project_in_a_repository_by_its_url(tmp_path: Any) -> None:
 
 
 @pytest.mark.parametrize("command", ["echo " + "a" * 140_000, "echo " + "$(" * 5000 + ")" * 5000, "$(" * 60_000, "{" * 60_000 + "}" * 60_000,
-                                     "{{" * 60_000, "`" * 9999, "[[ " * 30_000, "cat <<A <<B\n" * 5000, "'\"" * 30_000, "${" * 40_000], ids=lambda text: text[:8])  # fmt: skip
+                                     "{{" * 60_000, "`" * 9999, "[[ " * 30_000, "cat <<A <<B\n" * 5000, "'\"" * 30_000, "${" * 40_000, "".join(f"{{a{number}}}" for number in range(9000))], ids=lambda text: text[:8])  # fmt: skip
 def test_no_command_is_too_much(tmp_path: Any, command: str) -> None:
     """However long or nested it is: in a few seconds, with a fault or without."""
     folder = make_tree(
