@@ -11,7 +11,7 @@ BOILERPLATE = ("fatal: Could not read from remote", "Please make sure", "and the
 # broken objects or refs, but not
 DAMAGE = (
     *("unable to read", "corrupt", "bad object", "missing", "inflate", "not a git repository", "bad ref"),
-    *("broken", "could not reset index", "could not parse object"),
+    *("broken", "could not reset index", "could not parse object", "bad config"),
 )
 # trouble with the disk
 DISK = ("no space left", "quota exceeded", "permission denied", "read-only file system", "file name too long")

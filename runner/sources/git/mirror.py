@@ -161,7 +161,7 @@ def has(mirror: Mirror, commit: str) -> str:
 def restore_config(mirror: Mirror) -> None:
     """The config as it was made, whatever a command did to it from its work tree."""
     path = os.path.join(mirror.folder, "config")
-    with open(f"{path}.made", encoding="utf-8") as made, open(path, encoding="utf-8") as used:
+    with open(f"{path}.made", "rb") as made, open(path, "rb") as used:
         config = made.read()
         changed = used.read() != config
     if changed:
