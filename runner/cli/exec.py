@@ -10,7 +10,7 @@ from runner.cli.options import Command, Option
 from runner.cli.terminal import Terminal
 from runner.errors import InputError, ProjError
 from runner.host import process
-from runner.running.entering import Entered, enter, in_container
+from runner.running.entering import Entered, enter
 from runner.values import EnvironmentOptions
 
 __all__ = ["COMMAND", "OPTIONS", "become", "entered"]
@@ -20,16 +20,18 @@ def command(
     words: tuple[str, ...], directory: str, entry: str, env_manager: str, python: str, offline: bool,
     quiet: bool, extra: tuple[str, ...],
 ) -> int:  # fmt: skip
-    """Run one command in the environment of the project in this folder, as proj exec -- python -V.
+    """Run one command in the environment of the project in this folder, as proj exec python -V.
 
     It runs where you are; nothing is recorded. `proj exec` becomes the command: it ends as that does.
     """
     words = (*words, *extra)
     if not words:
-        raise InputError("which command?", "proj exec -- python -V")
+        raise InputError("which command?", "proj exec python -V")
     found = entered(directory, entry, env_manager, python, offline, quiet)
-    if found.environment.activation.container is not None:
-        become(in_container(found, words, sys.stdin.isatty() and sys.stdout.isatty()), found.variables)
+    if (container := found.environment.activation.container) is not None:
+        from runner.containers.command import entering
+
+        become(entering(container, words, sys.stdin.isatty() and sys.stdout.isatty()), found.variables)
     become(list(words), found.variables)
 
 
@@ -62,6 +64,6 @@ OPTIONS = (
     Option("quiet", ("-q", "--quiet"), "Show no progress.", "flag"),
 )  # fmt: skip
 COMMAND = Command(command, (
-    Option("words", (), "The command with its arguments; behind -- when one begins with a dash.", "many", metavar="[--] COMMAND..."),
+    Option("words", (), "The command with its arguments.", "many", metavar="COMMAND..."),
     *OPTIONS,
-), passes_on=True)  # fmt: skip
+), passes_on=True, ends_early=True)  # fmt: skip

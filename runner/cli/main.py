@@ -124,11 +124,17 @@ def _run(words: list[str]) -> int:
         show_here()
         return 0
     at = words.index("--") if "--" in words else len(words)
-    words, extra = words[:at], words[at + 1 :]
+    line, words, extra = words, words[:at], words[at + 1 :]
     if words and words[0] in COMMANDS:
-        from runner.cli.options import find, quick
+        from runner.cli.options import find, passed_on, quick
 
         found = find(load(words[0]), words[1:])
+        if found and found[0].ends_early:
+            own = found[1][: passed_on(found[0].options, found[1])]
+            if len(own) < len(found[1]):  # a `--` behind it belongs to what is passed on
+                at = len(words) - len(found[1]) + len(own)
+                words, extra = line[:at], line[at:]
+            found = found[0], own
         values = quick(found[0].options, found[1]) if found else None
         if found and values is not None:
             return found[0].call(values, extra)

@@ -10,7 +10,7 @@ from runner import paths
 from runner.cli.exec import OPTIONS, become, entered
 from runner.cli.options import Command
 from runner.errors import InputError
-from runner.running.entering import Entered, in_container
+from runner.running.entering import Entered
 
 __all__ = ["COMMAND", "words_of"]
 
@@ -36,9 +36,11 @@ def command(directory: str, entry: str, env_manager: str, python: str, offline: 
     if around:
         raise InputError(f"this is a shell of {around} already", "exit  leaves it")
     found = entered(directory, entry, env_manager, python, offline, quiet)
-    if found.environment.activation.container is not None:
+    if (container := found.environment.activation.container) is not None:
+        from runner.containers.command import entering
+
         shell = ["sh", "-c", "command -v bash >/dev/null && exec bash; exec sh"]
-        become(in_container(found, shell, sys.stdin.isatty()), found.variables)
+        become(entering(container, shell, sys.stdin.isatty()), found.variables)
     variables = {**found.variables, "PROJ_SHELL": found.name}
     shell_path = os.environ.get("SHELL", "") or "/bin/sh"
     become(words_of(shell_path, found, variables), variables)

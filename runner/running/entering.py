@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from runner import environments
 from runner.environments import cache
-from runner.errors import InputError
 from runner.host import process, program
 from runner.project.entry_point import entry_point
 from runner.running.planning import load_project
@@ -16,7 +14,7 @@ from runner.running.whereabouts import here
 from runner.sources import fetch
 from runner.values import EntryPoint, Environment, EnvironmentOptions, Report
 
-__all__ = ["Entered", "enter", "in_container"]
+__all__ = ["Entered", "enter"]
 
 
 class Entered(NamedTuple):
@@ -58,27 +56,3 @@ def enter(
     found = (*environment.activation.path, *([ours] if ours else []), inherited)
     variables["PATH"] = os.pathsep.join(found)
     return Entered(project.name, checkout.directory, environment, variables)
-
-
-def in_container(entered: Entered, words: Sequence[str], terminal: bool) -> list[str]:
-    """The engine's command line that runs these words in the project's image, with its folder mounted."""
-    from runner.containers import engine
-
-    container = entered.environment.activation.container
-    if container is None or not engine.program():
-        raise InputError("this environment is not an image, or there is no container engine")
-    argv = [engine.program(), "run", "--rm", "--interactive", *(["--tty"] if terminal else [])]
-    if container.user:
-        argv += ["--user", container.user]
-    if container.directory:
-        argv += ["--volume", f"{container.directory}:{container.place}"]
-    for volume in container.volumes:
-        argv += ["--volume", volume]
-    for name, value in container.constants.items():
-        argv += ["--env", f"{name}={value}"]
-    for name in container.copied:
-        argv += ["--env", name]
-    for name, text in container.flags:
-        dashes = "-" if len(name) == 1 else "--"
-        argv += [f"{dashes}{name}"] if text is None else [f"{dashes}{name}", text]
-    return [*argv, "--workdir", container.place, container.image, *words]
