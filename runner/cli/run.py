@@ -20,7 +20,7 @@ __all__ = ["COMMAND", "say"]
 
 def command(
     as_json: bool, quiet: bool, verbose: bool, help_params: bool, detach: bool, notify: tuple[str, ...],
-    **request_fields: Any,
+    **request_fields: object,
 ) -> int:  # fmt: skip
     """Run a project from a folder, a git URL or an archive, and record it.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Any
 
@@ -61,10 +62,8 @@ def load_project(checkout: Checkout) -> Project:
     return loaded
 
 
-def _is_secret(project: Project, plain: Any) -> bool:
+def _is_secret(project: Project, plain: object) -> bool:
     """Whether the file itself has a password in it: no second place gets it."""
-    import json
-
     from runner.text.credentials import cleaned
 
     parameters = (each for point in project.entry_points for each in point.parameters)
@@ -85,8 +84,13 @@ def options(plan: Plan) -> EnvironmentOptions:
     request, code, origin, stated = plan.request, plan.checkout, plan.origin, plan.specification
     step = {} if origin.lock else replay.step(plan.entry_point.name, stated.kind, stated.file)
     named = f"{code.repository}@{code.commit}#{code.subdirectory}"
+    # a run that is made again is made as it was, though its folder is a clean room
+    fetched = code.temporary and code.kind != "local"
     return EnvironmentOptions(
         checkout=named if code.temporary and code.commit else "",
+        fetched=fetched,
+        moved=(code.root or code.directory, plan.root),
+        versions=origin.versions or step.get("versions", {}),
         refresh=request.refresh,
         offline=request.offline or step.get("offline", False),
         strict_python=request.strict_python,
@@ -108,8 +112,6 @@ def backend_options(request: Request) -> dict[str, Any]:
     """`--backend-config` (JSON file or text) with --timeout and --grace, these in seconds."""
     found: dict[str, Any] = {}
     if text := request.backend_config:
-        import json
-
         try:
             if not text.lstrip().startswith("{"):
                 with open(text, encoding="utf-8") as file:
