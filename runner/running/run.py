@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from typing import TypeAlias
 
 from runner import backends, environments, paths, sources
 from runner.running import command, endpoint, planning, surroundings
@@ -22,16 +23,13 @@ from runner.values import Report
 __all__ = ["run"]
 
 
-def run(
-    request: Request,
-    report: Report,
-    plan: Plan | None = None,
-    begun: Callable[[str], None] | None = None,
-) -> Outcome | Plan:
+Begun: TypeAlias = "Callable[[str], None] | None"  # is handed the id of the run as soon as there is one
+
+
+def run(request: Request, report: Report, plan: Plan | None = None, begun: Begun = None) -> Outcome | Plan:
     """Runs a project and returns how it went; with `dry_run`, what would be done.
 
-    `plan`: made already, as by a reproduction, for code that is in its place. `begun` is called with the id of the run
-    as soon as there is one. Many runs may go on in one process: its
+    `plan`: made already, as by a reproduction, for code that is in its place. Many runs may go on in one process: its
     signals, folder and open files are left alone. An interrupt ends the run as KILLED and goes on its way. A ProjError
     before the record begins leaves nothing behind; a later one ends the run as FAILED first.
     """
@@ -50,10 +48,9 @@ def run(
             phases.end("plan")
         if request.dry_run:
             return plan
-
         store = Store(paths.store_here(request.store))
         record = leaving.enter_context(Record.begin(plan, store, report))
-        if begun is not None:
+        if begun:
             begun(record.run_id)
         phases.end("record")
         code = leaving.enter_context(Code(plan, record, pending, report))
