@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from runner import paths
@@ -33,8 +34,6 @@ QUIET = Option("quiet", ("-q", "--quiet"), "Show no progress.", "flag")
 
 def open_store(given: str = "", quiet: bool = False) -> Store:
     """With PROJ_STORE set to a server's address: the user's own, where runs are recorded before they are sent."""
-    import os
-
     from runner.cli.terminal import Terminal
     from runner.text.secrets import around
     from runner.tracking.store import Store
