@@ -9,7 +9,7 @@ from typing import NamedTuple
 from runner.errors import InputError
 from runner.text import units
 from runner.tracking.fold import Run
-from runner.web.render import number, text
+from runner.web.render import number
 
 __all__ = ["Cell", "cell", "check", "order_of", "usual"]
 
@@ -41,11 +41,11 @@ class Cell(NamedTuple):
 def cell(run: Run, name: str) -> Cell:
     entity, _, key = name.partition(".")
     if name in ATTRIBUTES:
-        return Cell(text(ATTRIBUTES[name](run)), name == "took")
+        return Cell(ATTRIBUTES[name](run), name == "took")
     if entity == "metrics":
         return Cell(number(run.metrics[key].value), True) if key in run.metrics else Cell("")
     value = (run.params if entity == "params" else run.tags).get(key)
-    return Cell("" if value is None else text(number(value)), isinstance(value, int | float))
+    return Cell("" if value is None else number(value), isinstance(value, int | float))
 
 
 def order_of(name: str) -> str:

@@ -14,7 +14,7 @@ from runner.text import units
 from runner.tracking.curves import Curves
 from runner.tracking.fold import Run
 from runner.web.charts import Chart, chart
-from runner.web.render import number, page, text
+from runner.web.render import number, page
 
 if TYPE_CHECKING:
     from runner.reproduction.verdict.difference import Difference
@@ -65,8 +65,8 @@ def _rows(runs: Sequence[Run]) -> list[Row]:
         facts = [of(run) for run in runs]
         for key in dict.fromkeys(key for each in facts for key in each):
             values = [each.get(key) for each in facts]
-            shown = tuple("" if value is None else text(number(value)) for value in values)
-            found.append(Row(group, text(key), shown, len({repr(value) for value in values}) > 1))
+            shown = tuple("" if value is None else number(value) for value in values)
+            found.append(Row(group, key, shown, len({repr(value) for value in values}) > 1))
     return found
 
 

@@ -13,7 +13,7 @@ from runner.host.files import open_file
 from runner.protocol.artifacts import download
 from runner.protocol.places import in_run, safe
 from runner.tracking.artifacts import listing
-from runner.web.render import HEADERS, page, text
+from runner.web.render import HEADERS, page
 from runner.web.run import the_run
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _preview(store: Store, run_id: str, path: str) -> dict[str, object]:
             plain = json.dumps(json.loads(plain), indent=2, ensure_ascii=False)
         except (ValueError, RecursionError):
             pass  # shown as it is
-    return {"kind": "text", "text": text(plain), "cut": cut, "size": size}
+    return {"kind": "text", "text": plain, "cut": cut, "size": size}
 
 
 def _table(plain: str, delimiter: str, cut: bool) -> list[list[str]]:
@@ -103,7 +103,7 @@ def _table(plain: str, delimiter: str, cut: bool) -> list[list[str]]:
     found = []
     try:
         for row in csv.reader(lines[:-1] if cut else lines, delimiter=delimiter):
-            found.append([text(value)[:200] for value in row[:COLUMNS]])
+            found.append([value[:200] for value in row[:COLUMNS]])
             if len(found) > ROWS:
                 break
     except csv.Error:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
 from runner.host.files import open_file
-from runner.web.render import HEADERS, page, text
+from runner.web.render import HEADERS, page
 from runner.web.run import the_run
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _window(path: str, first: int) -> list[Line]:
 def _shown(line: bytes) -> str:
     """As a terminal would leave it: what a carriage return was followed by, without colours."""
     plain = line.rstrip(b"\r\n")[-4 * LONGEST :].decode("utf-8", "backslashreplace")
-    return text(SGR.sub("", plain.rpartition("\r")[2]))[:LONGEST]
+    return SGR.sub("", plain.rpartition("\r")[2])[:LONGEST]
 
 
 def whole(request: Request) -> Response:

@@ -49,11 +49,12 @@ def _environment() -> Environment:
         loader=FileSystemLoader(os.path.join(HERE, "templates")),
         autoescape=select_autoescape(default=True, default_for_string=True),
         undefined=StrictUndefined,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     found.filters.update(
-        ago=units.ago, size=units.size, took=units.duration, time=units.local_time, number=number, text=text
+        ago=units.ago, size=units.size, took=units.duration, time=units.local_time, number=number
     )
     found.globals.update(marks=MARKS, verdicts=VERDICTS, query=query)
     return found
@@ -73,8 +74,9 @@ def number(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def text(value: object) -> str:
-    return printable(str(value), lines=True)
+def _shown(value: object) -> object:
+    """What is not printable is visible: on a page, too, a mark of direction shows a text in another order."""
+    return printable(value, lines=True) if type(value) is str else value
 
 
 def query(values: Mapping[str, Any], **changes: Any) -> str:

@@ -17,7 +17,7 @@ from runner.tracking.curves import Curves
 from runner.tracking.fold import Run
 from runner.web.access import form
 from runner.web.charts import Chart, chart
-from runner.web.render import HEADERS, number, page, text
+from runner.web.render import HEADERS, number, page
 
 if TYPE_CHECKING:
     from runner.tracking.store import Store
@@ -72,7 +72,7 @@ def show(request: Request) -> Response:
 def _proof(facts: Mapping[str, Any]) -> Proof:
     run_ids = facts.get("run_ids")
     found = tuple(map(str, run_ids)) if isinstance(run_ids, list) else ()
-    return Proof(text(facts.get("verdict", "")), text(facts.get("cause") or ""), found)
+    return Proof(str(facts.get("verdict", "")), str(facts.get("cause") or ""), found)
 
 
 def _ended(run: Run) -> str:
@@ -103,7 +103,7 @@ def _groups(run: Run) -> list[tuple[str, list[Fact]]]:
     changes = "" if code.get("dirty") is None else "uncommitted changes" if code["dirty"] else "clean"
     commit = str(code.get("commit") or source.get("commit", ""))
     return [
-        ("Parameters", [Fact(key, text(number(value))) for key, value in run.params.items()]),
+        ("Parameters", [Fact(key, number(value)) for key, value in run.params.items()]),
         ("Command", _facts({name: command.get(name) for name in ("command", "directory", "stdin")})),
         ("Code", _facts({
             "source": source.get("uri"), "commit": commit, "branch": code.get("branch"), "state": changes,
@@ -111,24 +111,24 @@ def _groups(run: Run) -> list[tuple[str, list[Fact]]]:
         })),
         ("Environment", _facts(sections.get("environment", {}))),
         ("Inputs", [_file(each) for each in run.inputs]),
-        ("Datasets", [Fact(text(each.get("name", "")), text(each.get("digest", ""))) for each in run.datasets]),
+        ("Datasets", [Fact(str(each.get("name", "")), str(each.get("digest", ""))) for each in run.datasets]),
         ("Outputs", [_file(each) for each in run.outputs]),
         ("Machine", _machine(sections.get("machine", {}))),
         ("Resources", _resources(sections.get("resources", {}))),
         ("Variables", _facts(command.get("variables", {}))),
-        ("Tags", [Fact(text(key), text(value)) for key, value in run.tags.items() if key not in HIDDEN]),
+        ("Tags", [Fact(key, value) for key, value in run.tags.items() if key not in HIDDEN]),
         ("Links", [_link(each) for each in run.links]),
     ]  # fmt: skip
 
 
 def _facts(section: Mapping[str, Any]) -> list[Fact]:
-    return [Fact(text(key), text(value)) for key, value in section.items() if value not in (None, "", [], {})]
+    return [Fact(str(key), str(value)) for key, value in section.items() if value not in (None, "", [], {})]
 
 
 def _file(facts: Mapping[str, Any]) -> Fact:
     size = facts.get("size")
     parts = [units.size(size) if isinstance(size, int) else "", str(facts.get("digest", ""))]
-    return Fact(text(facts.get("path") or facts.get("uri", "")), text("  ".join(filter(None, parts))))
+    return Fact(str(facts.get("path") or facts.get("uri", "")), "  ".join(filter(None, parts)))
 
 
 def _machine(section: Mapping[str, Any]) -> list[Fact]:
@@ -149,13 +149,13 @@ def _resources(section: Mapping[str, Any]) -> list[Fact]:
     for name in ("cpu_time", "duration"):
         if isinstance(shown.get(name), int | float):
             shown[name] = units.duration(shown[name])
-    return [Fact(key.replace("_", " "), text(value)) for key, value in shown.items() if value is not None]
+    return [Fact(key.replace("_", " "), str(value)) for key, value in shown.items() if value is not None]
 
 
 def _link(facts: Mapping[str, Any]) -> Fact:
     run_id = str(facts.get("run_id", ""))
-    name = text(facts.get("relation", ""))
-    return Fact(name, run_id[:12], run_id) if run_id else Fact(name, text(facts.get("model_id", "")))
+    name = str(facts.get("relation", ""))
+    return Fact(name, run_id[:12], run_id) if run_id else Fact(name, str(facts.get("model_id", "")))
 
 
 async def note(request: Request) -> Response:

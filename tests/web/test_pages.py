@@ -218,7 +218,14 @@ def test_nothing_in_a_record_is_markup_and_every_link_leads_somewhere(browser: B
         assert page.status in (200, 303, 400, 404), (path, page.status, page.text[:300])
         assert "script-src" in page.headers.get("content-security-policy", "") or "/static/" in path
         if "text/html" in page.headers.get("content-type", "") and "/raw/" not in path:
-            for wrong in ("<script", "<img src=x", "<b>", "</td>a", "49", *(["\x1b"] if "?q=" not in path else [])):
+            for wrong in (
+                "<script",
+                "<img src=x",
+                "<b>",
+                "</td>a",
+                "49",
+                *(["\x1b"] if "?q=" not in path else []),
+            ):
                 assert wrong not in page.text.replace("</td><td>", ""), (path, wrong)
             for link in page.links:
                 parts = urlsplit(link)
