@@ -57,7 +57,7 @@ class Result(NamedTuple):
 def proj(*arguments: str, cwd: object = None, timeout: float = 100, **variables: str) -> Result:
     """Runs the real program in a process of its own."""
     folder, variables = os.getcwd() if cwd is None else str(cwd), {**os.environ, **variables}
-    if forked.can(variables):
+    if forked.can(arguments, variables):
         code, out, err = forked.call([*arguments], folder, variables, timeout)
     else:
         done = subprocess.run(
