@@ -43,6 +43,8 @@ class EntryPoint(NamedTuple):
     outputs: tuple[str, ...] = ()  # paths and globs that it writes; collected as artifacts
     environment: str = ""  # an environment of its own; overrides the project's
     line: int = 0
+    warnings: tuple[str, ...] = ()  # likely mistakes: each run of it tells
+    faults: tuple[str, ...] = ()  # mistakes in what MLflow does not read: it is not run with them
 
 
 class EnvironmentSpec(NamedTuple):
@@ -59,7 +61,7 @@ class Project(NamedTuple):
     name: str
     entry_points: tuple[EntryPoint, ...]
     environments: tuple[EnvironmentSpec, ...]  # in order of preference; may be empty
-    warnings: tuple[str, ...] = ()  # keys that are probably misspelt: each run tells
+    warnings: tuple[str, ...] = ()  # likely mistakes outside of the entry points: each run tells
 
 
 # ---- sources ---------------------------------------------------------------------------------------------
@@ -122,6 +124,9 @@ class EnvironmentOptions(NamedTuple):
     kept_lock: str = ""  # text of a lock: build exactly this
     wheels: str = ""  # folder: what the lock names is taken from there and from nowhere else
     checkout: str = ""  # what names the code, when the folder is for this run only
+    fetched: bool = False  # the code was fetched for this run: packages in it do not follow their folder
+    moved: tuple[str, str] = ("", "")  # the code's folder, and the path by which the command sees it
+    versions: Mapping[str, str] = {}  # of local packages, as recorded: text in the lock -> name==version
 
 
 class Container(NamedTuple):
