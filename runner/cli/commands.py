@@ -45,6 +45,7 @@ COMMANDS = {
     "update": "Bring the newest version of its template into a project.",
     "import": "Take runs over from an MLflow server, its database or an mlruns folder.",
     "sync": "Send runs to a tracking server, and finish what could not be sent.",
+    "ui": "Open the runs in a browser.",
     "server": "Serve a store to MLflow clients.",
 }
 

@@ -60,6 +60,7 @@ PLAIN = [
     "rm --filter \"status = 'FAILED'\" --all",
     "show",
     "show last~1 --store /s",
+    "ui last --no-browser --port 0",
     "logs -f -t --stream=2 first",
     "log metric loss=1 acc=2 --step 4",
     "log metric loss=1 --timestamp 1700000000000 --run last",
