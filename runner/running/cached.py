@@ -71,7 +71,7 @@ def take_over(
         recorded = recorded._replace(installed="".join(f"{each}\n" for each in packages(activation)))
     wanted = Wanted(recorded, plan, own_key)
     candidates = list(_candidates(store, wanted.recorded.run))
-    own = [*_forbidden(wanted), *_edited(wanted, candidates)]
+    own = [*_forbidden(wanted), *_edited(wanted, candidates), *_varying(wanted, candidates)]
     nearest: tuple[Run, list[Factor]] | None = None
     for candidate in candidates:
         if candidate.status != "FINISHED" or candidate.end.get("exit_code") != 0:
@@ -133,6 +133,23 @@ def _edited(wanted: Wanted, candidates: Iterable[Run]) -> Iterator[Factor]:
                 yield Factor("outputs", f"{name} is there, and is not as a run has left it: it may be read")
 
 
+def _varying(wanted: Wanted, candidates: Iterable[Run]) -> Iterator[Factor]:
+    """Runs with this key that left other outputs: chance decides, the clock, or what an earlier run left."""
+    first: Run | None = None
+    for run in candidates:
+        own = key.of_run(run)
+        if run.status == "FINISHED" and own is not None and own.factors == wanted.key.factors:
+            first = first or run
+            if _digests(first) != _digests(run):
+                text = f"{first.name} and {run.name} did the same and left different ones"
+                yield Factor("outputs", f"{text}: something else decides")
+                return
+
+
+def _digests(run: Run) -> set[tuple[str, str]]:
+    return {(str(each["path"]), str(each.get("digest"))) for each in run.outputs}
+
+
 def _differing(wanted: Wanted, old: Recorded) -> Iterator[Factor]:
     before, after = key.of_run(old.run), wanted.key
     if before is None:
@@ -170,6 +187,8 @@ def _told(name: str, wanted: Wanted, old: Recorded) -> str:
     if name == "environment":
         return _environment(old, new)
     one, two = (surroundings.load(run.directory) for run in (old, new))
+    if name == "folders":
+        return "there are other empty ones"
     if name in ("variables", "programs", "files", "ignored") and one and two:
         if name == "variables" and one.key != two.key:
             return "they were recorded by another user, or on another machine"

@@ -129,12 +129,17 @@ class Record:
 
     def key(self, seen: Surroundings, activation: Activation) -> Key:
         """Of what is known now, before the command starts or beside it."""
-        from runner.environments.system import packages
+        from runner.environments.system import loose, packages
         from runner.running import key
 
         lock = self._lock_text
+        beside = (
+            tuple(loose(activation)) if activation.kind == "system" or "existing" in self._environment else ()
+        )
         installed = lock or "".join(f"{each}\n" for each in packages(activation))
-        known = key.Known(self.store.root, self._code, self._environment, installed, lock, self._inputs)
+        known = key.Known(
+            self.store.root, self._code, self._environment, installed, beside, lock, self._inputs
+        )
         return key.of(self._plan, known, seen)
 
     def inputs(self) -> None:

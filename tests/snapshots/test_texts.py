@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from runner.snapshots import outside
+from runner.snapshots import texts
 from tests.helpers import make_tree
 
 
@@ -19,22 +19,26 @@ def test_only_what_is_there_and_outside(tmp_path: Path) -> None:
         "project/image.png": b"\0../../data/a.csv",
         "project/urls.py": "'https://host/../../lib', 'a/../../lib'\n",
     })  # fmt: skip
-    found = outside.mentioned(f"{root}/project", root, "")
-    assert found == [f"{tmp_path}/data/a.csv", f"{tmp_path}/lib"]
+    found = texts.named(f"{root}/project", f"{root}/project", root, "")
+    assert found.places == (f"{tmp_path}/data/a.csv", f"{tmp_path}/lib")
+    assert found.within == (f"{root}/common",)
 
 
 def test_what_was_found_is_remembered_for_its_tree(tmp_path: Path) -> None:
     make_tree(tmp_path, {"lib/x.py": "x\n", "more/y.py": "y\n"})
     root = make_tree(tmp_path / "code", {"train.py": "'../lib'\n"})
-    assert outside.mentioned(root, root, "one") == [f"{tmp_path}/lib"]
+    assert texts.named(root, root, root, "one").places == (f"{tmp_path}/lib",)
     make_tree(root, {"train.py": "'../lib ../more'\n"})
-    assert outside.mentioned(root, root, "one") == [f"{tmp_path}/lib"]
-    assert outside.mentioned(root, root, "two") == [f"{tmp_path}/lib", f"{tmp_path}/more"]
+    assert texts.named(root, root, root, "one").places == (f"{tmp_path}/lib",)
+    assert texts.named(root, root, root, "two").places == (
+        f"{tmp_path}/lib",
+        f"{tmp_path}/more",
+    )
     os.unlink(tmp_path / "lib/x.py")
     os.rmdir(tmp_path / "lib")
-    assert outside.mentioned(root, root, "two") == [f"{tmp_path}/more"]
+    assert texts.named(root, root, root, "two").places == (f"{tmp_path}/more",)
 
 
 def test_a_pipe_among_the_texts_does_not_hang(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.py")
-    assert outside.mentioned(str(tmp_path), str(tmp_path), "") == []
+    assert texts.named(str(tmp_path), str(tmp_path), str(tmp_path), "").places == ()
