@@ -154,7 +154,7 @@ class Record:
         texts, downloads = plan.parameters.texts, plan.parameters.downloads
         with self._report.step("hashing inputs"):
             wanted = named(filled(declared, texts), texts, given, downloads)
-            found = describe(wanted, plan.checkout.directory)
+            found = describe(wanted, plan.checkout.directory, lambda path: outside(path, plan.origin.binds))
         for each in found:
             if each.path and not each.digest:
                 self._report.warn(f"the input {each.path} is not there, or cannot be read")
@@ -180,7 +180,7 @@ class Record:
     def command(self, variables: Mapping[str, str]) -> None:
         """What is about to be started, with the variables that are to be kept."""
         plan = self._plan
-        if any(character in "".join(plan.entry_point.outputs) for character in "*?["):
+        if plan.entry_point.outputs:
             from runner.data.outputs import standing
 
             self._standing = standing(self._outputs(), plan.checkout.directory)

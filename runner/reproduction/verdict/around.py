@@ -17,7 +17,7 @@ def differences(old: Recorded, new: Recorded) -> Iterator[tuple[str, str]]:
     """(cause, text), the likeliest first. Of an older record, or another user's, less can be told."""
     before, after = load(old.directory), load(new.directory)
     if before is not None and after is not None:
-        yield from _files(old, before, after)
+        yield from _files(old, new, before, after)
     if old.section("command").get("stdin") in ("pipe", "file", "other"):
         yield "inputs", "something came through standard input then, and the record does not have it"
     if before is not None and after is not None:
@@ -41,8 +41,10 @@ def beside(recorded: Recorded) -> Iterator[str]:
         yield f"{_few(folders)} had no file that is kept with the code: it was made anew, and is empty"
 
 
-def _files(old: Recorded, before: Surroundings, after: Surroundings) -> Iterator[tuple[str, str]]:
-    changed = [name for name in _changed(before.files, after.files) if not _wrote(old, name)]
+def _files(
+    old: Recorded, new: Recorded, before: Surroundings, after: Surroundings
+) -> Iterator[tuple[str, str]]:
+    changed = [name for name in _changed(before.files, after.files) if not _wrote(old, new, name)]
     if changed:
         yield (
             "inputs",
@@ -61,13 +63,13 @@ def _files(old: Recorded, before: Surroundings, after: Surroundings) -> Iterator
         )
 
 
-def _wrote(old: Recorded, path: str) -> bool:
-    """Whether the old run itself has written a file last."""
+def _wrote(old: Recorded, new: Recorded, path: str) -> bool:
+    """Whether one of the runs themselves has written a file last, such as a log that grows with each."""
     try:
         changed = os.stat(path).st_mtime * 1000
     except OSError:
         return False
-    return old.run.start_time <= changed <= (old.run.end_time or 0)
+    return old.run.start_time <= changed <= (old.run.end_time or 0) or changed >= new.run.start_time
 
 
 def _programs(before: Surroundings, after: Surroundings) -> Iterator[tuple[str, str]]:
