@@ -100,7 +100,11 @@ def _keep(
     if contents.files or contents.links or not contents.problems:
         try:
             digest, size = hashing.digest(path)
-            writer.append(events.output(name, digest, size, contents.links, found))
+            writer.append(
+                events.output(
+                    name, digest, size, contents.links, found, contents.executable, contents.folders
+                )
+            )
         except OSError:
             pass  # which of its files cannot be read is said below
     return [*contents.problems, *artifacts.keep(writer, contents.files, contents.links)]

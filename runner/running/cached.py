@@ -252,14 +252,17 @@ def _take(
             if not source:
                 raise ProjError(f"{name} of the run {old.run.name} cannot be fetched", "run without --cached")
         _clear(wanted)
+        executable = {str(each) for output in old.run.outputs for each in output.get("executable") or ()}
         for name, source in found:
             if target := _target(old.run, name, wanted.directory):
-                _restore(source, target)
+                _restore(source, target, name in executable)
             else:
                 artifacts.put(record.writer, source, os.path.dirname(name))
         for output in old.run.outputs:
             for name, leads in (output.get("links") or {}).items():
                 _restore_link(leads, _target(old.run, name, wanted.directory))
+            for name in output.get("folders") or ():
+                os.makedirs(_target(old.run, str(name), wanted.directory), exist_ok=True)
     metrics = [
         {name: value for name, value in event.items() if name not in ("time", "op")}
         for event in entity.events(old.directory)
@@ -314,9 +317,12 @@ def _restore_link(leads: str, target: str) -> None:
         raise ProjError(f"the output {target} cannot be written: {error.strerror}") from error
 
 
-def _restore(source: str, target: str) -> None:
+def _restore(source: str, target: str, executable: bool) -> None:
     try:
         with Draft(target) as draft:
             shutil.copyfile(source, draft)
+            if executable:
+                mode = os.stat(draft).st_mode
+                os.chmod(draft, mode | (mode & 0o444) >> 2)
     except OSError as error:
         raise ProjError(f"the output {target} cannot be written: {error.strerror}") from error

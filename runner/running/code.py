@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from runner.errors import InputError, ProjError
-from runner.running.surroundings import Unseen
+from runner.running.surroundings import Unseen, written
 from runner.snapshots import ignored, snapshot, texts
 from runner.sources.git import repository
 from runner.tracking import events
@@ -73,9 +73,10 @@ class Code:
         """What the snapshot does not have: in the project's folder, and named in its texts and outside of it."""
         plan = self._plan
         directory, root = plan.checkout.directory, plan.root or plan.checkout.directory
-        tree = "" if plan.checkout.temporary else self._state.tree
-        named = texts.named(directory, plan.directory, root, tree)
-        return Unseen((*self.ignored(), *self._elsewhere(named.within)), named)
+        tree, names = "" if plan.checkout.temporary else self._state.tree, self.ignored()
+        own = (*(os.path.join(directory, each.rstrip("/")) for each in names), *written(plan))
+        named = texts.named(directory, plan.directory, root, tree, own)
+        return Unseen((*names, *self._elsewhere(named.within)), named)
 
     def _elsewhere(self, within: Iterable[str]) -> Iterator[str]:
         """The same beside the project in its repository, as far as it is named (`within`), and in nested ones."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from runner.snapshots.texts import Named
     from runner.values import Activation, Container
 
-__all__ = ["FILE", "Surroundings", "load", "look", "mentioned", "save"]
+__all__ = ["FILE", "Surroundings", "load", "look", "mentioned", "save", "written"]
 
 FILE = "surroundings.json"
 # of the terminal, the login or the desktop that a run happens to be started from; and what changes with every run
@@ -91,8 +91,8 @@ def look(
     directory = plan.checkout.directory
     locked = (activation.prefix, *activation.path)
     texts = tuple(plan.parameters.texts.values())
-    command, written = plan.parameters.command, frozenset(_written(plan, directory))
-    sight = Sight(command, variables, directory, plan.directory, texts, locked, written, activation.container)
+    command, outputs = plan.parameters.command, frozenset(written(plan))
+    sight = Sight(command, variables, directory, plan.directory, texts, locked, outputs, activation.container)
     found = take(sight, unseen)
     try:
         save(found, record)
@@ -101,7 +101,7 @@ def look(
     return found
 
 
-def _written(plan: Plan, directory: str) -> list[str]:
+def written(plan: Plan) -> list[str]:
     """Declared outputs that are there, absolute."""
     if not plan.entry_point.outputs:
         return []
@@ -109,7 +109,7 @@ def _written(plan: Plan, directory: str) -> list[str]:
     from runner.data.outputs import filled
 
     patterns = filled(plan.entry_point.outputs, plan.parameters.texts)
-    return [path for pattern in patterns for path in expand(pattern, directory)]
+    return [path for pattern in patterns for path in expand(pattern, plan.checkout.directory)]
 
 
 def take(sight: Sight, unseen: Unseen) -> Surroundings:

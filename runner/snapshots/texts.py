@@ -77,15 +77,16 @@ class Named(NamedTuple):
     addresses: tuple[str, ...] = ()  # that it names
 
 
-def named(directory: str, seen: str, root: str, tree: str) -> Named:
+def named(directory: str, seen: str, root: str, tree: str, without: Iterable[str] = ()) -> Named:
     """Of the project `directory`, which its command sees at `seen` in `root`.
 
-    What its texts say is remembered for the snapshot `tree`, but not of a folder that nobody sees again ("").
+    `without`: paths in `directory` that are not read: what git ignores, and outputs, which may name anything. What its
+    texts say is remembered for the snapshot `tree`, but not of a folder that nobody sees again ("").
     """
     memory = paths.cache("snapshots", f"{key_of(directory)}.named.json")
     found = _remembered(memory, directory, tree) if tree else None
     if found is None:
-        found = _read(directory, seen)
+        found = _read(directory, seen, frozenset(without))
         if tree:
             try:
                 files.write(memory, json.dumps([FORMAT, directory, tree, found._asdict()]))
@@ -132,12 +133,12 @@ class _Text(NamedTuple):
     is_script: bool
 
 
-def _read(directory: str, seen: str) -> Named:
+def _read(directory: str, seen: str, without: frozenset[str]) -> Named:
     """`places` as they are written, those with `../` as seen from the project and from the text itself."""
     project = os.path.realpath(seen)
     found: dict[str, dict[str, None]] = {name: {} for name in Named._fields}
     remote = ""
-    for path in _texts(directory, found["links"]):
+    for path in _texts(directory, found["links"], without):
         try:
             data = files.read(path, LARGEST)
         except OSError:
@@ -163,7 +164,7 @@ def _read(directory: str, seen: str) -> Named:
     )
 
 
-def _texts(directory: str, links: dict[str, None]) -> Iterator[str]:
+def _texts(directory: str, links: dict[str, None], without: frozenset[str]) -> Iterator[str]:
     """Paths of texts; the symbolic links that are met on the way go to `links`."""
     count = 0
     for folder, folders, names in os.walk(directory):
@@ -171,8 +172,12 @@ def _texts(directory: str, links: dict[str, None]) -> Iterator[str]:
             path = os.path.join(folder, name)
             if os.path.islink(path):
                 links[path[len(directory) + 1 :]] = None
-        folders[:] = sorted(name for name in folders if name not in SKIPPED and not name.startswith("."))
-        for name in sorted(names):
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not (name in SKIPPED or name.startswith(".") or os.path.join(folder, name) in without)
+        )
+        for name in sorted(name for name in names if os.path.join(folder, name) not in without):
             if name.lower().endswith(TEXTS) or name in NAMES or "." not in name:
                 count += 1
                 if count > MOST:

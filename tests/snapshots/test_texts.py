@@ -42,3 +42,34 @@ def test_what_was_found_is_remembered_for_its_tree(tmp_path: Path) -> None:
 def test_a_pipe_among_the_texts_does_not_hang(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.py")
     assert texts.named(str(tmp_path), str(tmp_path), str(tmp_path), "").places == ()
+
+
+def test_outputs_and_ignored_files_say_nothing(tmp_path: Path) -> None:
+    """What a program wrote may name anything, such as the folder of its interpreter."""
+    make_tree(tmp_path, {"x": "", "y": ""})
+    root = make_tree(
+        tmp_path / "code", {"a.py": f"'{tmp_path}/x'", "out": f"{tmp_path}/y", "data/b.txt": f"{tmp_path}/y"}
+    )
+    found = texts.named(root, root, root, "", (f"{root}/out", f"{root}/data"))
+    assert found.places == (f"{tmp_path}/x",)
+
+
+def test_what_texts_name(tmp_path: Path) -> None:
+    make_tree(tmp_path, {"my data/d.csv": "", "g/1.csv": "", "cfg": "", "lnk": ""})
+    root = make_tree(tmp_path / "code", {
+        "a.py": (
+            f"open('{tmp_path}/my data/d.csv'); glob('{tmp_path}/g/*.csv'); f'{tmp_path}/g/{{name}}.csv'\n"
+            "subprocess.run(['tool-a', '-x']); os.environ['lower_case']; 'https://host/etc'\n"
+        ),
+        "b.sh": f"export MODE=1\ntool-b --config={tmp_path}/cfg | tool-c\necho $other\n",
+        "c.py": "requests.get('http://127.0.0.1/a')\n",
+        "words.json": '{"text": "SOME CAPITALS"}',
+    })  # fmt: skip
+    os.symlink(tmp_path, f"{root}/link")
+    found = texts.named(root, root, root, "")
+    assert found.places == (f"{tmp_path}/cfg", f"{tmp_path}/g", f"{tmp_path}/my data/d.csv")
+    assert {"tool-a", "tool-b", "tool-c"} <= set(found.programs)
+    assert {"lower_case", "MODE", "other"} <= set(found.variables)
+    assert "CAPITALS" not in found.variables
+    assert found.links == ("link",)
+    assert (found.remote, found.addresses) == ("c.py", ("http://127.0.0.1/a",))
