@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
+from runner.environments.python import faults
 from runner.environments.python.wanted import Table, Wanted, parse_toml, python_version, text_of
-from runner.errors import InputError
+from runner.errors import InputError, ProjectError
 from runner.values import EnvironmentOptions
 
 __all__ = ["project"]
@@ -15,7 +16,10 @@ def project(folder: str, options: EnvironmentOptions) -> Wanted:
     path = os.path.join(folder, "pyproject.toml")
     if not os.path.isfile(path):
         raise InputError(f"there is no pyproject.toml beside {folder}{os.sep}uv.lock", "uv init")
-    text = parse_toml(text_of(path), "pyproject.toml")
+    written = text_of(path)
+    text = parse_toml(written, "pyproject.toml")
+    if found := faults.of_project(text, written, "pyproject.toml"):
+        raise ProjectError(found)
     pinned = python_version(folder)
     needs = str(text.get("project", {}).get("requires-python", ""))
     locked = os.path.join(folder, "uv.lock")
