@@ -47,7 +47,7 @@ OPERATOR = r"(?:===|==|~=|!=|<=|>=|<|>)"
 SPEC = rf"{OPERATOR}\s*[\w.*+!-]+"
 SPECS = rf"{SPEC}(?:\s*,\s*{SPEC})*\s*,?"
 GOOD = re.compile(rf"{NAME}{EXTRAS}\s*(?:{SPECS}|\(\s*{SPECS}\s*\))?\s*(?:;.*|\s--\S.*)?$")
-CONDA = re.compile(r"(?:[^\s:]+(?:::|/))*[A-Za-z0-9_.-]+\*?(?:\s*(?:[=<>!~]=?|\s).*|\[.*)?$")
+CONDA = re.compile(r"(?:\S+::)?[A-Za-z0-9_.-]+\*?(?:\s*(?:[=<>!~]=?|\s).*|\[.*)?$")
 # what people write -> what they mean
 MEANT: tuple[tuple[str, str, str], ...] = (
     (rf"({NAME}{EXTRAS})\s*=\s*([\w.*]+)$", r"\1==\2", "one = is conda's"),
@@ -90,24 +90,28 @@ def problem(line: str) -> tuple[str, str] | None:
     return f"{line!r} is no requirement", "such as numpy, numpy>=1.26 or numpy[extra]==1.26.4"
 
 
-def python_problem(asked: str) -> tuple[str, str] | None:
-    """Whether no Python can be meant: not a version, or one that no release fits."""
+def python_problem(asked: str, conda: bool = False) -> tuple[str, str] | None:
+    """Whether no Python can be meant: not a version, or one that no release fits (conda has the old ones too)."""
     if os.sep in asked:
         return None
     try:
         wanted = normalized(asked, "")
     except InputError as error:
         return error.message.removeprefix(": "), error.hint
-    minors = [minor for minor in range(21) for patch in range(41) if matches(f"3.{minor}.{patch}", wanted)]
-    if not wanted or any(minor >= 6 for minor in minors):
+    releases = [f"3.{minor}.{patch}" for minor in range(0 if conda else 6, 21) for patch in range(41)]
+    releases += [f"2.7.{patch}" for patch in range(19)] if conda else []
+    if not wanted or any(matches(release, wanted) for release in releases):
         return None
     short = re.fullmatch(r"=*3\.([12])", wanted)
     hint = f'did you mean "3.{short[1]}0"?' if short else 'such as "3.11", "3.11.7" or ">=3.10,<3.13"'
     return f"there is no Python {asked} that can be used", hint
 
 
-def of_yaml(text: str, file: str, directory: str, conda: bool) -> list[Fault]:
-    """Of a python_env.yaml or a conda environment. ProjectError when it is not YAML."""
+def of_yaml(text: str, file: str, directory: str, conda: bool, python: bool = True) -> list[Fault]:
+    """Of a python_env.yaml or a conda environment. ProjectError when it is not YAML.
+
+    `python`: its Python counts; another one was not asked for.
+    """
     root = yamltext.read(file, text.encode("utf-8", "surrogatepass")).root
     if root is None or root.children is None:
         return []
@@ -116,7 +120,7 @@ def of_yaml(text: str, file: str, directory: str, conda: bool) -> list[Fault]:
         root, "a conda environment" if conda else "a Python environment", CONDA_KEYS if conda else KEYS
     )
     for entry in root.children:
-        if entry.key == "python" and not conda and entry.text:
+        if entry.key == "python" and python and not conda and entry.text:
             _python(entry, entry.text, findings)
         elif entry.key in KEYS[1:]:
             for item in entry.items or ():
@@ -124,8 +128,8 @@ def of_yaml(text: str, file: str, directory: str, conda: bool) -> list[Fault]:
     return [fault for fault in findings.faults if fault.severity == "error"]
 
 
-def _python(entry: Entry, asked: str, findings: Findings) -> None:
-    if wrong := python_problem(asked):
+def _python(entry: Entry, asked: str, findings: Findings, conda: bool = False) -> None:
+    if wrong := python_problem(asked, conda):
         findings.error(entry, *wrong)
 
 
@@ -152,7 +156,7 @@ def _conda(item: Entry, directory: str, findings: Findings) -> None:
         if not CONDA.match(item.text) or re.search(r"[=<>!~]\s*$", item.text):
             findings.error(item, f"{item.text!r} is no package of conda", "such as numpy or numpy=1.26")
         elif found := re.match(r"(?:\S+::)?python\s*([<>=!~]*\s*[\d.*]+)$", item.text):
-            _python(item, found[1].lstrip("=") if re.match(r"=\d", found[1]) else found[1], findings)
+            _python(item, found[1].lstrip("=") if re.match(r"=\d", found[1]) else found[1], findings, True)
 
 
 def _nested(line: str) -> str:

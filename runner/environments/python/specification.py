@@ -29,7 +29,7 @@ def read(file: str, directory: str, options: EnvironmentOptions) -> Wanted:
     if name.endswith(".py"):
         return _script(path, file, directory)
     if name.endswith((".yaml", ".yml")):
-        return _yaml(path, file, directory)
+        return _yaml(path, file, directory, asked=bool(options.python))
     if name == "pylock.toml" or re.fullmatch(r"pylock\..+\.toml", name):
         pinned = python_version(directory)
         return Wanted(*pinned, form="pylock", file=path, base=directory, content_files=(path,))
@@ -49,13 +49,13 @@ def _refuse(found: list[Fault]) -> None:
         raise ProjectError(found)
 
 
-def _yaml(path: str, file: str, directory: str) -> Wanted:
+def _yaml(path: str, file: str, directory: str, asked: bool) -> Wanted:
     text = text_of(path)
     content = parse_yaml(text, file, "dependencies: [numpy]")
     dependencies = content.get("dependencies")
     conda = os.path.basename(path).startswith(("conda.", "environment.")) or "channels" in content
     conda = conda or any(isinstance(each, dict) for each in dependencies or ())
-    _refuse(faults.of_yaml(text, file, directory, conda))
+    _refuse(faults.of_yaml(text, file, directory, conda, not asked))
     if conda:
         return _conda(dependencies, path, file, directory, text)
     python = content.get("python") or ""
