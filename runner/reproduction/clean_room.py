@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from runner import paths
+from runner import paths, sources
 from runner.data import delta
 from runner.data import inputs as reading
 from runner.errors import ProjError
@@ -79,8 +79,6 @@ def _restore(
 
 def _fetch(recorded: Recorded, root: str, report: Report) -> bool:
     """The commit from where the code came from: a clean run is its commit."""
-    from runner import sources
-
     code, source = recorded.code, recorded.section("source")
     for place in (code.repository, source.get("repository", ""), recorded.root):
         if not place or ("://" not in place and "@" not in place and not os.path.isdir(place)):

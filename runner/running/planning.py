@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Any
 
@@ -32,14 +33,18 @@ def make(request: Request, checkout: Checkout) -> Plan:
     project = load_project(checkout)
     entry = entry_point(project, request.entry_point)
     given: dict[str, Json] = {}
+    warnings: list[str] = []
     for path in request.params_file:
-        given.update(load_file(path))
+        values, told = load_file(path, entry)
+        given.update(values)
+        warnings += told
     given.update(assignments(list(request.parameters)))
     stated = request.storage_dir or os.environ.get("MLFLOW_TMP_DIR", "")  # as for `mlflow run`
     storage = os.path.abspath(stated) if stated else paths.cache("downloads")
     parameters = resolve(
         entry, given, directory=os.getcwd(), storage=storage, project=checkout.directory, extra=request.extra
     )
+    parameters = parameters._replace(warnings=(*warnings, *parameters.warnings))
     specification = environments.choose(project, entry, request.env_manager)
     return Plan(request, checkout, project, entry, parameters, specification, options)
 
@@ -61,10 +66,8 @@ def load_project(checkout: Checkout) -> Project:
     return loaded
 
 
-def _is_secret(project: Project, plain: Any) -> bool:
+def _is_secret(project: Project, plain: object) -> bool:
     """Whether the file itself has a password in it: no second place gets it."""
-    import json
-
     from runner.text.credentials import cleaned
 
     parameters = (each for point in project.entry_points for each in point.parameters)
@@ -85,8 +88,13 @@ def options(plan: Plan) -> EnvironmentOptions:
     request, code, origin, stated = plan.request, plan.checkout, plan.origin, plan.specification
     step = {} if origin.lock else replay.step(plan.entry_point.name, stated.kind, stated.file)
     named = f"{code.repository}@{code.commit}#{code.subdirectory}"
+    # a run that is made again is made as it was, though its folder is a clean room
+    fetched = code.temporary and code.kind != "local"
     return EnvironmentOptions(
         checkout=named if code.temporary and code.commit else "",
+        fetched=fetched,
+        moved=(code.root or code.directory, plan.root),
+        versions=origin.versions or step.get("versions", {}),
         refresh=request.refresh,
         offline=request.offline or step.get("offline", False),
         strict_python=request.strict_python,
@@ -108,8 +116,6 @@ def backend_options(request: Request) -> dict[str, Any]:
     """`--backend-config` (JSON file or text) with --timeout and --grace, these in seconds."""
     found: dict[str, Any] = {}
     if text := request.backend_config:
-        import json
-
         try:
             if not text.lstrip().startswith("{"):
                 with open(text, encoding="utf-8") as file:
