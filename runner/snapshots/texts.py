@@ -10,7 +10,6 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator
-from tempfile import gettempdir
 from typing import NamedTuple
 
 from runner import paths
@@ -109,7 +108,7 @@ def is_known(place: str, root: str) -> bool:
     """Whether a path says nothing about one project: of the system, ours, or a folder that `root` lies in."""
     if f"{place}/".startswith(SYSTEM) or f"{root}/".startswith(f"{place.rstrip('/')}/"):
         return True
-    if place in COMMON or place in (gettempdir(), os.path.expanduser("~")):
+    if place in COMMON or place in (os.environ.get("TMPDIR", "/tmp").rstrip("/"), os.path.expanduser("~")):
         return True
     own = (paths.home(), paths.store_here(), paths.cache())
     return any(f"{place}/".startswith(f"{each}/") for each in own)
