@@ -37,6 +37,7 @@ class Response(NamedTuple):
     headers: tuple[tuple[str, str], ...] = ()
     file: BinaryIO | None = None
     length: int = 0
+    subject: str = ""  # id of what was made, for the audit
 
 
 EMPTY = Response()

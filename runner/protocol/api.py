@@ -69,10 +69,9 @@ class Api:
         runs = entry.runs
         response = route.handle(Asked(runs.store, runs, entry.scope, values, raw, runs.artifact_root, place))
         if head.method not in ("GET", "HEAD") and not route.path.endswith("/search"):
-            subject = next((str(values[name]) for name in SUBJECTS if values.get(name)), "")
-            self._gate.changed(
-                head, entry, f"{head.method} {route.path}", subject or "/".join(place.values())
-            )
+            named = next((str(values[name]) for name in SUBJECTS if values.get(name)), "")
+            subject = response.subject or named or "/".join(place.values())
+            self._gate.changed(head, entry, f"{head.method} {route.path}", subject)
         return response
 
     async def _upload(self, exchange: Exchange, entry: Entry, place: Place, limit: int) -> Response:
@@ -80,7 +79,6 @@ class Api:
         writable(entry.runs.store, entry.runs, entry.scope, place)
         exchange.limit = limit
         exchange.check(exchange.head.length)
-        self._gate.changed(exchange.head, entry, "artifacts", place.run_id or place.model_id or place.path)
         upload = Upload(place, entry.runs)
         try:
             more = True
@@ -91,7 +89,9 @@ class Api:
         except BaseException:
             upload.abort()
             raise
-        return upload.finish()
+        response = upload.finish()
+        self._gate.changed(exchange.head, entry, "artifacts", place.run_id or place.model_id or place.path)
+        return response
 
 
 def _named(head: Head, entry: Entry) -> Place:

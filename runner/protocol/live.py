@@ -117,8 +117,10 @@ class Live:
 class LiveRuns:
     """The runs that were last used."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, default_root: str = "") -> None:
+        """`default_root`: where new experiments keep their artifacts; "": in the store."""
         self.store = store
+        self.default_root = default_root
         self._roots: dict[str, str] = {}  # of experiments: where their artifacts are never changes
         self._runs: OrderedDict[str, Live] = OrderedDict()
         self._lock = threading.Lock()

@@ -103,7 +103,7 @@ def create(asked: Asked) -> Response:
         params=_pairs(values.get("params", ())),
         tags=_pairs(values.get("tags", ())),
     )
-    return reply({"model": shown(asked, model)})
+    return reply({"model": shown(asked, model)})._replace(subject=model.model_id)
 
 
 def _name(name: str) -> None:

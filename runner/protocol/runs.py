@@ -63,7 +63,7 @@ def create(asked: Asked) -> Response:
     )
     asked.scope.created(writer.run_id)
     run = asked.runs.adopt(writer).run()
-    return reply({"run": shown(run, asked.root)})
+    return reply({"run": shown(run, asked.root)})._replace(subject=run.run_id)
 
 
 def get(asked: Asked) -> Response:

@@ -130,6 +130,7 @@ class Tokens:
         self._stamp: files.Stamp | None = None
         self._tokens: dict[str, Token] = {}
         self._known: dict[str, Token] = {}  # text -> token that it was found to be
+        self._wanted = False
 
     def refresh(self) -> None:
         began, stamp = files.now(), files.stamp(self._path)
@@ -140,8 +141,9 @@ class Tokens:
 
     @property
     def wanted(self) -> bool:
-        """Whether there are tokens at all."""
-        return any(not each.revoked for each in self._tokens.values())
+        """Whether there ever was a token: to revoke the last one, or to lose the file, opens nothing."""
+        self._wanted = self._wanted or bool(self._tokens)
+        return self._wanted
 
     def find(self, text: str, now: int) -> Token | None:
         """None for what is wrong, revoked or too old."""

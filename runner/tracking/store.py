@@ -273,12 +273,16 @@ class Store:
         return experiments.by_name(self.root, kept(name, self.secrets))
 
     def create_experiment(
-        self, name: str, artifact_location: str = "", tags: Mapping[str, str] | None = None
+        self,
+        name: str,
+        artifact_location: str = "",
+        tags: Mapping[str, str] | None = None,
+        default_root: str = "",
     ) -> str:
-        """Its id. StoreError when the name is taken."""
+        """Its id. StoreError when the name is taken. Without a location, it is a folder in `default_root`."""
         from runner.tracking import experiments
 
-        return experiments.create(self.root, name, artifact_location, tags, self.secrets)
+        return experiments.create(self.root, name, artifact_location, tags, self.secrets, default_root)
 
     def ensure_experiment(self, name: str) -> str:
         """The id of the experiment of that name, made if it is not there: safe when many do it at once."""
