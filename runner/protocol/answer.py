@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import BinaryIO, NamedTuple
 
 from runner.values import JsonMapping
 
-__all__ = ["EMPTY", "STATUS", "ApiError", "Response", "error", "invalid", "reply"]
+__all__ = ["EMPTY", "STATUS", "ApiError", "Response", "error", "invalid", "reply", "reply_list"]
 
 STATUS = {
     "INVALID_PARAMETER_VALUE": 400,
@@ -24,6 +25,8 @@ STATUS = {
     "NOT_IMPLEMENTED": 501,
     "TEMPORARILY_UNAVAILABLE": 503,
 }
+
+MESSAGE = 4000  # characters: a message quotes what it refuses
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 
@@ -65,6 +68,17 @@ def reply(value: JsonMapping) -> Response:
         return Response(json.dumps(value).encode())
 
 
+def reply_list(name: str, items: Iterable[JsonMapping], token: str = "") -> Response:
+    """A page of a list. Each item is encoded by itself: other threads get their turn."""
+    parts = [reply(item).body for item in items]
+    body = b'{"%s":[%s]' % (name.encode(), b",".join(parts)) if parts else b"{"
+    if token:
+        body += b'%s"next_page_token":%s' % (b"," if parts else b"", json.dumps(token).encode())
+    return Response(body + b"}")
+
+
 def error(code: str, message: str, status: int = 0, headers: tuple[tuple[str, str], ...] = ()) -> Response:
+    if len(message) > MESSAGE:
+        message = f"{message[:MESSAGE]}..."
     body = json.dumps({"error_code": code, "message": message}).encode()
     return Response(body, status or STATUS[code], headers=headers)

@@ -181,9 +181,9 @@ def show_file(asked: Asked) -> Response:
 
 SHOWN = Route("GET", "get-artifact", show_file, {**RUN_ID, "path": "string"}, slow=True)
 FILES = (
-    Route("GET", "artifacts", list_files, {"path": "string"}),
+    Route("GET", "artifacts", list_files, {"path": "string"}, blocks=True),
     Route("GET", "artifacts/{path*}", get_file),
-    Route("DELETE", "artifacts/{path*}", delete_file),
+    Route("DELETE", "artifacts/{path*}", delete_file, blocks=True),
 )
 
 
@@ -218,6 +218,7 @@ ROUTES = (
         list_of_run,
         {**RUN_ID, "path": "string", "page_token": "string"},
         checks("run_id string required", "path string", "page_token string"),
+        blocks=True,
     ),
     Route(
         "GET",
@@ -225,5 +226,6 @@ ROUTES = (
         list_of_model,
         {"artifact_directory_path": "string", "page_token": "string"},
         checks("artifact_directory_path string"),
+        blocks=True,
     ),
 )

@@ -174,6 +174,7 @@ ROUTES = (
         create,
         {"name": "string", "artifact_location": "string", "tags": [TAG]},
         checks("name required string", "artifact_location string", "tags array"),
+        blocks=True,
     ),
     Route("GET", "experiments/get", get, _ID, _HAS_ID),
     Route(
@@ -182,6 +183,7 @@ ROUTES = (
         get_by_name,
         {"experiment_name": "string"},
         checks("experiment_name required string"),
+        blocks=True,
     ),
     Route("POST", "experiments/delete", delete, _ID, _HAS_ID, slow=True),
     Route("POST", "experiments/restore", restore, _ID, _HAS_ID, slow=True),
@@ -191,6 +193,7 @@ ROUTES = (
         update,
         {**_ID, "new_name": "string"},
         checks("experiment_id required string", "new_name string required"),
+        blocks=True,
     ),
     Route("POST", "experiments/set-experiment-tag", set_tag, {**_ID, **TAG}, _HAS_KEY),
     Route("POST", "experiments/delete-experiment-tag", delete_tag, {**_ID, **TAG}, _HAS_KEY),

@@ -18,6 +18,7 @@ __all__ = ["Settings", "serve"]
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 ENDING = (signal.SIGTERM, signal.SIGINT)
 FILES = 16_384  # that may be open
+SWITCH = 0.001  # s that a thread may go on while the one that answers waits for its turn
 LOST = 2.0  # s between looks for runs whose supervisor is gone
 RESTARTS = 10  # of processes in a minute, before we give up
 
@@ -126,6 +127,7 @@ def _work(
     from runner.server.tokens import Tokens
     from runner.tracking.store import Store
 
+    sys.setswitchinterval(SWITCH)
     runs = LiveRuns(Store(settings.store, index=settings.database), settings.default_root)
     counters.take(slot)
     gate = TeamGate(

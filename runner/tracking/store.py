@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from runner.tracking.experiments import Experiment
     from runner.tracking.fold import Metric, Run
     from runner.tracking.index.projection import Index
+    from runner.tracking.index.query import Budget
     from runner.values import Json, Report
 
 __all__ = ["Page", "Points", "Store"]
@@ -202,13 +203,15 @@ class Store:
         limit: int = 100,
         page_token: str = "",
         view: str = "active",
+        budget: Budget | None = None,
     ) -> Page:
         """Runs that a filter in MLflow's grammar selects (docs/search.md). InputError for a wrong one.
 
-        `experiment_ids` None: of all experiments that are not deleted. `view`: active, deleted or all.
+        `experiment_ids` None: of all experiments that are not deleted. `view`: active, deleted or all. With a
+        `budget`, a page may be shorter than `limit`, and InputError says that it takes too long.
         """
         from runner.tracking.index import grammar as search
-        from runner.tracking.index.query import Query
+        from runner.tracking.index.query import Budget, Query
         from runner.tracking.metrics import position
 
         if view not in VIEWS:
@@ -220,7 +223,7 @@ class Store:
             view,
         )
         start = position(page_token)
-        runs, after = self.index.page(query, limit, start)
+        runs, after = self.index.page(query, limit, start, budget=budget or Budget())
         if self.report is not None and not self._warned and (newer := self.index.newer()):
             self._warned = True
             self.report.warn(

@@ -14,7 +14,7 @@ from runner.tracking.index.grammar import Clause, Order
 from runner.tracking.index.rows import short, storable
 from runner.tracking.index.schema import PREFIX
 
-__all__ = ["Query", "page"]
+__all__ = ["Budget", "Query", "page"]
 
 FEW = 2000  # so many rows are quickly sorted
 TABLES = {"metric": "metrics", "param": "params", "tag": "tags"}
@@ -29,6 +29,13 @@ class Query(NamedTuple):
     orders: Sequence[Order] = ()
     experiment_ids: Sequence[str] | None = None
     view: str = "active"
+
+
+class Budget(NamedTuple):
+    """What one page may cost; 0: as much as it takes."""
+
+    seconds: float = 0
+    size: int = 0  # characters of the records; there is always one
 
 
 class Part(NamedTuple):

@@ -12,7 +12,7 @@ from runner.tracking.index.dialect import Database
 from runner.tracking.index.schema import PREFIX
 from runner.tracking.reading import NOTHING, Reading
 
-__all__ = ["delete", "find", "load", "load_many", "read_segments", "save", "short", "storable"]
+__all__ = ["delete", "find", "load", "load_many", "load_within", "read_segments", "save", "short", "storable"]
 
 encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 LONG = 400  # characters of a key
@@ -170,3 +170,24 @@ def load_many(connection: Database, numbers: list[int]) -> tuple[Run, ...]:
         rows = connection.execute(f"SELECT run, record FROM records WHERE run IN ({marks})", part)  # noqa: S608
         found.update({number: from_json(json.loads(record)) for number, record in rows})
     return tuple(found[number] for number in numbers if number in found)
+
+
+def load_within(connection: Database, numbers: list[int], size: int) -> tuple[tuple[Run, ...], int]:
+    """The first of them whose records have no more than `size` characters, and how many numbers that are."""
+    found: list[Run] = []
+    total = 0
+    for first in range(0, len(numbers), 20):
+        part = numbers[first : first + 20]
+        marks = ", ".join("?" * len(part))
+        records = dict(
+            connection.execute(f"SELECT run, record FROM records WHERE run IN ({marks})", part)  # noqa: S608
+        )
+        for place, number in enumerate(part):
+            record = records.get(number)
+            if record is None:
+                continue
+            total += len(record)
+            if found and total > size:
+                return tuple(found), first + place
+            found.append(from_json(json.loads(record)))
+    return tuple(found), len(numbers)
