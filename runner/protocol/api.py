@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
@@ -41,23 +41,29 @@ class Read(NamedTuple):
 
 
 class Room:
-    """So many bytes of bodies may be in memory at once; who comes later waits."""
+    """So many bytes of bodies may be in memory at once, of one who asks half of them; who comes later waits."""
 
     def __init__(self, size: int) -> None:
         self._free = size
+        self._most = size // 2
+        self._held: Counter[object] = Counter()
         self._waiting: deque[Event] = deque()
 
     @asynccontextmanager
-    async def taken(self, size: int) -> AsyncIterator[None]:
-        while self._free < size:
+    async def taken(self, size: int, who: object) -> AsyncIterator[None]:
+        while self._free < size or (self._held[who] and self._held[who] + size > self._most):
             event = Event()
             self._waiting.append(event)
             await event.wait()
         self._free -= size
+        self._held[who] += size
         try:
             yield
         finally:
             self._free += size
+            self._held[who] -= size
+            if not self._held[who]:
+                del self._held[who]
             waiting, self._waiting = self._waiting, deque()
             for event in waiting:
                 event.set()
@@ -93,7 +99,8 @@ class Api:
     async def _large(self, head: Head, entry: Entry, found: Match, receive: Receive) -> Response:
         """Many that send much at once wait for each other, and may not take their time."""
         size = head.length if head.length >= 0 else self._limits.body
-        async with self._room.taken(size):
+        size = min(size, ROOM)
+        async with self._room.taken(size, entry.scope):
             body = None
             with move_on_after(self._limits.patience + size / STEADY):
                 body = await _whole(receive)

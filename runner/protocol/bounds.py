@@ -62,8 +62,9 @@ def load_json(body: bytes) -> Any:
     openers = body.count(b"[") + body.count(b"{")
     if openers + body.count(b",") > ELEMENTS.most:
         ELEMENTS.check(_elements(body))
+    text = body.decode()  # json would take other encodings, too
     long = len(body) > 10_000
-    value = json.loads(body, parse_int=_integer, parse_float=_number) if long else json.loads(body)
+    value = json.loads(text, parse_int=_integer, parse_float=_number) if long else json.loads(text)
     if openers > DEPTH.most:
         _check_depth(value)
     return value

@@ -182,6 +182,15 @@ def test_a_body_behind_an_upgrade_is_a_body(world: World) -> None:
     assert names(world) == {"java", "chunked"}
 
 
+@pytest.mark.parametrize("kind", [b"websocket", b"h2c", b"x"])
+def test_an_upgrade_of_a_connection_that_is_to_end(world: World, kind: bytes) -> None:
+    """The parser takes nothing more after such a head: the client would wait for its answer without end."""
+    fields = (b"Connection: Upgrade, close", b"Upgrade: " + kind)
+    assert statuses(converse(world, request(world, "one", *fields))) == [200]
+    assert statuses(converse(world, request(world, "two", b"Connection: close", *fields) + GREETING)) == [200]
+    assert names(world) == {"one", "two"}
+
+
 def test_fields_of_a_trailer_change_nothing(world: World) -> None:
     data = request(
         world, "", PLAIN, body=chunked("one", end=b"0\r\nAuthorization: Bearer x\r\nHost: evil\r\n\r\n")
