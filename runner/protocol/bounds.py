@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any, NamedTuple, TypeVar
 
 from runner.errors import InputError
@@ -29,6 +30,7 @@ __all__ = [
 
 
 T = TypeVar("T")
+NESTED = {dict, list}
 
 
 class Bound(NamedTuple):
@@ -43,7 +45,8 @@ class Bound(NamedTuple):
 
 ELEMENTS = Bound("elements of JSON", 50_000)
 DEPTH = Bound("levels of JSON", 16)
-DIGITS = 400  # of a number
+DIGITS = 400  # of a number, in a body that is long
+LONG = 200_000  # bytes
 FILTER = Bound("characters of a filter", 100_000)
 CLAUSES = Bound("clauses of a filter", 100)
 LISTED = Bound("values in a clause of a filter", 2000)
@@ -63,9 +66,9 @@ def load_json(body: bytes) -> Any:
     if openers + body.count(b",") > ELEMENTS.most:
         ELEMENTS.check(_elements(body))
     text = body.decode()  # json would take other encodings, too
-    long = len(body) > 10_000
+    long = len(body) > LONG
     value = json.loads(text, parse_int=_integer, parse_float=_number) if long else json.loads(text)
-    if openers > DEPTH.most:
+    if openers > DEPTH.most and type(value) in NESTED:
         _check_depth(value)
     return value
 
@@ -82,14 +85,10 @@ def _elements(body: bytes) -> int:
 def _check_depth(value: Any) -> None:
     level = [value]
     for _ in range(DEPTH.most + 1):
-        level = [
-            inner
-            for each in level
-            for inner in (each.values() if isinstance(each, dict) else each)
-            if isinstance(inner, dict | list)
-        ]
-        if not level:
+        inner = list(chain.from_iterable(each.values() if type(each) is dict else each for each in level))
+        if NESTED.isdisjoint(map(type, inner)):
             return
+        level = [each for each in inner if type(each) in NESTED]
     raise invalid(f"The request has more than {DEPTH.most} {DEPTH.name}.")
 
 

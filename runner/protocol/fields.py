@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from urllib.parse import parse_qsl
 
@@ -115,6 +115,9 @@ def _plain(message: Message, raw: JsonMapping) -> JsonMapping:
     Protobuf takes both names, and clients of before MLflow 1.0 send numbers as ids of experiments.
     """
     names = _names(message)
+    simple = names.keys().isdisjoint(raw) and all(type(message.get(name)) is str for name in raw)
+    if simple and type(raw.get("experiment_id")) is not int:
+        return raw  # nearly always
     found: JsonObject = {}
     for given, value in raw.items():
         name = names.get(given, given)
@@ -125,12 +128,25 @@ def _plain(message: Message, raw: JsonMapping) -> JsonMapping:
             value = [str(each) if type(each) is int else each for each in value]
         elif isinstance(kind, list) and isinstance(kind[0], dict) and isinstance(value, list):
             IDS.check(len(value))
-            value = [_plain(kind[0], each) if isinstance(each, dict) else each for each in value]
+            if _are_plain(kind[0], value):
+                found[name] = value
+                continue
+            value = [_plain(kind[0], each) if type(each) is dict else each for each in value]
         elif isinstance(kind, dict) and isinstance(value, dict):
             value = _plain(kind, value)
         if name not in found or given == name:
             found[name] = value
     return found
+
+
+def _are_plain(message: Message, items: Sequence[Any]) -> bool:
+    """Whether none has another name for a field, and none has others in it."""
+    try:
+        return all(type(kind) is str for kind in message.values()) and all(
+            map(_names(message).keys().isdisjoint, items)
+        )
+    except TypeError:  # one has no names
+        return False
 
 
 _camel: dict[int, tuple[Message, Mapping[str, str]]] = {}  # by the id of a message, which is kept with it

@@ -61,7 +61,7 @@ class Role:
         self.write("runs")
 
     def write(self, what: str) -> None:
-        if self.name == "reader":
+        if self.name not in ("writer", "admin"):
             raise ApiError("PERMISSION_DENIED", f"This token may read; it may not change {what}.")
 
     def write_experiment(self, experiment_id: str) -> None:  # noqa: ARG002

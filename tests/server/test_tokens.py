@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -69,6 +70,33 @@ def test_revoking_the_last_token_opens_nothing(start: Start) -> None:
     assert start("--no-auth").client().post("runs/create").status == 200
     refused = proj("server", "--host", "0.0.0.0", "--no-auth", "--store", server.store)
     assert (refused.code, "--no-auth is for 127.0.0.1" in refused.err) == (2, True)
+
+
+def test_lines_that_are_no_tokens_open_nothing(start: Start) -> None:
+    server = start()
+    good = create(server.store, "team", "writer")
+    digest = hashlib.sha256(b"a").hexdigest()
+    whole = {
+        "type": "token",
+        "id": "0000000a",
+        "name": "n",
+        "role": "admin",
+        "digest": digest,
+        "time": 1,
+        "expires": 0,
+    }
+    wrong = [{**whole, **each} for each in (
+        {"role": "god"}, {"role": 5}, {"digest": 5}, {"digest": None}, {"expires": "never"}, {"time": None}, {"id": ["0000000a"]},
+        {"name": {}}, {"type": "tokens"},
+    )]  # fmt: skip
+    with open(os.path.join(server.store, "server", "tokens.jsonl"), "ab") as file:
+        file.write(b"\xff\n[]\n5\nnull\n" + b"".join(json.dumps(each).encode() + b"\n" for each in wrong))
+        file.write(b'{"type": "revoked", "id": "0000000b"}\n{"type": "tok')
+    time.sleep(1.1)
+    assert server.client("proj_0000000a_a").post("runs/create").status == 401
+    assert server.client(good).post("runs/create").status == 200
+    create(server.store, "after a torn line", "reader")
+    assert len(json.loads(proj("server", "token", "list", "--json", "--store", server.store).out)) == 2
 
 
 def test_two_processes_notice_a_revoked_token(start: Start) -> None:
