@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import BinaryIO, NamedTuple
 
+from runner.text.encoding import visible, visible_values
 from runner.values import JsonMapping
 
 __all__ = ["EMPTY", "STATUS", "ApiError", "Response", "error", "invalid", "reply", "reply_list"]
@@ -64,8 +65,8 @@ def reply(value: JsonMapping) -> Response:
     text = _encode(value)
     try:
         return Response(text.encode())
-    except UnicodeEncodeError:  # a lone surrogate, kept as JSON's own escape
-        return Response(json.dumps(value).encode())
+    except UnicodeEncodeError:  # a lone surrogate
+        return Response(_encode(visible_values(value)).encode())
 
 
 def reply_list(name: str, items: Iterable[JsonMapping], token: str = "") -> Response:
@@ -80,5 +81,5 @@ def reply_list(name: str, items: Iterable[JsonMapping], token: str = "") -> Resp
 def error(code: str, message: str, status: int = 0, headers: tuple[tuple[str, str], ...] = ()) -> Response:
     if len(message) > MESSAGE:
         message = f"{message[:MESSAGE]}..."
-    body = json.dumps({"error_code": code, "message": message}).encode()
+    body = json.dumps({"error_code": code, "message": visible(message)}).encode()
     return Response(body, status or STATUS[code], headers=headers)

@@ -101,18 +101,22 @@ class Api:
         size = head.length if head.length >= 0 else self._limits.body
         size = min(size, ROOM)
         async with self._room.taken(size, entry.scope):
-            body = None
+            given: list[bytes] = []
             with move_on_after(self._limits.patience + size / STEADY):
-                body = await _whole(receive)
-            if body is None:
+                given.append(await _whole(receive))
+            if not given:
                 raise ApiError("BAD_REQUEST", "The body of the request comes too slowly.")
-            return await self._answer(head, entry, found, body)
+            return await self._answer(head, entry, found, given.pop())
 
     async def _answer(self, head: Head, entry: Entry, found: Match, body: bytes) -> Response:
         """Here what is surely quick, all else in a thread: nobody waits for it."""
         route = found.route
         if route.slow or route.blocks or len(body) > LARGE:
-            return await self._in_thread(lambda: self._handle(self._read(head, entry, found, body)), route)
+            given = [body]  # taken out by whoever reads it, so that nothing else keeps it
+            del body
+            return await self._in_thread(
+                lambda: self._handle(self._read(head, entry, found, given.pop())), route
+            )
         read = self._read(head, entry, found, body)
         run_id = read.asked.values.get("run_id") or read.asked.values.get("run_uuid")
         if not run_id or entry.runs.is_ready(run_id):
@@ -123,7 +127,10 @@ class Api:
         if self._long is None or self._short is None:
             self._long, self._short = (CapacityLimiter(self._limits.threads) for _ in range(2))
         limiter = self._long if route is not None and route.slow else self._short
-        return await to_thread.run_sync(work, limiter=limiter)
+        response = await to_thread.run_sync(lambda: _tried(work), limiter=limiter)
+        if isinstance(response, ApiError):
+            raise response
+        return response
 
     def _read(self, head: Head, entry: Entry, found: Match, body: bytes) -> Read:
         route, place = found
@@ -172,6 +179,15 @@ class Api:
         response = upload.finish()
         self._gate.changed(exchange.head, entry, "artifacts", place.run_id or place.model_id or place.path)
         return response
+
+
+def _tried(work: Callable[[], Response]) -> Response | ApiError:
+    """A refusal without its frames, in which the body is: they would be in memory until the next collection."""
+    try:
+        return work()
+    except ApiError as problem:
+        problem.__context__ = None
+        return problem.with_traceback(None)
 
 
 def _writable(entry: Entry, place: Place) -> Response:

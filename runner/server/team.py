@@ -18,6 +18,8 @@ __all__ = ["Settings", "serve"]
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 ENDING = (signal.SIGTERM, signal.SIGINT)
 FILES = 16_384  # that may be open
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
+LARGE = 1 << 20  # bytes
 SWITCH = 0.001  # s that a thread may go on while the one that answers waits for its turn
 LOST = 2.0  # s between looks for runs whose supervisor is gone
 RESTARTS = 10  # of processes in a minute, before we give up
@@ -128,6 +130,7 @@ def _work(
     from runner.tracking.store import Store
 
     sys.setswitchinterval(SWITCH)
+    _return_memory()
     runs = LiveRuns(Store(settings.store, index=settings.database), settings.default_root)
     counters.take(slot)
     gate = TeamGate(
@@ -157,6 +160,18 @@ def _work(
     server.wait()
     runs.close()
     return 0
+
+
+def _return_memory() -> None:
+    """glibc keeps what threads have freed; large pieces are to go back to the system (mallopt(3))."""
+    import ctypes
+
+    try:
+        set_option = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError):  # another library of C
+        return
+    for option, value in ((M_MMAP_THRESHOLD, LARGE), (M_TRIM_THRESHOLD, LARGE), (M_ARENA_MAX, 2)):
+        set_option(option, value)
 
 
 def _close_lost_runs(settings: Settings) -> None:

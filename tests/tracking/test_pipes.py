@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from runner.errors import ProjError
 from runner.protocol.answer import ApiError
 from runner.protocol.history import points
 from runner.protocol.live import LiveRuns
@@ -67,7 +68,7 @@ def a_history(root: str) -> bool:
     runs = LiveRuns(Store(root))
     try:
         return bool(points(runs.get("a" * 32), "m"))
-    except (ApiError, OSError):
+    except (ApiError, ProjError, OSError):
         return False
     finally:
         runs.close()
