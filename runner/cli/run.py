@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["COMMAND", "say"]
 
 
-def command(as_json: bool, quiet: bool, verbose: bool, help_params: bool, **request_fields: Any) -> int:
+def command(as_json: bool, quiet: bool, verbose: bool, help_params: bool, **request_fields: object) -> int:
     """Run a project from a folder, a git URL or an archive, and record it.
 
     The command's output is shown as it comes and kept in the record; `proj run` exits with the command's own code.
@@ -56,11 +56,11 @@ def _command(as_json: bool, quiet: bool, verbose: bool, help_params: bool, field
 def _continued(request: Request) -> str:
     """The id of the run that --run-id means; one whose supervisor is gone is over."""
     from runner import paths
-    from runner.running.reconcile import current
+    from runner.cli import reference
     from runner.tracking.store import Store
 
     with Store(paths.store_here(request.store)) as store:
-        return current(store, store.resolve(request.run_id)).run_id
+        return reference.find(store, request.run_id).run_id
 
 
 def say(outcome: Outcome, report: Terminal) -> None:

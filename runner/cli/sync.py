@@ -13,6 +13,7 @@ from runner.cli.options import Command, Option
 from runner.errors import InputError, ProjError
 from runner.tracking.mlflow import send as sending
 from runner.tracking.mlflow import sent
+from runner.tracking.mlflow.rest import Rest, Unreachable, without_credentials
 
 if TYPE_CHECKING:
     from runner.tracking.mlflow.sent import Sent
@@ -26,7 +27,9 @@ def command(refs: tuple[str, ...], to: str, follow: bool, waiting: bool, locatio
     with reference.open_store(location) as store:
         if waiting:
             return show(sent.pending(store), as_json)
-        chosen = [store.resolve(ref) for ref in refs] or [each.run_id for each in sent.pending(store)]
+        chosen = [reference.find(store, ref).run_id for ref in refs] or [
+            each.run_id for each in sent.pending(store)
+        ]
         return show([send(store, run_id, to, follow, location) for run_id in chosen], as_json)
 
 
@@ -41,7 +44,6 @@ def show(found: Sequence[Sent], as_json: bool) -> int:
 def send(store: Store, run_id: str, to: str, follow: bool, server: str = "") -> Sent:
     """A run to the server `to`, or without it to where it goes."""
     from runner.tracking.mlflow.follower import destination
-    from runner.tracking.mlflow.rest import Rest, Unreachable, without_credentials
 
     known = sent.state_of(store, run_id)
     uri = to or destination(os.environ, paths.store(server))

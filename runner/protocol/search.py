@@ -49,7 +49,7 @@ def search_runs(asked: Asked) -> Response:
             limit,
             values.get("page_token", ""),
             VIEWS[values.get("run_view_type", "ACTIVE_ONLY")],
-            BUDGET,
+            budget=BUDGET,
         )
     except InputError as error:
         raise refused(error) from None

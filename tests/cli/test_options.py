@@ -48,6 +48,8 @@ PLAIN = [
     "env diff first second",
     "runs",
     "runs 'metrics.a < 1' -n 5 --columns name,status -a",
+    "here --json",
+    "rm --filter \"status = 'FAILED'\" --all",
     "show",
     "show last~1 --store /s",
     "logs -f -t --stream=2 first",

@@ -153,8 +153,10 @@ def test_cancel_reaches_a_supervisor_that_cannot_be_signalled(tmp_path: object) 
 
 
 def test_cancel_waits_no_longer_than_it_is_told(tmp_path: object) -> None:
-    child = start(project(tmp_path, "trap '' TERM; echo on; while true; do sleep 0.1; done"), "--grace", "3")
-    done = proj("cancel", "last", "--wait", "0.5")
+    child = start(
+        project(tmp_path, "trap '' TERM; echo on; while true; do sleep 0.1; done"), "--grace", "1.5"
+    )
+    done = proj("cancel", "last", "--wait", "0.3")
     assert done.code == 125
     assert "asked to end" in done.err
     code, run, _ = finish(child)
@@ -305,7 +307,7 @@ def test_interrupt_from_the_keyboard_reaches_the_command_once(tmp_path: object) 
     pid, terminal = in_terminal(project(tmp_path, command, **{"count.py": count}))
     read_until(terminal, b"on")
     os.write(terminal, b"\x03")
-    assert b"seen 1" in read_until(terminal, b"seen ") + read_until(terminal, b"\n")
+    assert b"seen 1" in read_until(terminal, b"seen 1")  # EIO when something else was seen
     while True:
         try:
             if not os.read(terminal, 4096):
