@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from runner.host.files import Draft, Hash, IrregularError, is_draft, open_file
 from runner.protocol.answer import EMPTY, ApiError, Response, invalid, reply
+from runner.protocol.bounds import ENTRIES
 from runner.protocol.fields import need
 from runner.protocol.places import Place, find, in_run, safe, writable
 from runner.protocol.route import Asked, Route, checks
@@ -81,6 +82,7 @@ def listing(place: Place, prefix: str = "") -> list[JsonObject]:
                     if size:
                         info["file_size"] = size
                 found.append(info)
+                ENTRIES.check(len(found))
     except OSError:
         return []
     return sorted(found, key=lambda info: str(info["path"]))

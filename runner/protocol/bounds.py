@@ -17,6 +17,7 @@ from runner.tracking.index.query import Budget
 __all__ = [
     "BUDGET",
     "CLAUSES",
+    "ENTRIES",
     "IDS",
     "POINTS",
     "UNPAGED",
@@ -53,6 +54,7 @@ LISTED = Bound("values in a clause of a filter", 2000)
 WILDCARDS = Bound("wildcards (%) in a clause of a filter", 50)
 ORDERS = Bound("keys of an order", 20)
 IDS = Bound("ids", 5000)
+ENTRIES = Bound("files in one folder", 100_000)
 FIELDS = Bound("fields of a query", 2000)
 POINTS = Bound("points of a metric", 1_000_000)
 UNPAGED = Bound("points of a metric without max_results", 250_000)

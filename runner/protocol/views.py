@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from runner.protocol.answer import ApiError, Response, invalid, reply, reply_list
-from runner.protocol.bounds import BUDGET
+from runner.protocol.bounds import BUDGET, POINTS, in_time
 from runner.protocol.entities import number
 from runner.protocol.fields import MORE
 from runner.protocol.history import Point, points, turn
@@ -70,6 +70,7 @@ def history_interval(asked: Asked) -> Response:
             f"GetMetricHistoryBulkInterval request must specify at most {MOST_RUNS} run_ids."
             f" Received {len(run_ids)} run_ids.{MORE}"
         )
+    run_ids = list(dict.fromkeys(run_ids))
     limit = values.get("max_results", INTERVAL_POINTS)
     if not 1 <= limit <= INTERVAL_POINTS:
         raise invalid(f"max_results must be between 1 and {INTERVAL_POINTS}.{MORE}")
@@ -86,17 +87,22 @@ def history_interval(asked: Asked) -> Response:
 
 def _sampled(
     runs: LiveRuns, run_ids: list[str], key: str, limit: int, first: int | None, last: int | None
-) -> list[JsonObject]:
-    every = {run_id: _steps(runs, run_id, key, first, last) for run_id in run_ids}
-    steps = sorted(set().union(*every.values()))
+) -> Iterator[JsonObject]:
+    every: set[int] = set()
+    chosen: set[int] = set()
+    for run_id in run_ids:
+        found = _steps(runs, run_id, key, first, last)
+        if found:  # each run shows its own first and last point
+            chosen |= {min(found), max(found)}
+        every |= found
+        POINTS.check(len(every))
+    steps = sorted(every)
     if len(steps) > limit:
         gap = len(steps) / limit
         steps = [steps[int(place * gap)] for place in range(limit)] + [steps[-1]]
-    chosen = set(steps)
-    for found in every.values():  # each run shows its own first and last point
-        if found:
-            chosen |= {min(found), max(found)}
-    return [entry for run_id in run_ids for entry in _shown(runs, run_id, key, chosen)]
+    chosen.update(steps)
+    for run_id in run_ids:
+        yield from _shown(runs, run_id, key, chosen, INTERVAL_POINTS + 1 + 2 * MOST_RUNS)
 
 
 def _points(runs: LiveRuns, run_id: str, key: str) -> list[Point]:
@@ -137,7 +143,7 @@ def search_datasets(asked: Asked) -> Response:
             f" Received {len(ids)} experiment_ids."
         )
     found: dict[Any, JsonObject] = {}
-    for run in _latest(asked, ids):
+    for run in in_time(_latest(asked, ids)):
         for dataset in run.datasets:
             context = (dataset.get("tags") or {}).get("mlflow.data.context")
             entry = {
