@@ -7,18 +7,49 @@ import os
 import re
 from collections.abc import Iterator
 
+from runner import paths
 from runner.errors import InputError
 from runner.host import process
+from runner.parameters import shell
 from runner.values import Activation, Environment, Json
 
 __all__ = ["current", "editable", "existing", "packages"]
 
+NAMES = ("python", "python3")  # by which commands call it
+
 
 def current(directory: str) -> Environment:
-    """The one that `proj` was called in."""
-    python = _python(directory)
-    activation = Activation("system", prefix=_prefix(python), python=python)
-    return Environment(activation, details={"interpreter": python} if python else {})
+    """The one that `proj` was called in. Without any Python on PATH, a command gets the one that runs `proj`."""
+    python = _python(directory) or _base()
+    lacking = [name for name in NAMES if not process.find(name)]
+    folders = (_named(python, lacking),) if lacking else ()
+    activation = Activation("system", folders, prefix=_prefix(python), python=python)
+    return Environment(activation, details={"interpreter": python})
+
+
+def _base() -> str:
+    """Outside of proj's own virtual environment, whose packages are not the project's."""
+    from runner.environments.python import interpreters
+
+    return interpreters.own().path
+
+
+def _named(python: str, names: list[str]) -> str:
+    """A folder with the interpreter under these names: Debian and Ubuntu have a python3 only."""
+    import hashlib
+
+    folder = paths.cache("programs", hashlib.sha256(os.fsencode(python)).hexdigest()[:16])
+    for name in names:
+        path = os.path.join(folder, name)
+        if not os.access(path, os.X_OK):
+            os.makedirs(folder, exist_ok=True)
+            draft = f"{path}.{os.getpid()}.{id(names)}"
+            with open(draft, "w", encoding="utf-8", errors="surrogateescape") as file:
+                # no link: a virtual environment is found by the path that is called
+                file.write(f'#!/bin/sh\nexec {shell.quote(python)} "$@"\n')
+                os.fchmod(file.fileno(), 0o755)
+            os.replace(draft, path)
+    return folder
 
 
 def existing(path: str) -> Environment:
@@ -54,27 +85,29 @@ def packages(activation: Activation) -> list[str]:
     return sorted(found, key=str.lower)
 
 
-def editable(python: str, lock: str) -> list[str]:
-    """Names of the packages whose code lies in a folder of somebody's, and no lock knows what it is; sorted.
+def editable(python: str) -> dict[str, str]:
+    """Packages of the environment of an interpreter whose code lies in a folder of somebody's: name -> that folder.
 
-    Those that a lock states (`-e PATH`), or that the environment of an interpreter has: by `direct_url.json`
-    (PEP 610), and by `.egg-link` of `setup.py develop`.
+    By `direct_url.json` (PEP 610), and by `.egg-link` of `setup.py develop`.
     """
-    found = {line[3:].strip() for line in lock.splitlines() if line.startswith("-e ")}
+    found = {}
     for site, name in _metadata(_prefix(python), python) if python else ():
-        if name.endswith(".dist-info") and _says_so(os.path.join(site, name, "direct_url.json")):
-            found.add(name.partition("-")[0])
+        if name.endswith(".dist-info"):
+            if folder := _followed(os.path.join(site, name, "direct_url.json")):
+                found[name.partition("-")[0]] = folder
         elif name.endswith(".egg-link"):
-            found.add(name.removesuffix(".egg-link"))
-    return sorted(found)
+            found[name.removesuffix(".egg-link")] = "?"
+    return found
 
 
-def _says_so(path: str) -> bool:
+def _followed(path: str) -> str:
+    """The folder of an editable package; "" for others."""
     try:
         with open(path, encoding="utf-8") as file:
-            return bool(json.load(file).get("dir_info", {}).get("editable"))
-    except (OSError, ValueError, AttributeError):
-        return False
+            told = json.load(file)
+        return str(told["url"]).removeprefix("file://") if told["dir_info"]["editable"] else ""
+    except (OSError, ValueError, LookupError, TypeError):
+        return ""
 
 
 def _metadata(prefix: str, python: str) -> Iterator[tuple[str, str]]:

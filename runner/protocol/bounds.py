@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 from runner.errors import InputError
 from runner.protocol.answer import ApiError, invalid
 from runner.tracking.index.dialect import too_slow
-from runner.tracking.index.grammar import RUNS, Clause, Grammar, Order, parse_filter, parse_order
+from runner.tracking.index.grammar import RUNS, Clause, Filter, Grammar, Order, parse_filter, parse_order
 from runner.tracking.index.query import Budget
 
 __all__ = [
@@ -108,20 +108,29 @@ def _short(text: str) -> str:
     return text
 
 
-def clauses(text: str, grammar: Grammar = RUNS) -> tuple[Clause, ...]:
+def clauses(text: str, grammar: Grammar = RUNS) -> Filter:
     """Of a filter. ApiError when it is wrong, or too large."""
     FILTER.check(len(text))
     try:
         found = parse_filter(text, grammar)
     except InputError as error:
         raise refused(error) from None
-    CLAUSES.check(len(found))
-    for clause in found:
+    every = list(_every(found))
+    CLAUSES.check(len(every))
+    for clause in every:
         if isinstance(clause.value, tuple):
             LISTED.check(len(clause.value))
         elif "LIKE" in clause.operator:
             WILDCARDS.check(str(clause.value).count("%"))
     return found
+
+
+def _every(wanted: Filter) -> Iterator[Clause]:
+    for part in wanted:
+        if isinstance(part, Clause):
+            yield part
+        else:
+            yield from (clause for each in part.filters for clause in _every(each))
 
 
 def orders(texts: Sequence[str], grammar: Grammar = RUNS) -> tuple[Order, ...]:

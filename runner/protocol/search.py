@@ -57,7 +57,7 @@ def search_runs(asked: Asked) -> Response:
 
 
 def search_experiments(asked: Asked) -> Response:
-    from runner.tracking.index.grammar import EXPERIMENTS, test
+    from runner.tracking.index.grammar import EXPERIMENTS, meets, test
 
     values = asked.values
     limit = _limit(asked)
@@ -67,7 +67,7 @@ def search_experiments(asked: Asked) -> Response:
     found = [
         each
         for each in in_time(asked.store.experiments(VIEWS[values.get("view_type", "ACTIVE_ONLY")]))
-        if all(test(clause, _field(each, clause.entity, clause.key)) for clause in clauses)
+        if meets(clauses, lambda clause: test(clause, _field(each, clause.entity, clause.key)))  # noqa: B023
     ]
     found.sort(key=lambda each: int(each.experiment_id))
     if not orders:

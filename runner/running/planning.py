@@ -33,14 +33,18 @@ def make(request: Request, checkout: Checkout) -> Plan:
     project = load_project(checkout)
     entry = entry_point(project, request.entry_point)
     given: dict[str, Json] = {}
+    warnings: list[str] = []
     for path in request.params_file:
-        given.update(load_file(path))
+        values, told = load_file(path, entry)
+        given.update(values)
+        warnings += told
     given.update(assignments(list(request.parameters)))
     stated = request.storage_dir or os.environ.get("MLFLOW_TMP_DIR", "")  # as for `mlflow run`
     storage = os.path.abspath(stated) if stated else paths.cache("downloads")
     parameters = resolve(
         entry, given, directory=os.getcwd(), storage=storage, project=checkout.directory, extra=request.extra
     )
+    parameters = parameters._replace(warnings=(*warnings, *parameters.warnings))
     specification = environments.choose(project, entry, request.env_manager)
     return Plan(request, checkout, project, entry, parameters, specification, options)
 
@@ -84,8 +88,13 @@ def options(plan: Plan) -> EnvironmentOptions:
     request, code, origin, stated = plan.request, plan.checkout, plan.origin, plan.specification
     step = {} if origin.lock else replay.step(plan.entry_point.name, stated.kind, stated.file)
     named = f"{code.repository}@{code.commit}#{code.subdirectory}"
+    # a run that is made again is made as it was, though its folder is a clean room
+    fetched = code.temporary and code.kind != "local"
     return EnvironmentOptions(
         checkout=named if code.temporary and code.commit else "",
+        fetched=fetched,
+        moved=(code.root or code.directory, plan.root),
+        versions=origin.versions or step.get("versions", {}),
         refresh=request.refresh,
         offline=request.offline or step.get("offline", False),
         strict_python=request.strict_python,
