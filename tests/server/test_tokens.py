@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import pathlib
 import signal
 import threading
 import time
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from runner import paths
 from runner.errors import InputError
 from runner.server.locations import check_location
 from runner.server.tokens import create, revoke
@@ -19,6 +21,11 @@ from tests.helpers import proj
 from tests.servers import Start, World
 
 ROOTS = ("/srv/models", "/data")
+
+
+def tokens_file() -> str:
+    (found,) = pathlib.Path(paths.home(), "server").glob("*/tokens.jsonl")
+    return str(found)
 
 
 def audit(store: str) -> list[Any]:
@@ -62,7 +69,7 @@ def test_revoking_the_last_token_opens_nothing(start: Start) -> None:
     anyone = server.client()
     assert anyone.post("runs/create").status == 401
     assert server.client(token).post("runs/create").status == 401
-    os.unlink(os.path.join(server.store, "server", "tokens.jsonl"))
+    os.unlink(tokens_file())
     time.sleep(1.1)
     assert anyone.post("runs/create").status == 401
     create(server.store, "another", "admin", expires=1)
@@ -89,7 +96,7 @@ def test_lines_that_are_no_tokens_open_nothing(start: Start) -> None:
         {"role": "god"}, {"role": 5}, {"digest": 5}, {"digest": None}, {"expires": "never"}, {"time": None}, {"id": ["0000000a"]},
         {"name": {}}, {"type": "tokens"},
     )]  # fmt: skip
-    with open(os.path.join(server.store, "server", "tokens.jsonl"), "ab") as file:
+    with open(tokens_file(), "ab") as file:
         file.write(b"\xff\n[]\n5\nnull\n" + b"".join(json.dumps(each).encode() + b"\n" for each in wrong))
         file.write(b'{"type": "revoked", "id": "0000000b"}\n{"type": "tok')
     time.sleep(1.1)
