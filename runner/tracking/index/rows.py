@@ -16,7 +16,7 @@ from runner.tracking.reading import NOTHING, Reading
 
 __all__ = [
     "DERIVED", "Other", "belonging", "checksum", "delete", "derived", "find", "known_places", "load", "load_many",
-    "read_segments", "save", "short", "storable",
+    "load_within", "read_segments", "save", "short", "storable",
 ]  # fmt: skip
 
 encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
@@ -225,10 +225,36 @@ def load_many(connection: Database, numbers: list[int]) -> tuple[Run, ...]:
         marks = ", ".join("?" * len(part))
         rows = connection.execute(f"SELECT * FROM records WHERE run IN ({marks})", part)  # noqa: S608
         found.update({number: _loaded(*kept) for number, *kept in rows})
-        for number in part:
-            if (
-                number not in found
-                and connection.execute("SELECT 1 FROM runs WHERE run = ?", (number,)).fetchone()
-            ):
-                raise Other("a run in the index has no record")  # and was not removed meanwhile
+        _check_there(connection, part, found)
     return tuple(found[number] for number in numbers if number in found)
+
+
+def _check_there(connection: Database, numbers: list[int], found: Mapping[int, object]) -> None:
+    """Other for a run without a record, which was not removed meanwhile."""
+    for number in numbers:
+        if (
+            number not in found
+            and connection.execute("SELECT 1 FROM runs WHERE run = ?", (number,)).fetchone()
+        ):
+            raise Other("a run in the index has no record")
+
+
+def load_within(connection: Database, numbers: list[int], size: int) -> tuple[tuple[Run, ...], int]:
+    """The first of them whose records have no more than `size` characters, and how many numbers that are."""
+    found: list[Run] = []
+    total = 0
+    for first in range(0, len(numbers), 20):
+        part = numbers[first : first + 20]
+        marks = ", ".join("?" * len(part))
+        rows = connection.execute(f"SELECT * FROM records WHERE run IN ({marks})", part)  # noqa: S608
+        records = {number: kept for number, *kept in rows}
+        _check_there(connection, part, records)
+        for place, number in enumerate(part):
+            kept = records.get(number)
+            if kept is None:
+                continue
+            total += len(kept[0])
+            if found and total > size:
+                return tuple(found), first + place
+            found.append(_loaded(*kept))
+    return tuple(found), len(numbers)
