@@ -17,6 +17,7 @@ COMMANDS = {
     "shell": "Open a shell in a project's environment.",
     "env": "List, size up, lock and remove environments.",
     "here": "Say which project this folder belongs to.",
+    "cache": "Show all that is kept on this disk, and make room.",
     "runs": "List runs, found and ordered by MLflow's search grammar.",
     "show": "Show everything about a run.",
     "logs": "Print what a run wrote.",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from runner.data import pointers
 from runner.host import hashing
 from runner.parameters.types import scheme
 from runner.tracking.events import Event, input_file
+from runner.values import Step
 
 __all__ = ["Input", "Named", "describe", "expand", "is_uri", "named"]
 
@@ -52,7 +53,7 @@ def named(
     return found
 
 
-def describe(wanted: Iterable[Named], directory: str) -> list[Input]:
+def describe(wanted: Iterable[Named], directory: str, step: Step | None = None) -> list[Input]:
     """Each input with its hash; a glob becomes the files that it matches. One that is not there has no digest."""
     found: dict[str, Input] = {}
     for each in wanted:
@@ -66,16 +67,28 @@ def describe(wanted: Iterable[Named], directory: str) -> list[Input]:
         for path in expand(each.text, directory) or [os.path.join(directory, each.text)]:
             name = relative(path, directory)
             if name not in found:
-                found[name] = Input(name, "", *digest_of(path), origin=each.origin)
+                found[name] = Input(name, "", *digest_of(path, _progress(name, step)), origin=each.origin)
     return list(found.values())
 
 
-def digest_of(path: str) -> tuple[str, int, str]:
+def _progress(name: str, step: Step | None) -> Callable[[int], None]:
+    done = 0
+
+    def tell(count: int) -> None:
+        nonlocal done
+        done += count
+        if step is not None:
+            step.update(f"{name}, {done / 1e6:.0f} MB")
+
+    return tell
+
+
+def digest_of(path: str, progress: Callable[[int], None] | None = None) -> tuple[str, int, str]:
     """Digest, size and version; ("", 0, "") when it cannot be read. Data kept by version is not read."""
     try:
         if version := pointers.delta(path):
             return version, 0, version
-        digest, size = hashing.digest(path)
+        digest, size = hashing.digest(path, progress)
         return digest, size, pointers.pointer(path)
     except OSError:
         return "", 0, ""
