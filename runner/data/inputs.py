@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from runner.data import pointers
+from runner.data import delta, pointers
 from runner.host import hashing
 from runner.parameters.types import scheme
 from runner.tracking.events import Event, input_file
@@ -53,8 +53,16 @@ def named(
     return found
 
 
-def describe(wanted: Iterable[Named], directory: str, step: Step | None = None) -> list[Input]:
-    """Each input with its hash; a glob becomes the files that it matches. One that is not there has no digest."""
+def describe(
+    wanted: Iterable[Named],
+    directory: str,
+    where: Callable[[str], str] = os.path.normpath,
+    step: Step | None = None,
+) -> list[Input]:
+    """Each input with its hash; a glob becomes the files that it matches. One that is not there has no digest.
+
+    `where`: the path at which we see what the command sees at another one.
+    """
     found: dict[str, Input] = {}
     for each in wanted:
         if is_uri(each.text) and not os.path.lexists(os.path.join(directory, each.text)):
@@ -67,7 +75,9 @@ def describe(wanted: Iterable[Named], directory: str, step: Step | None = None) 
         for path in expand(each.text, directory) or [os.path.join(directory, each.text)]:
             name = relative(path, directory)
             if name not in found:
-                found[name] = Input(name, "", *digest_of(path, _progress(name, step)), origin=each.origin)
+                found[name] = Input(
+                    name, "", *digest_of(where(path), _progress(name, step)), origin=each.origin
+                )
     return list(found.values())
 
 
@@ -84,10 +94,10 @@ def _progress(name: str, step: Step | None) -> Callable[[int], None]:
 
 
 def digest_of(path: str, progress: Callable[[int], None] | None = None) -> tuple[str, int, str]:
-    """Digest, size and version; ("", 0, "") when it cannot be read. Data kept by version is not read."""
+    """Digest, size and version; ("", 0, "") when it cannot be read. Of a Delta table only its live files count."""
     try:
-        if version := pointers.delta(path):
-            return version, 0, version
+        if table := delta.read(path):
+            return *delta.digest(path, table), table.name
         digest, size = hashing.digest(path, progress)
         return digest, size, pointers.pointer(path)
     except OSError:
