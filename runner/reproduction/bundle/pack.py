@@ -20,7 +20,7 @@ from runner.text.units import size
 from runner.tracking import segments
 from runner.tracking.log import encode, read
 from runner.tracking.store import Store
-from runner.values import Activation, EnvironmentOptions, EnvironmentSpec, Report
+from runner.values import Environment, EnvironmentOptions, EnvironmentSpec, Report
 
 __all__ = ["Bundle", "make"]
 
@@ -155,13 +155,13 @@ def _packages(
             inside = os.path.relpath(each.project, recorded.root)
             project = os.path.join(code, "" if inside.startswith("..") else inside)
             notes += _collect(
-                each, EnvironmentSpec(kind, str(environment.get("file", ""))), project, place, report
+                each, EnvironmentSpec(kind, str(environment.get("file", ""))), code, project, place, report
             )
     return _tree(folder, "packages"), list(dict.fromkeys(notes))
 
 
 def _collect(
-    recorded: Recorded, spec: EnvironmentSpec, project: str, place: str, report: Report
+    recorded: Recorded, spec: EnvironmentSpec, code: str, project: str, place: str, report: Report
 ) -> tuple[str, ...]:
     python = "" if kinds.load(spec.kind).LOCKS_PYTHON else recorded.section("environment").get("python", "")
     options = EnvironmentOptions(
@@ -169,12 +169,15 @@ def _collect(
         python=recorded.options.get("python") or python,
         groups=recorded.options.get("groups", ()),
         extras=recorded.options.get("extras", ()),
+        fetched=recorded.section("source").get("kind") != "local",
+        moved=(code, recorded.root),
+        versions=recorded.versions,
     )
 
-    def prepared() -> Activation:
+    def prepared() -> Environment:
         """The recorded environment, made again if it has to be."""
         try:
-            return environments.prepare(spec, project, options, report).activation
+            return environments.prepare(spec, project, options, report)
         except ProjError as error:
             raise CannotRunError("environment", error.message, error.hint) from None
 
