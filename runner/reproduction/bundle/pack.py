@@ -11,8 +11,9 @@ from runner.data.inputs import digest_of
 from runner.environments import kinds
 from runner.environments.packages import packages
 from runner.errors import InputError, ProjError
-from runner.reproduction.bundle import archive, crate, page
-from runner.reproduction.bundle.archive import LINK, PROGRAM, Member, member_name
+from runner.reproduction.bundle import archive, crate, page, recipe
+from runner.reproduction.bundle import own as own_wheel
+from runner.reproduction.bundle.archive import FOLDER, LINK, PROGRAM, Member, member_name
 from runner.reproduction.bundle.supplies import folder_of
 from runner.running.recorded import CannotRunError, Recorded, load
 from runner.snapshots import snapshot
@@ -45,7 +46,7 @@ def make(store: Store, ref: str, path: str, limit: int, with_packages: bool, rep
     try:
         code = os.path.join(work, "code")
         with report.step("restoring the code"):
-            snapshot.restore(recorded.store, recorded.code.tree, code)
+            snapshot.restore(recorded.store, recorded.code.tree, code, folders=recorded.code.folders)
         elsewhere = os.path.join(work, "artifacts")
         members = {**_record(recorded, "run", elsewhere), **_tree(code, "code")}
         for step in recorded.descendants():
@@ -56,6 +57,11 @@ def make(store: Store, ref: str, path: str, limit: int, with_packages: bool, rep
             found, more = _packages(recorded, code, os.path.join(work, "packages"), report)
             members |= found
             lacking += more
+        own = own_wheel.wheel()
+        wheel = f"proj/{own.name}" if own else ""
+        if own:
+            members[wheel] = Member(own.data)
+        members[crate.README] = Member(recipe.readme(recorded, members, wheel).encode())
         members[crate.PREVIEW] = Member(page.render(recorded, sorted(members), lacking).encode())
         members[crate.METADATA] = Member(crate.describe(recorded, members).encode())
         with report.step("packing"):
@@ -94,6 +100,8 @@ def _tree(folder: str, prefix: str) -> dict[str, Member]:
     members = {}
     for parent, folders, names in os.walk(folder):
         links = [name for name in folders if os.path.islink(os.path.join(parent, name))]
+        if not folders and not names and parent != folder:
+            members[member_name(f"{prefix}/{os.path.relpath(parent, folder)}/")] = Member(mode=FOLDER)
         for name in (*names, *links):
             file = os.path.join(parent, name)
             place = member_name(f"{prefix}/{os.path.relpath(file, folder)}")
