@@ -147,7 +147,7 @@ def _workflow(recorded: Recorded, names: list[str], members: Mapping[str, Member
     ]
     found = next((lower[name] for name in candidates if name in lower), "run/events.jsonl")
     return {
-        **_entity(found, members[found]),
+        **_entity(found, members.get(found, Member())),
         "@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow"],
         "name": recorded.run.project or recorded.run.name,
         "programmingLanguage": {"@id": "#language"},
