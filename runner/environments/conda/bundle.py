@@ -71,7 +71,7 @@ def _fetch(packages: Sequence[Package], folder: str, settings: Settings, report:
                     f"hash mismatch: {redact(package.url)} is not the package that the lock means",
                     "without the packages: --no-packages",
                 )
-            step.update("collecting", number, len(packages))
+            step.update(f"{number} of {len(packages)}")
 
 
 def _pip(activation: Activation) -> Sequence[str]:
