@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from runner.tracking.store import Store
     from runner.values import Project
 
-__all__ = ["entry_points", "environment_kinds", "experiments", "parameters", "runs", "statuses"]
+__all__ = ["entry_points", "environment_kinds", "experiments", "parameters", "places", "runs", "statuses"]
 
 Found = list[tuple[str, str]]  # (word, what it is)
 MOST = 50
@@ -94,6 +94,15 @@ def environment_kinds(ctx: Context, incomplete: str) -> Found:  # noqa: ARG001
             (name, kind.ABOUT if name == kind.NAMES[0] else f"as {kind.NAMES[0]}") for name in kind.NAMES
         ]
     return _starting(words, incomplete)
+
+
+def places(ctx: Context, incomplete: str) -> Found:  # noqa: ARG001
+    """Of the cache."""
+    from runner.running import disk
+
+    return _starting(
+        ((name, {**disk.OTHERS, **disk.FILES, **disk.FOLDERS}[name]) for name in disk.NAMES), incomplete
+    )
 
 
 def statuses(ctx: Context, incomplete: str) -> Found:  # noqa: ARG001

@@ -65,7 +65,9 @@ HOSTILE: dict[str, dict[str, tuple[bytes, int]]] = {
     "a step that is a link": {f"steps/{ZEROS}/events.jsonl": (b"/etc/passwd", LINK)},
     "a step that is none": {"steps/abc/events.jsonl": (b"x", FILE)},
     "a pipe": {"code/f": (b"", PIPE)},
-    "a folder": {"code/d/": (b"", FOLDER)},
+    "a folder that is a file": {"code/x": (b"", FILE), "code/x/": (b"", FOLDER)},
+    "a folder elsewhere": {"code/../../prey/": (b"", FOLDER)},
+    "a folder with content": {"code/d/": (b"x", FOLDER)},
     "a log without a run": {"run/events.jsonl": (b"{}\n[]\nnull\n", FILE)},
     "a log of a run without an id": {
         "run/events.jsonl": (b'{"type":"start","time":1,"run_id":"../../x"}\n{"type":"code","tree":"y"}\n', FILE)
