@@ -27,7 +27,14 @@ def command(refs: tuple[str, ...], to: str, follow: bool, waiting: bool, locatio
         if waiting:
             return show(sent.pending(store), as_json)
         chosen = [store.resolve(ref) for ref in refs] or [each.run_id for each in sent.pending(store)]
-        return show([send(store, run_id, to, follow, location) for run_id in chosen], as_json)
+        todo = [(run_id, uri) for run_id in dict.fromkeys(chosen) for uri in _where(store, run_id, to)]
+        return show([send(store, run_id, uri, follow, location) for run_id, uri in todo], as_json)
+
+
+def _where(store: Store, run_id: str, to: str) -> list[str]:
+    """Several where its models are registered elsewhere; "" where it is not noted yet."""
+    known = sent.servers(store.root, run_id)
+    return [to] if to or len(known) < 2 else known
 
 
 def show(found: Sequence[Sent], as_json: bool) -> int:

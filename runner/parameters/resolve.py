@@ -139,7 +139,7 @@ class _Gathered:
                 return
             typed = value  # a default is taken as it is, as MLflow does; `proj check` reports it
         if parameter.type == "path":
-            typed = text = self.path(parameter, text, is_given)
+            text = self.path(parameter, text, is_given)  # recorded as it was given
         elif parameter.type == "uri":
             self.inputs.append(text)
         self.texts[name] = text

@@ -186,7 +186,7 @@ def _parameters(
     try:
         return resolve(
             entry,
-            {**_as_given(recorded, values), **changed},
+            {**_as_given(recorded, values, room), **changed},
             directory=os.getcwd(),
             storage=paths.cache("downloads"),
             project=room.seen or room.directory,
@@ -212,9 +212,12 @@ def _here(value: Json, room: Room) -> Json:
     return room.here(value) if isinstance(value, str) else value
 
 
-def _as_given(recorded: Recorded, values: Mapping[str, Json]) -> dict[str, Json]:
-    """A file that was downloaded is asked for by its address again."""
+def _as_given(recorded: Recorded, values: Mapping[str, Json], room: Room) -> dict[str, Json]:
+    """A file is taken from where it was, wherever this is typed; one that was downloaded, from its address again."""
     address = {each.get("path"): each["uri"] for each in recorded.run.inputs if each.get("uri")}
-    return {
-        name: address.get(value, value) if isinstance(value, str) else value for name, value in values.items()
-    }
+    found = dict(values)
+    for name, value in recorded.params.items():
+        text = recorded.texts.get(name, value)
+        if isinstance(value, str) and isinstance(text, str):
+            found[name] = address.get(text) or (value if text == value else room.here(text))
+    return found

@@ -116,3 +116,10 @@ def test_an_upload_that_is_cut_leaves_nothing(world: World) -> None:
             break
         world.client.call("GET", "/health")
     assert os.listdir(folder) == []
+
+
+@pytest.mark.parametrize("name", ["MLproject", "MLmodel", "conda.yaml", "train.py", "a/MLproject"])
+def test_files_of_a_project_are_shown_as_text(world: World, name: str) -> None:
+    path = f"0/{world.run_id}/artifacts/{name}"
+    assert world.client.put(path, b"name: x").status == 200
+    assert world.client.file(path).headers["content-type"].startswith("text/plain")
