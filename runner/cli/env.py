@@ -11,7 +11,7 @@ from runner.cli.options import Command, Group, Option
 from runner.environments import cache, maintenance
 from runner.environments.packages import changes, difference, packages
 from runner.errors import InputError
-from runner.text.units import ago, byte_count, seconds, size
+from runner.text.units import ago, byte_count, iso, seconds, size
 
 __all__ = ["COMMAND"]
 
@@ -24,7 +24,8 @@ def ls(as_json: bool) -> int:
         (row.key[:12], row.kind, row.python, row.packages, row.file, _used(row.used), _state(row))
         for row in found
     )
-    return output.result(as_json, found, output.table(names, rows, right=["packages"]))
+    plain = [{**row._asdict(), "created": iso(row.created), "used": iso(row.used)} for row in found]
+    return output.result(as_json, plain, output.table(names, rows, right=["packages"]))
 
 
 def du(as_json: bool) -> int:
@@ -52,6 +53,7 @@ def show(key: str, as_json: bool) -> int:
     shown = {**facts, "created": _used(row.created), "used": _used(row.used), "size": size(row.size or 0)}
     lines = [f"{name.replace('_', ' '):<10} {value}" for name, value in shown.items() if value]
     lines += ["", *(f"{name} {version}" for name, version in sorted(found.items()))]
+    facts |= {"created": iso(row.created), "used": iso(row.used)}
     return output.result(as_json, {**facts, "packages": found}, lines)
 
 

@@ -40,6 +40,7 @@ class Command(NamedTuple):
     function: Callable[..., int]
     options: tuple[Option, ...] = ()
     passes_on: bool = False  # what follows `--` is its parameter `extra`
+    groups: Mapping[str, Sequence[str]] = {}  # heading of the help -> fields of options
 
     def call(self, values: Mapping[str, Value], extra: Sequence[str]) -> int:
         """InputError when something follows `--` that is not passed on."""

@@ -10,12 +10,13 @@ from runner import backends
 from runner.cli import output
 from runner.cli.options import Command, Option
 from runner.cli.terminal import Terminal
+from runner.errors import EnvironmentFailure, SourceError
 from runner.host.interrupts import Interrupts
 
 if TYPE_CHECKING:
     from runner.running.plan import Outcome, Plan, Request
 
-__all__ = ["COMMAND", "say"]
+__all__ = ["COMMAND", "facts", "say"]
 
 
 def command(as_json: bool, quiet: bool, verbose: bool, help_params: bool, **request_fields: Any) -> int:
@@ -35,6 +36,11 @@ def _command(as_json: bool, quiet: bool, verbose: bool, help_params: bool, field
     from runner.running.run import run
 
     request = Request(**fields)
+    if request.entry_point == "main" and request.uri.endswith((".py", ".sh", ".R", ".r", ".ipynb")):
+        from runner.cli.mistakes import script
+
+        if found := script(request.uri):
+            request = request._replace(uri=found[0], entry_point=found[1])
     report = Terminal(quiet, verbose)
     if request.run_id:
         request = request._replace(run_id=_continued(request))
@@ -43,11 +49,16 @@ def _command(as_json: bool, quiet: bool, verbose: bool, help_params: bool, field
 
         return show_parameters(request.uri, request.version, request.entry_point, as_json, report)
     with output.own_stdout(as_json and not request.dry_run), Interrupts():
-        outcome = run(request, report)  # the command writes to our file descriptor 1
+        try:
+            outcome = run(request, report)  # the command writes to our file descriptor 1
+        except (SourceError, EnvironmentFailure) as error:
+            if request.offline and "offline" not in error.message:
+                error.message += " (--offline: only what is on this machine is used)"
+            raise
     if isinstance(outcome, Plan):
         return _show_plan(outcome, as_json)
     if as_json:
-        output.emit_json(outcome)
+        output.emit_json(facts(outcome, request.store))
     report.phases(outcome.phases)
     say(outcome, report)
     return outcome.exit_code
@@ -61,6 +72,22 @@ def _continued(request: Request) -> str:
 
     with Store(paths.store_here(request.store)) as store:
         return current(store, store.resolve(request.run_id)).run_id
+
+
+def facts(outcome: Outcome, store: str) -> dict[str, object]:
+    """How the run went, for a program; `store`: where it is recorded."""
+    from runner import paths
+    from runner.cli.render_values import json_number
+    from runner.errors import StoreError
+    from runner.tracking.store import Store
+
+    metrics: dict[str, object] = {}
+    try:
+        run = Store(paths.store_here(store)).read(outcome.run_id)
+        metrics = {key: json_number(point.value) for key, point in run.metrics.items()}
+    except StoreError:  # removed meanwhile
+        pass
+    return {**outcome._asdict(), "metrics": metrics}
 
 
 def say(outcome: Outcome, report: Terminal) -> None:
@@ -94,7 +121,7 @@ def _flat(facts: Mapping[str, object]) -> Iterator[tuple[str, str]]:
 
 
 COMMAND = Command(command, (
-    Option("uri", (), "Folder, git URL (URL@ref#subfolder) or archive with the project.", default=".", metavar="[URI]"),
+    Option("uri", (), "Folder, git URL (URL@ref#subfolder) or archive with the project; or a script of it.", default=".", metavar="[URI]"),
     Option("entry_point", ("-e", "--entry-point"), "Entry point, or a script (.py, .sh, .R) of the project.", default="main", metavar="NAME", complete="entry_points"),
     Option("version", ("-v", "--version"), "Branch, tag or commit.", metavar="VERSION"),
     Option("parameters", ("-P", "--param-list"), "A parameter of the entry point; others are passed as --name value.", "many", metavar="NAME=VALUE", complete="parameters"),
@@ -132,4 +159,14 @@ COMMAND = Command(command, (
     Option("as_json", ("--json",), "Print the result (or the plan) as JSON on stdout; the command's output goes to stderr.", "flag"),
     Option("quiet", ("-q", "--quiet"), "Print nothing but the command's output.", "flag"),
     Option("verbose", ("--verbose",), "Show how long each phase took.", "flag"),
-), passes_on=True)  # fmt: skip
+), passes_on=True, groups={
+    "What is run": ("entry_point", "version", "parameters", "params_file", "help_params", "require_clean", "dry_run"),
+    "Environment": (
+        "env_manager", "env", "python", "strict_python", "allow_python_download", "groups", "extras", "refresh",
+        "offline", "isolated", "docker_args", "build_image",
+    ),
+    "Record": ("experiment_name", "experiment_id", "run_name", "run_id", "tags", "store"),
+    "How it is run": (
+        "seed", "cached", "explain", "sample_resources", "backend", "backend_config", "storage_dir", "timeout", "grace",
+    ),
+})  # fmt: skip

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+
 from runner.cli import output, reference, render_run
 from runner.cli.options import Command
+from runner.cli.render_values import cut, safe
 from runner.cli.runs import experiment_names
+from runner.host import files
 
 __all__ = ["COMMAND"]
+
+LAST = 15  # lines
 
 
 def command(ref: str, location: str, as_json: bool) -> int:
@@ -24,7 +30,22 @@ def command(ref: str, location: str, as_json: bool) -> int:
     drawn = curves(directory) if run.metrics and not as_json else {}
     name = experiments[run.experiment_id]
     lines = render_run.lines(run, name, children, drawn, output.width(), output.colours())
+    if run.status in ("FAILED", "KILLED"):
+        lines += _ending(run.run_id, directory)
     return output.result(as_json, render_run.details(run, experiments, directory, children), lines)
+
+
+def _ending(run_id: str, directory: str) -> list[str]:
+    """The last lines of the output: mostly they say what was wrong."""
+    try:
+        with files.open_file(os.path.join(directory, "output.log")) as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - LAST * 400))
+            last = file.read().decode("utf-8", "replace").rstrip().splitlines()[-LAST:]
+    except OSError:
+        return []
+    title = output.paint("Output", "1", output.colours())
+    shown = [cut(f"  {safe(line)}".rstrip(), output.width()) for line in last]
+    return ["", f"{title}  (its end; proj logs {run_id[:12]}  shows all)", *shown] if last else []
 
 
 COMMAND = Command(command, (reference.LAST, reference.STORE, reference.JSON))

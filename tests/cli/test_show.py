@@ -11,6 +11,7 @@ from runner.cli.render_plot import shrink, sparkline
 from runner.tracking.metrics import curves
 from runner.tracking.store import Store
 from tests.cli.records import Program, make_run
+from tests.helpers import make_tree
 
 
 def test_everything_is_shown_in_groups(program: Program) -> None:
@@ -65,7 +66,7 @@ def test_everything_is_shown_in_groups(program: Program) -> None:
         assert text in done.out, text
     assert "\033" not in done.out
     shown = program.json("show", "child")
-    assert shown["points"]["loss"] == {"value": 1.0, "step": 2, "timestamp": 1_700_000_000_002}
+    assert shown["points"]["loss"] == {"value": 1.0, "step": 2, "timestamp": "2023-11-14T22:13:20.002Z"}
     assert shown["code"]["dirty"] is True
     assert shown["params"] == {"lr": 0.5, "names": ["a", "b"]}
 
@@ -159,3 +160,17 @@ def test_curves_are_thinned_out_evenly() -> None:
     gaps = {after - before for before, after in itertools.pairwise(steps)}
     assert len(gaps) == 1
     assert [point.step for point in found["few"]] == [1, 2]
+
+
+@pytest.mark.parametrize("status", ["FINISHED", "FAILED"])
+def test_a_failed_run_ends_with_its_output(program: Program, status: str) -> None:
+    run_id = make_run("first", status=status)
+    text = "".join(f"line {number}\n" for number in range(5000)) + "ValueError: \x1b[31mno\n"
+    make_tree(Store(paths.store()).run_directory(run_id), {"output.log": text})
+    lines = program("show", "first").out.splitlines()
+    if status == "FINISHED":
+        assert not any("ValueError" in line for line in lines)
+        return
+    assert lines[-1] == "  ValueError: \\x1b[31mno"
+    assert lines[-15:-1] == [f"  line {number}" for number in range(4986, 5000)]
+    assert f"proj logs {run_id[:12]}" in lines[-16]
