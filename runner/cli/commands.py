@@ -40,11 +40,12 @@ COMMANDS = {
     "import": "Take runs over from an MLflow server, its database or an mlruns folder.",
     "sync": "Send runs to a tracking server, and finish what could not be sent.",
     "server": "Serve a store to MLflow clients.",
+    "ci": "Write what CI shows of a run.",
 }
 
 GROUPS = {  # the order of help; a command that is in none comes last
     "Run projects": ("run", "check", "info", "env", "shell", "exec", "cancel", "ps", "watch", "wait"),
-    "Look at runs": ("here", "runs", "show", "logs", "compare", "diff", "artifacts", "export"),
+    "Look at runs": ("here", "runs", "show", "logs", "compare", "diff", "artifacts", "export", "ci"),
     "Make runs again": ("reproduce", "rerun", "bundle"),
     "Keep order": ("log", "tag", "rename", "note", "rm", "restore", "gc", "experiments"),
     "Write projects": ("new", "init", "update"),

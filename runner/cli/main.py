@@ -184,7 +184,7 @@ def _tell(error: ProjError) -> int:
     lines += [f"{dim}  hint:{off} {printable(line)}" for line in error.hint.splitlines()]
     sys.stderr.write("".join(f"{line}\n" for line in lines))
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        from runner.cli.ci import annotate
+        from runner.cli.annotations import annotate
 
         annotate(error)
     return error.exit_code

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runner.cli import output, reference
 from runner.cli.options import Command, Option
-from runner.cli.run import facts, say
+from runner.cli.run import facts, say, tell_ci
 from runner.cli.terminal import Terminal
 
 __all__ = ["COMMAND"]
@@ -33,6 +33,7 @@ def command(
     if as_json:
         output.emit_json(facts(outcome, location))
     say(outcome, report)
+    tell_ci(outcome, location)
     return outcome.exit_code
 
 

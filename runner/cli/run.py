@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from runner.host.interrupts import Interrupts
 if TYPE_CHECKING:
     from runner.running.plan import Outcome, Plan, Request
 
-__all__ = ["COMMAND", "facts", "say"]
+__all__ = ["COMMAND", "facts", "say", "tell_ci"]
 
 
 def command(as_json: bool, quiet: bool, verbose: bool, help_params: bool, **request_fields: Any) -> int:
@@ -61,6 +62,7 @@ def _command(as_json: bool, quiet: bool, verbose: bool, help_params: bool, field
         output.emit_json(facts(outcome, request.store))
     report.phases(outcome.phases)
     say(outcome, report)
+    tell_ci(outcome, request.store)
     return outcome.exit_code
 
 
@@ -72,6 +74,25 @@ def _continued(request: Request) -> str:
 
     with Store(paths.store_here(request.store)) as store:
         return current(store, store.resolve(request.run_id)).run_id
+
+
+def tell_ci(outcome: Outcome, store: str) -> None:
+    """In a job of GitHub Actions: where a failed command says that it went wrong, and the job's summary."""
+    if os.environ.get("GITHUB_ACTIONS") != "true":
+        return
+    from runner import paths
+    from runner.cli.annotations import failed
+    from runner.cli.ci import summarize
+    from runner.errors import StoreError
+    from runner.tracking.store import Store
+
+    with Store(paths.store_here(store)) as opened:
+        try:
+            if outcome.status == "FAILED" and outcome.reason == "exit":
+                failed(opened.read(outcome.run_id), opened.run_directory(outcome.run_id))
+            summarize(opened, outcome.run_id)
+        except StoreError:
+            pass  # removed meanwhile
 
 
 def facts(outcome: Outcome, store: str) -> dict[str, object]:

@@ -10,7 +10,7 @@ from runner.cli.render_values import cut, safe
 from runner.cli.runs import experiment_names
 from runner.host import files
 
-__all__ = ["COMMAND"]
+__all__ = ["COMMAND", "ending"]
 
 LAST = 15  # lines
 
@@ -36,16 +36,20 @@ def command(ref: str, location: str, as_json: bool) -> int:
 
 
 def _ending(run_id: str, directory: str) -> list[str]:
-    """The last lines of the output: mostly they say what was wrong."""
-    try:
-        with files.open_file(os.path.join(directory, "output.log")) as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - LAST * 400))
-            last = file.read().decode("utf-8", "replace").rstrip().splitlines()[-LAST:]
-    except OSError:
-        return []
+    last = ending(directory)
     title = output.paint("Output", "1", output.colours())
     shown = [cut(f"  {safe(line)}".rstrip(), output.width()) for line in last]
     return ["", f"{title}  (its end; proj logs {run_id[:12]}  shows all)", *shown] if last else []
+
+
+def ending(directory: str, most: int = LAST) -> list[str]:
+    """The last lines of the output of the run with this record: mostly they say what was wrong."""
+    try:
+        with files.open_file(os.path.join(directory, "output.log")) as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - most * 400))
+            return file.read().decode("utf-8", "replace").rstrip().splitlines()[-most:]
+    except OSError:
+        return []
 
 
 COMMAND = Command(command, (reference.LAST, reference.STORE, reference.JSON))

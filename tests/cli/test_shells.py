@@ -60,8 +60,9 @@ class Shell:
             "PATH": f"{ours}:{os.environ['PATH']}", "PYTHONPATH": root, "XDG_CONFIG_HOME": folder,
             "XDG_DATA_HOME": folder, "LANG": "C.UTF-8", "fish_greeting": "",
         }  # fmt: skip
+        # a session whose terminal this is: fish wants one
         self.process = subprocess.Popen(
-            argv, stdin=slave, stdout=slave, stderr=slave, env=environ, start_new_session=True
+            ["setsid", "--ctty", "--wait", *argv], stdin=slave, stdout=slave, stderr=slave, env=environ
         )
         os.close(slave)
         self.seen = ""
@@ -76,7 +77,10 @@ class Shell:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if select.select([self.master], [], [], 0.1)[0]:
-                self.seen += os.read(self.master, 65536).decode("utf-8", "replace")
+                try:
+                    self.seen += os.read(self.master, 65536).decode("utf-8", "replace")
+                except OSError:
+                    raise AssertionError(f"the shell has ended: {self.seen}") from None
             elif callable(good) and good(plain(self.seen)):
                 break
         return plain(self.seen)
@@ -92,9 +96,12 @@ class Shell:
         return self.wait(lambda _: True, 1.0)
 
     def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        os.close(self.master)
+        os.close(self.master)  # which hangs up
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
 
 def plain(text: str) -> str:
@@ -102,7 +109,7 @@ def plain(text: str) -> str:
     text = re.sub(r"\x1b\][^\x07\x1b]*(\x07|\x1b\\)|\x1b[\[?(][0-9;?=>]*[ -/]*[@-~]|\x1b[=>]", "", text)
     while "\b" in text:
         text = re.sub(r"[^\b]\b|^\b", "", text, count=1)
-    return text.replace("\r", "")
+    return text.replace("\r", "").replace("\a", "")
 
 
 @pytest.fixture(params=list(STARTS))
