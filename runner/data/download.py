@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 
 from runner import paths
-from runner.errors import InputError, ProjError, SourceError, StoreError
+from runner.errors import InputError, ProjError, SourceError
 from runner.host.files import Draft
 from runner.parameters.types import scheme
 from runner.values import Report
@@ -58,14 +58,18 @@ def _artifact(uri: str, local: str, store: str, report: Report) -> None:
     with Store(store) as opened:
         try:
             known = opened.resolve(run) if run else ""
-        except StoreError:
-            known = ""
+        except ProjError:
+            if not server:
+                raise
+            known = ""  # it may be one of the server's
         if known:
             artifacts.fetch(opened, known, path, os.path.dirname(local), report)
             return
     if not server:
-        where = "this store has no such run, and MLFLOW_TRACKING_URI names no server"
-        raise InputError(f"{uri} cannot be found: {where}", "proj runs  lists the runs")
+        raise InputError(
+            f"{uri} is of no run of this store, and no server is configured",
+            "MLFLOW_TRACKING_URI=http://host:port",
+        )
     with report.step(f"downloading {uri}"), Rest(server) as rest, Draft(local) as draft:
         fetch(rest, uri, draft)
         _make_room(local)

@@ -260,4 +260,4 @@ def _close(name: str, declared: Sequence[str]) -> str:
 
 
 def _usage(entry_point: EntryPoint) -> str:
-    return f"proj run URI -e {shell.quote(entry_point.name)} --help-params  shows the parameters"
+    return f"the same line with --help-params shows the parameters of {shell.quote(entry_point.name)}"

@@ -183,10 +183,11 @@ def _parameters(
         command = room.command(shown)
         texts = {name: room.here(text) for name, text in recorded.texts.items()}
         return Resolved(values, texts, command, command, inputs=_inputs(recorded, room))
+    given = _as_given(recorded, values, room)
     try:
-        return resolve(
+        found = resolve(
             entry,
-            {**_as_given(recorded, values, room), **changed},
+            {**given, **changed},
             directory=os.getcwd(),
             storage=paths.cache("downloads"),
             project=room.seen or room.directory,
@@ -194,6 +195,9 @@ def _parameters(
         )
     except InputError as error:
         raise CannotRunError("parameters", error.message, error.hint) from None
+    kept = found.values.keys() - changed.keys()  # a path is recorded as it was given then
+    said = {name: value for name, value in values.items() if name in kept and given[name] != value}
+    return found._replace(values={**found.values, **said})
 
 
 def _inputs(recorded: Recorded, room: Room) -> tuple[str, ...]:
