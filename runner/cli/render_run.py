@@ -12,7 +12,8 @@ from runner.text.units import ago, iso, local_time, size
 from runner.text.units import duration as took
 
 if TYPE_CHECKING:
-    from runner.tracking.fold import Metric, Run
+    from runner.tracking.curves import Curve
+    from runner.tracking.fold import Run
 
 __all__ = ["as_json", "details", "lines"]
 
@@ -78,10 +79,10 @@ def _verified(each: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def lines(
-    run: Run, experiment: str, children: Sequence[Run], curves: Mapping[str, Sequence[Metric]], width: int,
+    run: Run, experiment: str, children: Sequence[Run], curves: Mapping[str, Curve], width: int,
     colour: bool,
 ) -> list[str]:  # fmt: skip
-    """Groups with a heading; what is empty is left out. `curves`: points of each metric, to be drawn."""
+    """Groups with a heading; what is empty is left out. `curves`: of each metric, to be drawn."""
     head = f"{output.paint(safe(run.name), '1', colour)}  {output.status(run.status, colour)}"
     seconds = columns.duration(run)
     found = [head + ("" if seconds is None else f"  after {took(seconds)}")]
@@ -136,16 +137,18 @@ def _head(run: Run, experiment: str) -> Rows:
     return [row for row in rows if row[1]]
 
 
-def _metrics(run: Run, curves: Mapping[str, Sequence[Metric]], width: int) -> Rows:
+def _metrics(run: Run, curves: Mapping[str, Curve], width: int) -> Rows:
     rows = []
     for key, last in run.metrics.items():
-        points = [point.value for point in curves.get(key, ())]
+        curve = curves.get(key)
         text = f"{number(last.value):>12}"
-        finite = [value for value in points if abs(value) < float("inf")]
-        if len(points) > 1 and finite:
+        finite = (
+            [value for value in (*curve.lows, *curve.highs) if abs(value) < float("inf")] if curve else ()
+        )
+        if curve and len(curve.means) > 1 and finite:
             extent = f"{number(min(finite))} .. {number(max(finite))}"
             room = min(40, width - min(max(len(key), 8), 32) - 44)
-            text += f"  {sparkline(points, max(room, 8))}  {extent}, step {last.step}"
+            text += f"  {sparkline(curve.means, max(room, 8))}  {extent}, step {last.step}"
         rows.append((key, text))
     return rows
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from runner.cli import output, reference, render_run
 from runner.cli.options import Command
 from runner.cli.render_values import cut, safe
 from runner.cli.runs import experiment_names
 from runner.host import files
+
+if TYPE_CHECKING:
+    from runner.tracking.curves import Curve
+    from runner.tracking.fold import Run
 
 __all__ = ["COMMAND", "ending"]
 
@@ -18,7 +23,6 @@ LAST = 15  # lines
 def command(ref: str, location: str, as_json: bool) -> int:
     """Show everything about a run, with a small plot of each metric. Without RUN, the last one."""
     from runner.running.reconcile import close_lost, concluded
-    from runner.tracking.metrics import curves
 
     with reference.open_store(location) as store:
         run = concluded(reference.find(store, ref))
@@ -27,7 +31,7 @@ def command(ref: str, location: str, as_json: bool) -> int:
         close_lost(store)
         children = store.search(f"parent = '{run.run_id}'", order_by=["start_time ASC"]).runs
         children = tuple(map(concluded, children))
-    drawn = curves(directory) if run.metrics and not as_json else {}
+    drawn = _curves(run, directory) if run.metrics and not as_json else {}
     name = experiments[run.experiment_id]
     lines = render_run.lines(run, name, children, drawn, output.width(), output.colours())
     if run.status in ("FAILED", "KILLED"):
@@ -50,6 +54,14 @@ def ending(directory: str, most: int = LAST) -> list[str]:
             return file.read().decode("utf-8", "replace").rstrip().splitlines()[-most:]
     except OSError:
         return []
+
+
+def _curves(run: Run, directory: str) -> dict[str, Curve]:
+    from runner.tracking.curves import Curves
+
+    curves = Curves(directory)
+    curves.refresh(ended=bool(run.end))
+    return {name: curves.curve(name) for name in curves.names()}
 
 
 COMMAND = Command(command, (reference.LAST, reference.STORE, reference.JSON))

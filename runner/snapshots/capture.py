@@ -117,11 +117,12 @@ def _of_folder(
     tree = index.git("write-tree").strip()  # complains when the vault does not have all of it
     own = status.own_folders(kept.root, vault.folder)
     others = same[0] if same else hollow.others(kept.root, listed, own, index.start)
-    folders = hollow.hollow(others, (each.path for each in changes if not each.absent))
-    folders += hollow.without_files(kept.root, (each.path for each in changes if each.absent))
+    gone = {each.path for each in changes if each.absent or not os.path.lexists(f"{kept.root}/{each.path}")}
+    folders = hollow.hollow(others, (each.path for each in changes if each.path not in gone))
+    emptied = hollow.without_files(kept.root, gone)
     state = State(vault=place[0], generation=place[1], folders=same[1] if same else {})
-    _keep(kept, index, changes, state, began, None if same else others)
-    part = Part(tree, left_out=left, folders=folders)
+    _keep(kept, index, changes, state, began, (*others, *emptied))
+    part = Part(tree, left_out=left, folders=folders + emptied)
     return _written(index, nested, part, limits) if nested else part
 
 
@@ -131,13 +132,13 @@ def _keep(
     changes: Sequence[Change],
     state: State,
     began: int,
-    others: tuple[str, ...] | None,
+    others: tuple[str, ...],
 ) -> None:
     """For the next snapshot, without the files that were too young when they were read.
 
-    `others`: folders that had no file of the index, where they had to be looked for.
+    `others`: folders that had no file of the index.
     """
-    present = (each.path for each in changes if not each.absent)
+    present = [each.path for each in changes if not each.absent]
     young = [path for path in present if not safe(os.path.join(kept.root, path), began)]
     shorter = index._replace(file=f"{kept.index}.kept")
     if not os.path.exists(kept.index):
@@ -145,9 +146,11 @@ def _keep(
     try:
         link(kept.index, shorter.file)
         indexes.change_paths(shorter, young)
-        if others is not None:
-            names = indexes.names(shorter)
-            state = state._replace(folders=hollow.memory(kept.root, names, others, began))
+        if state.folders:
+            folders = hollow.followed(state.folders, set(present).difference(young), others)
+        else:
+            folders = hollow.memory(kept.root, indexes.names(shorter), others, began)
+        state = state._replace(folders=folders)
         kept.save(shorter.file, state)
     finally:
         remove_tree(shorter.file)

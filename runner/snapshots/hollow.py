@@ -15,7 +15,7 @@ from runner.host import files
 from runner.host.files import Stamp
 from runner.host.process import Pending
 
-__all__ = ["LIST", "hollow", "known", "memory", "others", "without_files"]
+__all__ = ["LIST", "followed", "hollow", "known", "memory", "others", "without_files"]
 
 # Topmost folders that have no file of the index and are not ignored, and files besides.
 LIST = ("ls-files", "-z", "-o", "--directory", "--exclude-standard")
@@ -76,6 +76,12 @@ def memory(root: str, names: Sequence[str], others: Iterable[str], at: int) -> d
     if any(stamp and not files.settled(Stamp(*stamp), at) for stamp in ignoring.values()):
         return {}
     return {"folders": folders, "ignoring": ignoring, "others": others}
+
+
+def followed(memory: dict[str, Any], entered: Iterable[str], others: Iterable[str]) -> dict[str, Any]:
+    """A memory from `known`, after the files `entered` came into the index, and `others` had none of it before."""
+    full = {parent for name in entered for parent in _parents(name)}
+    return {**memory, "others": sorted(set(others).difference(full))}
 
 
 def without_files(root: str, gone: Iterable[str]) -> tuple[str, ...]:

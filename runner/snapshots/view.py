@@ -50,7 +50,8 @@ class View:
 
     def _ask(self) -> Pending:
         self._asked = self._git(*status.ARGUMENTS)
-        self._same = hollow.known(self.found.root, self.kept.state.folders, self._began)
+        if not self._new:  # else other folders may be without tracked files
+            self._same = hollow.known(self.found.root, self.kept.state.folders, self._began)
         if self._same is None:
             self._hollow = self._git(*hollow.LIST), self._git("ls-files", "-z")
         return self._asked

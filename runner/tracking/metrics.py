@@ -1,4 +1,4 @@
-"""The points of a run's metrics, read from its record: of one metric by pages, or of all thinned out for a plot."""
+"""The points of a run's metrics, read from its record, of one metric by pages. To draw them: curves.py."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from runner.tracking import segments
 from runner.tracking.events import ODD, Event, Metric, points_of
 from runner.tracking.log import read_all
 
-__all__ = ["curves", "history", "points", "position"]
+__all__ = ["history", "points", "position"]
 
 LATER = 1 << 60  # in a token: all of the log was given, what follows is in segments
-MOST = 2000  # points kept of a metric for a plot
 PLAIN = re.compile(r"[\w.-]+", re.ASCII)
 
 
@@ -53,26 +52,6 @@ def _points(events: Iterable[Event]) -> list[tuple[str, Metric]]:
                 found += points_of(event)
             except ODD:
                 continue
-    return found
-
-
-def curves(directory: str, most: int = MOST) -> dict[str, list[Metric]]:
-    """At most 2 * `most` points of each metric by step and time: every one, or evenly every second, fourth, ..."""
-    found: dict[str, list[Metric]] = {}
-    every: dict[str, int] = {}
-    seen: dict[str, int] = {}
-    for key, point in points(directory):
-        kept = found.setdefault(key, [])
-        number = seen.get(key, 0)
-        seen[key] = number + 1
-        if number % every.get(key, 1):
-            continue
-        kept.append(point)
-        if len(kept) >= 2 * most:
-            del kept[1::2]
-            every[key] = every.get(key, 1) * 2
-    for kept in found.values():
-        kept.sort(key=lambda point: (point.step, point.timestamp))
     return found
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
-
 import pytest
 
 from runner import paths
 from runner.cli.render_plot import shrink, sparkline
-from runner.tracking.metrics import curves
 from runner.tracking.store import Store
 from tests.cli.records import Program, make_run
 from tests.helpers import make_tree
@@ -146,20 +143,6 @@ def test_a_sparkline_spans_from_the_least_to_the_greatest() -> None:
     assert sparkline([], 3) == ""
     assert len(sparkline(range(1000), 40)) == 40
     assert shrink([1, 2, 3, 4], 2) == [1.5, 3.5]
-
-
-def test_curves_are_thinned_out_evenly() -> None:
-    run_id = make_run(status="RUNNING")
-    store = Store(paths.store())
-    with store.open_run(run_id) as writer:
-        writer.metrics(("loss", float(step), step, step) for step in range(10_000))
-        writer.metrics([("few", 2.0, 5, 2), ("few", 1.0, 4, 1)])
-    found = curves(store.run_directory(run_id), most=50)
-    steps = [point.step for point in found["loss"]]
-    assert 50 <= len(steps) <= 100
-    gaps = {after - before for before, after in itertools.pairwise(steps)}
-    assert len(gaps) == 1
-    assert [point.step for point in found["few"]] == [1, 2]
 
 
 @pytest.mark.parametrize("status", ["FINISHED", "FAILED"])

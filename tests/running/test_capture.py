@@ -14,9 +14,10 @@ from runner.host import gpu, machine, process_tree
 from runner.running.sampling import Sampler
 from runner.running.variables import chosen, looks_secret
 from runner.text.units import duration as took
+from runner.tracking.events import Metric
 from runner.tracking.fold import Run
 from runner.tracking.log import new_run_id
-from runner.tracking.metrics import curves
+from runner.tracking.metrics import points as points_in
 from runner.tracking.store import Store
 from tests.helpers import make_tree, proj
 
@@ -198,7 +199,9 @@ def test_resources_are_sampled(tmp_path: object) -> None:
         "--sample-resources",
         PATH=with_path(fake_gpu(tmp_path)),
     )
-    points = curves(Store(paths.store()).run_directory(run.run_id))
+    points: dict[str, list[Metric]] = {}
+    for name, point in points_in(Store(paths.store()).run_directory(run.run_id)):
+        points.setdefault(name, []).append(point)
     assert len(points["system/cpu_percent"]) >= 2
     assert max(point.value for point in points["system/cpu_percent"]) > 20
     assert 60 < max(point.value for point in points["system/memory_megabytes"]) < 500

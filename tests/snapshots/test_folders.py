@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from runner.snapshots import capture, hollow, restore, upkeep
-from tests.helpers import make_repository, make_tree
+from tests.helpers import git, make_repository, make_tree
 from tests.snapshots.test_snapshot import captured, store
 
 __all__ = ["store"]  # the fixture
@@ -69,6 +69,32 @@ def test_a_folder_that_is_filled_emptied_and_removed(tmp_path: Path, store: str)
     make_tree(root, {".gitignore": "runs/\n"})
     os.makedirs(f"{root}/runs")
     assert captured(root, store).folders == ()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("make", [make_repository, make_tree])
+def test_a_file_that_comes_into_the_index_and_leaves_it(
+    make: Callable[[object, dict[str, str]], str], tmp_path: Path, store: str
+) -> None:
+    """What is remembered of the folders follows the files that became old enough to be remembered, too."""
+    root = make(tmp_path / "code", {"a.py": "a\n"})
+    os.makedirs(f"{root}/runs/one")
+
+    def states() -> list[tuple[str, ...]]:
+        found = [captured(root, store).folders]
+        time.sleep(1.1)  # a second is what git's own index tells apart
+        return [*found, *(captured(root, store).folders for _ in range(2))]
+
+    assert states() == [("runs/one",)] * 3
+    make_tree(root, {"runs/one/x": "x\n"})
+    assert states() == [()] * 3
+    if make is make_repository:
+        git(root, "add", ".")
+        assert states() == [()] * 3
+        git(root, "rm", "-q", "--cached", "runs/one/x")
+        assert states() == [()] * 3
+    os.unlink(f"{root}/runs/one/x")
+    assert states() == [("runs/one",)] * 3
 
 
 def test_a_tree_that_has_not_changed_is_not_gone_through(
