@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from runner.text import units
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
 
-__all__ = ["NUMERIC", "check", "duration", "everything", "fit", "flat", "shown", "usual", "value"]
+__all__ = ["NUMERIC", "check", "duration", "elapsed", "everything", "fit", "flat", "shown", "usual", "value"]
 
 
 def _status(run: Run) -> str:
@@ -45,7 +46,7 @@ ATTRIBUTES: dict[str, Callable[[Run], Any]] = {
     "cpu_time": lambda run: run.sections.get("resources", {}).get("cpu_time"),
 }
 EYES: dict[str, Callable[[Any], str]] = {
-    "started": units.ago, "ended": units.ago, "duration": units.duration, "cpu_time": units.duration, "peak_memory": units.size,
+    "started": units.ago, "ended": units.ago, "cpu_time": units.duration, "peak_memory": units.size,
     "commit": lambda commit: commit[:10],
 }  # fmt: skip
 NUMERIC = ("duration", "exit_code", "peak_memory", "cpu_time")
@@ -55,6 +56,12 @@ MOST = 4  # metrics, and as many parameters, in a table whose columns nobody cho
 def duration(run: Run) -> float | None:
     """s; None while it runs."""
     return None if run.end_time is None else (run.end_time - run.start_time) / 1000
+
+
+def elapsed(run: Run) -> float:
+    """s; of a run that is on, until now."""
+    took = duration(run)
+    return max(0.0, time.time() - run.start_time / 1000) if took is None else took
 
 
 def check(names: Iterable[str]) -> list[str]:
@@ -86,6 +93,8 @@ def shown(run: Run, name: str, experiments: Mapping[str, str]) -> str:
     found = value(run, name)
     if name == "experiment":
         return experiments.get(found, found)
+    if name == "duration":
+        return units.duration(elapsed(run))
     if name in EYES:
         return "" if found is None else EYES[name](found)
     return safe(plain(found))
@@ -101,19 +110,22 @@ def flat(run: Run, name: str, experiments: Mapping[str, str]) -> str:
     return repr(found) if isinstance(found, float) else plain(found)
 
 
-def usual(runs: Sequence[Run]) -> list[str]:
-    """For a table: who and how, the commonest metrics, and the parameters that are not all the same."""
+def usual(runs: Sequence[Run], nested: bool = False) -> list[str]:
+    """For a table: who and how, the commonest metrics, and the parameters that are not all the same.
+
+    `nested`: some are in others, and are told from them by their entry points.
+    """
 
     def vary(values: Iterable[object]) -> bool:
         return len(set(map(repr, values))) > 1
 
-    names = ["id", "name", "status", "started", "duration"]
+    names = ["id", "name", *(["entry_point"] if nested else []), "status", "started", "duration"]
     names += ["lifecycle"] if any(run.lifecycle != "active" for run in runs) else []
     names += ["project"] if vary(run.project for run in runs) else []
     names += [f"metrics.{key}" for key in _commonest((run.metrics for run in runs), MOST)]
     keys = [key for key in _keys(run.params for run in runs) if vary(run.params.get(key) for run in runs)]
     names += [f"params.{key}" for key in keys[:MOST]]
-    names += ["entry_point"] if vary(run.entry_point for run in runs) else []
+    names += ["entry_point"] if not nested and vary(run.entry_point for run in runs) else []
     return names + (["experiment"] if vary(run.experiment_id for run in runs) else [])
 
 

@@ -14,6 +14,7 @@ COMMANDS = {
     "check": "Validate and lint a project.",
     "info": "Show a project's entry points, parameters and environment.",
     "env": "List, size up, lock and remove environments.",
+    "here": "Say which project this folder belongs to.",
     "runs": "List runs, found and ordered by MLflow's search grammar.",
     "show": "Show everything about a run.",
     "logs": "Print what a run wrote.",

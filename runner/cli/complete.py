@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from runner.cli.reference import scope_here
 from runner.errors import ProjError
 from runner.text.terminal import printable
 
@@ -112,7 +113,12 @@ def experiments(ctx: Context, incomplete: str) -> Found:
 def runs(ctx: Context, incomplete: str) -> Found:
     """Names and ids of the last runs, `last`, and `best:` with the metrics that they have."""
     with _store(ctx) as store:
-        found = store.search(limit=MOST, view="all" if ctx.info_name == "restore" else "active").runs
+        view = "all" if ctx.info_name == "restore" else "active"
+        scope = scope_here(store)
+        found = store.search(limit=MOST, view=view, places=None if scope is None else scope.keys).runs
+        if scope is not None and incomplete and not incomplete.startswith("best:"):
+            known = {run.run_id for run in found}
+            found += tuple(run for run in store.search(limit=MOST, view=view).runs if run.run_id not in known)
     words = [("last", "the last one")]
     words += [(run.name, f"{run.status} {run.project}") for run in found]
     if incomplete.startswith("best:"):

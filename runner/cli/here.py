@@ -1,4 +1,4 @@
-"""`proj` alone: what can be done here, now."""
+"""`proj` alone: what can be done here, now. `proj here`: which project this is."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING
 
 from runner import paths
 from runner.cli import columns, output, reference
+from runner.cli.options import Command
 from runner.cli.render_values import cut, safe
-from runner.cli.terminal import Terminal
 from runner.errors import ProjError
 from runner.text.units import ago
 from runner.text.units import duration as took
 
 if TYPE_CHECKING:
+    from runner.running.whereabouts import Here
     from runner.tracking.fold import Run
     from runner.values import EntryPoint, Project
 
-__all__ = ["show_here"]
+__all__ = ["COMMAND", "show_here"]
 
 Row = tuple[str, str]  # what to type, what it does
 RECENT = 3
@@ -25,10 +26,13 @@ RECENT = 3
 
 def show_here() -> None:
     """The project in this folder with the lines that run it, its last runs, and one next step."""
+    from runner.running.whereabouts import here
+
+    where = here()
+    project, fault = where.project, where.fault
     colour = output.colours()
     width = output.width()
-    project, fault = _project()
-    runs, trouble = _recent(project.name if project else "")
+    runs, trouble = _recent(where)
     lines = _heading(project, fault, colour)
     lines += _aligned([_entry(entry) for entry in project.entry_points] if project else [], width)
     if runs:
@@ -44,33 +48,19 @@ def show_here() -> None:
     output.emit_lines(lines)
 
 
-def _project() -> tuple[Project | None, str]:
-    """The project, or None and what is wrong with it; None and "" when there is none."""
-    from runner.running.planning import load_project
-    from runner.sources import fetch
-
-    try:
-        project = load_project(fetch(".", "", Terminal(quiet=True)))
-    except ProjError as error:
-        return None, error.message
-    except OSError as error:
-        return None, f"{error.strerror}: {error.filename}" if error.filename else str(error)
-    found = project.file or project.entry_points or os.path.exists("main.py")
-    return (project, "") if found else (None, "")
-
-
-def _recent(project: str) -> tuple[list[Run], str]:
+def _recent(where: Here) -> tuple[list[Run], str]:
     """The last runs that were not started by another run, of this project or, without one, of all; or why not."""
     if not os.path.isdir(os.path.join(paths.store_here(), "runs")):
         return [], ""
     from runner.running.reconcile import close_lost, concluded
+    from runner.running.whereabouts import scope_of
 
-    quoted = project.replace("'", "''")
     try:
         with reference.open_store(quiet=True) as store:
             close_lost(store)
-            scope = f"parent = '' and project = '{quoted}'" if project else "parent = ''"
-            return list(map(concluded, store.search(scope, limit=RECENT).runs)), ""
+            scope = scope_of(store, where)
+            places = None if scope is None else scope.keys
+            return list(map(concluded, store.search("parent = ''", limit=RECENT, places=places).runs)), ""
     except ProjError as error:
         return [], error.message
     except OSError as error:
@@ -100,7 +90,7 @@ def _listed(runs: list[Run], colour: bool) -> list[str]:
     wide, wider = max(map(len, names)), max(len(run.status) for run in runs)
     return [
         f"  {name:<{wide}}  {output.status(run.status, colour)}{'':<{wider - len(run.status)}}"
-        f"  {took(columns.duration(run)):>8}  {ago(run.start_time)}"
+        f"  {took(columns.elapsed(run)):>8}  {ago(run.start_time)}"
         for name, run in zip(names, runs, strict=True)
     ]
 
@@ -139,3 +129,37 @@ def _aligned(rows: list[Row], width: int) -> list[str]:
     wide = min(max((len(left) for left, _ in rows), default=0), 44)
     lines = [f"  {left:<{wide}}  {right}".rstrip() for left, right in rows]
     return [cut(line, width) for line in lines]
+
+
+def command(location: str, as_json: bool) -> int:
+    """Say which project this folder belongs to, and by what its runs are known: remote, first commit, folder."""
+    from runner.running.whereabouts import here, scope_of
+
+    where = here()
+    place = where.place
+    counts: dict[str, int] = {}
+    with reference.open_store(location) as store:
+        scope = scope_of(store, where)
+        for each, count in store.index.counts(scope).items() if scope is not None else ():
+            at = each.path or each.remote or f"elsewhere, as {each.name}"
+            counts[at] = counts.get(at, 0) + count
+    facts = {
+        "project": where.project.name if where.project else "",
+        "folder": where.directory,
+        "fault": where.fault,
+        "remote": place.remote,
+        "first_commit": place.first_commit,
+        "subfolder": place.inside,
+        "runs": counts,
+    }
+    if scope is None:
+        return output.result(as_json, facts, ["There is no project in this folder: all runs are meant here"])
+    rows = [(name.replace("_", " "), str(facts[name])) for name in facts if name != "runs" and facts[name]]
+    places = [
+        f"{count} in {path}" for path, count in sorted(counts.items(), key=lambda each: each[0] != place.path)
+    ]
+    rows += [("" if number else "runs", text) for number, text in enumerate(places or ["none yet"])]
+    return output.result(as_json, facts, (f"{name:<12}  {safe(text)}" for name, text in rows))
+
+
+COMMAND = Command(command, (reference.STORE, reference.JSON))

@@ -1,13 +1,14 @@
-"""`proj init`: an MLproject file for an existing folder; the difference is shown before anything is written."""
+"""`proj init`: an MLproject file for an existing folder; it is shown before anything is written."""
 
 from __future__ import annotations
 
-import difflib
+import os
 import sys
 
 from runner.cli import output
 from runner.cli.options import Command, Option
 from runner.cli.terminal import Terminal, agreed
+from runner.errors import InputError
 from runner.scaffold.init import draft
 
 __all__ = ["COMMAND"]
@@ -16,27 +17,31 @@ __all__ = ["COMMAND"]
 def command(directory: str, yes: bool, as_json: bool) -> int:
     """Write an MLproject file from what is in a folder.
 
-    Scripts with argparse, click or typer options become entry points with typed parameters, their defaults and help.
+    Scripts become entry points with typed parameters, their defaults and help: argparse, click, typer, fire, hydra,
+    sys.argv, [project.scripts], notebooks. Their text is read, nothing of it is run. A file that is there is left alone.
     """
     made = draft(directory)
     if as_json:
         output.emit_json(made)
         return 0
     terminal = Terminal()
+    if made.there:
+        raise InputError(
+            f"{os.path.join(directory, made.there)} is there already: proj init does not change it",
+            f"proj init {directory} --json  prints what it would draft; proj check {directory}  reads the one that is there",
+        )
     for note in made.notes:
         terminal.warn(note)
-    if made.before == made.text:
-        output.emit_lines([f"{made.path} says this already"])
-        return 0
-    before, after = made.before.splitlines(), made.text.splitlines()
-    old = made.path if made.before else "/dev/null"
-    output.emit_lines(difflib.unified_diff(before, after, old, made.path, lineterm=""))
+    output.emit_lines(made.text.splitlines())
     sys.stdout.flush()
     if not yes and not (sys.stdin.isatty() and agreed(f"write {made.path}?")):
         terminal.note("nothing was written" + ("" if sys.stdin.isatty() else "; --yes writes it"))
         return 0
-    with open(made.path, "w", encoding="utf-8") as file:
-        file.write(made.text)
+    try:
+        with open(made.path, "x", encoding="utf-8") as file:
+            file.write(made.text)
+    except OSError as error:
+        raise InputError(f"{made.path} cannot be written: {error.strerror}") from None
     terminal.note(f"{made.path} is written; proj info {directory}")
     return 0
 

@@ -10,11 +10,12 @@ from runner.errors import InputError, ProjError, StoreError
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
+    from runner.tracking.index.places import Scope
     from runner.tracking.store import Store
 
 __all__ = [
     "JSON", "LAST", "PROJECT", "QUIET", "RUN", "RUNS", "RUNS_BY", "STORE", "VERSION",
-    "experiment_id", "find", "open_store", "original", "project_here",
+    "experiment_id", "find", "open_store", "original", "scope_here",
 ]  # fmt: skip
 
 RUNS_BY = "A run: id or its beginning, name, last, last~2, best:metrics.rmse."
@@ -59,30 +60,23 @@ def open_store(given: str = "", quiet: bool = False, new: bool = False) -> Store
     return Store(paths.store_here(given), terminal, secrets=around(os.environ))
 
 
-def project_here() -> str:
-    """Name of the project in the working folder; of a folder without one the name that a run there would have."""
-    from runner.cli.terminal import Terminal
-    from runner.running.planning import load_project
-    from runner.sources import fetch
+def scope_here(store: Store) -> Scope | None:
+    """The runs of the project in the working folder; None where all runs are meant, for there is no project."""
+    from runner.running.whereabouts import here, scope_of
 
-    try:
-        return load_project(fetch(".", "", Terminal(quiet=True))).name
-    except (ProjError, OSError):
-        return ""
+    return scope_of(store, here())
 
 
 def find(store: Store, ref: str) -> Run:
-    """The run that `ref` means. `last` and `best:` look among the runs of the project in this folder, if it has any."""
+    """The run that `ref` means. `last`, `best:` and names look among the runs of the project in this folder."""
     from runner.running.reconcile import current
 
-    if ref.startswith(("last", "best:")):
-        project = project_here()
-        if project:
-            try:
-                return current(store, store.resolve(ref, project))
-            except InputError:
-                pass  # not one of this project's: of all
-    return current(store, store.resolve(ref))
+    if not ref.startswith(("last", "best:")):
+        try:
+            return current(store, store.resolve(ref))
+        except InputError:
+            pass  # several have that name: perhaps one of them is of this project
+    return current(store, store.resolve(ref, scope_here(store)))
 
 
 def original(store: Store, run: Run, ref: str) -> str:

@@ -84,8 +84,7 @@ def lines(
 ) -> list[str]:  # fmt: skip
     """Groups with a heading; what is empty is left out. `curves`: of each metric, to be drawn."""
     head = f"{output.paint(safe(run.name), '1', colour)}  {output.status(run.status, colour)}"
-    seconds = columns.duration(run)
-    found = [head + ("" if seconds is None else f"  after {took(seconds)}")]
+    found = [f"{head}  {'for' if run.end_time is None else 'after'} {took(columns.elapsed(run))}"]
     groups: list[tuple[str, Rows]] = [
         ("", _head(run, experiment)),
         ("Parameters", [(key, plain(value)) for key, value in run.params.items()]),

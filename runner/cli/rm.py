@@ -12,7 +12,9 @@ from runner.errors import InputError
 __all__ = ["COMMAND"]
 
 
-def command(refs: tuple[str, ...], where: str, dry_run: bool, location: str, as_json: bool) -> int:
+def command(
+    refs: tuple[str, ...], where: str, everything: bool, dry_run: bool, location: str, as_json: bool
+) -> int:
     """Delete runs: they are no longer listed. proj restore brings them back, proj gc removes them for good."""
     if not refs and not where:
         raise InputError("which runs?", "proj rm RUN...  or  proj rm --filter \"status = 'FAILED'\"")
@@ -20,7 +22,8 @@ def command(refs: tuple[str, ...], where: str, dry_run: bool, location: str, as_
         runs = [reference.find(store, ref) for ref in refs]
         if where:
             known = {run.run_id for run in runs}
-            found, _ = select(store, Wanted(where, limit=sys.maxsize))
+            scope = None if everything else reference.scope_here(store)
+            found, _ = select(store, Wanted(where, limit=sys.maxsize, scope=scope))
             runs += [run for run in found if run.run_id not in known]
         running = [run.name for run in runs if run.status == "RUNNING" and run.kind == "project"]
         if running:
@@ -35,7 +38,8 @@ def command(refs: tuple[str, ...], where: str, dry_run: bool, location: str, as_
 
 COMMAND = Command(command, (
     reference.RUNS,
-    Option("where", ("--filter",), "All runs that this filter finds.", metavar="FILTER"),
+    Option("where", ("--filter",), "All runs of this project that this filter finds.", metavar="FILTER"),
+    Option("everything", ("-a", "--all"), "With --filter: those of all projects.", "flag"),
     Option("dry_run", ("--dry-run",), "Show which runs these are, and delete none.", "flag"),
     reference.STORE,
     reference.JSON,

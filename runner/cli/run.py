@@ -69,11 +69,11 @@ def _command(as_json: bool, quiet: bool, verbose: bool, help_params: bool, field
 def _continued(request: Request) -> str:
     """The id of the run that --run-id means; one whose supervisor is gone is over."""
     from runner import paths
-    from runner.running.reconcile import current
+    from runner.cli import reference
     from runner.tracking.store import Store
 
     with Store(paths.store_here(request.store)) as store:
-        return current(store, store.resolve(request.run_id)).run_id
+        return reference.find(store, request.run_id).run_id
 
 
 def tell_ci(outcome: Outcome, store: str) -> None:

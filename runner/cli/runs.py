@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
-from runner.cli import columns, output, reference, unknown
+from runner.cli import columns, output, reference, tree, unknown
 from runner.cli.options import Command, Option
 from runner.cli.render_run import as_json as plain
 from runner.cli.render_values import json_number, safe
@@ -16,6 +16,7 @@ from runner.tracking.fold import STATUSES
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
+    from runner.tracking.index.places import Scope
     from runner.tracking.store import Store
 
 __all__ = ["COMMAND", "Wanted", "experiment_names", "select", "write_csv"]
@@ -31,7 +32,7 @@ class Wanted(NamedTuple):
     experiments: tuple[str, ...] = ()
     status: tuple[str, ...] = ()
     view: str = "active"
-    project: str = ""  # whose runs come first
+    scope: Scope | None = None  # whose runs; None: those of all projects
 
 
 def command(
@@ -39,7 +40,7 @@ def command(
     experiments: tuple[str, ...], status: tuple[str, ...], everything: bool, deleted: bool, location: str,
     as_json: bool, csv: bool,
 ) -> int:  # fmt: skip
-    """List runs: those of the project in this folder first, then the others.
+    """List the runs of the project in this folder; --all for those of all projects.
 
     FILTER is MLflow's search grammar: metrics.rmse < 0.8 and params.model = 'ridge' and tags.team = 'x' and
     status = 'FINISHED'. Piped, the table is tab-separated.
@@ -48,13 +49,15 @@ def command(
         raise InputError("--json and --csv exclude each other")
     chosen = columns.check(names)
     view = "deleted" if deleted else "all" if everything else "active"
-    project = "" if everything else reference.project_here()
-    wanted = Wanted(where, order_by, limit, since, experiments, status, view, project)
+    wanted = Wanted(where, order_by, limit, since, experiments, status, view)
     with reference.open_store(location) as store:
+        if not everything:
+            wanted = wanted._replace(scope=reference.scope_here(store))
         runs, more = select(store, wanted)
         known = experiment_names(store, runs)
         for note in unknown.notes(store, where, order_by, chosen, runs):
             sys.stderr.write(f"note: {safe(note)}\n")
+        others = not runs and wanted.scope is not None and store.search(limit=1).runs
     if csv:
         write_csv(sys.stdout, runs, chosen or columns.everything(runs), known)
     elif as_json and chosen:
@@ -62,9 +65,13 @@ def command(
     elif as_json:
         output.emit_json([plain(run, known) for run in runs])
     elif output.is_terminal() and not runs:
-        sys.stderr.write("no runs\n")
+        sys.stderr.write(
+            f"no runs{' of this project; proj runs --all  lists those of others' if others else ''}\n"
+        )
+    elif output.is_terminal() and not order_by:
+        output.emit_lines(_table(*tree.arranged(runs), chosen, known))
     else:
-        output.emit_lines(_table(runs, chosen, known))
+        output.emit_lines(_table(runs, (), chosen, known))
     if more and not as_json and not csv and sys.stderr.isatty():
         sys.stderr.write(f"the first {len(runs)} are shown; --limit shows more\n")
     return 0
@@ -87,23 +94,17 @@ def select(store: Store, wanted: Wanted) -> tuple[list[Run], bool]:
         clauses.append(f"status IN ({', '.join(repr(_status(text)) for text in wanted.status)})")
     if wanted.since:
         clauses.append(f"start_time >= {_since(wanted.since)}")
-    scopes = [""]
-    if wanted.project:
-        quoted = "'" + wanted.project.replace("'", "''") + "'"
-        scopes = [f"project = {quoted}", f"project != {quoted}"]
+    text = " and ".join(part for part in (*clauses, wanted.where) if part.strip())
+    places = None if wanted.scope is None else wanted.scope.keys
     found: list[Run] = []
-    for scope in scopes:
-        text = " and ".join(part for part in (scope, *clauses, wanted.where) if part.strip())
-        token, more = "", True
-        while more:
-            size = min(1000, wanted.limit - len(found))
-            page = store.search(text, ids, wanted.order_by, max(size, 1), token, wanted.view)
-            if size <= 0:
-                if page.runs:
-                    return found, True
-                break
-            found += map(concluded, page.runs)
-            token, more = page.next_page_token, bool(page.next_page_token)
+    token, more = "", True
+    while more:
+        size = min(1000, wanted.limit - len(found))
+        page = store.search(text, ids, wanted.order_by, max(size, 1), token, wanted.view, places)
+        if size <= 0:
+            return found, bool(page.runs)
+        found += map(concluded, page.runs)
+        token, more = page.next_page_token, bool(page.next_page_token)
     return found, False
 
 
@@ -139,10 +140,17 @@ def _since(text: str) -> int:
     return int((time.time() - seconds(text, "--since")) * 1000)
 
 
-def _table(runs: Sequence[Run], chosen: list[str], experiments: dict[str, str]) -> Iterator[str]:
-    names = chosen or columns.usual(runs)
+def _table(
+    runs: Sequence[Run], branches: Sequence[str], chosen: list[str], experiments: dict[str, str]
+) -> Iterator[str]:
+    """`branches`: what is drawn before the names, for each run; none where no run is in another."""
+    names = chosen or columns.usual(runs, bool(branches))
     render = columns.shown if output.is_terminal() else columns.flat
     rows = [[render(run, name, experiments) for name in names] for run in runs]
+    if branches and "name" in names:
+        place = names.index("name")
+        for row, branch in zip(rows, branches, strict=True):
+            row[place] = branch + row[place]
     if output.is_terminal() and not chosen:
         fitting = columns.fit(names, rows, output.width())
         names, rows = names[:fitting], [row[:fitting] for row in rows]
@@ -177,7 +185,7 @@ COMMAND = Command(command, (
     Option("since", ("--since",), "Those started in this time: 30m, 12h, 2d, or since a date.", metavar="TIME"),
     Option("experiments", ("--experiment",), "Those of this experiment (name or id).", "many", metavar="NAME", complete="experiments"),
     Option("status", ("--status",), "Those with this status: RUNNING, FINISHED, FAILED, KILLED.", "many", metavar="STATUS", complete="statuses"),
-    Option("everything", ("-a", "--all"), "Deleted ones too, and those of all projects in one order.", "flag"),
+    Option("everything", ("-a", "--all"), "Those of all projects, and deleted ones, too.", "flag"),
     Option("deleted", ("--deleted",), "Only deleted ones.", "flag"),
     reference.STORE,
     reference.JSON,

@@ -26,7 +26,9 @@ def command(refs: tuple[str, ...], to: str, follow: bool, waiting: bool, locatio
     with reference.open_store(location) as store:
         if waiting:
             return show(sent.pending(store), as_json)
-        chosen = [store.resolve(ref) for ref in refs] or [each.run_id for each in sent.pending(store)]
+        chosen = [reference.find(store, ref).run_id for ref in refs] or [
+            each.run_id for each in sent.pending(store)
+        ]
         todo = [(run_id, uri) for run_id in dict.fromkeys(chosen) for uri in _where(store, run_id, to)]
         return show([send(store, run_id, uri, follow, location) for run_id, uri in todo], as_json)
 

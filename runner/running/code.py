@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Code"]
 
+PATIENCE = 5.0  # s that git may take for the first commit; 100,000 commits take it less than one
+
 
 class Code:
     """`with Code(...) as code`: on entering, the record says what will run; on leaving, the store has all of it."""
@@ -81,6 +83,17 @@ class Code:
                 capture.finish()
             except ProjError as error:
                 self._record.note(events.section("code", {"problem": error.message}))
+
+    def first_commit(self) -> None:
+        """Notes it where it is not known yet: once for each repository, for git needs its time for a long history."""
+        checkout = self._plan.checkout
+        if checkout.first_commit or not checkout.commit or checkout.temporary:
+            return
+        from runner.sources.git import history, repository
+
+        found = repository.find(checkout.root)
+        if found and (commit := history.first_commit(found, PATIENCE)):
+            self._record.note(events.section("source", {"first_commit": commit}))
 
     def __exit__(self, *error: object) -> None:
         self.ignored()

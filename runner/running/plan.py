@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ from runner.host.namespace import Bind
 from runner.parameters.resolve import Resolved
 from runner.values import Checkout, CodeState, EntryPoint, EnvironmentSpec, Json, Project
 
-__all__ = ["NONE", "Origin", "Outcome", "Plan", "Request"]
+__all__ = ["NONE", "Origin", "Outcome", "Plan", "Request", "source_of"]
 
 
 class Request(NamedTuple):
@@ -103,19 +104,7 @@ class Plan(NamedTuple):
 
     @property
     def source(self) -> dict[str, str]:
-        """Section `source` of the record."""
-        checkout = self.checkout
-        section = {
-            "uri": checkout.uri,
-            "kind": checkout.kind,
-            "repository": checkout.repository,
-            "version": checkout.version,
-            "commit": checkout.commit,
-            "branch": checkout.branch,
-            "subdirectory": checkout.subdirectory,
-            "directory": "" if checkout.temporary else checkout.directory,
-        }
-        return {key: value for key, value in section.items() if value}
+        return source_of(self.checkout)
 
     @property
     def directory(self) -> str:
@@ -143,6 +132,30 @@ class Plan(NamedTuple):
             "mlflow.parentRunId": parent,
         }
         return {key: value for key, value in tags.items() if value} | user_tags(self.request.tags)
+
+
+def source_of(checkout: Checkout) -> dict[str, str]:
+    """Section `source` of the record: where the code came from, and what tells its project from others (places.py)."""
+    section = {
+        "uri": checkout.uri,
+        "kind": checkout.kind,
+        "repository": checkout.repository,
+        "version": checkout.version,
+        "commit": checkout.commit,
+        "branch": checkout.branch,
+        "subdirectory": checkout.subdirectory,
+        "first_commit": checkout.first_commit,
+    }
+    if not checkout.temporary:
+        section["directory"] = checkout.directory
+        section["path"] = os.path.realpath(checkout.directory)
+        if section["path"] == checkout.directory:
+            del section["path"]
+        try:
+            section["inode"] = str(os.stat(checkout.directory).st_ino)
+        except OSError:
+            pass  # gone since: what comes next says so
+    return {key: value for key, value in section.items() if value}
 
 
 def user_tags(given: tuple[str, ...]) -> dict[str, str]:

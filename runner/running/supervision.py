@@ -71,6 +71,7 @@ class Supervision:
         try:
             self._code.keep()
             self._record.note(self._record.key(self._seen, self._activation).event())
+            self._code.first_commit()
         except (ProjError, OSError):
             pass  # without its code, or its log, a run has no key: nothing is taken over from it
         finally:

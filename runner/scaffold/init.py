@@ -5,131 +5,173 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
+from runner.environments import choice
 from runner.errors import InputError
-from runner.host.files import open_text
-from runner.scaffold import scripts
-from runner.scaffold.scripts import Option, Script
+from runner.parameters import shell
+from runner.project.files import find
+from runner.scaffold import notebooks, packages
+from runner.scaffold.console import console_scripts
+from runner.scaffold.drafting import entry, scalar
+from runner.scaffold.scripts.option import Command, Part, Script
+from runner.scaffold.scripts.reading import acts, read
+from runner.scaffold.scripts.syntax import Module, read_module
 
 __all__ = ["Draft", "draft"]
 
 FIRST = ("main.py", "train.py", "run.py", "app.py")  # which script becomes the entry point `main`
-RUNNERS = {".py": "python", ".sh": "bash", ".R": "Rscript"}
+FOLDERS = ("scripts", "src", "bin")  # where scripts are looked for when there is none in the folder itself
+NOT_RUN = ("test_", "conftest", "setup", "noxfile", "_")
+PLAIN = Command((Part("", ()),))
 
 
 class Draft(NamedTuple):
     path: str  # of the MLproject file
-    before: str  # its text now, "" when there is none
     text: str
     notes: tuple[str, ...]  # what could not be expressed
+    there: str = ""  # name of the project file that the folder has already
+
+
+class _Found(NamedTuple):
+    """Something that can be run."""
+
+    label: str
+    program: str  # what starts it
+    script: Script
+
+
+class _Folder:
+    def __init__(self, directory: str) -> None:
+        self.directory = directory
+        self.notes: list[str] = []
+        self.imported: set[str] = set()
+
+    def found(self) -> list[_Found]:
+        there = set(os.listdir(self.directory))
+        names = [*(name for name in FIRST if name in there), *sorted(there.difference(FIRST))]
+        found = [each for name in names if (each := self.file(name))]
+        found += self.installed()
+        for folder in FOLDERS if not found else ():
+            inner = os.path.join(self.directory, folder)
+            for name in sorted(os.listdir(inner)) if os.path.isdir(inner) else ():
+                if each := self.file(f"{folder}/{name}"):
+                    found.append(each)
+        return found
+
+    def file(self, name: str) -> _Found | None:
+        stem, ending = os.path.splitext(os.path.basename(name))
+        path, quoted = os.path.join(self.directory, name), shell.quote(name)
+        if not os.path.isfile(path):
+            inside = os.path.join(path, "__main__.py")
+            return self.python(inside, name, f"python -m {name}") if os.path.isfile(inside) else None
+        if ending == ".py" and not stem.startswith(NOT_RUN) and not stem.endswith("_test"):
+            return self.python(path, stem, f"python {quoted}", name)
+        if ending in (".sh", ".R"):
+            with open(path, encoding="utf-8", errors="replace") as file:
+                text = file.read()
+            if "commandArgs" in text or (ending == ".sh" and any(f"${each}" in text for each in "123@*")):
+                self.notes.append(f"{name}: its arguments are not read: pass them after --")
+            return _Found(
+                stem, f"{'bash' if ending == '.sh' else 'Rscript'} {quoted}", Script((PLAIN,), True)
+            )
+        if ending == ".ipynb":
+            return self.notebook(path, name, stem)
+        return None
+
+    def python(self, path: str, label: str, program: str, name: str = "") -> _Found | None:
+        module = read_module(path, os.path.dirname(path))
+        if module is None:
+            self.notes.append(f"{name or label} cannot be read as Python 3 and was left out")
+            return None
+        script = read(module)
+        if not script.runnable and not (name in FIRST and acts(module)):
+            return None
+        self.notes += [f"{name or label}: {note}" for note in script.notes]
+        self.imports(module, os.path.dirname(path))
+        return _Found(label, program, script)
+
+    def imports(self, module: Module, directory: str, seen: frozenset[str] = frozenset()) -> None:
+        """Of a module, and of those beside it that it imports."""
+        self.imported |= packages.imported(module, directory) & packages.imported(module, self.directory)
+        for name in {each.split(".")[0] for each in module.aliases.values()} - seen:
+            if (beside := module.sibling(name)) and len(seen) < 50:
+                self.imports(beside, directory, seen | {name})
+
+    def notebook(self, path: str, name: str, stem: str) -> _Found | None:
+        options = notebooks.parameters(path)
+        if options is None:
+            self.notes.append(f"{name} cannot be read as a notebook and was left out")
+            return None
+        output = shell.quote(f"outputs/{os.path.basename(name)}")
+        self.imported |= {"papermill", "ipykernel"}
+        try:
+            self.imports(Module(notebooks.source(path)), self.directory)
+        except (SyntaxError, ValueError):
+            self.notes.append(f"{name}: its cells are not Python 3; what they import is not known")
+        program = f"mkdir -p outputs && papermill {shell.quote(name)} {output}"
+        return _Found(
+            stem, program, Script((Command((Part("", options),)),), True, f"Run the notebook {name}")
+        )
+
+    def installed(self) -> list[_Found]:
+        found = []
+        for each in console_scripts(self.directory, self.notes):
+            self.notes += [f"{each.name}: {note}" for note in each.script.notes]
+            found.append(_Found(each.name, each.program, each.script))
+        return found
 
 
 def draft(directory: str) -> Draft:
     """InputError when there is nothing that can be run."""
-    from runner.project.files import find
-
     if not os.path.isdir(directory):
         raise InputError(f"{directory} is not a folder")
-    notes: list[str] = []
+    folder = _Folder(directory)
+    found = folder.found()
+    if not found:
+        raise InputError(
+            f"{directory} has no script that could be run (.py, .sh, .R or .ipynb)",
+            *([f"\n{note}" for note in folder.notes[:1]] or ["proj new  makes a project from a template"]),
+        )
+    taken: dict[str, str] = {}
     entries: list[str] = []
-    there = set(os.listdir(directory))
-    names = [*(name for name in FIRST if name in there), *sorted(there.difference(FIRST))]
-    main = ""
-    for name in names:
-        stem, ending = os.path.splitext(name)
-        if ending == ".py" and not name.startswith(("test_", "conftest", "setup", "_")):
-            script = _script(os.path.join(directory, name), notes)
-            if script is None or not script.runnable:
+    for each in found:
+        several = len(each.script.commands) > 1
+        for command in each.script.commands:
+            label = command.name if several and command.name else each.label
+            if not taken and not several:
+                label = "main"
+            if label in taken:
+                label = f"{each.label}-{label}"
+            if label in taken:
+                folder.notes.append(
+                    f"{each.program}: there is an entry point {label} already; it was left out"
+                )
                 continue
-        elif ending in (".sh", ".R"):
-            script = Script((), True, "")
-        elif ending == ".ipynb":
-            command = f"papermill {name} outputs/{name}"
-            entries += _entry(stem, command, Script((), True, f"Run the notebook {name}"))
-            note = "add papermill to the environment, and its parameters with -p"
-            notes.append(f"{name} is run by papermill: {note}")
-            continue
-        else:
-            continue
-        label = "main" if not main else stem
-        main = main or name
-        entries += _entry(label, f"{RUNNERS[ending]} {name}", script)
-    if not entries:
-        raise InputError(f"{directory} has no script that could be run (.py, .sh, .R or .ipynb)")
-    existing = find(directory)
-    path = os.path.join(directory, existing or "MLproject")
-    before = ""
-    if existing:
-        with open_text(path, "replace") as file:
-            before = file.read()
-    title = f"name: {_text(os.path.basename(os.path.abspath(directory)))}"
-    lines = [title, "", *_environment(there), "entry_points:", *entries]
-    return Draft(path, before, "\n".join(lines).rstrip() + "\n", tuple(notes))
+            taken[label] = each.program
+            entries += entry(label, each.program, command, each.script.description)
+    title = f"name: {scalar(os.path.basename(os.path.abspath(directory)))}"
+    lines = [title, "", *_environment(directory, folder), "entry_points:", *entries]
+    path = os.path.join(directory, "MLproject")
+    return Draft(path, "\n".join(lines).rstrip() + "\n", tuple(folder.notes), find(directory))
 
 
-def _script(path: str, notes: list[str]) -> Script | None:
-    name = os.path.basename(path)
-    try:
-        with open_text(path) as file:
-            script = scripts.read(file.read())
-    except (SyntaxError, UnicodeDecodeError, ValueError):
-        notes.append(f"{name} cannot be read as Python 3 and was left out")
-        return None
-    if script.switches:
-        switches = ", ".join(script.switches)
-        notes.append(f"{name}: switches without a value are left out: {switches}; pass them after --")
-    return script
-
-
-def _environment(names: set[str]) -> list[str]:
+def _environment(directory: str, folder: _Folder) -> list[str]:
     """The key that MLflow knows, where there is one; other files are found by themselves."""
-    for name in ("python_env.yaml", "python_env.yml"):
-        if name in names:
-            return [f"python_env: {name}", ""]
-    for name in ("environment.yml", "environment.yaml", "conda.yaml", "conda.yml"):
-        if name in names:
-            return [f"conda_env: {name}", ""]
-    if "Dockerfile" in names:
-        return ["docker_env:", "  build: .", ""]
-    for name in ("uv.lock", "pylock.toml", "pyproject.toml", "requirements.txt"):
-        if name in names:
-            return [f"# the environment is what {name} says", ""]
-    return []
-
-
-def _entry(label: str, command: str, script: Script) -> list[str]:
-    words = [command]
-    lines = [f"  {_text(label)}:"]
-    if script.description:
-        lines.append(f"    description: {_text(script.description)}")
-    if script.options:
-        lines.append("    parameters:")
-    for option in script.options:
-        lines.append(f"      {option.name}: {{{', '.join(_facts(option))}}}")
-        words.append(f"{option.flag} {{{option.name}}}" if option.flag else f"{{{option.name}}}")
-    return [*lines, f"    command: {_text(' '.join(words))}", ""]
-
-
-def _facts(option: Option) -> list[str]:
-    facts = [f"type: {option.type or 'string'}"]
-    if option.has_default:
-        facts.append(f"default: {_text(option.default)}")
-    elif option.flag:
-        facts.append("required: false")
-    if option.choices:
-        facts.append(f"choices: [{', '.join(_text(each) for each in option.choices)}]")
-    if option.help:
-        facts.append(f"description: {_text(option.help)}")
-    return facts
-
-
-def _text(value: object) -> str:
-    """A YAML scalar on one line: plain where that is safe, otherwise in JSON's quotes, which YAML reads too."""
-    import json
-
-    plain = str(value)
-    if isinstance(value, str) and plain.replace("-", "").replace("_", "").replace(".", "").isalnum():
-        import yaml
-
-        if yaml.safe_load(plain) == plain:
-            return plain
-    return json.dumps(value if isinstance(value, (str, bool, int, float)) else plain, ensure_ascii=False)
+    stated = choice.conventional(directory)
+    files = [spec.file for spec in stated if spec.file]
+    lacking = packages.unnamed(folder.imported, directory, files)
+    if not stated:
+        if os.path.isfile(os.path.join(directory, "Dockerfile")):
+            return ["docker_env:", "  build: .", ""]
+        if lacking:
+            words = " ".join(lacking)
+            folder.notes.append(
+                f"nothing states the packages that are imported: {', '.join(lacking)}\n"
+                f"  printf '%s\\n' {words} > requirements.txt   (proj makes an environment of it)"
+            )
+        return []
+    if lacking:
+        folder.notes.append(f"{files[0] if files else 'the environment'} does not name: {', '.join(lacking)}")
+    first = stated[0]
+    if first.kind == "conda" or first.file.startswith("python_env."):
+        return [f"{'conda_env' if first.kind == 'conda' else 'python_env'}: {first.file}", ""]
+    return [f"# the environment is what {first.file} says", ""]

@@ -10,11 +10,14 @@ from runner.errors import InputError
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
+    from runner.tracking.index.places import Scope
     from runner.tracking.index.projection import Index
 
 __all__ = ["Searched", "resolve"]
 
 LIST = "proj runs  lists them"
+OTHERS = "proj runs --all  lists those of other projects, too"
+NO_STEP = "tags.`mlflow.parentRunId` IS NULL"
 
 
 class Found(Protocol):
@@ -39,12 +42,12 @@ class Searched(Protocol):
         order_by: Sequence[str] = (),
         limit: int = 100,
         page_token: str = "",
+        places: Sequence[str] | None = None,
     ) -> Found: ...
 
 
-def resolve(store: Searched, ref: str, project: str = "") -> str:
-    """InputError when no run, or more than one, is meant."""
-    scope = "" if not project else f"project = '{project.replace(chr(39), chr(39) * 2)}'"
+def resolve(store: Searched, ref: str, scope: Scope | None = None) -> str:
+    """InputError when no run, or more than one, is meant. `scope`: of the project that is meant; None: of all."""
     if match := re.fullmatch(r"last(?:~(\d+))?", ref):
         return _last(store, scope, int(match[1] or 0))
     if ref.startswith("best:"):
@@ -53,6 +56,11 @@ def resolve(store: Searched, ref: str, project: str = "") -> str:
     if len(found) > 1:
         active = tuple(run for run in found if run.lifecycle == "active")
         found = active if len(active) == 1 else found
+    if len(found) > 1 and scope is not None:
+        from runner.tracking.index.places import key, of_run
+
+        own = tuple(run for run in found if key(of_run(run)) in scope.keys)
+        found = own if len(own) == 1 else found
     if len(found) == 1:
         return found[0].run_id
     if not found:
@@ -62,30 +70,43 @@ def resolve(store: Searched, ref: str, project: str = "") -> str:
     raise InputError(f"{ref!r} may be one of these{more}:\n{lines}", "give more of the id")
 
 
-def _last(store: Searched, scope: str, back: int) -> str:
-    """By start. Steps of a run are not meant: what was typed is the run that they are in."""
-    scope = " AND ".join(part for part in (scope, "tags.`mlflow.parentRunId` IS NULL") if part)
-    token, seen = "", 0
-    while True:
-        page = store.search(scope, limit=min(1000, back - seen + 1), page_token=token)
-        seen, token = seen + len(page.runs), page.next_page_token
-        if seen > back:
-            return page.runs[-1].run_id
-        if not token:
-            raise InputError(f"there are only {seen} runs" if seen else "there is no run yet", LIST)
+def _last(store: Searched, scope: Scope | None, back: int) -> str:
+    """By start: of those that ran in this folder, then of the project's others.
+
+    Steps of a run are not meant: what was typed is the run that they are in.
+    """
+    seen = 0
+    for places in (None,) if scope is None else (scope.near, scope.others):
+        token, more = "", places is None or bool(places)
+        while more:
+            limit = min(1000, back - seen + 1)
+            page = store.search(NO_STEP, limit=limit, page_token=token, places=places)
+            seen, token = seen + len(page.runs), page.next_page_token
+            if seen > back:
+                return page.runs[-1].run_id
+            more = bool(token)
+    raise InputError(
+        f"there are only {seen} runs" if seen else none(scope), LIST if scope is None else OTHERS
+    )
 
 
-def _best(store: Searched, scope: str, ref: str) -> str:
+def _best(store: Searched, scope: Scope | None, ref: str) -> str:
     key = ref[len("best:") :]
     greatest = key.startswith("-")
     key = key.removeprefix("-")
     if not key.startswith(("metrics.", "metric.")):
         key = f"metrics.`{key}`"
-    page = store.search(scope, order_by=[f"{key} {'DESC' if greatest else 'ASC'}"], limit=1)
+    places = None if scope is None else scope.keys
+    page = store.search(order_by=[f"{key} {'DESC' if greatest else 'ASC'}"], limit=1, places=places)
     name = key.partition(".")[2].strip('`"')
     if not page.runs or not _has(page.runs[0], name):
-        raise InputError(f"no run has the metric {name!r}", LIST)
+        whose = "no run" if scope is None else "no run of this project"
+        raise InputError(f"{whose} has the metric {name!r}", LIST if scope is None else OTHERS)
     return page.runs[0].run_id
+
+
+def none(scope: Scope | None) -> str:
+    return "there is no run yet" if scope is None else "there is no run of this project yet"
 
 
 def _has(run: Run, key: str) -> bool:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from runner.tracking.events import Event, Facts
     from runner.tracking.experiments import Experiment
     from runner.tracking.fold import Metric, Run
+    from runner.tracking.index.places import Scope
     from runner.tracking.index.projection import Index
     from runner.values import Json, Report
 
@@ -202,10 +203,12 @@ class Store:
         limit: int = 100,
         page_token: str = "",
         view: str = "active",
+        places: Sequence[str] | None = None,
     ) -> Page:
         """Runs that a filter in MLflow's grammar selects (docs/search.md). InputError for a wrong one.
 
         `experiment_ids` None: of all experiments that are not deleted. `view`: active, deleted or all.
+        `places`: keys of a Scope; None: of all projects.
         """
         from runner.tracking.index import grammar as search
         from runner.tracking.index.query import Query
@@ -218,6 +221,7 @@ class Store:
             search.parse_order([kept(each) for each in order_by]),
             experiment_ids,
             view,
+            places,
         )
         start = position(page_token)
         runs, after = self.index.page(query, limit, start)
@@ -229,16 +233,17 @@ class Store:
             )
         return Page(runs, "" if after is None else "{}:{}".format(*after))
 
-    def resolve(self, ref: str, project: str = "") -> str:
+    def resolve(self, ref: str, scope: Scope | None = None) -> str:
         """A run id from a full or short id (4 digits or more), a name, `last`, `last~2`, `best:metrics.rmse`.
 
-        `best:-metrics.acc` is the greatest. With `project` (its name), `last` and `best` look among its runs.
+        `best:-metrics.acc` is the greatest. With the `scope` of a project, `last` and `best` look among its runs, and
+        of several runs with one name its own is meant.
         """
         if is_run_id(ref) and os.path.isdir(self.run_directory(ref)):
             return ref
         from runner.tracking.resolve import resolve
 
-        return resolve(self, kept(ref), project)
+        return resolve(self, kept(ref), scope)
 
     def problems(self) -> list[tuple[str, int, str]]:
         """What was skipped in the logs: (run id, byte offset, message)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import time
 
 import pytest
@@ -122,9 +123,10 @@ def test_numbers_that_json_lacks_are_texts(program: Program) -> None:
     assert run["metrics"] == {"a": "NaN", "b": "-Infinity", "c": 2.0}
 
 
-def test_the_project_of_this_folder_comes_first(
+def test_the_runs_of_this_project_are_listed(
     program: Program, monkeypatch: pytest.MonkeyPatch, tmp_path: object
 ) -> None:
+    """Of records that say nothing but its name; those of a clone, a fork and so on: running/test_projects.py."""
     make_run("mine", project="it's mine")
     make_run("other", project="elsewhere")
     make_run("again", project="it's mine")
@@ -133,18 +135,40 @@ def test_the_project_of_this_folder_comes_first(
     )
     assert program.names() == ["again", "other", "mine"]
     monkeypatch.chdir(folder)
-    assert program.names() == ["again", "mine", "other"]
-    assert program.names("-n", "2") == ["again", "mine"]
+    assert program.names() == ["again", "mine"]
     assert program.names("-n", "1") == ["again"]
     assert program.names("--all") == ["again", "other", "mine"]
+    assert program("rm", "--filter", "kind = 'project'", "--dry-run").out.count("would be deleted") == 2
+    assert program("rm", "--filter", "kind = 'project'", "--dry-run", "--all").out.count("would be") == 3
 
 
-def test_a_faulty_project_does_not_hide_the_runs(
+def test_a_faulty_project_does_not_hide_its_runs(
     program: Program, monkeypatch: pytest.MonkeyPatch, tmp_path: object
 ) -> None:
-    make_run("one")
-    monkeypatch.chdir(make_tree(f"{tmp_path}/folder", {"MLproject": "name: [\n"}))
+    folder = make_tree(f"{tmp_path}/folder", {"MLproject": "name: [\n"})
+    make_run("one", sections={"source": {"directory": os.path.realpath(folder)}})
+    make_run("other", sections={"source": {"directory": "/elsewhere"}})
+    monkeypatch.chdir(folder)
     assert program.names() == ["one"]
+
+
+def test_runs_that_are_in_others_are_drawn_as_a_tree(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runner.cli.output.is_terminal", lambda *stream: True)
+    monkeypatch.setenv("COLUMNS", "120")
+    top = make_run("pipeline")
+    first = make_run("prepare", parent=top)
+    make_run("part", parent=first)
+    make_run("alone", status="RUNNING")
+    make_run("train", parent=top)
+    lines = program("runs").out.splitlines()
+    drawn = [" ".join(line.split(" main ")[0].split()[1:]) for line in lines[1:]]
+    assert drawn == ["alone", "pipeline", "├─ prepare", "│ └─ part", "└─ train"]
+    assert lines[0].split()[:3] == ["id", "name", "entry_point"]
+    assert " ms" in lines[1] or " s" in lines[1].split("RUNNING")[1]
+    flat = program("runs", "--order-by", "start_time").out.splitlines()
+    assert [line.split()[1] for line in flat[1:]] == ["pipeline", "prepare", "part", "alone", "train"]
 
 
 def test_deleted_runs_are_shown_when_asked(program: Program) -> None:

@@ -7,7 +7,9 @@ import json
 import yaml
 
 from runner.scaffold.init import draft
-from runner.scaffold.scripts import Option, read
+from runner.scaffold.scripts.option import Option, is_secret
+from runner.scaffold.scripts.reading import read
+from runner.scaffold.scripts.syntax import Module
 from tests.helpers import make_tree, proj
 
 ARGPARSE = '''\
@@ -32,6 +34,7 @@ import click
 @click.option("--verbose/--quiet")
 @click.argument("path", type=str)
 def main(lr, kind, verbose, path): ...
+main()
 """
 TYPER = """\
 import typer
@@ -41,35 +44,68 @@ typer.run(main)
 """
 
 
+def options(text: str) -> dict[str, Option]:
+    (command,) = read(Module(text)).commands
+    return {option.name: option for option in command.parts[-1].options}
+
+
 def test_argparse() -> None:
-    script = read(ARGPARSE)
+    script = read(Module(ARGPARSE))
     assert script.description == "Train a model."
     assert script.runnable
-    assert script.switches == ("--fast",)
-    assert script.options == (
-        Option("data", "", "", None, False, "where: the data is"),
-        Option("learning_rate", "--learning-rate", "float", 0.1, True, "step 'size'"),
-        Option("model", "--model", "string", "a", True, "", ("a", "b")),
+    assert [*options(ARGPARSE).values()] == [
+        Option("data", help="where: the data is", required=True),
+        Option("learning_rate", "--learning-rate", "float", 0.1, True, help="step 'size'"),
+        Option("model", "--model", "string", "a", True, choices=("a", "b")),
         Option("epochs", "--epochs", "int"),
-    )
+        Option("fast", "--fast", "bool", False, True, style="switch"),
+    ]
 
 
 def test_click() -> None:
-    found = {option.name: option for option in read(CLICK).options}
-    assert found["lr"] == Option("lr", "--lr", "float", 0.5, True, "rate")
+    found = options(CLICK)
+    assert found["lr"] == Option("lr", "--lr", "float", 0.5, True, help="rate")
     assert found["kind"].choices == ("x", "y")
-    assert found["path"].flag == ""
-    assert read(CLICK).switches == ("--verbose",)
+    assert found["path"] == Option("path", required=True)
+    assert (found["verbose"].style, found["verbose"].off) == ("switch", "--quiet")
 
 
 def test_typer() -> None:
-    found = read(TYPER).options
-    assert [(option.name, option.flag, option.type, option.default) for option in found] == [
-        ("path", "", "string", None),
-        ("lr", "--lr", "float", 0.1),
-        ("n", "--n", "int", 3),
-        ("m", "--m", "int", 4),
+    found = options(TYPER).values()
+    assert [(option.name, option.flag, option.type, option.default, option.off) for option in found] == [
+        ("path", "", "string", None, ""),
+        ("lr", "--lr", "float", 0.1, ""),
+        ("n", "--n", "int", 3, ""),
+        ("m", "--m", "int", 4, ""),
+        ("v", "--v", "bool", False, "--no-v"),
     ]
+
+
+def test_what_the_text_does_not_tell_is_left_to_the_program() -> None:
+    text = """
+import argparse
+parser = argparse.ArgumentParser()
+for name in ("a", "b"):
+    parser.add_argument("--" + name)
+parser.add_argument("--untyped", default=0.1)
+parser.add_argument("--verbose", "-v", action="count")
+extend(parser)
+parser.parse_args()
+"""
+    script = read(Module(text))
+    assert options(text) == {"untyped": Option("untyped", "--untyped")}
+    assert script.notes == (
+        "what extend adds to its options is not known",
+        "an option whose name or settings are computed is left out: pass it after --",
+        "--verbose is left out: pass it after --",
+    )
+
+
+def test_secrets_are_known_by_their_names() -> None:
+    assert all(map(is_secret, ("api_token", "password", "openai-api-key", "TOKEN", "aws_secret_access_key")))
+    assert not any(
+        map(is_secret, ("max_tokens", "pad_token", "tokenizer", "key", "num_token", "monkey", "keyword"))
+    )
 
 
 def test_a_folder_becomes_a_project_that_runs() -> None:
@@ -79,8 +115,7 @@ def test_a_folder_becomes_a_project_that_runs() -> None:
     )
     shown = proj("init", "p")
     assert shown.code == 0
-    assert "+  main:" in shown.out
-    assert "--fast" in shown.err
+    assert "  main:" in shown.out
     assert "--yes" in shown.err
     assert proj("init", "p", "--yes").code == 0
     with open("p/MLproject", encoding="utf-8") as file:
@@ -91,7 +126,18 @@ def test_a_folder_becomes_a_project_that_runs() -> None:
     done = proj("run", "p", "-P", "data=a b", "-P", "model=b", "--env-manager", "local")
     assert done.code == 0, done.err
     assert done.out == "a b 0.1 b None\n"
-    assert "says this already" in proj("init", "p", "--yes").out
+    assert not make_again()
+
+
+def make_again() -> bool:
+    """Whether a second `proj init --yes` changes the file that is there."""
+    with open("p/MLproject", "a", encoding="utf-8") as file:
+        file.write("# by hand\n")
+    again = proj("init", "p", "--yes")
+    assert again.code == 2
+    assert "p/MLproject is there already" in again.err
+    with open("p/MLproject", encoding="utf-8") as file:
+        return not file.read().endswith("# by hand\n")
 
 
 def test_the_environment_that_lies_there_is_named() -> None:
@@ -103,10 +149,11 @@ def test_the_environment_that_lies_there_is_named() -> None:
 
 
 def test_odd_files_are_told_and_left_out() -> None:
-    make_tree("odd", {"main.py": "print 'two'\n", "b.sh": "echo b\n", "note.ipynb": "{}"})
+    make_tree("odd", {"main.py": "print 'two'\n", "b.sh": "echo $1\n", "note.ipynb": "{}"})
     made = json.loads(proj("init", "odd", "--json").out)
     assert any("main.py" in note for note in made["notes"])
-    assert "papermill" in made["text"]
+    assert any("note.ipynb" in note for note in made["notes"])
+    assert any("b.sh: its arguments" in note for note in made["notes"])
     done = proj("init", make_tree("nothing", {"README.md": ""}))
     assert done.code == 2
     assert "no script" in done.err

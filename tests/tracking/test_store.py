@@ -11,6 +11,7 @@ import threading
 import pytest
 
 from runner.errors import InputError, StoreError
+from runner.tracking.index.places import Place
 from runner.tracking.log import encode
 from runner.tracking.store import Store
 
@@ -124,10 +125,14 @@ def test_references(store: Store) -> None:
     assert store.resolve("run 1") == ids[1]
     assert store.resolve("last") == ids[2]
     assert store.resolve("last~2") == ids[0]
-    assert store.resolve("last", project="b") == ids[1]
+    own = {name: store.index.scope(Place(path="/p", name=name)) for name in "abc"}
+    assert store.resolve("last", own["b"]) == ids[1]
     assert store.resolve("best:metrics.metrics/loss") == ids[1]
     assert store.resolve("best:-metrics.`metrics/loss`") == ids[0]
-    assert store.resolve("best:metrics/loss", project="a") == ids[0]
+    assert store.resolve("best:metrics/loss", own["a"]) == ids[0]
+    for ref, message in (("last", "no run of this project yet"), ("best:acc", "no run of this project has")):
+        with pytest.raises(InputError, match=message):
+            store.resolve(ref, own["c"])
     for wrong, message in (
         ("last~3", "only 3 runs"),
         ("nobody", "no run is called"),

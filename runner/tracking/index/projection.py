@@ -10,6 +10,7 @@ from runner.tracking.fold import Run
 from runner.tracking.index import query, rows
 from runner.tracking.index.catchup import NEWER
 from runner.tracking.index.dialect import Database
+from runner.tracking.index.places import Place, Scope, one_project
 from runner.values import Report
 
 __all__ = ["Index"]
@@ -88,6 +89,21 @@ class Index:
             return found
 
         return self.ask(ask)
+
+    def scope(self, here: Place) -> Scope:
+        """Where the project of `here` is: in its folder, and elsewhere."""
+        known = self.ask(rows.known_places)
+        found = sorted(one_project(here, known), key=known.__getitem__)
+        near = [place for place in found if place.path == here.path != ""]
+        others = [place for place in found if place not in near]
+        return Scope(tuple(known[place] for place in near), tuple(known[place] for place in others))
+
+    def counts(self, scope: Scope) -> dict[Place, int]:
+        """How many runs that are not deleted were started at each of these places."""
+        sql = "SELECT place, count(*) FROM runs WHERE lifecycle = 'active' GROUP BY place"
+        found = self.ask(lambda connection: dict(connection.execute(sql).fetchall()))
+        known = self.ask(rows.known_places, refresh=False)
+        return {place: found[key] for place, key in known.items() if key in scope.keys and key in found}
 
     def problems(self) -> list[tuple[str, int, str]]:
         """Run id (or `e:` and an experiment's), byte and message of what was skipped."""

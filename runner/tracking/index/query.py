@@ -29,6 +29,7 @@ class Query(NamedTuple):
     orders: Sequence[Order] = ()
     experiment_ids: Sequence[str] | None = None
     view: str = "active"
+    places: Sequence[str] | None = None  # keys of where the project is (places.py); None: of all projects
 
 
 class Part(NamedTuple):
@@ -113,7 +114,22 @@ def _scope(query: Query) -> list[Part]:
     elif query.view == "active":
         gone = "SELECT e.experiment_id FROM experiments e WHERE e.lifecycle <> 'active'"
         parts.append(Part(f"r.experiment_id NOT IN ({gone})"))
+    if query.places is not None:
+        parts.append(_within(tuple(query.places)))
     return parts
+
+
+def _within(keys: tuple[str, ...]) -> Part:
+    """Runs that are there. One that a client made is where the run is that it is in, at most two levels up."""
+    if not keys:
+        return Part("1 = 0")
+    marks = _marks(keys)
+    above = (
+        "SELECT 1 FROM runs a LEFT JOIN runs b ON a.place = '' AND b.run_id = a.parent "  # noqa: S608
+        f"WHERE a.run_id = r.parent AND (a.place IN ({marks}) OR b.place IN ({marks}))"
+    )
+    sql = f"(r.place IN ({marks}) OR (r.place = '' AND r.parent <> '' AND EXISTS ({above})))"
+    return Part(sql, keys * 3)
 
 
 def _marks(values: Sequence[Any]) -> str:

@@ -8,18 +8,41 @@ from typing import Any
 
 from runner.text.encoding import visible
 from runner.tracking.fold import Run, from_json, to_json
+from runner.tracking.index import places
 from runner.tracking.index.dialect import Database
 from runner.tracking.index.schema import PREFIX
 from runner.tracking.reading import NOTHING, Reading
 
-__all__ = ["delete", "find", "load", "load_many", "read_segments", "save", "short", "storable"]
+__all__ = [
+    "delete",
+    "find",
+    "known_places",
+    "load",
+    "load_many",
+    "read_segments",
+    "save",
+    "short",
+    "storable",
+]
 
 encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 LONG = 400  # characters of a key
 CONTEXT = "mlflow.data.context"
 COLUMNS = (
     *("run_id", "experiment_id", "name", "status", "lifecycle", "start_time", "end_time"),
-    *("user_id", "kind", "parent", "project", "entry_point", "host", "inode", "position", "tail", "segments"),
+    *(
+        "user_id",
+        "kind",
+        "parent",
+        "project",
+        "entry_point",
+        "host",
+        "place",
+        "inode",
+        "position",
+        "tail",
+        "segments",
+    ),
 )
 UPSERT = (
     f"INSERT INTO runs ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))}) "  # noqa: S608
@@ -47,7 +70,15 @@ def save(connection: Database, number: int | None, old: Reading, new: Reading) -
     values = (
         *(run.run_id, short(run.experiment_id), run.name, run.status, run.lifecycle),
         *(run.start_time, run.end_time),
-        *(run.user, run.kind, run.parent, run.project, run.entry_point, short(_host(run))),
+        *(
+            run.user,
+            run.kind,
+            run.parent,
+            run.project,
+            run.entry_point,
+            short(_host(run)),
+            _place(connection, run),
+        ),
         *(new.inode, new.position, new.tail),
         encode([new.last, new.offsets]) if new.offsets else "",
     )
@@ -87,6 +118,22 @@ def _host(run: Run) -> str:
     """Of the supervisor."""
     host = run.sections.get("supervisor", {}).get("host")
     return host if isinstance(host, str) else ""
+
+
+def _place(connection: Database, run: Run) -> str:
+    """The key of where its project lives, which is then known."""
+    place = places.of_run(run)
+    key = places.key(place)
+    if key:
+        sql = "INSERT INTO places VALUES (?, ?) ON CONFLICT (place) DO NOTHING"
+        connection.execute(sql, (key, storable(encode(place))))
+    return key
+
+
+def known_places(connection: Database) -> dict[places.Place, str]:
+    """All that runs are in, with their keys."""
+    found = connection.execute("SELECT place, facts FROM places").fetchall()
+    return {places.Place(*json.loads(facts)): key for key, facts in found}
 
 
 def _metric(row: tuple[Any, str, Any]) -> tuple[Any, ...]:

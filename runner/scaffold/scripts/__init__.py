@@ -1,0 +1,1 @@
+"""What the command line of a script is, read from its syntax tree. Nothing of it is run."""
