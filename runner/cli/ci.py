@@ -82,10 +82,12 @@ def _why(run: Run) -> str:
 
 
 def _last_of(store: Store, run: Run, branch: str) -> Run | None:
-    """The last run of the same entry point that finished on a branch."""
-    quoted = run.project.replace("'", "''")
-    where = f"project = '{quoted}' and status = 'FINISHED' and start_time <= {run.start_time}"
-    for each in store.search(where, limit=LOOKED_AT).runs:
+    """The last run of the same project and entry point that finished on a branch."""
+    from runner.tracking.index.places import of_run
+
+    where = f"status = 'FINISHED' and start_time <= {run.start_time}"
+    mine = store.index.scope(of_run(run)).keys
+    for each in store.search(where, limit=LOOKED_AT, places=mine).runs:
         on = (
             each.sections.get("code", {}).get("branch"),
             each.sections.get("machine", {}).get("ci", {}).get("branch"),
