@@ -116,7 +116,7 @@ class Follower:
 def begin(store: Store, run_id: str, environ: Mapping[str, str], given: str = "") -> Follower | None:
     """Notes where the run goes, and starts to send it. None when it goes nowhere. Whatever fails, the run goes on."""
     uri, models = destination(environ, given), registry(environ)
-    if models == uri:
+    if without_credentials(models) == without_credentials(uri):
         models = ""
     notes = unserved(environ, run_id)
     if not uri and not models and not notes:
