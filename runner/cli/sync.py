@@ -65,7 +65,7 @@ def send(store: Store, run_id: str, to: str, follow: bool, server: str = "") -> 
 
     known = sent.state_of(store, run_id)
     uri = to or destination(os.environ, paths.store(server))
-    if known and not to and not follow and without_credentials(uri) != known.uri:
+    if known and not to and not (follow and uri) and without_credentials(uri) != known.uri:
         uri = known.uri
     if not uri:
         raise InputError("it is not said where to", f"proj sync {run_id[:12]} --to http://host:port")
