@@ -43,6 +43,11 @@ class Fault(NamedTuple):
     def place(self) -> str:
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
+    @property
+    def text(self) -> str:
+        """In one line."""
+        return f"{self.place}: {self.message}" + (f"; {self.hint}" if self.hint else "")
+
 
 class ProjectError(InputError):
     """All faults of a project file together."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -39,6 +40,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also run the tests marked slow")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--slow"):
+        os.environ["PROJ_TEST_MANY"] = "1"  # also for the workers of pytest-xdist
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """`-n auto`: three for two processors, as many tests wait for a process, a time-out or a reader."""
+    return max(2, len(os.sched_getaffinity(0)) * 3 // 2 if hasattr(os, "sched_getaffinity") else 2)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--slow") or IN_CI:
         return
@@ -71,6 +82,10 @@ def _session_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
             patch.delenv(name)
     if "UV_CACHE_DIR" not in os.environ:
         patch.setenv("UV_CACHE_DIR", str(tmp_path_factory.getbasetemp().parent / "uv-cache"))
+    if "/shims/" in (
+        shutil.which("python3") or ""
+    ):  # pyenv's: a script that takes longer than most tests' runs
+        patch.setenv("PATH", os.path.dirname(os.path.realpath(sys.executable)), prepend=os.pathsep)
     patch.setenv("GIT_ALLOW_PROTOCOL", "file")
     patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     patch.setenv("GIT_CONFIG_GLOBAL", os.devnull)

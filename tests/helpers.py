@@ -8,6 +8,8 @@ import sys
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from tests import forked
+
 
 def make_tree(directory: object, files: Mapping[str, str | bytes]) -> str:
     """Writes files under a folder and returns it. A name ending in `*` is made executable (without the `*`)."""
@@ -41,6 +43,11 @@ def make_repository(directory: object, files: Mapping[str, str | bytes]) -> str:
     return root
 
 
+def examples(number: int) -> int:
+    """How many a property is tried on: all of them in CI and with --slow, a quarter elsewhere."""
+    return number if os.environ.get("PROJ_TEST_MANY") or os.environ.get("PROJ_TEST_ALL") else number // 4
+
+
 class Result(NamedTuple):
     code: int
     out: str
@@ -49,13 +56,18 @@ class Result(NamedTuple):
 
 def proj(*arguments: str, cwd: object = None, timeout: float = 100, **variables: str) -> Result:
     """Runs the real program in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "runner", *arguments],
-        cwd=None if cwd is None else str(cwd),
-        env={**os.environ, **variables},
-        capture_output=True,
-        stdin=subprocess.DEVNULL,
-        timeout=timeout,
-        check=False,
-    )
-    return Result(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+    folder, variables = os.getcwd() if cwd is None else str(cwd), {**os.environ, **variables}
+    if forked.can(variables):
+        code, out, err = forked.call([*arguments], folder, variables, timeout)
+    else:
+        done = subprocess.run(
+            [sys.executable, "-m", "runner", *arguments],
+            cwd=folder,
+            env=variables,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            timeout=timeout,
+            check=False,
+        )
+        code, out, err = done.returncode, done.stdout, done.stderr
+    return Result(code, out.decode(errors="replace"), err.decode(errors="replace"))

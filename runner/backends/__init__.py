@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from runner.errors import InputError
@@ -15,8 +16,6 @@ KINDS = {"local": "runner.backends.local"}
 
 
 def get(kind: str) -> Backend:
-    import sys
-
     module = KINDS.get(kind)
     if module is None:
         raise InputError(f"there is no backend {kind!r}", f"known: {', '.join(KINDS)}")

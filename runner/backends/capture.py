@@ -8,6 +8,7 @@ full, a line tells how much is missing.
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Sequence
 
@@ -30,8 +31,6 @@ class Mask:
         self._secrets = sorted((secret for secret in secrets if secret), key=len, reverse=True)
         self._held = b""
         if self._secrets:
-            import re
-
             self._any = re.compile(b"|".join(map(re.escape, self._secrets)))  # the longest is tried first
 
     def feed(self, data: bytes) -> bytes:

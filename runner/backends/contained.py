@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from runner.errors import ProjError
 from runner.values import Ended, Job
 
 if TYPE_CHECKING:
@@ -42,7 +43,6 @@ def finish(job: Job) -> command.Finished | None:
     if not is_container(job):
         return None
     from runner.containers import command
-    from runner.errors import ProjError
 
     try:
         return command.finish(job.run_id)

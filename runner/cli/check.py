@@ -10,6 +10,7 @@ from runner.cli import output
 from runner.cli.options import Command
 from runner.cli.reference import JSON, PROJECT, VERSION
 from runner.cli.terminal import Terminal
+from runner.errors import ProjectError
 
 __all__ = ["COMMAND"]
 
@@ -40,7 +41,6 @@ def command(uri: str, version: str, as_json: bool) -> int:
     output.result(as_json, {"ok": not errors, "faults": [fault._asdict() for fault in faults]}, lines)
     if os.environ.get("GITHUB_ACTIONS") == "true" and faults:
         from runner.cli.annotations import annotate
-        from runner.errors import ProjectError
 
         sys.stdout.flush()
         annotate(ProjectError(faults))

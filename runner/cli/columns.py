@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -152,7 +153,5 @@ def _keys(mappings: Iterable[Mapping[str, object]]) -> list[str]:
 
 
 def _commonest(mappings: Iterable[Mapping[str, object]], most: int) -> list[str]:
-    from collections import Counter
-
     counts = Counter(key for mapping in mappings for key in mapping if not key.startswith("system/"))
     return [key for key, _ in counts.most_common(most)]

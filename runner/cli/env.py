@@ -8,10 +8,12 @@ from itertools import chain
 from runner import environments
 from runner.cli import output, reference
 from runner.cli.options import Command, Group, Option
+from runner.cli.reference import open_store
 from runner.environments import cache, maintenance
 from runner.environments.packages import changes, difference, packages
-from runner.errors import InputError
+from runner.errors import InputError, ProjError
 from runner.text.units import ago, byte_count, iso, seconds, size
+from runner.values import EntryPoint, EnvironmentOptions
 
 __all__ = ["COMMAND"]
 
@@ -101,9 +103,7 @@ def gc(older_than: str, max_size: str, location: str, as_json: bool) -> int:
 
 def _containers(given: str) -> list[str]:
     """Runs that are over and whose containers were removed; a run of another store may be on."""
-    from runner.cli.reference import open_store
     from runner.containers import command, engine
-    from runner.errors import ProjError
 
     if not engine.program() or not engine.is_there():
         return []
@@ -127,7 +127,6 @@ def lock(
     """Print the lock of a project's environment: resolved now, or kept from an earlier time."""
     from runner.cli.terminal import Terminal
     from runner.project import reading
-    from runner.values import EntryPoint, EnvironmentOptions
 
     loaded = reading.load(os.path.abspath(directory))
     spec = environments.choose(loaded, EntryPoint("", ""), env_manager)

@@ -6,10 +6,11 @@ import os
 
 from runner import paths
 from runner.cli.options import Command, Group, Option, pairs
-from runner.cli.reference import RUN, STORE
+from runner.cli.reference import RUN, STORE, find, open_store
 from runner.errors import InputError
 from runner.text.secrets import around
 from runner.tracking import events
+from runner.tracking.log import now
 from runner.tracking.writer import RunWriter
 
 __all__ = ["COMMAND"]
@@ -17,8 +18,6 @@ __all__ = ["COMMAND"]
 
 def metric(points: tuple[str, ...], step: int, timestamp: int | None, ref: str, location: str) -> int:
     """Log points of metrics: proj log metric loss=0.3 acc=0.9 --step 4."""
-    from runner.tracking.log import now
-
     moment = now() if timestamp is None else timestamp
     found = []
     for key, text in _given(points, "a metric"):
@@ -89,8 +88,6 @@ def _given(texts: tuple[str, ...], what: str) -> list[tuple[str, str]]:
 def _writer(ref: str, location: str) -> RunWriter:
     """Of the run around us (PROJ_RUN_ID, PROJ_STORE), without looking into its log; or of `--run`."""
     if ref:
-        from runner.cli.reference import find, open_store
-
         with open_store(location) as store:
             return store.open_run(find(store, ref).run_id)
     root, run_id = paths.store(location), os.environ.get("PROJ_RUN_ID", "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -70,8 +71,6 @@ def follow(reader: Reader, running: Callable[[], bool]) -> Iterator[Piece]:
 
 def whole_lines(pieces: Iterator[Piece], last: int) -> Iterable[Line]:
     """Pieces as lines; of these the `last` ones, 0 for all."""
-    from collections import deque
-
     from runner.tracking.output import Line, by_line
 
     def lines() -> Iterator[Line]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from runner import paths
@@ -36,8 +37,6 @@ def open_store(given: str = "", quiet: bool = False, new: bool = False) -> Store
 
     `new`: one that was named may be made; else it must be there.
     """
-    import os
-
     from runner.cli.terminal import Terminal
     from runner.text.secrets import around
     from runner.tracking.store import Store

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from runner.cli import columns, output
 from runner.cli.render_values import cut, json_number, plain, safe
+from runner.errors import ProjError
 from runner.text import units
 from runner.text.names import canonical
 
@@ -150,7 +151,6 @@ def _files(root: str, runs: Sequence[Run]) -> list[Difference]:
     trees = [run.sections.get("code", {}).get("tree", "") for run in runs]
     if not all(trees) or len(set(trees)) == 1:
         return []
-    from runner.errors import ProjError
     from runner.snapshots import snapshot
 
     try:

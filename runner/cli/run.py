@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["COMMAND", "facts", "say", "tell_ci"]
 
 
-def command(as_json: bool, quiet: bool, verbose: bool, help_params: bool, **request_fields: Any) -> int:
+def command(as_json: bool, quiet: bool, verbose: bool, help_params: bool, **request_fields: object) -> int:
     """Run a project from a folder, a git URL or an archive, and record it.
 
     The command's output is shown as it comes and kept in the record; `proj run` exits with the command's own code.

@@ -12,6 +12,7 @@ from runner.cli.options import Command, Option
 from runner.cli.render_run import as_json as plain
 from runner.cli.render_values import json_number, safe
 from runner.errors import InputError
+from runner.text.units import seconds
 from runner.tracking.fold import STATUSES
 
 if TYPE_CHECKING:
@@ -127,8 +128,6 @@ def _status(text: str) -> str:
 
 def _since(text: str) -> int:
     """ms since the epoch: from a span back, or a date."""
-    from runner.text.units import seconds
-
     if "-" in text[1:]:
         from datetime import datetime
 

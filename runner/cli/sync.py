@@ -13,6 +13,7 @@ from runner.cli.options import Command, Option
 from runner.errors import InputError, ProjError
 from runner.tracking.mlflow import send as sending
 from runner.tracking.mlflow import sent
+from runner.tracking.mlflow.rest import Rest, Unreachable, without_credentials
 
 if TYPE_CHECKING:
     from runner.tracking.mlflow.sent import Sent
@@ -61,7 +62,6 @@ def show(found: Sequence[Sent], as_json: bool) -> int:
 def send(store: Store, run_id: str, to: str, follow: bool, server: str = "") -> Sent:
     """A run to the server `to`, or without it to where it goes."""
     from runner.tracking.mlflow.follower import destination
-    from runner.tracking.mlflow.rest import Rest, Unreachable, without_credentials
 
     known = sent.state_of(store, run_id)
     uri = to or destination(os.environ, paths.store(server))

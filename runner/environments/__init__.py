@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -99,8 +100,6 @@ def lock(spec: EnvironmentSpec, directory: str, options: EnvironmentOptions, rep
 
 
 def _without_credentials(known: object) -> Json:
-    import json
-
     from runner.text.credentials import redact
 
     plain: Json = json.loads(redact(json.dumps(known)))
@@ -125,8 +124,6 @@ def isolated(activation: Activation) -> Activation:
 
 
 def _subject(spec: EnvironmentSpec, directory: str, options: EnvironmentOptions) -> str:
-    import json
-
     from runner.environments.python.indexes import stated
 
     chosen = {name: value for name in DECIDING if (value := getattr(options, name))}

@@ -18,6 +18,7 @@ class Findings:
         self.strict = strict
         self.faults: list[Fault] = []
         self.misspelt: list[Fault] = []  # those of them that are keys
+        self.refused: list[Fault] = []  # those that nothing can be run with
 
     def error(
         self, entry: Entry, message: str, hint: str = "", severity: str = "error", value: bool = True
@@ -35,6 +36,12 @@ class Findings:
         """A mistake that does not keep MLflow from running the project."""
         return self.error(entry, message, hint, "error" if self.strict else "warning", value)
 
+    def refuse(self, entry: Entry, message: str, hint: str = "", value: bool = True) -> Fault:
+        """A mistake in what MLflow does not look at: the project loads, but what it is a part of is not run."""
+        fault = self.doubt(entry, message, hint, value)
+        self.refused.append(fault)
+        return fault
+
     def unknown(self, entry: Entry, what: str, known: Iterable[str]) -> list[Fault]:
         """The keys that nobody knows: one close to a known key is a mistake, others are for other tools."""
         from difflib import get_close_matches
@@ -45,9 +52,11 @@ class Findings:
         for child in entry.children or ():
             if child.key in names:
                 continue
-            word, colon, rest = child.key.partition(":")
+            word, colon, rest = child.key.partition("=" if "=" in child.key else ":")
+            word = word.strip()
             if colon and word in names and child.value is None:
-                hint = f"write a space after the colon: `{word}: {rest.strip()}`"
+                what = "a colon, not =" if colon == "=" else "a space after the colon"
+                hint = f"write {what}: `{word}: {rest.strip()}`"
                 found.append(self.doubt(child, f"{child.key!r} is no key of {what}", hint, value=False))
                 continue
             word = child.key.lower().strip()

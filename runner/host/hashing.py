@@ -13,7 +13,7 @@ from runner.host.files import Digest, Hash, Stamp
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["digest", "of_bytes"]
+__all__ = ["digest"]
 
 SMALL = 1 << 18  # bytes; a file up to this size is read again sooner than its hash is looked up
 ROWS = 200_000  # remembered at most
@@ -38,12 +38,6 @@ def digest(path: str) -> Digest:
     if not stat.S_ISREG(found.st_mode):
         raise OSError(22, "is neither a file nor a folder", path)
     return _of_file(path, found)
-
-
-def of_bytes(data: bytes) -> str:
-    total = Hash()
-    total.update(data)
-    return total.result().digest
 
 
 def _of_file(path: str, found: os.stat_result) -> Digest:

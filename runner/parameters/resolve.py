@@ -10,7 +10,7 @@ from runner.errors import InputError
 from runner.parameters import shell, template, types
 from runner.values import EntryPoint, Json, Parameter
 
-__all__ = ["Resolved", "assignments", "load_file", "resolve"]
+__all__ = ["Resolved", "assignments", "load_file", "meant", "resolve"]
 
 LONGEST = 131_071  # bytes: what Linux takes for one argument, as the command is one of bash
 
@@ -24,6 +24,7 @@ class Resolved(NamedTuple):
     variables: Mapping[str, str] = {}  # for the command's environment: what the secrets are
     inputs: tuple[str, ...] = ()  # absolute paths and URIs that were given as values of type path or uri
     downloads: tuple[tuple[str, str], ...] = ()  # (URI, path in the command): fetched before it starts
+    warnings: tuple[str, ...] = ()
 
 
 def assignments(given: Sequence[str]) -> dict[str, str]:
@@ -81,6 +82,8 @@ def resolve(
             gathered.take(Parameter(name), {name: value})
     if gathered.faults:
         raise InputError("\n".join(gathered.faults), _usage(entry_point))
+    left = in_command.difference(declared)
+    warnings = _stray(sorted(left), entry_point, declared) if left else []
     after = [
         f"--{shell.quote(name)} {shell.quote(gathered.texts[name])}"
         for name in undeclared
@@ -98,7 +101,7 @@ def resolve(
             + (f"; the longest value is that of {longest}" if longest else ""),
             "write long values to a file, and pass its path",
         )
-    return gathered.resolved(command, shown)
+    return gathered.resolved(command, shown)._replace(warnings=tuple(warnings))
 
 
 class _Gathered:
@@ -234,7 +237,7 @@ def _check_undeclared(
             f"parameter {name!r} is not declared, and is no name that can be passed on as an option"
         )
         return
-    close = _close(
+    close = meant(
         name, [parameter.name for parameter in entry_point.parameters if parameter.name not in given]
     )
     if close:
@@ -243,7 +246,28 @@ def _check_undeclared(
         )
 
 
-def _close(name: str, declared: Sequence[str]) -> str:
+def _stray(names: Sequence[str], entry_point: EntryPoint, declared: Mapping[str, Parameter]) -> list[str]:
+    """Warnings of `{lr}` that nothing declares. `{alhpa}`, where alpha is declared and has no place, is an InputError.
+
+    MLflow fails on both. What is quoted (awk '{print}', python -c "f'{x}'") is the program's own.
+    """
+    layers = shell.contexts(entry_point.command)
+    used = template.parse(entry_point.command, declared).names
+    warnings = []
+    for name in names:
+        what = f"{{{name}}}, in the command of {entry_point.name}, names no parameter"
+        if close := meant(name, [each for each in declared if each not in used]):
+            as_it_is = f"to pass it on as it is, {{{{{name}}}}}"
+            raise InputError(what, f"did you mean {{{close}}}?  ({as_it_is})")
+        at = entry_point.command.find("{" + name + "}")
+        if layers[at] == shell.PLAIN and name.replace("-", "_").isidentifier():
+            warnings.append(
+                f"{what}: it reaches the program as it is; declare it: parameters: {{{name}: string}}"
+            )
+    return warnings
+
+
+def meant(name: str, declared: Sequence[str]) -> str:
     """A declared name that was probably meant. `x2` is not close to `x1`: their digits tell them apart."""
     from difflib import get_close_matches
 

@@ -25,8 +25,16 @@ def entry_points(entry: Entry | None, findings: Findings) -> tuple[EntryPoint, .
         hint = "such as `main: {command: python train.py}`"
         findings.error(entry, f"entry_points is a mapping of names to entry points, not {kind(entry)}", hint)
         return ()
-    points = [_entry_point(child, findings) for child in children]
-    return tuple(point for point in points if point is not None)
+    points = []
+    for child in children:
+        seen, refused = len(findings.faults), len(findings.refused)
+        if point := _entry_point(child, findings):
+            faults = [fault.text for fault in findings.refused[refused:]]
+            told = [
+                f.text for f in findings.faults[seen:] if f.severity == "warning" and f.text not in faults
+            ]
+            points.append(point._replace(warnings=tuple(told), faults=tuple(faults)))
+    return tuple(points)
 
 
 def _named(entry: Entry, findings: Findings) -> tuple[Entry, ...] | None:
@@ -118,7 +126,9 @@ def _check_type(entry: Entry, name: str, findings: Findings) -> Fault | None:
     hint = f"did you mean {close[0]!r}?" if close else "one of string, int, float, bool, path, uri, list"
     if not close and entry.key == name:
         hint += f"; or is it the default?  {name}: {{default: {entry.value}}}"
-    return findings.doubt(entry, f"{str(entry.value)!r}, of the parameter {name}, is no type", hint)
+    what = f"{str(entry.value)!r}, of the parameter {name}, is no type"
+    # with nothing like it, it may be a default in the wrong place, which MLflow runs
+    return (findings.refuse if close else findings.doubt)(entry, what, hint)
 
 
 def _full_parameter(entry: Entry, findings: Findings) -> Parameter:
@@ -147,7 +157,7 @@ def _full_parameter(entry: Entry, findings: Findings) -> Parameter:
     )
     parameter = parameter._replace(choices=_choices(children.get("choices"), parameter, findings))
     if parameter.min is not None and parameter.max is not None and parameter.min > parameter.max:
-        findings.doubt(children["min"], f"min of the parameter {name} is above its max")
+        findings.refuse(children["min"], f"min of the parameter {name} is above its max")
     if default is not None and parameter.has_default:
         _check_default(parameter, default, findings)
     return parameter
@@ -167,22 +177,21 @@ def _check_default(parameter: Parameter, default: Entry, findings: Findings) -> 
     try:
         convert(parameter, default.value)
     except ValueError as error:
-        # MLflow does not check it: it stays what reaches the command
-        findings.doubt(default, f"the default of {name}, {default.value!r}, is not {error}")
+        findings.refuse(default, f"the default of {name}, {default.value!r}, is not {error}")
 
 
 def _choices(entry: Entry | None, parameter: Parameter, findings: Findings) -> tuple[Json, ...]:
     if entry is None or entry.value is None:
         return ()
     if entry.items is None:
-        findings.doubt(entry, f"choices is a list, not {kind(entry)}", f"choices: [{entry.text}, ...]")
+        findings.refuse(entry, f"choices is a list, not {kind(entry)}", f"choices: [{entry.text}, ...]")
         return ()
     choices = []
     for item in entry.items:
         try:
             choices.append(convert(parameter._replace(min=None, max=None), item.value))
         except ValueError as error:
-            findings.doubt(item, f"{item.text!r}, of the choices of {parameter.name}, is not {error}")
+            findings.refuse(item, f"{item.text!r}, of the choices of {parameter.name}, is not {error}")
     return tuple(choices)
 
 
@@ -191,11 +200,11 @@ def _bound(entry: Entry | None, type_name: str, findings: Findings) -> float | N
         return None
     if type_name not in ("int", "float"):
         hint = "type: float" if not type_name else ""
-        findings.doubt(entry, f"{entry.key} is for parameters of type int or float", hint, value=False)
+        findings.refuse(entry, f"{entry.key} is for parameters of type int or float", hint, value=False)
     try:
         return float("" if isinstance(entry.value, bool) else entry.text)
     except ValueError:
-        findings.doubt(entry, f"{entry.key} is a number, not {kind(entry)}")
+        findings.refuse(entry, f"{entry.key} is a number, not {kind(entry)}")
         return None
 
 
@@ -206,7 +215,7 @@ def _flag(entry: Entry | None, otherwise: bool, findings: Findings) -> bool:
         return entry.value
     if entry.text.lower() in TRUE or entry.text.lower() in ("false", "no", "off", "0"):
         return entry.text.lower() in TRUE
-    findings.doubt(entry, f"{entry.key} is true or false, not {kind(entry)}")
+    findings.refuse(entry, f"{entry.key} is true or false, not {kind(entry)}")
     return otherwise
 
 

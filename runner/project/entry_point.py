@@ -20,6 +20,8 @@ def entry_point(project: Project, name: str) -> EntryPoint:
         if declared.name == name:
             if not declared.command.strip():
                 raise _faults(project) or InputError(f"the entry point {name} has no command")
+            if declared.faults:
+                raise InputError("\n".join(declared.faults), "proj check  shows all faults of a project")
             return declared
     if os.path.splitext(name)[1] in SCRIPTS and os.path.isfile(os.path.join(project.directory, name)):
         return _script_of(project, name)

@@ -46,6 +46,8 @@ def _to_entry_point(fields: dict[str, Any]) -> EntryPoint:
             "parameters": tuple(_to_parameter(parameter) for parameter in fields["parameters"]),
             "inputs": tuple(fields["inputs"]),
             "outputs": tuple(fields["outputs"]),
+            "warnings": tuple(fields["warnings"]),
+            "faults": tuple(fields["faults"]),
         }
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from runner.environments.choice import conventional
 from runner.errors import Fault, ProjectError
@@ -14,7 +15,8 @@ from runner.host.yamltext import read as read_yaml
 from runner.project import keys
 from runner.project.entries import entry_points
 from runner.project.files import all_found
-from runner.values import EnvironmentSpec, Project
+from runner.project.lint import Lint
+from runner.values import EntryPoint, EnvironmentSpec, Project
 
 __all__ = ["load", "read"]
 
@@ -58,10 +60,10 @@ def read(directory: str, strict: bool = False) -> tuple[Project, list[Fault]]:
         hint = "such as `entry_points: {main: {command: python train.py}}`"
         findings.error(root, f"a project file is a mapping of keys to values, not {kind(root)}", hint)
         return Project(directory, file, folder, (), conventional(directory)), findings.faults
-    return _project(root, directory, file, findings), findings.faults
+    return _project(root, directory, file, findings, document.text.splitlines()), findings.faults
 
 
-def _project(root: Entry, directory: str, file: str, findings: Findings) -> Project:
+def _project(root: Entry, directory: str, file: str, findings: Findings, lines: Sequence[str]) -> Project:
     findings.unknown(root, "a project", names(keys.PROJECT))
     children = {child.key: child for child in root.children or ()}
     name = os.path.basename(directory)
@@ -74,10 +76,21 @@ def _project(root: Entry, directory: str, file: str, findings: Findings) -> Proj
         findings.warn(
             spark, "databricks_spark_job is not run by proj: only the entry points are", value=False
         )
+    told = [*findings.faults]
     points = entry_points(children.get("entry_points"), findings)
+    points = tuple(_linted(point, directory, file, lines) for point in points)
+    misspelt = len(findings.misspelt)
     environments = _environments(children, directory, findings) or conventional(directory)
-    warnings = tuple(f"{fault.place}: {fault.message}; {fault.hint}" for fault in findings.misspelt)
+    told += findings.misspelt[misspelt:]
+    warnings = tuple(fault.text for fault in told if fault.severity == "warning")
     return Project(directory, file, name, points, environments, warnings)
+
+
+def _linted(point: EntryPoint, directory: str, file: str, lines: Sequence[str]) -> EntryPoint:
+    if not point.command.strip():
+        return point
+    told = [fault.text for fault in Lint(directory, file, point, lines).always()]
+    return point._replace(warnings=(*point.warnings, *told))
 
 
 def _environments(
@@ -90,7 +103,7 @@ def _environments(
         spec = keys.ENVIRONMENTS[entry.key].read(entry, directory, findings)
         if spec is not None:
             specs.append(spec)
-    if len(stated) > 1:
+    if len(stated) > 1 and findings.strict:
         others = ", ".join(entry.key for entry in stated[1:])
         text = f"{stated[0].key} is used; {others} when asked for (--env-manager)"
         findings.warn(stated[1], text, "MLflow takes a project with one environment only", value=False)

@@ -238,7 +238,3 @@ def need(values: JsonMapping, *names: str) -> str:
         if values.get(name):
             return str(values[name])
     return ""
-
-
-def bad_token(token: str) -> ApiError:
-    return invalid(f"Invalid page token: {token[:100]}")

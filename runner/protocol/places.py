@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
+from runner.errors import StoreError
 from runner.protocol.answer import ApiError, invalid
 from runner.tracking.local_artifacts import found_file
 
@@ -82,7 +83,6 @@ def writable(store: Store, runs: LiveRuns, scope: Scope, place: Place) -> None:
         scope.write_run(place.run_id)
         live.check_active()
     elif place.model_id:
-        from runner.errors import StoreError
         from runner.tracking import models
 
         try:

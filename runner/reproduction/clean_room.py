@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from runner import sources
 from runner.data import inputs as reading
 from runner.errors import ProjError
 from runner.reproduction.place import at_its_path
@@ -75,8 +76,6 @@ def _restore(
 
 def _fetch(recorded: Recorded, root: str, report: Report) -> bool:
     """The commit from where the code came from: a clean run is its commit."""
-    from runner import sources
-
     code, source = recorded.code, recorded.section("source")
     for place in (code.repository, source.get("repository", ""), recorded.root):
         if not place or ("://" not in place and "@" not in place and not os.path.isdir(place)):

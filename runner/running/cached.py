@@ -177,10 +177,6 @@ def _told(name: str, wanted: Wanted, old: Recorded) -> str:
     return "another one"
 
 
-def _input(event: Mapping[str, object]) -> str:
-    return str(event.get("path") or event.get("uri"))
-
-
 def _environment(old: Recorded, new: Recorded) -> str:
     changed = changed_packages(old.packages, new.packages)
     before, after = old.section("environment"), new.section("environment")

@@ -7,6 +7,7 @@ kept by itself, as the digest of its value, so that what differs can be named. W
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -135,8 +136,6 @@ def _few(names: Iterable[str]) -> str:
 
 
 def _digest(value: object) -> str:
-    import json
-
     text = json.dumps(value, sort_keys=True, default=str)
     return short_digest(text.encode("utf-8", "surrogateescape"))
 

@@ -1,6 +1,7 @@
-"""What was asked for, what will be done, and how it went: the values that travel along the way of a run."""
+"""What was asked for, what will be done, and how it went: the values that travel along the way of a run.
 
-from __future__ import annotations
+Annotations are evaluated here, as in runner/values.py.
+"""
 
 import os
 from collections.abc import Mapping
@@ -101,6 +102,11 @@ class Plan(NamedTuple):
             "backend": self.request.backend,
             "command": self.parameters.shown,
         }
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is likely to be wrong with the project file, as far as it concerns this run."""
+        return (*self.project.warnings, *self.entry_point.warnings, *self.parameters.warnings)
 
     @property
     def source(self) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Any
 
@@ -61,10 +62,8 @@ def load_project(checkout: Checkout) -> Project:
     return loaded
 
 
-def _is_secret(project: Project, plain: Any) -> bool:
+def _is_secret(project: Project, plain: object) -> bool:
     """Whether the file itself has a password in it: no second place gets it."""
-    import json
-
     from runner.text.credentials import cleaned
 
     parameters = (each for point in project.entry_points for each in point.parameters)
@@ -108,8 +107,6 @@ def backend_options(request: Request) -> dict[str, Any]:
     """`--backend-config` (JSON file or text) with --timeout and --grace, these in seconds."""
     found: dict[str, Any] = {}
     if text := request.backend_config:
-        import json
-
         try:
             if not text.lstrip().startswith("{"):
                 with open(text, encoding="utf-8") as file:

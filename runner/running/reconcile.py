@@ -15,7 +15,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from runner.errors import StoreError
+from runner.errors import ProjError, StoreError
 from runner.host import process
 from runner.host.machine import boot_id, pid_namespace
 
@@ -150,7 +150,6 @@ def _end_processes(supervisor: Mapping[str, Any]) -> None:
 def _remove_container(run: Run) -> None:
     """It outlives its client, and without the guard even its supervisor."""
     from runner.containers import command
-    from runner.errors import ProjError
 
     try:
         if command.carries(run.run_id, str(run.sections["supervisor"].get("token") or "")):

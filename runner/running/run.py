@@ -38,7 +38,7 @@ def run(request: Request, report: Report, plan: Plan | None = None) -> Outcome |
             phases.end("source")
             pending = snapshot.begin(checkout)  # git answers while the plan is made
             plan = planning.make(request, checkout)
-            for text in plan.project.warnings:
+            for text in plan.warnings:
                 report.warn(text)
             phases.end("plan")
         if request.dry_run:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+import traceback
 from collections import Counter
 from collections.abc import Mapping
 from typing import Protocol
@@ -84,8 +85,6 @@ class Service(Gate):
             self._requests[id(entry)] -= 1
 
     def failed(self, problem: BaseException) -> None:
-        import traceback
-
         if len(self.faults) < 10:
             self.faults.append("".join(traceback.format_exception(problem)))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import warnings
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -193,8 +194,6 @@ def _variables(repository: str) -> dict[str, str]:
 @contextmanager
 def _explained(repository: str) -> Iterator[None]:
     """Copier's errors in our words. The git that it starts executes nothing that `repository` names."""
-    import warnings
-
     import copier.errors
     import jinja2
     import plumbum

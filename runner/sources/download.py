@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from hashlib import sha256
 from http.client import HTTPException
+from urllib.parse import unquote
 
 from runner import __version__, paths
 from runner.errors import SourceError
@@ -63,8 +64,6 @@ def _get(url: str, credentials: Credentials, known: JsonMapping, path: str, step
     elif known.get("modified"):
         request.add_header("If-Modified-Since", known["modified"])
     if credentials.user or credentials.password:
-        from urllib.parse import unquote
-
         pair = f"{unquote(credentials.user)}:{unquote(credentials.password)}"
         # not for the host that a redirect leads to
         request.add_unredirected_header("Authorization", f"Basic {base64.b64encode(pair.encode()).decode()}")

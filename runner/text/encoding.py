@@ -50,7 +50,7 @@ def _unescape(found: re.Match[str]) -> str:
     return "\\" * half + (chr(number) if odd else code)
 
 
-def visible_values(value: Any) -> Any:
+def visible_values(value: object) -> Any:
     """A JSON value whose texts are visible, keys too; itself where nothing has to be changed."""
     if isinstance(value, str):
         return visible(value)

@@ -17,6 +17,7 @@ from runner.text.encoding import is_encodable, restored, visible
 from runner.tracking import events
 from runner.tracking.events import Facts
 from runner.tracking.fold import Run
+from runner.tracking.log import read
 from runner.tracking.store import Store
 from runner.tracking.writer import RunWriter
 from runner.values import Report, Silent, Step
@@ -248,7 +249,6 @@ def _known(store: Store, run_id: str) -> str:
 
 def _location(root: str, run_id: str) -> str:
     from runner.tracking import experiments
-    from runner.tracking.log import read
 
     found = ""
     try:

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+import runner
 from runner import paths
 from runner.backends import display
 from runner.tracking.fold import Run
@@ -24,6 +25,7 @@ from runner.tracking.store import Store
 from tests.backends.test_jobs import Terminal
 from tests.helpers import make_tree
 
+ROOT = os.path.dirname(os.path.dirname(runner.__file__))
 PROJ = [sys.executable, "-m", "runner", "run", ".", "-q"]
 LINE = b"0123456789abcdefghijklmnopqrstuvwxyz-./\n"
 WRITE = f"import sys; sys.stdout.write({LINE.decode()!r} * int(sys.argv[1])); sys.stderr.write('told')"
@@ -40,8 +42,19 @@ def project(tmp_path: object) -> str:
     return make_tree(f"{tmp_path}/p", {"MLproject": text, "write.py": WRITE})
 
 
-def start(project: str, lines: int, *words: str, entry: str = "write", **options: Any) -> Any:
-    argv = [*PROJ, "-e", entry, "-P", f"lines={lines}", *words]
+# the same, but whoever takes nothing is given up after 1 s
+HASTY = """\
+from runner.backends import supervise
+from runner.cli.main import entry
+supervise.PATIENCE = 1.0
+entry()
+"""
+
+
+def start(
+    project: str, lines: int, *words: str, entry: str = "write", program: list[str] = PROJ, **options: Any
+) -> Any:
+    argv = [*program, "-e", entry, "-P", f"lines={lines}", *words]
     given = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
     return popen(argv, project, **given)
 
@@ -104,9 +117,18 @@ def read_at(stream: Any, rate: float) -> bytes:
     return bytes(data)
 
 
-@pytest.mark.parametrize("entry", ["write", "nested"])
 @pytest.mark.parametrize(
-    ("rate", "lines"), [(0.1, 9_000), (0.3, 25_000), (2, 60_000), (6, 100_000), (20, 250_000)]
+    ("entry", "rate", "lines"),
+    [
+        ("write", 0.1, 4_000),
+        ("write", 0.3, 12_000),
+        ("write", 2, 60_000),
+        ("write", 20, 250_000),
+        ("nested", 0.1, 4_000),
+        ("nested", 6, 100_000),
+        pytest.param("nested", 0.3, 25_000, marks=pytest.mark.slow),
+        pytest.param("nested", 20, 250_000, marks=pytest.mark.slow),
+    ],
 )
 def test_a_slow_reader_gets_all_and_so_does_the_record(
     project: str, entry: str, rate: float, lines: int
@@ -124,7 +146,7 @@ def test_a_slow_reader_gets_all_and_so_does_the_record(
 
 
 def test_a_reader_that_stops_keeps_no_run_from_its_end_and_loses_nothing(project: str) -> None:
-    child = start(project, 25_000)
+    child = start(project, 25_000, program=[sys.executable, "-c", HASTY, "run", ".", "-q"])
     run = wait_until_over()  # though nobody has read a byte
     assert run.status == "FINISHED"
     assert log_of(run).replace(b"told", b"") == LINE * 25_000
@@ -135,7 +157,7 @@ def test_a_reader_that_stops_keeps_no_run_from_its_end_and_loses_nothing(project
 def test_a_reader_that_pauses_is_waited_for(project: str) -> None:
     child = start(project, 2_000)
     head = os.read(child.stdout.fileno(), 4096)
-    time.sleep(3)
+    time.sleep(1.5)
     assert head + child.stdout.read() == LINE * 2_000
     assert child.wait(10) == 0
 
@@ -197,13 +219,15 @@ def test_a_reader_that_goes_ends_neither_the_run_nor_the_record(project: str) ->
 
 @pytest.mark.skipif(not shutil.which("less"), reason="only on systems with less")
 def test_a_pager_shows_the_end_however_late_it_is_asked_for(project: str) -> None:
+    make_tree(project, {"hasty.py": HASTY})
+    program = f"PYTHONPATH={ROOT} {sys.executable} hasty.py run . -q"
     terminal = Terminal(("bash", "--norc", "--noprofile", "-i"), project)
     try:
         terminal.expect("$ ")
-        terminal.type(f"{' '.join(PROJ)} -e write -P lines=50000 2>/dev/null | less\n")
+        terminal.type(f"{program} -e write -P lines=50000 2>/dev/null | less\n")
         terminal.expect("0123456789")
         wait_until_over()
-        time.sleep(1)
+        time.sleep(0.3)
         terminal.type("G")
         terminal.expect("(END)")
         terminal.type("q")

@@ -121,20 +121,35 @@ def start(tmp_path: object, after: str, kind: str, mark: str, *words: str) -> An
     folder = make_tree(
         f"{tmp_path}/p", {"MLproject": f"entry_points: {{main: {{command: {command!r}}}}}", "leave.py": LEAVE}
     )
-    argv = [sys.executable, "-m", "runner", "run", folder, "-q", "--grace", "1", *words]
+    argv = [sys.executable, "-m", "runner", "run", folder, "-q", "--grace", "0.4", *words]
     child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     assert child.stdout
     assert child.stdout.readline() == b"left\n"
     return child
 
 
+FEW = (
+    "child",
+    "emptied daemon",
+    "stubborn",
+)  # near, far, and deaf: the others are told from these by how they left
 MATRIX = [
     *((kind, end) for kind in KINDS for end in ("well", "by a signal", "by the death of the supervisor")),
-    *((kind, end) for kind in ("child", "emptied daemon", "stubborn") for end in ("badly", "by time")),
+    *((kind, end) for kind in FEW for end in ("badly", "by time")),
 ]
+USUAL = {
+    *((kind, "by a signal") for kind in KINDS),
+    *((kind, end) for kind in FEW for end in ("well", "by the death of the supervisor")),
+    *((kind, "by the death of the supervisor") for kind in ("respawning", "wandering")),
+    ("emptied daemon", "badly"),
+    ("emptied daemon", "by time"),
+}
 
 
-@pytest.mark.parametrize(("kind", "end"), MATRIX)
+@pytest.mark.parametrize(
+    ("kind", "end"),
+    [each if each in USUAL else pytest.param(*each, marks=pytest.mark.slow) for each in MATRIX],
+)
 def test_nothing_survives(tmp_path: object, mark: str, kind: str, end: str) -> None:
     after = {"well": "true", "badly": "exit 3", "by time": "sleep 50"}.get(end, "sleep 50")
     words = ("--timeout", "2") if end == "by time" else ()
@@ -164,7 +179,7 @@ def test_nothing_of_a_run_within_a_run_survives_it(tmp_path: object, mark: str, 
         "leave.py": LEAVE,
     }
     folder = make_tree(f"{tmp_path}/p", files)
-    argv = [sys.executable, "-m", "runner", "run", folder, "-q", "--grace", "1"]
+    argv = [sys.executable, "-m", "runner", "run", folder, "-q", "--grace", "0.4"]
     with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as child:
         assert child.stdout
         assert child.stdout.readline() == b"left\n"
@@ -193,7 +208,14 @@ pgrep -c -f "^sleep $MARK" || true
 """
 
 
-@pytest.mark.parametrize("kind", ["daemon", "emptied daemon", "session", "stubborn"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "emptied daemon",
+        "stubborn",
+        *(pytest.param(each, marks=pytest.mark.slow) for each in ("daemon", "session")),
+    ],
+)
 def test_nothing_survives_when_process_ids_have_begun_again(tmp_path: object, mark: str, kind: str) -> None:
     command = f"{sys.executable} wrap.py '{kind}' {mark}"
     files = {
@@ -203,7 +225,7 @@ def test_nothing_survives_when_process_ids_have_begun_again(tmp_path: object, ma
     }
     folder = make_tree(f"{tmp_path}/p", files)
     argv = ["unshare", "-Urpf", "--mount-proc", "bash", "-c", IN_NAMESPACE, "in-namespace"]
-    argv += [sys.executable, "-m", "runner", "run", folder, "-q", "--grace", "1"]
+    argv += [sys.executable, "-m", "runner", "run", folder, "-q", "--grace", "0.4"]
     done = subprocess.run(
         argv, capture_output=True, text=True, env={**os.environ, "MARK": mark}, check=False, timeout=60
     )
@@ -290,7 +312,7 @@ def test_runs_of_one_process_are_told_apart(tmp_path: object) -> None:
     marks = [f"{90_000 + int.from_bytes(os.urandom(2), 'big')}.{number}7" for number in range(3)]
     for number, value in enumerate(marks):
         job = make_job(
-            f"{tmp_path}/{number}", f"{sys.executable} leave.py 'emptied daemon' {value}; sleep 50", grace=2
+            f"{tmp_path}/{number}", f"{sys.executable} leave.py 'emptied daemon' {value}; sleep 50", grace=0.5
         )
         make_tree(job.directory, {"leave.py": LEAVE})
         jobs.append(job)

@@ -31,7 +31,7 @@ def leaves(value: object, name: str = "") -> Iterator[tuple[str, object]]:
     "line",
     [
         "show first", "runs", "experiments ls", "compare first second", "diff first second", "doctor", "env ls", "gc --dry-run",
-        "logs first", "server token list", "reproduce last -q", "rerun last -q", "run p -e main.sh -q", "export first",
+        "logs last", "server token list", "reproduce last -q", "rerun last -q", "run p -e main.sh -q", "export first",
     ],
 )  # fmt: skip
 def test_times_in_json(program: Program, line: str) -> None:

@@ -224,6 +224,7 @@ def test_links_come_back_from_a_cached_run(tmp_path: object) -> None:
     assert tree(f"{folder}/out") == before
 
 
+@pytest.mark.slow
 def test_a_link_that_leads_elsewhere_is_no_identical_result(tmp_path: object) -> None:
     command = "mkdir -p out/0 out/1; echo x > out/0/f; echo x > out/1/f; ln -sfn $(expr $(date +%s%N) / 1000 % 1000000000) out/latest"
     text = f"entry_points: {{main: {{command: '{command}', outputs: [out]}}}}"

@@ -262,7 +262,7 @@ def test_a_misspelt_key_gets_a_suggestion(tmp_path: Any) -> None:
     loaded = load(tmp_path, text)
     assert "did you mean 'default'?" in loaded.entry_points[0].parameters[0].note
     assert (
-        loaded.warnings[1]
+        loaded.entry_points[0].warnings[1]
         == "MLproject:6:25: 'defulat' is no key of the parameter lr; did you mean 'default'?"
     )
     assert plain.from_plain(json.loads(json.dumps(plain.to_plain(loaded)))) == loaded

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from runner.protocol.fields import EnumKind
 from runner.protocol.route import Route
 from runner.protocol.table import endpoints
+from tests.helpers import examples
 from tests.servers import Start, World
 
 ODD: st.SearchStrategy[Any] = st.recursive(
@@ -64,7 +65,7 @@ def fields(route: Route, run_id: str) -> st.SearchStrategy[Any]:
 
 
 @pytest.mark.parametrize("endpoint", endpoints(), ids=lambda each: f"{each[1].method} {each[1].path}")
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(data=st.data())
 def test_odd_requests(world: World, endpoint: tuple[str, Route], data: st.DataObject) -> None:
     path, route = endpoint

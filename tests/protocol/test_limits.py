@@ -105,7 +105,7 @@ def ended_after(link: socket.socket, send: Callable[[], object] = lambda: None) 
 
 def test_slow_heads_and_bodies(serve: Serve) -> None:
     """However little comes, it must come in time; byte by byte is no excuse."""
-    served = serve(patience=1.0, idle=60)
+    served = serve(patience=0.5, idle=60)
     run_id = served.client().new_run()
     upload = f"PUT {FILES}/0/{run_id}/artifacts/a HTTP/1.1\r\nHost: a\r\n".encode()
     create = (
@@ -123,7 +123,7 @@ def test_slow_heads_and_bodies(serve: Serve) -> None:
         with served.link() as link:
             link.sendall(begin)
             took = ended_after(link, lambda link=link, drop=drop: link.sendall(drop))  # type: ignore[misc]
-            assert 0.8 < took < 5, (begin, drop)
+            assert 0.4 < took < 5, (begin, drop)
     assert os.listdir(os.path.join(served.store.run_directory(run_id), "artifacts")) == []
     assert served.client().call("GET", "/health").status == 200
 

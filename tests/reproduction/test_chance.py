@@ -36,6 +36,7 @@ def test_each_result_has_its_own_cause(tmp_path: object) -> None:
     assert {each["kind"] for each in verdict["causes"]} >= {verdict["cause"], "nondeterminism"}
 
 
+@pytest.mark.slow
 def test_a_shift_under_small_noise_is_no_noise(tmp_path: object) -> None:
     code = "json.dump({'loss': float(DATA) + random.random() / 1e6}, open('out.json', 'w'))\n"
     run = ran(project(tmp_path, code))
@@ -46,7 +47,9 @@ def test_a_shift_under_small_noise_is_no_noise(tmp_path: object) -> None:
     assert "nondeterminism" not in {each["kind"] for each in verdict["causes"]}
 
 
-@pytest.mark.parametrize(("label", "expected"), [("1", "within-tolerance"), ("2", "different")])
+@pytest.mark.parametrize(
+    ("label", "expected"), [pytest.param("1", "within-tolerance", marks=pytest.mark.slow), ("2", "different")]
+)
 def test_a_time_in_a_file_excuses_itself_alone(tmp_path: object, label: str, expected: str) -> None:
     code = "json.dump({'label': DATA, 'at': time.time(), 'when': time.strftime('%FT%T')}, open('out.json', 'w'))\n"
     run = ran(project(tmp_path, code))
@@ -54,6 +57,7 @@ def test_a_time_in_a_file_excuses_itself_alone(tmp_path: object, label: str, exp
     assert reproduced(run, "-n", "3")["verdict"] == expected
 
 
+@pytest.mark.slow
 def test_a_time_in_whole_seconds(tmp_path: object) -> None:
     run = ran(project(tmp_path, "open('out.json', 'w').write(time.strftime('%d.%m.%y %H-%M-%S'))\n"))
     verdict = reproduced(run)
@@ -61,6 +65,7 @@ def test_a_time_in_whole_seconds(tmp_path: object) -> None:
         assert verdict["cause"] == "nondeterminism"
 
 
+@pytest.mark.slow
 def test_outcomes_of_which_there_are_few(tmp_path: object) -> None:
     """A counter decides, so that the test does not: the recorded outcome comes back at the fourth repetition."""
     code = (
@@ -86,7 +91,16 @@ def test_points_that_are_no_difference(tmp_path: object) -> None:
     assert verdict["verdict"] == "identical", verdict
 
 
-@pytest.mark.parametrize("changed", ["[(0, 1), (0, 2)]", "[(0, 1), (0, 2), (0, 1), (1, 1)]", "[(0, 2), (0, 1)]", "[(1, 1), (0, 2), (0, 1)]"])  # fmt: skip
+@pytest.mark.parametrize(
+    "changed",
+    [
+        "[(0, 2), (0, 1)]",
+        *(
+            pytest.param(each, marks=pytest.mark.slow)
+            for each in ("[(0, 1), (0, 2)]", "[(0, 1), (0, 2), (0, 1), (1, 1)]", "[(1, 1), (0, 2), (0, 1)]")
+        ),
+    ],
+)
 def test_points_that_are_a_difference(tmp_path: object, changed: str) -> None:
     code = f"for step, value in {changed} if DATA == '2' else [(0, 1), (0, 2), (0, 1)]: log('loss', value, step)\n"
     run = ran(project(tmp_path, code, "[]"))
@@ -94,6 +108,7 @@ def test_points_that_are_a_difference(tmp_path: object, changed: str) -> None:
     assert result(reproduced(run, "--ignore", "last line"), "loss") == "different"
 
 
+@pytest.mark.slow
 def test_the_reason_of_a_failure_may_name_what_varies(tmp_path: object) -> None:
     code = (
         "place = tempfile.mkdtemp(dir='/tmp')\nos.rmdir(place)\n"
@@ -117,6 +132,7 @@ entry_points:
 """
 
 
+@pytest.mark.slow
 def test_steps_belong_to_their_parameters(tmp_path: object) -> None:
     make_tree(tmp_path, {"order": "1 2 3"})
     run = ran(make_tree(f"{tmp_path}/demo", {"MLproject": TRIALS % f"{tmp_path}/order"}))

@@ -42,6 +42,7 @@ def test_a_run_with_results_needs_no_note(tmp_path: object) -> None:
     assert reproduced(ran(project(tmp_path, "echo 1 > out.txt", "[out.txt]")))["notes"] == []
 
 
+@pytest.mark.slow
 def test_a_failure_for_another_reason(tmp_path: object, marker: str) -> None:
     """The exit code is the same: the last line tells."""
     run = ran(
@@ -77,6 +78,7 @@ def test_an_output_of_a_later_repetition(tmp_path: object) -> None:
     assert result(reproduced(run, "-n", "2"), "more.txt") == "added"
 
 
+@pytest.mark.slow
 def test_not_a_number(tmp_path: object, marker: str) -> None:
     train = (
         "import os\nfrom log import log\nthere = os.path.exists(%r)\n"
@@ -92,6 +94,7 @@ def test_not_a_number(tmp_path: object, marker: str) -> None:
         assert found == ["identical", "different", "different", "missing", "added"]
 
 
+@pytest.mark.slow
 def test_parameters_that_the_program_logs_are_results(tmp_path: object, marker: str) -> None:
     train = (
         "import os\nfrom log import call\ndepth = '5' if os.path.exists(%r) else '3'\n"
@@ -149,6 +152,7 @@ def test_a_run_that_was_taken_over_from_another(tmp_path: object) -> None:
     assert verdict["notes"] == []
 
 
+@pytest.mark.slow
 def test_another_output_that_came_with_the_code(tmp_path: object, marker: str) -> None:
     command = f"test -e {marker} || echo 1 > out.txt"
     run = ran(project(tmp_path, command, "[out.txt]", **{"out.txt": "old"}))
@@ -158,6 +162,7 @@ def test_another_output_that_came_with_the_code(tmp_path: object, marker: str) -
     assert "found out.txt there" in verdict["causes"][0]["text"]
 
 
+@pytest.mark.slow
 def test_an_old_output_outside_of_the_project(tmp_path: object) -> None:
     path = f"{tmp_path}/outside.txt"
     run = ran(project(tmp_path, f"test -e {path} || echo 1 > {path}", f"[{path}]"))
@@ -206,6 +211,7 @@ def test_noise_in_a_file_does_not_excuse_everything(tmp_path: object, recorded: 
     assert (verdict["verdict"], result(verdict, "out.json")) == (expected, expected)
 
 
+@pytest.mark.slow
 def test_last_is_not_the_reproduction(tmp_path: object, marker: str) -> None:
     """Reproduced twice, a run that came out different is not compared with its reproduction."""
     run = ran(project(tmp_path, f"test -e {marker} && exit 4 || exit 3"), code=3)

@@ -25,6 +25,7 @@ def project(tmp_path: object, index: str) -> str:
     return make_tree(f"{tmp_path}/demo", FILES)
 
 
+@pytest.mark.slow
 def test_a_new_version_changes_the_result_only_without_the_lock(project: str, index: str) -> None:
     run = ran(project)
     make_wheel(index, "factor", "2.0", modules={"factor.py": "VALUE = 2\n"})
@@ -52,6 +53,7 @@ def test_the_environment_is_built_anew_from_the_lock(project: str) -> None:
     assert reproduced(run)["verdict"] == "identical"
 
 
+@pytest.mark.slow
 def test_a_lock_that_no_longer_resolves(
     project: str, index: str, monkeypatch: pytest.MonkeyPatch, tmp_path: object
 ) -> None:

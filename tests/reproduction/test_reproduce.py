@@ -65,6 +65,12 @@ def test_unseeded_training_varies_by_itself(tmp_path: object) -> None:
     within = reproduced(run, "-n", "5")
     assert within["verdict"] == "within-tolerance"
     assert len(within["runs"]) == 5
+
+
+@pytest.mark.slow
+def test_unseeded_training_by_other_tolerances(tmp_path: object) -> None:
+    make_tree(tmp_path, {"counter": ""})
+    run = ran(make_tree(f"{tmp_path}/demo", unseeded(f"{tmp_path}/counter")))
     exact = reproduced(run, "-n", "2", "--tolerance", "0")
     assert (exact["verdict"], exact["cause"]) == ("different", "nondeterminism")
     once = reproduced(run)  # told by making it again
@@ -74,6 +80,7 @@ def test_unseeded_training_varies_by_itself(tmp_path: object) -> None:
     assert wide["verdict"] == "within-tolerance"
 
 
+@pytest.mark.slow
 def test_a_result_outside_the_spread_is_different(tmp_path: object) -> None:
     """Noise does not excuse everything: the recorded value is far from all repetitions."""
     make_tree(tmp_path, {"counter": ""})
@@ -110,6 +117,7 @@ def test_a_changed_input(tmp_path: object) -> None:
     assert "data/b.csv is not there" in both
 
 
+@pytest.mark.slow
 def test_a_changed_input_used_anyway(tmp_path: object) -> None:
     files = {
         "MLproject": "entry_points:\n  main:\n    parameters: {data: path}\n    command: python3 train.py {data}\n",
@@ -218,6 +226,7 @@ def test_a_record_without_its_snapshots(project: str, tmp_path: object) -> None:
     assert "bundle" in verdict["hint"]
 
 
+@pytest.mark.slow
 def test_a_clean_run_without_its_snapshots_is_its_commit(tmp_path: object) -> None:
     project = make_repository(f"{tmp_path}/demo", DETERMINISTIC)
     run = ran(project)
@@ -387,6 +396,7 @@ def test_what_is_printed_is_told_and_does_not_count(tmp_path: object) -> None:
     assert result(verdict, "standard output") == "differs"
 
 
+@pytest.mark.slow
 def test_an_output_that_is_not_written_any_more(tmp_path: object) -> None:
     marker = f"{tmp_path}/marker"
     main = (
@@ -420,11 +430,18 @@ open(f"out{n}.txt", "w").write(str(n + extra))
 
 
 def test_the_steps_of_a_run_are_compared_too(tmp_path: object) -> None:
-    marker = f"{tmp_path}/marker"
-    run = ran(make_tree(f"{tmp_path}/demo", {"MLproject": STEPS, "make.py": MAKE % marker, "log.py": LOG}))
+    run = ran(
+        make_tree(f"{tmp_path}/demo", {"MLproject": STEPS, "make.py": MAKE % "/nowhere", "log.py": LOG})
+    )
     same = reproduced(run)
     assert same["verdict"] == "identical"
-    assert result(same, "make #2: n") == "identical"
+    assert result(same, "make #2: n") == result(same, "make #2: out2.txt") == "identical"
+
+
+@pytest.mark.slow
+def test_a_step_that_has_changed_is_named(tmp_path: object) -> None:
+    marker = f"{tmp_path}/marker"
+    run = ran(make_tree(f"{tmp_path}/demo", {"MLproject": STEPS, "make.py": MAKE % marker, "log.py": LOG}))
     make_tree(tmp_path, {"marker": ""})
     other = reproduced(run)
     assert other["verdict"] == "different"
@@ -432,6 +449,7 @@ def test_the_steps_of_a_run_are_compared_too(tmp_path: object) -> None:
     assert result(other, "make #2: n") == result(other, "make #2: out2.txt") == "different"
 
 
+@pytest.mark.slow
 def test_artifacts_that_are_kept_elsewhere(tmp_path: object) -> None:
     """They are fetched, to be compared by what they mean."""
     experiment = store().create_experiment("away", f"file://{tmp_path}/away")
@@ -442,6 +460,7 @@ def test_artifacts_that_are_kept_elsewhere(tmp_path: object) -> None:
     assert result(verdict, "model.json") == "within-tolerance"
 
 
+@pytest.mark.slow
 def test_an_input_that_was_downloaded(tmp_path: object) -> None:
     """Kept where it was put; when that is gone it is fetched again, and must be what it was."""
     main = "entry_points:\n  main:\n    parameters: {data: path}\n    outputs: [out.txt]\n    command: cat {data} > out.txt\n"

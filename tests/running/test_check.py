@@ -35,7 +35,7 @@ def test_a_good_project_has_nothing_to_complain_about(tmp_path: Any) -> None:
     ("text", "place", "severity", "message"),
     [
         ("command: python a.py\n    parameters: {lr: float}", "4:18", "warning", "lr is declared, but the command of main has no {lr}"),
-        ("command: python a.py {lrr}\n    parameters: {lr: {default: 1}}", "3:26", "warning", "{lrr} names no parameter"),
+        ("command: python a.py {lrr}\n    parameters: {lr: {default: 1}}", "3:26", "error", "{lrr} names no parameter"),
         ("command: python a.py {data}", "3:26", "warning", "{data} names no parameter"),
         ("command: python b.py", "3:21", "warning", "runs b.py, which is not there"),
         ("command: python a.py 'x", "3:5", "error", "bash cannot read the command"),

@@ -17,7 +17,7 @@ from runner.host.process_tree import survivors
 from runner.running import reconcile
 from runner.tracking.fold import Run
 from runner.tracking.store import Store
-from tests.helpers import proj
+from tests.helpers import examples, proj
 
 pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="only on systems with /proc")
 
@@ -158,7 +158,7 @@ with Store(sys.argv[1]) as store:
 
 def test_readers_that_come_together_close_a_run_once(store: Store) -> None:
     """Each of them prints how it ended, and none RUNNING; several times, for races are rare."""
-    for _ in range(5):
+    for _ in range(examples(8)):
         run_id = run_with(store, pid_start="1")
         argv = [sys.executable, "-c", READ, store.root, run_id]
         readers = [

@@ -153,8 +153,10 @@ def test_cancel_reaches_a_supervisor_that_cannot_be_signalled(tmp_path: object) 
 
 
 def test_cancel_waits_no_longer_than_it_is_told(tmp_path: object) -> None:
-    child = start(project(tmp_path, "trap '' TERM; echo on; while true; do sleep 0.1; done"), "--grace", "3")
-    done = proj("cancel", "last", "--wait", "0.5")
+    child = start(
+        project(tmp_path, "trap '' TERM; echo on; while true; do sleep 0.1; done"), "--grace", "1.5"
+    )
+    done = proj("cancel", "last", "--wait", "0.3")
     assert done.code == 125
     assert "asked to end" in done.err
     code, run, _ = finish(child)

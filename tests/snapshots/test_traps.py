@@ -20,6 +20,9 @@ from tests.snapshots.test_snapshot import captured, contents, store
 __all__ = ["store"]  # the fixture
 
 
+MAKERS = (make_repository, make_tree)
+
+
 def settle() -> None:
     """Until nothing is too young any more: a second has begun since."""
     time.sleep(1.2)
@@ -58,33 +61,25 @@ def test_edits_in_the_second_of_a_checkout(tmp_path: Path, store: str) -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("make", [make_repository, make_tree])
-@pytest.mark.parametrize("pause", [0, 0.05, 0.5, 1.1])
-def test_quick_edits_of_one_size(
-    make: Callable[[object, dict[str, str]], str], pause: float, tmp_path: Path, store: str
-) -> None:
-    root = make(tmp_path / "code", {"conf": "lr: 0.0\n"})
+@pytest.mark.parametrize("pause", [0, 0.05, pytest.param(0.5, marks=pytest.mark.slow), 1.1])
+def test_quick_edits_of_one_size(pause: float, tmp_path: Path, store: str) -> None:
+    """With `cp -p`, `rsync -t`, `tar` only the time of change tells, and git knows it in whole seconds."""
+    plain = [make(tmp_path / f"plain-{make.__name__}", {"conf": "lr: 0.0\n"}) for make in MAKERS]
+    timed = [make(tmp_path / f"timed-{make.__name__}", {"conf": "lr: 0.0\n"}) for make in MAKERS]
+    for root in timed:
+        os.utime(f"{root}/conf", (1_500_000_000, 1_500_000_000))
+        if os.path.isdir(f"{root}/.git"):
+            git(root, "add", "conf")
     for number in range(1, 6):
-        Path(root, "conf").write_text(f"lr: 0.{number}\n")
-        assert same(root, captured(root, store), store, tmp_path), number
+        for root in timed:
+            assert same(root, captured(root, store), store, tmp_path), (root, number)
         time.sleep(pause)
-
-
-@pytest.mark.parametrize("make", [make_repository, make_tree])
-@pytest.mark.parametrize("pause", [0, 0.05, 0.5, 1.1])
-def test_quick_edits_that_put_the_time_back(
-    make: Callable[[object, dict[str, str]], str], pause: float, tmp_path: Path, store: str
-) -> None:
-    """`cp -p`, `rsync -t`, `tar`: only the time of change tells, and git knows it in whole seconds."""
-    root = make(tmp_path / "code", {"conf": "lr: 0.0\n"})
-    os.utime(f"{root}/conf", (1_500_000_000, 1_500_000_000))
-    if make is make_repository:
-        git(root, "add", "conf")
-    for number in range(1, 6):
-        assert same(root, captured(root, store), store, tmp_path), number
-        time.sleep(pause)
-        overwrite(f"{root}/conf", f"lr: 0.{number}\n".encode())
-        assert same(root, captured(root, store), store, tmp_path), number
+        for root in plain:
+            Path(root, "conf").write_text(f"lr: 0.{number}\n")
+        for root in timed:
+            overwrite(f"{root}/conf", f"lr: 0.{number}\n".encode())
+        for root in (*plain, *timed):
+            assert same(root, captured(root, store), store, tmp_path), (root, number)
 
 
 def test_new_files_in_the_index_make_no_young_one_old(tmp_path: Path, store: str) -> None:
@@ -236,26 +231,41 @@ TRAPS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("known", "wait"), [(False, False), (True, False), (True, True)])
-@pytest.mark.parametrize("lay", TRAPS)
-def test_what_git_calls_clean(
-    lay: Callable[[str], None], known: bool, wait: bool, tmp_path: Path, store: str
-) -> None:
-    """`known`: a snapshot was taken before, so that much is remembered; `wait`: all of it is old."""
-    root = make_repository(tmp_path / "repo", {"a.txt": "a\n", "b.txt": "b\n", "d/c.txt": "c\n"})
+def with_a_link(directory: Path) -> str:
+    root = make_repository(directory, {"a.txt": "a\n", "b.txt": "b\n", "d/c.txt": "c\n"})
     os.symlink("b.txt", f"{root}/link")
     git(root, "add", "-A")
     git(root, "commit", "-qm", "link")
-    if wait:
-        settle()
+    return root
+
+
+@pytest.mark.parametrize("known", [pytest.param(False, marks=pytest.mark.slow), True])
+@pytest.mark.parametrize("lay", TRAPS)
+def test_what_git_calls_clean(lay: Callable[[str], None], known: bool, tmp_path: Path, store: str) -> None:
+    """`known`: a snapshot was taken before, so that much is remembered."""
+    root = with_a_link(tmp_path / "repo")
     if known:
         assert captured(root, store).dirty is False
     lay(root)
-    for last in (False, True):  # what the first remembers misleads no later one
+    for _ in range(2):  # what the first remembers misleads no later one
         state = captured(root, store)
         assert same(root, state, store, tmp_path)
         assert state.dirty is True
-        if wait and not last:
+
+
+def test_what_git_calls_clean_when_all_of_it_is_old(tmp_path: Path, store: str) -> None:
+    """All traps at once, as each has to wait."""
+    roots = {lay: with_a_link(tmp_path / lay.__name__) for lay in TRAPS}
+    settle()
+    for lay, root in roots.items():
+        assert captured(root, store).dirty is False
+        lay(root)
+    for last in (False, True):
+        for lay, root in roots.items():
+            state = captured(root, store)
+            assert same(root, state, store, tmp_path), lay
+            assert state.dirty is True, lay
+        if not last:
             settle()
 
 
@@ -373,7 +383,7 @@ def test_a_checkout_of_ours_is_captured_as_it_was_written(
 # ---- where it is
 
 
-@pytest.mark.parametrize("make", [make_repository, make_tree])
+@pytest.mark.parametrize("make", MAKERS)
 def test_another_store_gets_all_of_it(
     make: Callable[[object, dict[str, str]], str], tmp_path: Path, store: str
 ) -> None:
@@ -388,7 +398,7 @@ def test_another_store_gets_all_of_it(
         assert upkeep.damage(place) == []
 
 
-@pytest.mark.parametrize("make", [make_repository, make_tree])
+@pytest.mark.parametrize("make", MAKERS)
 def test_what_was_forgotten_is_stored_again(
     make: Callable[[object, dict[str, str]], str],
     tmp_path: Path,
@@ -411,8 +421,8 @@ def test_what_was_forgotten_is_stored_again(
 # ---- everything at once
 
 
-@pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("make", [make_repository, make_tree])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 6))])
+@pytest.mark.parametrize("make", MAKERS)
 def test_any_history_of_changes(
     make: Callable[[object, dict[str, str]], str], seed: int, tmp_path: Path, store: str
 ) -> None:

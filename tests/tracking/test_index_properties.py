@@ -15,10 +15,11 @@ from runner.tracking.fold import EVENTS
 from runner.tracking.journal import hint
 from runner.tracking.log import encode, read, read_all
 from runner.tracking.store import Store
+from tests.helpers import examples
 from tests.tracking import histories
 
 pytestmark = pytest.mark.usefixtures("dialect")
-QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+QUICK = settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @QUICK
@@ -69,7 +70,7 @@ def test_random_interleavings_of_writers_and_readers(
             histories.check(copy)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(8), deadline=None, suppress_health_check=list(HealthCheck))
 @given(histories.HISTORIES)
 def test_every_cut_of_the_last_line(history: list[dict[str, object]]) -> None:
     """A crash at any byte: the torn line does not count; what is written after it does."""
@@ -162,7 +163,7 @@ ODD = st.one_of(
 )
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.one_of(ODD, histories.EVENTS), max_size=6), st.booleans())
 def test_no_event_however_odd_breaks_a_reader(events: list[dict[str, object]], started: bool) -> None:
     """Logs come from other versions, other programs and other people."""

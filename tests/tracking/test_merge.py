@@ -25,6 +25,7 @@ from runner.tracking.reading import read_on
 from runner.tracking.segments import NewerFormatError
 from runner.tracking.store import Store
 from runner.values import Silent
+from tests.helpers import examples
 from tests.tracking import histories
 from tests.tracking.histories import names, settle
 from tests.tracking.test_index import rsync
@@ -119,7 +120,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=list(HealthCheck))
 @given(STEPS, st.integers(1, 4))
 def test_three_stores_merged_in_any_order_have_one_state(
     steps: list[tuple[str, int, Any]], most: int

@@ -16,6 +16,7 @@ from runner.tracking.index import grammar, query
 from runner.tracking.index.dialect import SQLITE
 from runner.tracking.index.grammar import Clause, Order
 from runner.tracking.store import Store
+from tests.helpers import examples
 from tests.tracking import histories
 
 pytestmark = pytest.mark.usefixtures("dialect")
@@ -127,7 +128,7 @@ def fill(store: Store, runs: list[dict[str, Any]]) -> list[Run]:
 @pytest.mark.parametrize("few", [0, 1, 2000], ids=["walk", "one", "sort"])
 def test_random_queries(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(query, "FEW", few)
-    for_each = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+    for_each = settings(max_examples=examples(40), deadline=None, suppress_health_check=list(HealthCheck))
 
     @for_each
     @given(

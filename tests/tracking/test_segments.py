@@ -18,8 +18,9 @@ from runner.errors import StoreError
 from runner.tracking import entity, events, log, segments
 from runner.tracking.events import Event
 from runner.tracking.segments import NewerFormatError, Segment
+from tests.helpers import examples
 
-QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+QUICK = settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def copy(source: str, target: str) -> None:

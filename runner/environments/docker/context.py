@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Sequence
@@ -85,7 +86,6 @@ def _digest(directory: str, chosen: Sequence[str]) -> str:
 
 def pack(context: Context, place: str, base: str, file: IO[bytes]) -> None:
     """Writes a build context: an image with the files in the folder `place`, where everybody may write."""
-    import io
     import tarfile
 
     with tarfile.open(fileobj=file, mode="w") as archive:

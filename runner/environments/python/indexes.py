@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -33,8 +34,6 @@ class Settings(NamedTuple):
 
 def with_credentials(line: str, stated: Iterable[str]) -> str:
     """The opposite for a line of a lock: the URLs of the specification's lines get back what redact() took."""
-    import re
-
     for url in re.findall(r"[A-Za-z][\w+.-]*://(?:[^/@\s'\"]+@)?[^\s'\"@;#]+", " ".join(stated)):
         line = line.replace(redact(url), url)
     return line
@@ -125,8 +124,6 @@ def _variables(pip: Mapping[str, list[str]], lines: Iterable[str]) -> dict[str, 
 
 def places(own: Mapping[str, str] = os.environ) -> tuple[str, list[str], list[str]]:
     """What uv's variables say, for pip: the index, further ones, and find-links."""
-    import re
-
     index = own.get("UV_DEFAULT_INDEX") or own.get("UV_INDEX_URL") or ""
     more = (own.get("UV_INDEX") or own.get("UV_EXTRA_INDEX_URL") or "").split()
     links = [each for each in own.get("UV_FIND_LINKS", "").split(",") if each]

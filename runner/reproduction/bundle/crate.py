@@ -9,7 +9,6 @@ import json
 import mimetypes
 from collections.abc import Mapping
 from time import gmtime, strftime
-from typing import Any
 from urllib.parse import quote
 
 from runner.reproduction.bundle.archive import Member, member_name
@@ -204,7 +203,7 @@ def _formal(iri: str, name: str, kind: str) -> Entity:
     }
 
 
-def _value(iri: str, name: str, value: Any, slot: Entity) -> Entity:
+def _value(iri: str, name: str, value: object, slot: Entity) -> Entity:
     plain = value if isinstance(value, (bool, int)) else str(value)
     return {
         "@id": iri,

@@ -51,7 +51,7 @@ def compare(nodes: Sequence[Any], places: Sequence[Place], tolerance: Tolerance 
     return Finding(not failed, detail, absolute, relative, exact, tuple(dict.fromkeys(varies)))
 
 
-def value(leaf: Any) -> float | None:
+def value(leaf: object) -> float | None:
     """The value of a number; None for all else, also for what is too large for a float."""
     if isinstance(leaf, Number):
         text = leaf.text
@@ -98,7 +98,7 @@ def _allowed(each: Difference, places: Sequence[Place], tolerance: Tolerance | N
     return Tolerance(width).allows(centre, known)
 
 
-def _chance(old: Any, new: Sequence[Any]) -> bool:
+def _chance(old: object, new: Sequence[Any]) -> bool:
     """Never twice the same, a time, or one of a few outcomes that have been seen."""
     seen = [(type(each), repr(each)) for each in new]
     if len(set(seen)) == 1:
@@ -118,7 +118,7 @@ def _other(values: Sequence[Any]) -> Any:
     return next((one for one in values[1:] if repr(one) != repr(values[0])), values[1])
 
 
-def _short(leaf: Any) -> str:
+def _short(leaf: object) -> str:
     text = leaf.text if isinstance(leaf, Number) else repr(leaf[0] if isinstance(leaf, Time) else leaf)
     text = text.replace(r"\x00", "").replace("\0", "")
     return text if len(text) <= 60 else text[:57] + "..."

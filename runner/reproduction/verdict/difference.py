@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from runner.errors import ProjError
 from runner.running.recorded import Recorded, without_root
@@ -17,8 +17,8 @@ ENVIRONMENT = ("kind", "python", "image", "digest", "existing", "interpreter")
 
 class Change(NamedTuple):
     name: str
-    old: Any  # None: it is not there
-    new: Any
+    old: object  # None: it is not there
+    new: object
 
 
 class Dimension(NamedTuple):

@@ -217,7 +217,7 @@ def _tar(data: bytes, _: str, depth: int) -> Any:
     return {"": found, "order": Ignored(ARCHIVE, [info.name for info in infos])}
 
 
-def _add(found: JsonObject, name: str, member: JsonObject, header: Any) -> None:
+def _add(found: JsonObject, name: str, member: JsonObject, header: object) -> None:
     """An archive may have several files of one name."""
     key, number = name, 1
     while key in found:

@@ -63,7 +63,7 @@ class Ignored(NamedTuple):
     """A leaf that may differ, under the name by which the documentation lists it."""
 
     name: str
-    value: Any
+    value: object
 
 
 class Packed(NamedTuple):

@@ -192,7 +192,7 @@ class _Machine:
         return found
 
 
-def _is(function: Any, package: str, name: str) -> bool:
+def _is(function: object, package: str, name: str) -> bool:
     return isinstance(function, Global) and function.name == name and function.module.split(".")[0] == package
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from runner.reproduction.verdict.causes import Cause
 from runner.reproduction.verdict.compared import DIFFERENT, OUTSIDE, Compared
@@ -145,5 +145,5 @@ def _table(compared: Sequence[Compared]) -> list[str]:
     return found + ([f"... and {len(shown) - 60} more"] if len(shown) > 60 else [])
 
 
-def _value(value: Any) -> str:
+def _value(value: object) -> str:
     return repr(value) if isinstance(value, float) else str(value)
