@@ -124,6 +124,9 @@ class EnvironmentOptions(NamedTuple):
     kept_lock: str = ""  # text of a lock: build exactly this
     wheels: str = ""  # folder: what the lock names is taken from there and from nowhere else
     checkout: str = ""  # what names the code, when the folder is for this run only
+    fetched: bool = False  # the code was fetched for this run: packages in it do not follow their folder
+    moved: tuple[str, str] = ("", "")  # the code's folder, and the path by which the command sees it
+    versions: Mapping[str, str] = {}  # of local packages, as recorded: text in the lock -> name==version
 
 
 class Container(NamedTuple):

@@ -29,6 +29,7 @@ LATER = {
     "new": ("copier", "runner.cli.new", "runner.scaffold.new"),
     "update": ("copier", "runner.cli.update", "runner.scaffold.update"),
 }
+LARGEST = 30_000  # characters of a request, which is one message
 READ_AT_START = ("PYTHON", "LC_", "LANG")
 
 _servers: dict[
@@ -56,9 +57,12 @@ def server() -> tuple[socket.socket, dict[str, str]]:
     return _servers[os.getpid()]
 
 
-def can(variables: Mapping[str, str]) -> bool:
-    """Whether a call with these variables does what an interpreter of its own would do."""
-    return not os.environ.get("PROJ_TEST_ALL") and read_at_start(variables) == server()[1]
+def can(arguments: tuple[str, ...], variables: Mapping[str, str]) -> bool:
+    """Whether a call does what an interpreter of its own would do."""
+    if sys.platform != "linux" or os.environ.get("PROJ_TEST_ALL"):
+        return False
+    size = sum(map(len, (*arguments, *variables, *variables.values())))
+    return size < LARGEST and read_at_start(variables) == server()[1]
 
 
 def call(

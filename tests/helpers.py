@@ -56,13 +56,17 @@ class Result(NamedTuple):
 
 def proj(*arguments: str, cwd: object = None, timeout: float = 100, **variables: str) -> Result:
     """Runs the real program in a process of its own."""
-    folder, variables = os.getcwd() if cwd is None else str(cwd), {**os.environ, **variables}
-    if forked.can(variables):
+    variables = {**os.environ, **variables}
+    try:
+        folder = os.path.join(os.getcwd(), "" if cwd is None else str(cwd))
+    except FileNotFoundError:  # the folder that we are in is gone
+        folder = ""
+    if folder and forked.can(arguments, variables):
         code, out, err = forked.call([*arguments], folder, variables, timeout)
     else:
         done = subprocess.run(
             [sys.executable, "-m", "runner", *arguments],
-            cwd=folder,
+            cwd=None if cwd is None else str(cwd),
             env=variables,
             capture_output=True,
             stdin=subprocess.DEVNULL,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,12 +10,11 @@ from runner.cli import columns, output
 from runner.cli.render_values import cut, json_number, plain, safe
 from runner.errors import ProjError
 from runner.text import units
-from runner.text.names import canonical
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
 
-__all__ = ["Difference", "as_json", "differences", "in_rows", "lines", "packages"]
+__all__ = ["Difference", "as_json", "differences", "in_rows", "lines", "packages_of"]
 
 # says something about every run, and differs always
 LEFT_OUT = {
@@ -34,9 +32,6 @@ UNITS: dict[str, Callable[[float], str]] = {
 }
 PREFIXES = {"parameters": "params.", "run": ""}  # of a group's facts as the names of columns
 WIDTH = 40  # characters of a value in a table
-REQUIREMENT = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?\s*==\s*([^\s;\\]+)", re.MULTILINE)
-PYLOCK = re.compile(r'^\[\[packages\]\]\s*\nname = "([^"]+)"\s*\nversion = "([^"]+)"', re.MULTILINE)
-CONDA = re.compile(r"/([^/\s]+)-([^-/\s]+)-[^-/\s]+\.(?:conda|tar\.bz2)(?:#\S*)?\s*$", re.MULTILINE)
 
 
 class Difference(NamedTuple):
@@ -89,7 +84,7 @@ def differences(root: str, runs: Sequence[Run], everything: bool = False) -> lis
         *_files(root, runs),
         *_group("inputs", runs, _inputs),
         *_group("environment", runs, lambda run: _section(run, "environment")),
-        *_group("packages", runs, lambda run: packages(root, run)),
+        *_group("packages", runs, lambda run: packages_of(root, run)),
         *_group("machine", runs, lambda run: _section(run, "machine")),
         *_group("resources", runs, lambda run: _section(run, "resources")),
         *_group("tags", runs, lambda run: {key: value for key, value in run.tags.items() if key not in TAGS}),
@@ -130,7 +125,7 @@ def _inputs(run: Run) -> dict[str, object]:
     return {**found, **{str(each.get("name", "")): each.get("digest") for each in run.datasets}}
 
 
-def packages(root: str, run: Run) -> dict[str, str]:
+def packages_of(root: str, run: Run) -> dict[str, str]:
     """Name -> version, as the lock in the record says."""
     lock = run.sections.get("environment", {}).get("lock")
     if not lock:
@@ -140,10 +135,9 @@ def packages(root: str, run: Run) -> dict[str, str]:
             text = file.read()
     except OSError:
         return {}
-    found: dict[str, str] = {}
-    for pattern in (REQUIREMENT, PYLOCK, CONDA):
-        found.update((canonical(name), version) for name, version in pattern.findall(text))
-    return dict(sorted(found.items()))
+    from runner.environments.packages import packages
+
+    return dict(sorted(packages(text).items()))
 
 
 def _files(root: str, runs: Sequence[Run]) -> list[Difference]:

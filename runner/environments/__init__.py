@@ -128,4 +128,5 @@ def _subject(spec: EnvironmentSpec, directory: str, options: EnvironmentOptions)
 
     chosen = {name: value for name in DECIDING if (value := getattr(options, name))}
     code = options.checkout or directory
-    return json.dumps([spec, code, chosen, stated(), os.environ.get("PATH", "")], default=dict)
+    seen = [options.fetched, options.moved[1], dict(options.versions)]
+    return json.dumps([spec, code, seen, chosen, stated(), os.environ.get("PATH", "")], default=dict)

@@ -35,6 +35,7 @@ class Specified(NamedTuple):
     details: Mapping[str, Json] = {}  # for the record
     warnings: tuple[str, ...] = ()  # shown and recorded at each run
     varying: bool = False  # what a variable means is in it: it is read again at each run
+    followed: Json = None  # decides what is built as `identity` does, and not what the lock will be
 
 
 class Kind(Protocol):

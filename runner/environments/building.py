@@ -19,14 +19,16 @@ __all__ = ["ensure", "in_use", "key_of", "remove", "sweep"]
 DAY = 86400  # s
 
 
-def key_of(kind: str, lock: str, identity: Json) -> str:
-    parts = json.dumps([cache.FORMAT, kind, lock, identity], sort_keys=True)
+def key_of(kind: str, lock: str, identity: Json, followed: Json = None) -> str:
+    parts = json.dumps(
+        [cache.FORMAT, kind, lock, identity, *([followed] if followed else [])], sort_keys=True
+    )
     return sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 
 def ensure(kind: Kind, maker: Maker, specified: Specified, lock: str, report: Report) -> cache.Found:
     """Looks, locks, looks again, clears rubble, builds in place, checks, and marks it ready."""
-    key = key_of(kind.NAMES[0], lock, specified.identity)
+    key = key_of(kind.NAMES[0], lock, specified.identity, specified.followed)
     found = _usable(key, kind)
     if found:
         return found

@@ -13,7 +13,7 @@ from runner.errors import InputError
 from runner.host import files
 from runner.values import Json
 
-__all__ = ["Row", "collect", "disk_use", "listing", "pick", "remove"]
+__all__ = ["Row", "collect", "disk_use", "forget", "listing", "pick", "remove"]
 
 
 class Row(NamedTuple):
@@ -84,6 +84,16 @@ def remove(keys: Iterable[str]) -> tuple[list[str], list[str]]:
         maker = kinds.maker(found.kind) if found else None
         (removed if building.remove(key, maker) else kept).append(key)
     return removed, kept
+
+
+def forget(folder: str) -> None:
+    """Removes the environments with a package that follows a folder in `folder`, which is going to be removed."""
+    for key in cache.ready():
+        found = cache.read(key)
+        local = found.details.get("local") if found else None
+        for each in local if isinstance(local, list) else ():
+            if isinstance(each, dict) and f"{each.get('follows')}/".startswith(f"{folder}/"):
+                remove([key])
 
 
 def collect(*, older_than: float | None = None, max_size: int | None = None) -> list[str]:

@@ -54,27 +54,29 @@ def packages(activation: Activation) -> list[str]:
     return sorted(found, key=str.lower)
 
 
-def editable(python: str, lock: str) -> list[str]:
-    """Names of the packages whose code lies in a folder of somebody's, and no lock knows what it is; sorted.
+def editable(python: str) -> dict[str, str]:
+    """Packages of the environment of an interpreter whose code lies in a folder of somebody's: name -> that folder.
 
-    Those that a lock states (`-e PATH`), or that the environment of an interpreter has: by `direct_url.json`
-    (PEP 610), and by `.egg-link` of `setup.py develop`.
+    By `direct_url.json` (PEP 610), and by `.egg-link` of `setup.py develop`.
     """
-    found = {line[3:].strip() for line in lock.splitlines() if line.startswith("-e ")}
+    found = {}
     for site, name in _metadata(_prefix(python), python) if python else ():
-        if name.endswith(".dist-info") and _says_so(os.path.join(site, name, "direct_url.json")):
-            found.add(name.partition("-")[0])
+        if name.endswith(".dist-info"):
+            if folder := _followed(os.path.join(site, name, "direct_url.json")):
+                found[name.partition("-")[0]] = folder
         elif name.endswith(".egg-link"):
-            found.add(name.removesuffix(".egg-link"))
-    return sorted(found)
+            found[name.removesuffix(".egg-link")] = "?"
+    return found
 
 
-def _says_so(path: str) -> bool:
+def _followed(path: str) -> str:
+    """The folder of an editable package; "" for others."""
     try:
         with open(path, encoding="utf-8") as file:
-            return bool(json.load(file).get("dir_info", {}).get("editable"))
-    except (OSError, ValueError, AttributeError):
-        return False
+            told = json.load(file)
+        return str(told["url"]).removeprefix("file://") if told["dir_info"]["editable"] else ""
+    except (OSError, ValueError, LookupError, TypeError):
+        return ""
 
 
 def _metadata(prefix: str, python: str) -> Iterator[tuple[str, str]]:

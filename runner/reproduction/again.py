@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from runner import environments, paths
-from runner.environments import kinds
+from runner.environments import kinds, maintenance
 from runner.errors import InputError, ProjError, StoreError
 from runner.parameters.resolve import Resolved, resolve
 from runner.project import reading
@@ -45,7 +45,11 @@ class Changes(NamedTuple):
 def make(recorded: Recorded, room: Room, changes: Changes, report: Report) -> Outcome:
     """Makes the run again, as a run of its own."""
     planned = plan(recorded, room, changes)
-    outcome = run(planned.request, report, planned)
+    try:
+        outcome = run(planned.request, report, planned)
+    finally:
+        if recorded.versions and not room.binds:
+            maintenance.forget(room.root)
     assert isinstance(outcome, Outcome)  # noqa: S101 - it is no dry run
     if room.binds and outcome.reason == "exit" and not os.path.exists(room.ready):
         message = (
@@ -103,6 +107,7 @@ def plan(recorded: Recorded, room: Room, changes: Changes) -> Plan:
         room.code,
         "" if changes.refresh else lock or recorded.lock,
         "" if changes.refresh else wheels,
+        recorded.versions,
         {**_variables(recorded, room), **_replay(recorded, room, changes)},
         room.binds,
         room.ready if room.binds else "",
@@ -140,6 +145,7 @@ def _replay(recorded: Recorded, room: Room, changes: Changes) -> dict[str, str |
         wheels, lock = changes.supplies.wheels(each.lock)
         step = {"entry_point": each.run.entry_point, "kind": environment.get("kind"), "wheels": wheels}
         step |= {"file": environment.get("file", ""), "lock": lock or each.lock, "offline": changes.offline}
+        step["versions"] = each.versions
         if each.lock and not environment.get("existing"):
             steps.append(step)
     if changes.refresh or not steps:

@@ -117,11 +117,23 @@ def _forbids(plan: Plan, known: Known, seen: Surroundings, stdin: str) -> Iterab
         yield f"inputs: of {_few(unknown)} the content is not known"
     if both := [each for each in plan.entry_point.inputs if each in plan.entry_point.outputs]:
         yield f"outputs: {_few(both)} is an input, too"
-    if packages := editable(str(known.environment.get("interpreter", "")), known.lock):
-        yield f"environment: {_few(packages)} is installed editable: its code is not in the lock"
+    if packages := sorted(_outside(plan, known)):
+        yield f"environment: {_few(packages)} is installed editable: its code is not in the snapshot"
     if hidden := [text for text in plan.request.docker_args if _takes_value(text)]:
         names = _few(text.partition("=")[2].partition("=")[0] for text in hidden)
         yield f"docker: the value of {names} is not recorded"
+
+
+def _outside(plan: Plan, known: Known) -> Iterable[str]:
+    """Packages that follow a folder which the snapshot does not have."""
+    if known.environment.get("key"):  # made by us: the lock tells
+        lines = (line for line in known.lock.splitlines() if line.startswith("-e "))
+        found = {line[3:].strip(): os.path.join(plan.directory, line[3:].strip()) for line in lines}
+    else:
+        found = editable(str(known.environment.get("interpreter", "")))
+    for name, folder in found.items():
+        if not f"{os.path.normpath(folder)}/".startswith(f"{plan.root}/"):
+            yield name
 
 
 def _takes_value(text: str) -> bool:

@@ -62,6 +62,7 @@ class Origin(NamedTuple):
     code: CodeState | None = None  # the snapshot that was restored; nothing is captured
     lock: str = ""  # text of the lock to build the environment from
     wheels: str = ""  # folder with the packages of the lock: no index is asked
+    versions: Mapping[str, str] = {}  # of local packages: text in the lock -> name==version
     variables: Mapping[str, str | None] = {}  # recorded ones; None removes
     binds: tuple[Bind, ...] = ()  # what the command sees at other paths
     ready: str = ""  # a file that is made when they are in place

@@ -84,8 +84,13 @@ def options(plan: Plan) -> EnvironmentOptions:
     request, code, origin, stated = plan.request, plan.checkout, plan.origin, plan.specification
     step = {} if origin.lock else replay.step(plan.entry_point.name, stated.kind, stated.file)
     named = f"{code.repository}@{code.commit}#{code.subdirectory}"
+    # a run that is made again is made as it was, though its folder is a clean room
+    fetched = code.temporary and code.kind != "local"
     return EnvironmentOptions(
         checkout=named if code.temporary and code.commit else "",
+        fetched=fetched,
+        moved=(code.root or code.directory, plan.root),
+        versions=origin.versions or step.get("versions", {}),
         refresh=request.refresh,
         offline=request.offline or step.get("offline", False),
         strict_python=request.strict_python,

@@ -56,6 +56,12 @@ class Recorded(NamedTuple):
         return self.lock or self.installed
 
     @property
+    def versions(self) -> dict[str, str]:
+        """Of local packages: what the lock calls them -> name==version."""
+        built = self.section("environment").get("local") or ()
+        return {str(each["path"]): f"{each['name']}=={each['version']}" for each in built}
+
+    @property
     def code(self) -> CodeState:
         known = {key: value for key, value in self.section("code").items() if key in CodeState._fields}
         for key in ("left_out", "submodules", "folders"):

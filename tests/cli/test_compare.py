@@ -7,7 +7,7 @@ import os
 import pytest
 
 from runner import paths
-from runner.cli.render_compare import packages
+from runner.cli.render_compare import packages_of
 from runner.tracking.store import Store
 from tests.cli.records import Program, make_run
 from tests.helpers import make_tree, proj
@@ -109,7 +109,7 @@ def test_wrong_input(program: Program, words: tuple[str, ...]) -> None:
 def test_packages_of_every_kind_of_lock(text: str, expected: dict[str, str]) -> None:
     run_id = make_run(sections={"environment": {"lock": "environment.lock"}})
     lock(run_id, text)
-    assert packages(paths.store(), Store(paths.store()).read(run_id)) == expected
+    assert packages_of(paths.store(), Store(paths.store()).read(run_id)) == expected
 
 
 def test_changed_files_are_named_by_their_snapshots(tmp_path: object, program: Program) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import os
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -79,3 +80,53 @@ def make_source(folder: object, name: str, content: str, version: str = "1.0", f
             f"{name}.py": content,
         },
     )
+
+
+# Puts files of its folder into a wheel, as wheel.json says: name in the wheel -> file. One that begins with `=` is
+# generated from the C sources that there are, as a compiler does; a version of "git" is git's.
+PACKER = """
+import base64, glob, hashlib, json, os, subprocess, sys, zipfile
+
+def build_wheel(folder, settings=None, metadata=None):
+    open("left-behind.txt", "w").close()
+    stated = json.load(open("wheel.json"))
+    if "fails" in stated:
+        sys.exit(stated["fails"])
+    version = stated["version"]
+    if version == "git":
+        version = subprocess.check_output(["git", "describe", "--tags"], text=True).strip()[1:].replace("-", "+", 1).replace("-", ".")
+    sources = "".join(open(each).read() for each in sorted(glob.glob("**/*.c", recursive=True)))
+    files = {}
+    for name, source in stated["files"].items():
+        files[name] = source[1:].replace("SOURCES", sources).replace("VERSION", version) if source[0] == "=" else open(source).read()
+    info = f"{stated['name']}-{version}.dist-info"
+    files[f"{info}/METADATA"] = f"Metadata-Version: 2.1\\nName: {stated['name']}\\nVersion: {version}\\n"
+    files[f"{info}/WHEEL"] = "Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"
+    if "scripts" in stated:
+        files[f"{info}/entry_points.txt"] = "[console_scripts]\\n" + stated["scripts"]
+    rows = [f"{name},sha256={base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b'=').decode()},{len(text.encode())}" for name, text in files.items()]
+    files[f"{info}/RECORD"] = "\\n".join([*rows, f"{info}/RECORD,,"]) + "\\n"
+    name = f"{stated['name']}-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(os.path.join(folder, name), "w") as archive:
+        for each, text in files.items():
+            archive.writestr(each, text)
+    return name
+
+build_editable = build_wheel
+"""
+
+
+def package(wheel: Mapping[str, object], *requires: str, more: str = "") -> dict[str, str]:
+    """Files of a project that is a package; `wheel` is what goes into wheel.json, `more` into pyproject.toml."""
+    stated = {"name": "pkg", "version": "1.0", **wheel}
+    dynamic = stated["version"] == "git"
+    version = 'dynamic = ["version"]' if dynamic else f'version = "{stated["version"]}"'
+    return {
+        "pyproject.toml": (
+            f'[project]\nname = "{stated["name"]}"\n{version}\ndependencies = {json.dumps(requires)}\n{more}\n'
+            f'[build-system]\nrequires = []\nbuild-backend = "packer"\nbackend-path = ["."]\n'
+            + ("# its version is read with dunamai\n" if dynamic else "")
+        ),
+        "packer.py": PACKER,
+        "wheel.json": json.dumps(stated),
+    }

@@ -96,7 +96,8 @@ def test_conda_packages_and_wheels(channel: Channel, prepare: Prepare, index: st
     out = run(environment, f"python -c '{show}'; cat $CONDA_PREFIX/share/tool.txt")
     assert out.split("\n") == ["demo from conda", f"1.0 1 {environment.activation.prefix}", "1.0"]
     assert environment.activation.kind == "pixi"
-    assert environment.details == {"file": "pixi.lock", "python": FULL, "packages": 5}
+    built = {"path": "./mine", "name": "mine", "version": "1.0", "follows": f"{project}/mine"}
+    assert environment.details == {"file": "pixi.lock", "python": FULL, "packages": 5, "local": [built]}
 
 
 def test_the_lock_of_the_record_is_condas_with_what_this_machine_gets(

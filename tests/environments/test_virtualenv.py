@@ -334,7 +334,7 @@ def test_a_checkout_for_one_run_is_recalled_by_its_name(
     for number in (1, 2):
         project = project_with(f"{tmp_path}/{number}", "-e ./pkg")
         make_source(f"{project}/pkg", "pkg", "V = 1\n")
-        environment = prepare(project, "python_env.yaml", checkout="https://host/r.git@0123#")
+        environment = prepare(project, "python_env.yaml", checkout="https://host/r.git@0123#", fetched=True)
         assert str(tmp_path) not in output(environment, "import pkg; print(pkg.__file__)").replace(
             os.environ["HOME"], ""
         )

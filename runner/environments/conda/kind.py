@@ -49,12 +49,13 @@ def problem(prefix: str, facts: Facts) -> str:
 def installed(prefix: str) -> list[str]:
     """Packages of conda, and what pip put beside them."""
     names = [name for name in os.listdir(os.path.join(prefix, "conda-meta")) if name.endswith(".json")]
-    for site in _sites(os.path.join(prefix, "lib")):
+    for site in sites(prefix):
         names += [name for name in os.listdir(site) if name.endswith((".dist-info", ".pth", ".egg-link"))]
     return sorted(names)
 
 
-def _sites(library: str) -> list[str]:
+def sites(prefix: str) -> list[str]:
+    library = os.path.join(prefix, "lib")
     versions = (
         [name for name in os.listdir(library) if name.startswith("python3")] if os.path.isdir(library) else []
     )

@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping
 from runner.environments import building
 from runner.environments.base import Specified
 from runner.environments.conda import bundle, channels, files, pip, program
-from runner.environments.conda.kind import Facts, installed
+from runner.environments.conda.kind import Facts, installed, sites
 from runner.environments.conda.lock import named, parse, with_credentials, write
 from runner.environments.conda.plan import Plan
 from runner.environments.conda.prefix import activation, complete, python_version
 from runner.environments.conda.spec import platform, read_file
-from runner.environments.python import specification
+from runner.environments.python import local, specification
 from runner.environments.python.plan import read_plan
 from runner.environments.python.wanted import Wanted
 from runner.errors import EnvironmentFailure
@@ -60,6 +60,7 @@ def specify(spec: EnvironmentSpec, directory: str, options: EnvironmentOptions, 
         details={"file": spec.file},
         warnings=(*file.warnings, *lines.warnings),
         varying=lines.varying,
+        followed=lines.plan.followed,
     )
 
 
@@ -103,8 +104,9 @@ def build(
         solving.install(linked, prefix, plan.settings, plan.shown, report)
         complete(prefix)
     os.makedirs(os.path.join(prefix, "conda-meta"), exist_ok=True)
-    if locked.pip:
-        pip.fill(plan.pip, locked.pip, prefix, handle, report)
+    made = pip.fill(plan.pip, locked.pip, prefix, handle, report) if locked.pip else []
+    for site in sites(prefix) if made else ():
+        local.note(site, made)
     variables, folders, warnings = activation(prefix, plan.file.variables)
     for warning in warnings:
         report.warn(f"{plan.shown}: {warning}")
@@ -112,6 +114,8 @@ def build(
     details: dict[str, Json] = {"packages": len(linked) + len(locked.pip)}
     if version:
         details["python"] = version
+    if made:
+        details["local"] = local.told(made)
     facts: Facts = {
         "python": version,
         "variables": variables,

@@ -10,7 +10,7 @@ from tempfile import NamedTemporaryFile
 from runner import paths
 from runner.environments.conda.lock import Package
 from runner.environments.python import filling, locking, uv
-from runner.environments.python.copies import Copies
+from runner.environments.python.local import Built, installable
 from runner.environments.python.plan import Plan
 from runner.errors import EnvironmentFailure
 from runner.text.names import canonical
@@ -71,10 +71,12 @@ def _is_provided(entry: str, provided: Mapping[str, str]) -> bool:
     return bool(match) and provided.get(canonical(match[1])) == match[2]  # type: ignore[index]
 
 
-def fill(plan: Plan, lines: Sequence[str], prefix: str, handle: int, report: Report) -> None:
+def fill(plan: Plan, lines: Sequence[str], prefix: str, handle: int, report: Report) -> list[Built]:
     text = f"installing {len(lines)} packages of {plan.shown} with pip"
     wheels = plan.wheels and os.path.join(plan.wheels, "pip")
     plan = plan._replace(wheels=wheels, shown=f"the pip section of {plan.shown}")
     verb = ["install", "--quiet", "--no-deps", "--break-system-packages", "-r", "-"]
-    with report.step(text) as step, Copies(plan.local) as copies:
-        filling.install(verb, plan, filling.requirements(plan, lines, copies), prefix, handle, step)
+    python = filling.python_of(prefix)
+    with report.step(text) as step, installable(plan, lines, python, handle, report, step) as (wanted, made):
+        filling.install(verb, plan, filling.requirements(plan, wanted), prefix, handle, step)
+    return made

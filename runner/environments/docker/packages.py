@@ -64,7 +64,9 @@ def read(file: str, directory: str, options: EnvironmentOptions) -> Packages:
     """`file` is what python_env of an MLproject may name, relative to the project."""
     wanted = specification.read(file, directory, options)
     # the project itself is mounted: an image with it inside would be built at each change of the code
-    wanted = wanted._replace(lines=tuple(line for line in wanted.lines if line != "-e ."))
+    itself = ["--no-emit-project"] if wanted.form == "uv.lock" and "-e ." in wanted.lines else []
+    lines = tuple(line for line in wanted.lines if line != "-e .")
+    wanted = wanted._replace(lines=lines, local=(), arguments=(*wanted.arguments, *itself))
     found = read_plan(wanted, file, options, editable=False)
     local: list[Json] = [[each.text, each.digest] for each in found.plan.local]
     content: Json = [

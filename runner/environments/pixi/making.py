@@ -48,7 +48,7 @@ def specify(spec: EnvironmentSpec, directory: str, options: EnvironmentOptions, 
         )
     variables, warnings = _variables(tables, manifest)
     wanted = Wanted(lines=locked.lines, base=folder)
-    pip = read_plan(wanted, spec.file, options, editable=not options.checkout)
+    pip = read_plan(wanted, spec.file, options)
     text = write(name, locked.conda, redact("\n".join(pip.plan.lines)))
     file = CondaFile(path, spec.file, locked.channels, variables=variables, explicit=text)
     identity: Json = {
@@ -64,6 +64,7 @@ def specify(spec: EnvironmentSpec, directory: str, options: EnvironmentOptions, 
         details={"file": spec.file},
         warnings=(*warnings, *pip.warnings),
         varying=pip.varying,
+        followed=pip.plan.followed,
     )
 
 

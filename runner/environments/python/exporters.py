@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterator
 
+from runner.environments.python.pyproject import itself
 from runner.environments.python.wanted import Table, Wanted, parse_toml, python_version, text_of
 from runner.errors import InputError
 from runner.text.names import canonical
@@ -26,7 +27,19 @@ def export(path: str, directory: str, options: EnvironmentOptions) -> Wanted:
     pinned = python_version(folder)
     asked = pinned if pinned[0] else (python, os.path.relpath(path, directory))
     # the lock is complete: nothing is resolved beyond it
+    own = _itself(folder) if name == "poetry.lock" and folder == directory else ()
+    lines += own
     return Wanted(*asked, lines=tuple(lines), base=directory, arguments=("--no-deps",), files=(path,))
+
+
+def _itself(folder: str) -> tuple[str, ...]:
+    """The project, which `poetry install` installs, too, if there is a package in it."""
+    path = os.path.join(folder, "pyproject.toml")
+    text = parse_toml(text_of(path), "pyproject.toml") if os.path.isfile(path) else {}
+    poetry = text.get("tool", {}).get("poetry", {})
+    name = canonical(str(text.get("project", poetry).get("name", "")) or "-").replace("-", "_")
+    there = any(os.path.isdir(os.path.join(folder, place, name)) for place in ("", "src"))
+    return itself(folder, text) if "build-system" in text and (there or "packages" in poetry) else ()
 
 
 def _pipenv(path: str, groups: tuple[str, ...]) -> tuple[str, list[str]]:

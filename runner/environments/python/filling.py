@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from runner import paths
 from runner.environments.python import indexes, seed, uv
-from runner.environments.python.copies import Copies
+from runner.environments.python.local import Built, installable
 from runner.environments.python.plan import Plan
 from runner.environments.python.wanted import text_of
 from runner.values import Report, Step
 
-__all__ = ["download_python", "fill", "install", "requirements"]
+__all__ = ["Filled", "download_python", "fill", "install", "python_of", "requirements"]
 
 # Lines that say where packages come from; they may hold credentials, so no lock has them.
 WHERE = (
@@ -28,8 +29,13 @@ WHERE = (
 )
 
 
-def fill(plan: Plan, lock: str, prefix: str, handle: int, report: Report) -> str:
-    """Returns what was installed besides the lock: `pip-26.3`, or nothing."""
+class Filled(NamedTuple):
+    seeded: str  # what was installed besides the lock: `pip-26.3`, or nothing
+    local: tuple[Built, ...]
+
+
+def fill(plan: Plan, lock: str, prefix: str, handle: int, report: Report) -> Filled:
+    made: list[Built] = []
     wheel = _pip(lock, plan)
     extra = f"pip @ file://{wheel}\n" if wheel else ""
     with report.step(f"making the environment of {plan.shown}") as step:
@@ -46,33 +52,38 @@ def fill(plan: Plan, lock: str, prefix: str, handle: int, report: Report) -> str
             if extra:
                 install(["install", "--no-deps", "-r", "-"], plan, extra, prefix, handle, step)
         else:
-            _fill_from_lines(plan, lock, extra, prefix, handle, step)
-    return seed.pip_version(plan.version) if wheel else ""
+            with installable(plan, lock.splitlines(), python_of(prefix), handle, report, step) as (
+                lines,
+                made,
+            ):
+                _fill_from_lines(plan, lines, extra, prefix, handle, step)
+    return Filled(seed.pip_version(plan.version) if wheel else "", tuple(made))
 
 
-def _fill_from_lines(plan: Plan, lock: str, extra: str, prefix: str, handle: int, step: Step) -> None:
-    with Copies(plan.local) as copies:
-        text = requirements(plan, lock.splitlines(), copies) + extra
-        sync = ["sync", "--allow-empty-requirements", "-"]
-        if not (_all_pinned(lock) and _from_cache(sync, plan, text, prefix, handle)):
-            install(sync, plan, text, prefix, handle, step)
+def _fill_from_lines(
+    plan: Plan, lines: Sequence[str], extra: str, prefix: str, handle: int, step: Step
+) -> None:
+    text = requirements(plan, lines) + extra
+    sync = ["sync", "--allow-empty-requirements", "-"]
+    if not (_all_pinned(lines) and _from_cache(sync, plan, text, prefix, handle)):
+        install(sync, plan, text, prefix, handle, step)
 
 
-def requirements(plan: Plan, lines: Iterable[str], copies: Copies) -> str:
+def requirements(plan: Plan, lines: Iterable[str]) -> str:
     """The text that uv gets for lines of a lock: with the credentials and the places that the lock has not."""
     where = [line for line in plan.stated if line.startswith(WHERE) and not plan.wheels]
-    whole = [copies.there(indexes.with_credentials(line, plan.stated)) for line in lines]
+    whole = [indexes.with_credentials(line, plan.stated) for line in lines]
     return "\n".join([*where, *whole]) + "\n"
 
 
-def _all_pinned(lock: str) -> bool:
-    return all(re.match(r"\S+==|\s", line) for line in lock.splitlines() if line)
+def _all_pinned(lines: Sequence[str]) -> bool:
+    return all(re.match(r"\S+==|\s|[\w.-]+ @ file://", line) for line in lines if line)
 
 
 def _from_cache(verb: list[str], plan: Plan, text: str, prefix: str, handle: int) -> bool:
     """Exact versions with their hashes need no index when the package cache has them: quicker, and works on a train."""
     settings = _settings(plan)
-    arguments = ["pip", *verb, "--quiet", "--offline", "--python", _python(prefix), *settings.arguments]
+    arguments = ["pip", *verb, "--quiet", "--offline", "--python", python_of(prefix), *settings.arguments]
     done = uv.attempt(arguments, cwd=plan.base, extra=settings.widest, text=text, handle=handle)
     return done.code == 0
 
@@ -82,7 +93,7 @@ def install(verb: list[str], plan: Plan, text: str, prefix: str, handle: int, st
     settings = _settings(plan)
     offline = ["--offline"] if plan.offline else []
     uv.call(
-        ["pip", *verb, "--python", _python(prefix), *settings.arguments, *offline],
+        ["pip", *verb, "--python", python_of(prefix), *settings.arguments, *offline],
         f"the packages of {plan.shown} cannot be installed",
         cwd=plan.base,
         extra=settings.widest,  # the versions are known; they may be in any index
@@ -99,7 +110,7 @@ def _settings(plan: Plan) -> indexes.Settings:
     return settings
 
 
-def _python(prefix: str) -> str:
+def python_of(prefix: str) -> str:
     return os.path.join(prefix, "bin", "python")
 
 

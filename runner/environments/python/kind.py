@@ -41,16 +41,18 @@ def key() -> EnvironmentKey:
 def has(directory: str, file: str) -> bool:
     if file == "uv.lock":
         return os.path.isfile(os.path.join(directory, "pyproject.toml"))
-    return file != "pyproject.toml" or _has_project_table(os.path.join(directory, file))
+    return file != "pyproject.toml" or _states_a_project(directory)
 
 
-def _has_project_table(path: str) -> bool:
-    """Many a pyproject.toml only configures tools."""
+def _states_a_project(directory: str) -> bool:
+    """Many a pyproject.toml only configures tools; one that says who builds it may leave the rest to setuptools."""
     try:
-        with open_text(path, "replace") as file:
-            return any(line.split("#")[0].strip() in ("[project]", "[tool.poetry]") for line in file)
+        with open_text(os.path.join(directory, "pyproject.toml"), "replace") as file:
+            tables = {line.split("#")[0].strip() for line in file}
     except OSError:
         return False
+    older = any(os.path.isfile(os.path.join(directory, name)) for name in ("setup.py", "setup.cfg"))
+    return bool(tables & {"[project]", "[tool.poetry]"}) or ("[build-system]" in tables and older)
 
 
 def problem(prefix: str, facts: Facts) -> str:

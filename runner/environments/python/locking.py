@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from runner.environments.python import indexes, uv
 from runner.environments.python.copies import Copies
 from runner.environments.python.plan import Plan
+from runner.environments.python.requirements import relative
 from runner.environments.python.wanted import text_of
 from runner.errors import EnvironmentFailure
 from runner.text.credentials import redact
@@ -61,16 +62,15 @@ def _name(entry: str) -> str:
 
 def _compile(plan: Plan, lines: Sequence[str], report: Report, step: Step) -> str:
     settings = indexes.settings(lines)
-    arguments = _arguments(plan, lines, settings)
-    lines = [line for line in lines if line != "--pre"]
+    wanted = [line for line in lines if line != "--pre"]
 
     def run(variables: Mapping[str, str]) -> str:
         return uv.call(
-            arguments,
+            _arguments(plan, lines, settings, copies),
             f"the packages of {plan.shown} cannot be resolved",
-            cwd=plan.base,
-            extra=variables,
-            text="".join(f"{copies.there(line)}\n" for line in lines),
+            cwd=copies.path(plan.base),
+            extra={**variables, **copies.variables},
+            text="".join(f"{copies.there(line)}\n" for line in wanted),
             step=step,
         )
 
@@ -82,10 +82,10 @@ def _compile(plan: Plan, lines: Sequence[str], report: Report, step: Step) -> st
                 raise
             out = run(settings.widest)
             report.warn(f"{plan.shown}: resolved with the best version of all indexes, as pip does")
-        return _with_own_hashes("".join(copies.back(line) + "\n" for line in _kept(out)), lines)
+        return _with_own_hashes("".join(copies.back(line) + "\n" for line in _kept(out)), wanted)
 
 
-def _arguments(plan: Plan, lines: Sequence[str], settings: indexes.Settings) -> list[str]:
+def _arguments(plan: Plan, lines: Sequence[str], settings: indexes.Settings, copies: Copies) -> list[str]:
     arguments = [
         *("pip", "compile", "--generate-hashes", "--no-header", "--no-annotate"),
         *("--python", plan.interpreter, "--no-emit-index-url"),
@@ -101,8 +101,8 @@ def _arguments(plan: Plan, lines: Sequence[str], settings: indexes.Settings) -> 
     if "--pre" in lines:
         arguments += ["--prerelease", "allow"]
     if plan.form == "pyproject":
-        arguments.append(plan.file)
-    return [*arguments, "-"] if lines else arguments
+        arguments.append(copies.path(plan.file))
+    return [*arguments, "-"] if any(line != "--pre" for line in lines) else arguments
 
 
 def _with_own_hashes(lock: str, lines: Sequence[str]) -> str:
@@ -143,11 +143,36 @@ def _export(plan: Plan) -> str:
     if plan.offline:
         arguments.append("--offline")
     name = os.path.relpath(plan.file, plan.base)
-    folder = os.path.dirname(plan.file)
-    try:
-        out = uv.call(arguments, f"{name} cannot be used", cwd=folder, extra=settings.variables)
-    except uv.Failed as failure:
-        if "needs to be updated" not in failure.message:
-            raise
-        raise EnvironmentFailure(f"{name} does not fit pyproject.toml any more", "uv lock") from None
-    return "".join(line + "\n" for line in _kept(out))
+    root = os.path.dirname(plan.file)
+    with Copies(plan.local) as copies:
+        apart = copies.path(plan.base) != plan.base
+        if apart:
+            copies.bring(plan.file, *_manifests(plan.file))
+        variables = {**settings.variables, **copies.variables}
+        try:
+            out = uv.call(arguments, f"{name} cannot be used", cwd=copies.path(plan.base), extra=variables)
+        except uv.Failed as failure:
+            if "needs to be updated" not in failure.message:
+                raise
+            raise EnvironmentFailure(f"{name} does not fit pyproject.toml any more", "uv lock") from None
+        root = copies.top + root if apart else root
+        lines = [_from(root, line, plan.base, copies) for line in _kept(out)]
+    return "".join(line + "\n" for line in lines)
+
+
+def _manifests(lock: str) -> list[str]:
+    """Of all packages in the workspace of a uv.lock, which are asked whether it fits them."""
+    folders = re.findall(r'^source = \{ \w+ = "([^":]+)" \}', text_of(lock), re.MULTILINE)
+    found = (os.path.join(os.path.dirname(lock), each, "pyproject.toml") for each in [".", *folders])
+    return [path for each in found if os.path.isfile(path := os.path.normpath(each))]
+
+
+def _from(root: str, line: str, base: str, copies: Copies) -> str:
+    """A line with the path of a local package, which starts at `root`, made to start at `base`."""
+    match = re.match(
+        r"(-e |[\w.-]+(?:\[[^]]*\])? @ |)((?:file://|\.{0,2}/)[^\s;\[]*|\.(?=$|[\s;\[]))(.*)", line
+    )
+    if match is None:
+        return line
+    path = copies.original(os.path.normpath(os.path.join(root, match[2].removeprefix("file://"))))
+    return f"{match[1]}{relative(path, base)}{match[3]}"

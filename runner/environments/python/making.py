@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from runner.environments import building
 from runner.environments.base import Specified
-from runner.environments.python import interpreters, lockfile, locking, seed, specification, wheels
+from runner.environments.python import interpreters, local, lockfile, locking, seed, specification, wheels
 from runner.environments.python.filling import download_python, fill
 from runner.environments.python.fingerprint import fingerprint
 from runner.environments.python.interpreters import Interpreter
@@ -30,7 +30,7 @@ def check(spec: EnvironmentSpec, directory: str) -> None:
 def specify(spec: EnvironmentSpec, directory: str, options: EnvironmentOptions, report: Report) -> Specified:
     wanted = specification.read(spec.file, directory, options)
     interpreter, warning = _interpreter(wanted, options, report)
-    found = read_plan(wanted, spec.file or "environment", options, editable=not options.checkout)
+    found = read_plan(wanted, spec.file or "environment", options)
     packages = found.plan._replace(interpreter=interpreter.path, version=interpreter.version)
     content: list[Json] = [wanted.form, list[Json](wanted.arguments), found.parts, found.texts, found.indexes]
     identity: Json = {
@@ -51,6 +51,7 @@ def specify(spec: EnvironmentSpec, directory: str, options: EnvironmentOptions, 
         details=details,
         warnings=(*filter(None, [warning]), *found.warnings),
         varying=found.varying,
+        followed=packages.followed,
     )
 
 
@@ -78,15 +79,18 @@ def outdated(lock: str) -> bool:  # noqa: ARG001
 def build(
     plan: Plan, lock: str, prefix: str, handle: int, report: Report
 ) -> tuple[Facts, Mapping[str, Json]]:
-    seeded = fill(plan, lock, prefix, handle, report)
+    filled = fill(plan, lock, prefix, handle, report)
     site = _site(prefix)
+    local.note(os.path.join(prefix, site), filled.local)
     names = installed(os.path.join(prefix, site))
     details: dict[str, Json] = {
         "packages": sum(name.endswith(".dist-info") for name in names),
         "fingerprint": fingerprint(os.path.join(prefix, site)),
     }
-    if seeded:
-        details["seeded"] = seeded
+    if filled.seeded:
+        details["seeded"] = filled.seeded
+    if filled.local:
+        details["local"] = local.told(filled.local)
     facts: Facts = {"python": plan.version, "interpreter": plan.interpreter, "site": site, "installed": names}
     return facts, details
 
@@ -101,7 +105,7 @@ def remove(prefix: str, facts: Facts) -> None:
 
 
 def sweep() -> None:
-    building.sweep("package-", "pylock.")
+    building.sweep("package-", "wheel-", "pylock.")
 
 
 def collect(

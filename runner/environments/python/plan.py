@@ -6,7 +6,7 @@ import sys
 from typing import NamedTuple
 
 from runner.environments.python import indexes, requirements
-from runner.environments.python.requirements import Local
+from runner.environments.python.requirements import Local, Places
 from runner.environments.python.wanted import Wanted, text_of
 from runner.values import EnvironmentOptions, Json
 
@@ -37,8 +37,13 @@ class Plan(NamedTuple):
 
     @property
     def locals(self) -> list[Json]:
-        """The local packages, as far as they decide what is built."""
-        return [[each.text, each.digest or each.path] for each in self.local]
+        """The local packages that are installed as they are: what is built depends on their content."""
+        return [[each.text, each.digest] for each in self.local if not each.editable]
+
+    @property
+    def followed(self) -> list[Json]:
+        """Those that follow their folder, as far as they decide what is built."""
+        return [[each.text, each.seen, each.digest] for each in self.local if each.editable]
 
     @property
     def binary(self) -> list[str]:
@@ -59,11 +64,13 @@ class Read(NamedTuple):
 
 
 def read_plan(wanted: Wanted, shown: str, options: EnvironmentOptions, *, editable: bool = True) -> Read:
-    """Without `editable`, local packages are installed as they are: their folder will not stay."""
+    """Without `editable`, and of code that was fetched for one run, local packages are installed as they are."""
+    places = Places(editable and not options.fetched, options.moved, options.versions)
     settings = indexes.settings()
     limits = [f"-c {path}" for path in settings.constraints]
     stated = (wanted.build, wanted.lines, limits)
-    parts = [requirements.flatten(lines, wanted.base, shown, editable=editable) for lines in stated]
+    parts = [requirements.flatten(lines, wanted.base, shown, places) for lines in stated]
+    parts.append(requirements.flatten((), wanted.base, shown, places, wanted.local))
     plan = Plan(
         shown,
         wanted.form,
@@ -73,7 +80,7 @@ def read_plan(wanted: Wanted, shown: str, options: EnvironmentOptions, *, editab
         build=parts[0].lines,
         lines=parts[1].lines,
         constraints=tuple(path for part in parts for path in part.constraints),
-        local=tuple(each for part in parts for each in part.local),
+        local=tuple({each.text: each for part in reversed(parts) for each in part.local}.values()),
         refresh=options.refresh,
         offline=options.offline,
         wheels=options.wheels,
@@ -86,7 +93,7 @@ def read_plan(wanted: Wanted, shown: str, options: EnvironmentOptions, *, editab
     ]
     return Read(
         plan,
-        [part.content for part in parts],
+        [part.content for part in parts[:3]] + ([parts[3].content] if wanted.local else []),
         [text_of(path) for path in wanted.content_files],
         settings.identity,
         tuple(dict.fromkeys(files)),

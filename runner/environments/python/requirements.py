@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from typing import NamedTuple
 
+from runner.environments.python.following import SKIPPED, look
 from runner.environments.python.wanted import text_of
 from runner.errors import InputError
 from runner.host.files import Hash, digest
 from runner.text.credentials import redact
 from runner.values import Json
 
-__all__ = ["Flat", "Local", "expanded", "flatten", "tree_files"]
+__all__ = ["Flat", "Local", "Places", "expanded", "flatten", "relative", "tree_files"]
 
 OPTION = re.compile(r"(-r|-c|-e|-f|-i|--[a-z-]+)(?:\s*=\s*|\s+|(?=\S)|$)(.*)$")
 SHORT = {
@@ -29,7 +30,6 @@ DROPPED = (
     *("--global-option", "--install-option", "--config-settings", "--use-feature"),
     *("--prefer-binary", "--trusted-host"),
 )
-SKIPPED = {*".git __pycache__ .venv venv build dist .tox .mypy_cache .pytest_cache node_modules".split()}
 VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")  # as pip has it
 ARCHIVES = (".whl", ".tar.gz", ".zip", ".tar.bz2", ".tgz")
 
@@ -40,7 +40,13 @@ class Local(NamedTuple):
     text: str  # as it stands in the line: ./pkg
     path: str
     editable: bool
-    digest: str  # of the content; "" for an editable one, which follows its folder
+    digest: (
+        str  # of the content; of an editable one, which follows its folder, of what decides how it is built
+    )
+    metadata: str = ""  # of an editable one: digest of what states its dependencies
+    seen: str = ""  # the path by which the command sees it
+    name: str = ""  # as recorded, with `version`, if the run is made again
+    version: str = ""
 
 
 class Flat(NamedTuple):
@@ -53,12 +59,27 @@ class Flat(NamedTuple):
     varying: bool  # a line has ${NAME}: what it means is not known from the files alone
 
 
+class Places(NamedTuple):
+    """How local packages are taken."""
+
+    editable: bool = True  # False: installed as they are, as their folder will not stay
+    moved: tuple[str, str] = ("", "")  # a folder, and the path by which the command sees it
+    versions: Mapping[str, str] = {}  # text in the line -> name==version, as recorded
+
+    def seen(self, path: str) -> str:
+        old, new = self.moved
+        return new + path[len(old) :] if old and f"{path}/".startswith(f"{old}/") else path
+
+
+PLACES = Places()
+
+
 class _Reader:
     """Collects, file by file, what flatten() returns."""
 
-    def __init__(self, base: str, editable: bool) -> None:
+    def __init__(self, base: str, places: Places) -> None:
         self.base = base
-        self.editable = editable
+        self.places = places
         self.constraints: list[str] = []
         self.constraint_texts: list[str] = []
         self.local: list[Local] = []
@@ -81,7 +102,7 @@ class _Reader:
             if name in ("--requirement", "--constraint") and "://" not in value:
                 yield from self.nested(name, value, folder, where)
             elif name == "--editable":
-                kept = self.editable or "://" in value
+                kept = self.places.editable or "://" in value
                 yield ("-e " if kept else "") + self.path(value, folder, where, editable=kept)
             elif name in DROPPED:
                 self.warnings.append(f"{where}: {name} has no effect here")
@@ -148,33 +169,43 @@ class _Reader:
             raise InputError(
                 f"{where}: the local package {bare} is not there ({candidates[0]})", "proj check"
             )
-        shown = path
-        if not os.path.isabs(bare):
-            shown = os.path.relpath(path, self.base)
-            shown = shown if shown.startswith("..") else os.path.join(".", shown)
-        if os.path.isdir(path):
-            own = list(tree_files(path))
-            self.files += (
-                own if not editable else [f for f in own if os.path.dirname(f) == path and _metadata(f)]
-            )
-        else:
-            own = [path]
-            self.files.append(path)
-        self.local.append(Local(shown, path, editable, "" if editable else _digest(path, own)))
+        shown = path if os.path.isabs(bare) else relative(path, self.base)
+        # the project itself follows its folder however it is stated, as its scripts do
+        follows = os.path.isdir(path) and (editable or (path == self.base and self.places.editable))
+        self.add(shown, path, follows)
         return f"{shown}{bracket}{extras}"
 
+    def add(self, shown: str, path: str, editable: bool) -> None:
+        """Notes a local package; `shown` is how lines call it."""
+        name, _, version = self.places.versions.get(shown, "").partition("==")
+        seen = self.places.seen(path)
+        if editable:
+            state = look(path, version)
+            self.files += state.watched
+            found = Local(shown, path, True, state.build, state.metadata, seen, name, version)
+        else:
+            own = list(tree_files(path)) if os.path.isdir(path) else [path]
+            self.files += own
+            found = Local(shown, path, False, _digest(path, own), "", seen, name, version)
+        if all(each.text != shown for each in self.local):
+            self.local.append(found)
 
-def flatten(lines: Iterable[str], base: str, where: str, *, editable: bool = True) -> Flat:
+
+def flatten(
+    lines: Iterable[str], base: str, where: str, places: Places = PLACES, known: Iterable[str] = ()
+) -> Flat:
     """`base`: the project; relative paths start there, nested files at the file that names them.
 
-    Without `editable`, packages are installed as they are: their folder will not stay.
+    `known`: lines of local packages that others need, and not the lines themselves.
     """
-    reader = _Reader(base, editable)
+    reader = _Reader(base, places)
     flat = tuple(reader.lines(lines, base, where))
+    for _ in reader.lines(known, base, where):
+        pass
     content: Json = [
         [_told(line) for line in flat],
         [_told(line) for line in reader.constraint_texts],
-        [[each.text, each.editable, each.digest] for each in reader.local],
+        [[each.text, each.editable, each.metadata or each.digest] for each in reader.local],
     ]
     return Flat(
         flat,
@@ -218,8 +249,10 @@ def _logical(texts: Iterable[str]) -> Iterator[str]:
         yield pending.strip()
 
 
-def _metadata(path: str) -> bool:
-    return os.path.basename(path) in ("pyproject.toml", "setup.py", "setup.cfg")
+def relative(path: str, base: str) -> str:
+    """How lines call a folder: `.`, `./pkg`, `../pkg`."""
+    shown = os.path.relpath(path, base)
+    return shown if shown == "." or shown.startswith("..") else os.path.join(".", shown)
 
 
 def tree_files(folder: str) -> Iterator[str]:

@@ -50,9 +50,10 @@ BUILD = re.compile(
 class Failed(EnvironmentFailure):
     """uv gave up. `conflict`: the requirements cannot be met together, or one of them does not exist."""
 
-    def __init__(self, message: str, hint: str, conflict: bool) -> None:
+    def __init__(self, message: str, hint: str, conflict: bool, said: str = "") -> None:
         super().__init__(message, hint)
         self.conflict = conflict
+        self.said = said  # all of it
 
 
 def executable() -> str:
@@ -129,6 +130,8 @@ def explain(what: str, argv: Sequence[str], done: process.Completed, text: str |
     first = next((index for index, line in enumerate(lines) if line.startswith(("error:", "×", "x "))), 0)
     short = [re.sub(r"^(error:|cause:|Caused by:|×|├─▶|╰─▶|│)\s*", "", line) for line in lines[first:]]
     short = [line for line in short if line]
+    if argv[1] == "build":  # what the backend said comes before
+        short = [*lines[max(0, first - 6) : first], *short]
     where = f"full log: {log}"
     conflict = False
     if "network was disabled" in errors or "connectivity is disabled" in errors:
@@ -151,7 +154,7 @@ def explain(what: str, argv: Sequence[str], done: process.Completed, text: str |
     if done.code < 0:
         reason = f"uv was ended by signal {-done.code}"
     parts = [what, reason, *(f"  {line}" for line in short[:8])]
-    raise Failed("\n".join(part for part in parts if part), where, conflict)
+    raise Failed("\n".join(part for part in parts if part), where, conflict, errors)
 
 
 def _log(argv: Sequence[str], errors: str, text: str, out: str) -> str:

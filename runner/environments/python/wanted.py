@@ -21,6 +21,7 @@ class Wanted(NamedTuple):
     where: str = ""  # what asks for that Python: python_env.yaml:1
     build: tuple[str, ...] = ()  # requirement lines that MLflow installs first
     lines: tuple[str, ...] = ()  # requirement lines, with options such as -r
+    local: tuple[str, ...] = ()  # lines of the local packages that these, or a lock of uv, need
     form: str = "requirements"  # or pylock, uv.lock, pyproject: which file of uv's own it is
     file: str = ""  # absolute; the file of that form
     base: str = ""  # folder that relative paths start from
