@@ -7,18 +7,50 @@ import os
 import re
 from collections.abc import Iterator
 
+from runner import paths
 from runner.errors import InputError
 from runner.host import process
+from runner.host.files import stamp
+from runner.parameters import shell
 from runner.values import Activation, Environment, Json
 
-__all__ = ["current", "editable", "existing", "packages"]
+__all__ = ["current", "editable", "existing", "loose", "packages"]
+
+NAMES = ("python", "python3")  # by which commands call it
 
 
 def current(directory: str) -> Environment:
-    """The one that `proj` was called in."""
-    python = _python(directory)
-    activation = Activation("system", prefix=_prefix(python), python=python)
-    return Environment(activation, details={"interpreter": python} if python else {})
+    """The one that `proj` was called in. Without any Python on PATH, a command gets the one that runs `proj`."""
+    python = _python(directory) or _base()
+    lacking = [name for name in NAMES if not process.find(name)]
+    folders = (_named(python, lacking),) if lacking else ()
+    activation = Activation("system", folders, prefix=_prefix(python), python=python)
+    return Environment(activation, details={"interpreter": python})
+
+
+def _base() -> str:
+    """Outside of proj's own virtual environment, whose packages are not the project's."""
+    from runner.environments.python import interpreters
+
+    return interpreters.own().path
+
+
+def _named(python: str, names: list[str]) -> str:
+    """A folder with the interpreter under these names: Debian and Ubuntu have a python3 only."""
+    import hashlib
+
+    folder = paths.cache("programs", hashlib.sha256(os.fsencode(python)).hexdigest()[:16])
+    for name in names:
+        path = os.path.join(folder, name)
+        if not os.access(path, os.X_OK):
+            os.makedirs(folder, exist_ok=True)
+            draft = f"{path}.{os.getpid()}.{id(names)}"
+            with open(draft, "w", encoding="utf-8", errors="surrogateescape") as file:
+                # no link: a virtual environment is found by the path that is called
+                file.write(f'#!/bin/sh\nexec {shell.quote(python)} "$@"\n')
+                os.fchmod(file.fileno(), 0o755)
+            os.replace(draft, path)
+    return folder
 
 
 def existing(path: str) -> Environment:
@@ -52,6 +84,23 @@ def packages(activation: Activation) -> list[str]:
     if activation.kind == "conda":
         found |= _conda_packages(activation.prefix)
     return sorted(found, key=str.lower)
+
+
+def loose(activation: Activation) -> Iterator[str]:
+    """Modules and `.pth` files that lie beside the packages, with their stamps: no list of packages has them."""
+    for site in _sites(activation.prefix, activation.python):
+        try:
+            entries = sorted(os.scandir(site), key=lambda entry: entry.name)
+        except OSError:
+            continue
+        for entry in entries:
+            path = entry.path
+            if "." not in entry.name:  # a package
+                path = os.path.join(path, "__init__.py")
+            elif not entry.name.endswith((".py", ".pth", ".so", ".egg-link")):
+                continue
+            if found := stamp(path):
+                yield f"{path} {found}"
 
 
 def editable(python: str) -> dict[str, str]:
@@ -109,7 +158,16 @@ def _sites(prefix: str, python: str) -> list[str]:
         sites += [
             os.path.join(library, v, kind) for v in versions for kind in ("site-packages", "dist-packages")
         ]
-    return sites
+    return [*sites, *_users(prefix, python)]
+
+
+def _users(prefix: str, python: str) -> list[str]:
+    """The user's own site-packages (PEP 370), which virtual environments do not see."""
+    own = re.search(r"python(3\.\d+)", os.path.basename(os.path.realpath(python)))
+    if not own or os.environ.get("PYTHONNOUSERSITE") or os.path.exists(os.path.join(prefix, "pyvenv.cfg")):
+        return []
+    base = os.environ.get("PYTHONUSERBASE") or os.path.expanduser("~/.local")
+    return [os.path.join(base, "lib", f"python{own[1]}", "site-packages")]
 
 
 def _bases(prefix: str) -> list[str]:

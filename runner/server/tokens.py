@@ -1,7 +1,8 @@
 """Tokens of a team's server: who may do what, until when. Only their digests are kept.
 
-`<store>/server/tokens.jsonl`, append-only: `token` events (id, name, role, digest, expires) and `revoked` events.
-A token is 192 random bits, so a plain digest cannot be guessed back.
+`server/<name>-<digest of the store's path>/tokens.jsonl` in PROJ_HOME, append-only: `token` events (id, name, role,
+digest, expires) and `revoked` events. They are not in the store: a copy of it at another place lets nobody in. A token
+is 192 random bits, so a plain digest cannot be guessed back.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ import hashlib
 import hmac
 import json
 import os
+import shutil
 from typing import NamedTuple
 
+from runner import paths
 from runner.errors import InputError, StoreError
 from runner.host import files
 from runner.text.units import seconds
@@ -31,7 +34,18 @@ class Token(NamedTuple):
 
 
 def _path(root: str) -> str:
-    return os.path.join(root, "server", "tokens.jsonl")
+    """Of the tokens of a store; those that an earlier version kept in it are moved there."""
+    real = os.path.realpath(root)
+    name = f"{os.path.basename(real)}-{hashlib.sha256(os.fsencode(real)).hexdigest()[:16]}"
+    path = os.path.join(paths.home(), "server", name, "tokens.jsonl")
+    earlier = os.path.join(root, "server", "tokens.jsonl")
+    if os.path.exists(earlier) and not os.path.exists(path):
+        try:
+            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            shutil.move(earlier, path)
+        except OSError as error:
+            raise StoreError(f"{earlier} cannot be moved to {path}: {error.strerror or error}") from error
+    return path
 
 
 def _append(root: str, event: JsonObject) -> None:
