@@ -213,7 +213,7 @@ LOGS = "import subprocess, sys\nsubprocess.run([sys.executable, '-m', 'runner', 
 
 
 def test_a_summary_compares_with_the_base_branch(job: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    project = "name: demo\nentry_points: {main: {parameters: {rmse: 0.5, 'a|b': '<x>'}, command: '%s log.py {rmse}'}}\n"
+    project = "name: demo\nentry_points: {main: {parameters: {rmse: 0.5, 'a|b': {default: '<x>'}}, command: '%s log.py {rmse}'}}\n"
     make_tree("p", {"MLproject": project % sys.executable, "log.py": LOGS})
     monkeypatch.setenv("PYTHONPATH", ROOT)
     git = ["git", "-C", "p", "-c", "user.name=a", "-c", "user.email=a@b"]

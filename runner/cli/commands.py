@@ -15,6 +15,7 @@ COMMANDS = {
     "info": "Show a project's entry points, parameters and environment.",
     "exec": "Run one command in a project's environment.",
     "shell": "Open a shell in a project's environment.",
+    "notebook": "Run a notebook with the Python that is on PATH.",
     "env": "List, size up, lock and remove environments.",
     "here": "Say which project this folder belongs to.",
     "runs": "List runs, found and ordered by MLflow's search grammar.",
@@ -51,8 +52,20 @@ COMMANDS = {
 }
 
 GROUPS = {  # the order of help; a command that is in none comes last
-    "Run projects": ("run", "check", "info", "env", "shell", "exec", "cancel", "ps", "watch", "wait"),
-    "Look at runs": ("here", "runs", "show", "logs", "compare", "diff", "artifacts", "export", "ci"),
+    "Run projects": (
+        "run",
+        "check",
+        "info",
+        "env",
+        "notebook",
+        "shell",
+        "exec",
+        "cancel",
+        "ps",
+        "watch",
+        "wait",
+    ),
+    "Look at runs": ("here", "ui", "runs", "show", "logs", "compare", "diff", "artifacts", "export", "ci"),
     "Make runs again": ("reproduce", "rerun", "bundle"),
     "Keep order": ("log", "tag", "rename", "note", "rm", "restore", "gc", "experiments"),
     "Write projects": ("new", "init", "update"),

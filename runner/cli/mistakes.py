@@ -13,7 +13,8 @@ __all__ = ["SYNONYMS", "meant", "nearest", "option_hint", "script"]
 
 SYNONYMS = {
     **dict.fromkeys(("ls", "list", "history", "ps", "status"), "runs"),
-    **dict.fromkeys(("ui", "serve", "web", "dashboard"), "server"),
+    **dict.fromkeys(("web", "dashboard", "browse"), "ui"),
+    "serve": "server",
     **dict.fromkeys(("stop", "kill", "abort"), "cancel"),
     **dict.fromkeys(("delete", "del", "remove"), "rm"),
     **dict.fromkeys(("undelete", "recover"), "restore"),

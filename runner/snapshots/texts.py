@@ -108,7 +108,7 @@ def is_known(place: str, root: str) -> bool:
     """Whether a path says nothing about one project: of the system, ours, or a folder that `root` lies in."""
     if f"{place}/".startswith(SYSTEM) or f"{root}/".startswith(f"{place.rstrip('/')}/"):
         return True
-    if place in COMMON or place in (os.environ.get("TMPDIR", "/tmp").rstrip("/"), os.path.expanduser("~")):
+    if place in COMMON or place in (os.environ.get("TMPDIR", "").rstrip("/"), os.path.expanduser("~")):
         return True
     own = (paths.home(), paths.store_here(), paths.cache())
     return any(f"{place}/".startswith(f"{each}/") for each in own)

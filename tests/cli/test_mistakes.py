@@ -29,7 +29,7 @@ DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
         ("comprae", "Did you mean 'compare'?", "proj -h"),
         ("xyzzy", "there is no command 'xyzzy'", "proj -h"),
         ("ls", "it is called 'runs'", "proj runs -h"),
-        ("ui", "it is called 'server'", "proj server -h"),
+        ("dashboard", "it is called 'ui'", "proj ui -h"),
         ("stop", "it is called 'cancel'", "proj cancel -h"),
         ("delete", "it is called 'rm'", "proj rm -h"),
         ("runs -n x", "'x' is not a valid int", "proj runs -h"),
