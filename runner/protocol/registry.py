@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
+from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from runner.host import hashing
+from runner.protocol import bounds
 from runner.protocol import checks as allowed
 from runner.protocol.answer import ApiError, Response, invalid, reply
 from runner.protocol.entities import pairs
@@ -16,7 +19,6 @@ from runner.protocol.history import offset_of, token_of
 from runner.protocol.models import find as find_model
 from runner.protocol.places import find
 from runner.protocol.route import Asked, Route, checks
-from runner.protocol.search import refused
 from runner.tracking import events, registry
 from runner.tracking.registry import RegisteredModel, Version
 from runner.values import JsonMapping, JsonObject
@@ -100,7 +102,7 @@ def latest(asked: Asked) -> Response:
 
 
 def search_models(asked: Asked) -> Response:
-    found = [(each, each) for each in registry.listing(asked.store.root)]
+    found = ((each, each) for each in registry.listing(asked.store.root))
     rows = _selected(asked, found, ("name",), ("creation_timestamp", "last_updated_timestamp"), ["name ASC"])
     return _page(asked, "registered_models", [shown(model) for model, _ in rows], 100, 1000)
 
@@ -251,11 +253,11 @@ def download_uri(asked: Asked) -> Response:
 
 
 def search_versions(asked: Asked) -> Response:
-    found = [
+    found = (
         (model, version)
         for model in registry.listing(asked.store.root)
         for version in model.versions.values()
-    ]
+    )
     rows = _selected(
         asked,
         found,
@@ -270,29 +272,35 @@ def search_versions(asked: Asked) -> Response:
 
 
 def _selected(
-    asked: Asked, rows: list[Any], texts: tuple[str, ...], numbers: tuple[str, ...], order: list[str]
+    asked: Asked, rows: Iterable[Any], texts: tuple[str, ...], numbers: tuple[str, ...], order: list[str]
 ) -> list[Any]:
-    from runner.errors import InputError
-    from runner.tracking.index.grammar import ALL, Grammar, parse_filter, parse_order, test
+    from runner.tracking.index.grammar import ALL, Grammar, meets
 
     entities = {name: entity for name, entity in ALL.items() if entity in ("tag", "attribute")}
     grammar = Grammar(entities, texts, numbers)
-    try:
-        clauses = parse_filter(asked.values.get("filter", ""), grammar)
-        orders = parse_order(asked.values.get("order_by") or order, grammar)
-    except InputError as error:
-        raise refused(error) from None
-    found = [row for row in rows if all(_passes(clause, _field(row, clause), test) for clause in clauses)]
+    clauses = bounds.clauses(asked.values.get("filter", ""), grammar)
+    orders = bounds.orders(asked.values.get("order_by") or order, grammar)
+    found = []
+    for row in bounds.in_time(rows):
+        if meets(clauses, partial(_passes, row)):
+            found.append(row)
     for each in reversed(orders):
-        found.sort(key=lambda row: _field(row, each) or 0, reverse=not each.ascending)
+        found.sort(key=partial(_rank, each), reverse=not each.ascending)
     return found
 
 
-def _passes(clause: Any, value: Any, test: Any) -> bool:
+def _rank(order: Any, row: tuple[RegisteredModel, Any]) -> Any:
+    return _field(row, order) or 0
+
+
+def _passes(row: tuple[RegisteredModel, Any], clause: Any) -> bool:
     """A tag that is not there is not equal to anything: clients ask so for models that are no prompts."""
+    from runner.tracking.index.grammar import test
+
+    value = _field(row, clause)
     if value is None and clause.entity == "tag" and clause.operator == "!=":
         return True
-    return bool(test(clause, value))
+    return test(clause, value)
 
 
 def _field(row: tuple[RegisteredModel, Any], asked_for: Any) -> Any:
@@ -343,13 +351,14 @@ ROUTES = (
         create_model,
         {"name": "string", "tags": [TAG], "description": "string"},
         checks("name string required", "tags array", "description string"),
+        blocks=True,
     ),
-    Route("GET", "registered-models/get", get_model, {"name": "string"}, _NAME),
+    Route("GET", "registered-models/get", get_model, {"name": "string"}, _NAME, blocks=True),
     Route("GET", "registered-models/search", search_models, _SEARCH, _SEARCHED, slow=True),
     Route("POST", "registered-models/search", search_models, _SEARCH, _SEARCHED, slow=True),  # the R client
     Route("GET", "registered-models/list", search_models, _SEARCH, _SEARCHED, slow=True),  # clients before 2
-    Route("GET", "registered-models/get-latest-versions", latest, *_STAGES),
-    Route("POST", "registered-models/get-latest-versions", latest, *_STAGES),
+    Route("GET", "registered-models/get-latest-versions", latest, *_STAGES, blocks=True),
+    Route("POST", "registered-models/get-latest-versions", latest, *_STAGES, blocks=True),
     Route(
         "POST",
         "model-versions/create",
@@ -364,8 +373,8 @@ ROUTES = (
         ),
         slow=True,
     ),
-    Route("GET", "model-versions/get", get_version, *_NUMBERED),
-    Route("GET", "model-versions/get-download-uri", download_uri, *_NUMBERED),
+    Route("GET", "model-versions/get", get_version, *_NUMBERED, blocks=True),
+    Route("GET", "model-versions/get-download-uri", download_uri, *_NUMBERED, blocks=True),
     Route("GET", "model-versions/search", search_versions, _SEARCH, _SEARCHED, slow=True),
     Route("POST", "model-versions/search", search_versions, _SEARCH, _SEARCHED, slow=True),
 )  # fmt: skip

@@ -92,7 +92,10 @@ def test_it_is_run_kept_and_made_again(tmp_path: Any) -> None:
     assert os.path.isdir(os.path.join(prefix, "lib"))  # the project's environment, without papermill
     assert not any(name.startswith("papermill") for _, names, _ in os.walk(prefix) for name in names)
     assert sorted(os.listdir(folder)) == ["bad.ipynb", "requirements.txt", "train.ipynb"]
-    kept = [each["path"] for each in json.loads(proj("artifacts", "ls", "last", "--json", cwd=folder).out)]
+    kept = [
+        each["path"]
+        for each in json.loads(proj("artifacts", "ls", "last", "--json", cwd=folder).out)["files"]
+    ]
     assert kept == ["train.html", "train.ipynb"]
 
     again = proj("reproduce", "last", cwd=folder, timeout=600)
