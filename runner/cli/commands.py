@@ -18,6 +18,7 @@ COMMANDS = {
     "notebook": "Run a notebook with the Python that is on PATH.",
     "env": "List, size up, lock and remove environments.",
     "here": "Say which project this folder belongs to.",
+    "cache": "Show all that is kept on this disk, and make room.",
     "runs": "List runs, found and ordered by MLflow's search grammar.",
     "show": "Show everything about a run.",
     "logs": "Print what a run wrote.",

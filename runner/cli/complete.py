@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from runner.values import Project
 
 __all__ = [
-    "artifacts", "columns", "entry_points", "environment_kinds", "experiments", "keys", "parameters", "runs",
+    "artifacts", "columns", "entry_points", "environment_kinds", "experiments", "keys", "parameters", "places", "runs",
     "statuses", "templates",
 ]  # fmt: skip
 
@@ -93,6 +93,15 @@ def environment_kinds(ctx: Context, incomplete: str) -> Found:  # noqa: ARG001
             (name, kind.ABOUT if name == kind.NAMES[0] else f"as {kind.NAMES[0]}") for name in kind.NAMES
         ]
     return _starting(words, incomplete)
+
+
+def places(ctx: Context, incomplete: str) -> Found:  # noqa: ARG001
+    """Of the cache."""
+    from runner.running import disk
+
+    return _starting(
+        ((name, {**disk.OTHERS, **disk.FILES, **disk.FOLDERS}[name]) for name in disk.NAMES), incomplete
+    )
 
 
 def statuses(ctx: Context, incomplete: str) -> Found:  # noqa: ARG001
