@@ -101,6 +101,7 @@ def of(plan: Plan, known: Known, seen: Surroundings) -> Key:
         "inputs": [f"{each.get('path') or each['uri']} {each.get('digest')}" for each in known.inputs],
         "variables": [seen.key, {name: seen.variables.get(name, "") for name in sorted(names)}],
         "programs": seen.programs,
+        "umask": seen.umask,
         "files": seen.files,
         "ignored": seen.ignored,
         "stdin": stdin,

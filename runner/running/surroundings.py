@@ -62,6 +62,7 @@ class Surroundings(NamedTuple):
     named: tuple[str, ...] = ()  # variables that the command or the code names
     remote: str = ""  # the file of the code that reads from the network
     addresses: tuple[str, ...] = ()  # that it names
+    umask: str = ""  # what modes new files get; "" where that cannot be read
 
 
 class Unseen(NamedTuple):
@@ -137,7 +138,17 @@ def take(sight: Sight, unseen: Unseen) -> Surroundings:
         tuple(sorted(variables)),
         named.remote if named else "",
         named.addresses if named else (),
+        _umask(),
     )
+
+
+def _umask() -> str:
+    """From /proc (proc_pid_status(5)): umask(2) tells it only by changing it, for all threads."""
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+            return next((line.split()[1] for line in file if line.startswith("Umask:")), "")
+    except (OSError, IndexError):
+        return ""
 
 
 # ---- variables ---------------------------------------------------------------------------------------------

@@ -23,6 +23,8 @@ def differences(old: Recorded, new: Recorded) -> Iterator[tuple[str, str]]:
     if before is not None and after is not None:
         yield from _programs(before, after)
         yield from _variables(before, after, str(old.section("command").get("command", "")))
+        if before.umask and after.umask and before.umask != after.umask:
+            yield "environment", f"new files got other modes: umask {before.umask} -> {after.umask}"
         if before.addresses or before.remote:
             what = _few(before.addresses) or before.remote
             yield (
