@@ -140,6 +140,18 @@ def test_the_modes_of_new_files(world: World) -> None:
     assert "-> 0077" in verdict["causes"][0]["text"]
 
 
+def test_a_module_that_lies_beside_the_packages(world: World) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(world.beside / "v")], check=True)
+    (site,) = (world.beside / "v" / "lib").glob("python3*/site-packages")
+    make_tree(site, {"loose.py": "V = 1\n"})
+    world.program("import loose\nopen('out', 'w').write(str(loose.V))\n", "python p.py")
+    path = f"{world.beside / 'v' / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    world.variables = {"PATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+    verdict = world.judged(lambda: make_tree(site, {"loose.py": "V = 'two'\n"}))
+    assert verdict["cause"] == "environment"
+    assert "beside the packages of" in verdict["causes"][0]["text"]
+
+
 class Answering(BaseHTTPRequestHandler):
     answer = b"1"
 
