@@ -77,9 +77,7 @@ def test_a_session_ends_with_its_token_or_when_it_is_left(start: Start) -> None:
     assert two.post("/ui/leave", {"csrf": csrf, "do": "leave"}).where == "/ui/closed"
     two.cookie = kept
     assert proj("server", "token", "revoke", texts[0].split("_")[1], "--store", server.store).code == 0
-    deadline = time.monotonic() + 2
-    while one.get("/ui/").status == 200 and time.monotonic() < deadline:
-        time.sleep(0.1)
+    time.sleep(1.2)  # each process notices it within a second
     for _ in range(6):
         assert one.get("/ui/").status == 303
         assert two.get("/ui/").status == 303
