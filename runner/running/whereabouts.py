@@ -59,13 +59,15 @@ def _told(error: ProjError | OSError) -> str:
 
 
 def _project_folder(real: str) -> str:
-    """Without a repository only the folder itself: MLproject files further up are somebody else's."""
+    """Upwards, but not out of a repository, into the user's home, or into what is somebody else's."""
     found = repository.find(real)
-    folder = real
-    while found and not find(folder):
-        if folder == found.root:
+    last = (found.root if found else "", os.path.realpath(os.path.expanduser("~")))
+    folder, owner = real, os.stat(real).st_uid
+    while not find(folder):
+        above = os.path.dirname(folder)
+        if folder in last or above in (folder, last[1]) or os.stat(above).st_uid != owner:
             return real
-        folder = os.path.dirname(folder)
+        folder = above
     return folder
 
 
