@@ -12,7 +12,7 @@ from runner.cli.reference import open_store
 from runner.environments import building, cache, maintenance
 from runner.environments.packages import changes, difference, packages
 from runner.errors import InputError, ProjError
-from runner.text.units import ago, byte_count, seconds, size
+from runner.text.units import ago, byte_count, iso, seconds, size
 from runner.values import EntryPoint, EnvironmentOptions
 
 __all__ = ["COMMAND"]
@@ -35,7 +35,8 @@ def ls(as_json: bool) -> int:
         )
         for row in found
     )
-    return output.result(as_json, found, output.table(names, rows, right=["packages"]))
+    plain = [{**row._asdict(), "created": iso(row.created), "used": iso(row.used)} for row in found]
+    return output.result(as_json, plain, output.table(names, rows, right=["packages"]))
 
 
 def du(as_json: bool) -> int:
@@ -63,6 +64,7 @@ def show(key: str, as_json: bool) -> int:
     shown = {**facts, "created": _used(row.created), "used": _used(row.used), "size": size(row.size or 0)}
     lines = [f"{name.replace('_', ' '):<10} {value}" for name, value in shown.items() if value]
     lines += ["", *(f"{name} {version}" for name, version in sorted(found.items()))]
+    facts |= {"created": iso(row.created), "used": iso(row.used)}
     return output.result(as_json, {**facts, "packages": found}, lines)
 
 

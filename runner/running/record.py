@@ -268,6 +268,11 @@ class Record:
         except StoreError as error:
             self._report.warn(f"the end of this run could not be recorded: {error.message}")
         self.writer.close()
+        if ended.status == "FAILED" and ended.reason == "exit":
+            from runner.running import hints
+
+            if hint := hints.of(self.directory, self.run_id):
+                self._report.warn(hint)
         if self.follower is not None and (note := self.follower.finish()):
             self._report.warn(note)
 

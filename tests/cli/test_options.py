@@ -39,6 +39,7 @@ PLAIN = [
     "check",
     "check -v main --json sub",
     "info . --version v1",
+    "ci report last --base main",
     "notebook train.ipynb lr=0.1 name=x",
     "env ls --json",
     "env show 0123",
