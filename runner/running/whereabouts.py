@@ -40,7 +40,7 @@ def here(directory: str = ".") -> Here:
         folder = _project_folder(real)
         checkout = fetch(folder, "", Silent())
         source = source_of(checkout)
-        if not checkout.first_commit and (found := repository.find(folder)):
+        if not source.get("first_commit") and (found := repository.find(folder)):
             source["first_commit"] = history.first_commit(found)
     except (ProjError, OSError) as error:
         return Here(os.path.abspath(os.sep), None, _told(error), places.NOWHERE)
