@@ -11,12 +11,14 @@ from collections.abc import Iterable
 from typing import Any
 from zlib import crc32
 
-from runner import __version__, paths
+from runner import __version__, paths, values
 from runner.host import files
 
 __all__ = ["keep", "recall"]
 
-FORMAT = 2
+FORMAT = 3
+# The fields of what is remembered: a version of proj from between two releases has others.
+FIELDS = crc32(repr([getattr(each, "_fields", "") for each in vars(values).values()]).encode())
 
 
 def recall(kind: str, subject: str) -> Any:
@@ -24,7 +26,7 @@ def recall(kind: str, subject: str) -> Any:
     try:
         with open(_path(kind, subject), encoding="utf-8") as file:
             kept = json.load(file)
-        if kept["is"] != [FORMAT, __version__, subject]:
+        if kept["is"] != [FORMAT, FIELDS, __version__, subject]:
             return None
         if any(_stamp(path) != known for path, known in kept["files"]):
             return None
@@ -41,7 +43,7 @@ def keep(kind: str, subject: str, watched: Iterable[str], value: object, began: 
     stamps = [(path, _stamp(path)) for path in watched]
     if not all(found is None or files.settled(files.Stamp(*found), began) for _, found in stamps):
         return
-    text = json.dumps({"is": [FORMAT, __version__, subject], "files": stamps, "value": value})
+    text = json.dumps({"is": [FORMAT, FIELDS, __version__, subject], "files": stamps, "value": value})
     try:
         files.write(_path(kind, subject), text)
     except OSError:

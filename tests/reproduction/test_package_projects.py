@@ -27,7 +27,12 @@ WHEEL = {
     "scripts": "pkg-run = pkg:main\n",
     "version": "git",
 }
-MORE = {"MLproject": MLPROJECT, "src/pkg/__init__.py": CODE, "src/a.c": "compiled", ".gitignore": "out.txt\n__pycache__\n"}
+MORE = {
+    "MLproject": MLPROJECT,
+    "src/pkg/__init__.py": CODE,
+    "src/a.c": "compiled",
+    ".gitignore": "out.txt\n__pycache__\n",
+}
 
 pytestmark = pytest.mark.usefixtures("index")
 
