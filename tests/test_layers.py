@@ -27,7 +27,9 @@ ROOMS = (
     ("data",),
     ("protocol",),
     ("running",),
-    ("reproduction", "scaffold", "server"),
+    ("reproduction", "scaffold"),
+    ("web",),
+    ("server",),
     ("cli",),
     ("__main__",),
 )

@@ -6,7 +6,7 @@ import os
 from itertools import chain
 
 from runner import environments
-from runner.cli import output, reference
+from runner.cli import kernel, output, reference
 from runner.cli.options import Command, Group, Option
 from runner.cli.reference import open_store
 from runner.environments import cache, maintenance
@@ -176,6 +176,7 @@ COMMAND = Group("The environments in the cache.", {
         Option("location", ("--store",), "The store of the runs.", metavar="PATH"),
         reference.JSON,
     )),
+    "kernel": kernel.COMMAND,
     "lock": Command(lock, (
         Option("directory", (), "Folder of a project.", default=".", metavar="[DIR]"),
         Option("env_manager", ("--env-manager",), "A kind of environment: virtualenv, conda, pixi.", metavar="NAME"),

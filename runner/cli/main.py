@@ -6,14 +6,14 @@ import gc
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from runner import __version__
 from runner.cli.commands import COMMANDS, load
 from runner.errors import InputError, ProjError
 
-__all__ = ["entry", "main"]
+__all__ = ["entry", "main", "told"]
 
 
 def entry() -> None:
@@ -66,8 +66,13 @@ def prepare_standard_streams() -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command line and returns its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    return told(lambda: _run(words), words)
+
+
+def told(work: Callable[[], int], words: Sequence[str] = ("run",)) -> int:
+    """The exit code of `work`; an error is told on stderr."""
     try:
-        return _run(words)
+        return work()
     except ProjError as error:
         return _tell(error)
     except KeyboardInterrupt as interrupt:
@@ -119,11 +124,17 @@ def _run(words: list[str]) -> int:
         show_here()
         return 0
     at = words.index("--") if "--" in words else len(words)
-    words, extra = words[:at], words[at + 1 :]
+    line, words, extra = words, words[:at], words[at + 1 :]
     if words and words[0] in COMMANDS:
-        from runner.cli.options import find, quick
+        from runner.cli.options import find, passed_on, quick
 
         found = find(load(words[0]), words[1:])
+        if found and found[0].ends_early:
+            own = found[1][: passed_on(found[0].options, found[1])]
+            if len(own) < len(found[1]):  # a `--` behind it belongs to what is passed on
+                at = len(words) - len(found[1]) + len(own)
+                words, extra = line[:at], line[at:]
+            found = found[0], own
         values = quick(found[0].options, found[1]) if found else None
         if found and values is not None:
             return found[0].call(values, extra)
@@ -185,7 +196,7 @@ def _tell(error: ProjError) -> int:
     return error.exit_code
 
 
-def _report_bug(words: list[str]) -> int:
+def _report_bug(words: Sequence[str]) -> int:
     """An error that is not the user's: one line on the screen, everything in a file that can be sent to us."""
     import platform
     import traceback

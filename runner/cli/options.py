@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 
 from runner.errors import InputError
 
-__all__ = ["Command", "Group", "Option", "Value", "find", "pairs", "quick"]
+__all__ = ["Command", "Group", "Option", "Value", "find", "pairs", "passed_on", "quick"]
 
 Value: TypeAlias = "str | bool | int | float | tuple[str, ...] | None"
 
@@ -40,6 +40,9 @@ class Command(NamedTuple):
     function: Callable[..., int]
     options: tuple[Option, ...] = ()
     passes_on: bool = False  # what follows `--` is its parameter `extra`
+    ends_early: bool = (
+        False  # its first argument that is no option begins what is passed on, without a `--` too
+    )
 
     def call(self, values: Mapping[str, Value], extra: Sequence[str]) -> int:
         """InputError when something follows `--` that is not passed on."""
@@ -68,6 +71,16 @@ def find(entry: Command | Group, words: Sequence[str]) -> tuple[Command, Sequenc
         else:
             return None
     return entry, words
+
+
+def passed_on(options: Sequence[Option], words: Sequence[str]) -> int:
+    """Where the first word stands that is neither an option nor the value of one: what begins there is passed on."""
+    named = {name: option for option in options for name in option.names}
+    place = 0
+    while place < len(words) and words[place].startswith("-"):
+        name, assigned, _ = _split(words[place], named)
+        place += 1 if assigned or name not in named or named[name].kind == "flag" else 2
+    return min(place, len(words))
 
 
 def quick(options: Sequence[Option], words: Sequence[str]) -> dict[str, Value] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -18,32 +18,55 @@ if TYPE_CHECKING:
 __all__ = ["COMMAND", "say"]
 
 
-def command(as_json: bool, quiet: bool, verbose: bool, help_params: bool, **request_fields: object) -> int:
+def command(
+    as_json: bool, quiet: bool, verbose: bool, help_params: bool, detach: bool, notify: tuple[str, ...],
+    **request_fields: object,
+) -> int:  # fmt: skip
     """Run a project from a folder, a git URL or an archive, and record it.
 
     The command's output is shown as it comes and kept in the record; `proj run` exits with the command's own code.
     What follows `--` is passed on to the command as it is.
     """
     backend = str(request_fields["backend"])
-    early = not (help_params or request_fields["dry_run"]) and backend in backends.KINDS
+    showing = help_params or request_fields["dry_run"]
+    report = Terminal(quiet, verbose)
+    if detach and not showing:
+        return _detached(as_json, report, notify, request_fields)
+    early = not showing and backend in backends.KINDS
     with backends.get(backend).prepared() if early else nullcontext():  # while we are still being loaded
-        return _command(as_json, quiet, verbose, help_params, request_fields)
+        return _command(as_json, report, help_params, notify, request_fields)
 
 
-def _command(as_json: bool, quiet: bool, verbose: bool, help_params: bool, fields: Mapping[str, Any]) -> int:
+def _detached(as_json: bool, report: Terminal, notify: tuple[str, ...], fields: Mapping[str, Any]) -> int:
+    """Prints the id of the run, which goes on by itself."""
+    from runner.cli.detach import detached
+
+    run_id, code = detached(lambda begun: _command(False, report, False, notify, fields, begun))
+    if not run_id:
+        return code
+    report.line(
+        f"the run goes on; proj logs -f {run_id[:12]}  proj wait {run_id[:12]}  proj cancel {run_id[:12]}"
+    )
+    return output.result(as_json, {"run_id": run_id, "short_id": run_id[:12]}, [run_id])
+
+
+def _command(
+    as_json: bool, report: Terminal, help_params: bool, notify: tuple[str, ...], fields: Mapping[str, Any],
+    begun: Callable[[str], None] | None = None,
+) -> int:  # fmt: skip
     from runner.running.plan import Plan, Request  # help does not need them
     from runner.running.run import run
 
     request = Request(**fields)
-    report = Terminal(quiet, verbose)
     if request.run_id:
         request = request._replace(run_id=_continued(request))
     if help_params:
         from runner.cli.info import show_parameters
 
         return show_parameters(request.uri, request.version, request.entry_point, as_json, report)
-    with output.own_stdout(as_json and not request.dry_run), Interrupts():
-        outcome = run(request, report)  # the command writes to our file descriptor 1
+    telling = _Notifying(notify, request, report, begun) if notify else nullcontext(begun)
+    with output.own_stdout(as_json and not request.dry_run), Interrupts(), telling as begins:
+        outcome = run(request, report, begun=begins)  # the command writes to our file descriptor 1
     if isinstance(outcome, Plan):
         return _show_plan(outcome, as_json)
     if as_json:
@@ -51,6 +74,43 @@ def _command(as_json: bool, quiet: bool, verbose: bool, help_params: bool, field
     report.phases(outcome.phases)
     say(outcome, report)
     return outcome.exit_code
+
+
+class _Notifying:
+    """`with _Notifying(...) as begun`: tells of the run that was begun when it has ended, however."""
+
+    def __init__(
+        self,
+        targets: Sequence[str],
+        request: Request,
+        report: Terminal,
+        begun: Callable[[str], None] | None,
+    ) -> None:
+        self._targets, self._store, self._report, self._begun = targets, request.store, report, begun
+        self._run_id = ""
+
+    def __enter__(self) -> Callable[[str], None]:
+        return self._begins
+
+    def _begins(self, run_id: str) -> None:
+        self._run_id = run_id
+        if self._begun is not None:
+            self._begun(run_id)
+
+    def __exit__(self, *error: object) -> None:
+        if not self._run_id:
+            return
+        from runner import paths
+        from runner.errors import ProjError
+        from runner.running.notify import facts, notify
+        from runner.tracking.store import Store
+
+        try:
+            told = facts(Store(paths.store_here(self._store)).read(self._run_id))
+            for target in self._targets:
+                notify(target, told, self._report)
+        except ProjError as problem:
+            self._report.warn(f"--notify: {problem.message}")
 
 
 def _continued(request: Request) -> str:
@@ -128,6 +188,8 @@ COMMAND = Command(command, (
     Option("storage_dir", ("--storage-dir",), "Where files named by URIs are downloaded for parameters of type path.", metavar="PATH"),
     Option("timeout", ("--timeout",), "End the run after this time: 90, 30m, 2h, 1d.", metavar="TIME"),
     Option("grace", ("--grace",), "Time between asking the command to end and killing it.", default="10", metavar="TIME"),
+    Option("detach", ("--detach",), "Return at once with the id of the run, which goes on without this terminal.", "flag"),
+    Option("notify", ("--notify",), "At the end, run this command (PROJ_STATUS, ... and JSON on stdin) or POST to this URL.", "many", metavar="COMMAND|URL"),
     Option("dry_run", ("--dry-run",), "Show what would be run, and run nothing.", "flag"),
     Option("as_json", ("--json",), "Print the result (or the plan) as JSON on stdout; the command's output goes to stderr.", "flag"),
     Option("quiet", ("-q", "--quiet"), "Print nothing but the command's output.", "flag"),

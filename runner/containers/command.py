@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence, Set
 from typing import NamedTuple
 
 from runner.containers import engine
@@ -23,6 +23,7 @@ __all__ = [
     "Finished",
     "argv",
     "carries",
+    "entering",
     "farewell",
     "finish",
     "name_of",
@@ -99,6 +100,29 @@ def argv(job: Job) -> list[str]:
         raise BackendError(engine.problem(), "install Docker or Podman, or set PROJ_DOCKER_EXE")
     given = {name for name, _ in container.flags}
     words = [program, "run", "--name", name_of(job.run_id), "--label", f"{LABEL}={job.run_id}"]
+    words += _around(container, given)
+    words += ["--mount", _mount(job.record, RECORD)]
+    words += [word for volume in container.volumes for word in ("-v", volume)]
+    words += [*_variables(job, container), *_flags(container)]
+    return [*words, container.image, "/bin/sh", "-c", SHELL if container.init else SHELL_FIRST, job.command]
+
+
+def entering(container: Container, command: Sequence[str], terminal: bool) -> list[str]:
+    """The engine's command line for a command that belongs to no run: in a container that goes when it ends."""
+    program = engine.program()
+    if not program:
+        raise BackendError(engine.problem(), "install Docker or Podman, or set PROJ_DOCKER_EXE")
+    words = [program, "run", "--rm", "-i", *(["-t"] if terminal else [])]
+    words += _around(container, {name for name, _ in container.flags})
+    words += [word for volume in container.volumes for word in ("-v", volume)]
+    words += [word for name, value in container.constants.items() for word in ("-e", f"{name}={value}")]
+    words += [word for name in container.copied for word in ("-e", name)]
+    return [*words, *_flags(container), container.image, *command]
+
+
+def _around(container: Container, given: Set[str]) -> list[str]:
+    """Who the command is, its network and its folder; `given`: names of the user's own flags."""
+    words: list[str] = []
     if container.init:
         words += ["-e", "TINI_KILL_PROCESS_GROUP=1", *([] if "init" in given else ["--init"])]
     if container.user and not given & {"user", "u"}:
@@ -112,12 +136,14 @@ def argv(job: Job) -> list[str]:
         words += ["--workdir", container.place]
     if container.directory:
         words += ["--mount", _mount(container.directory, container.place)]
-    words += ["--mount", _mount(job.record, RECORD)]
-    words += [word for volume in container.volumes for word in ("-v", volume)]
-    words += _variables(job, container)
+    return words
+
+
+def _flags(container: Container) -> Iterator[str]:
     for name, value in container.flags:
-        words += [f"-{name}" if len(name) == 1 else f"--{name}", *([] if value is None else [value])]
-    return [*words, container.image, "/bin/sh", "-c", SHELL if container.init else SHELL_FIRST, job.command]
+        yield f"-{name}" if len(name) == 1 else f"--{name}"
+        if value is not None:
+            yield value
 
 
 def _variables(job: Job, container: Container) -> Iterator[str]:

@@ -24,8 +24,10 @@ __all__ = ["application"]
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def application(gate: Gate, limits: Limits, pages: Sequence[BaseRoute] = ()) -> ASGIApp:
-    """For requests that `gate` lets in; `pages` come before what is not found."""
+def application(
+    gate: Gate, limits: Limits, pages: Sequence[BaseRoute] = (), doors: tuple[str, ...] = ()
+) -> ASGIApp:
+    """For requests that `gate` lets in; `pages` come before what is not found, and below `doors` decide themselves."""
     api = Api(gate, limits)
 
     async def health(_: Request) -> Answer:
@@ -53,7 +55,10 @@ def application(gate: Gate, limits: Limits, pages: Sequence[BaseRoute] = ()) -> 
             *pages,
             Mount("/", api),
         ],
-        middleware=[Middleware(Watch, gate=gate, limits=limits), Middleware(Entrance, gate=gate)],
+        middleware=[
+            Middleware(Watch, gate=gate, limits=limits),
+            Middleware(Entrance, gate=gate, doors=doors),
+        ],
         exception_handlers={HTTPException: _refused},
     )
 

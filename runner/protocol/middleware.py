@@ -118,18 +118,27 @@ class Watch:
 
 
 class Entrance:
-    """Lets in whom the gate lets in, before anything of the body is read."""
+    """Lets in whom the gate lets in, before anything of the body is read.
 
-    def __init__(self, app: ASGIApp, gate: Gate) -> None:
+    `doors`: paths, and beginnings of paths (with a "/"), at which pages decide that themselves.
+    """
+
+    def __init__(self, app: ASGIApp, gate: Gate, doors: tuple[str, ...] = ()) -> None:
         self._app = app
         self._gate = gate
+        self._doors = doors
+        self._below = tuple(each for each in doors if len(each) > 1 and each.endswith("/"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not (scope["path"] in OPEN and scope["method"] in ("GET", "HEAD")):
+        if scope["type"] == "http" and not self._is_open(scope["path"], scope["method"]):
             state = scope["state"]
             exchange: Exchange = state["exchange"]
             exchange.entry = state["entry"] = self._gate.enter(exchange.head)
         await self._app(scope, receive, send)
+
+    def _is_open(self, path: str, method: str) -> bool:
+        looks = method in ("GET", "HEAD")
+        return (looks and (path in OPEN or path in self._doors)) or path.startswith(self._below)
 
 
 def refusal(problem: BaseException) -> Response | None:

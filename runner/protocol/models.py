@@ -174,7 +174,7 @@ def log_params(asked: Asked) -> Response:
 
 def search(asked: Asked) -> Response:
     """Models are few: each is looked at."""
-    from runner.tracking.index.grammar import ALL, Grammar, parse_filter, test
+    from runner.tracking.index.grammar import ALL, Clause, Grammar, meets, parse_filter, test
 
     values = asked.values
     grammar = Grammar(
@@ -198,10 +198,11 @@ def search(asked: Asked) -> Response:
         points = [point for point in model.metrics if _about(point, datasets)]
         if datasets and not points:
             continue
-        if all(
-            any(test(clause, value) for value in _values(model, points, clause.entity, clause.key))
-            for clause in clauses
-        ):
+
+        def met(clause: Clause, model: LoggedModel = model, points: Any = points) -> bool:
+            return any(test(clause, value) for value in _values(model, points, clause.entity, clause.key))
+
+        if meets(clauses, met):
             found.append(model)
     found.sort(key=lambda model: (-model.creation_time, model.model_id))
     for order in reversed(values.get("order_by", ())):

@@ -61,7 +61,7 @@ def search_runs(asked: Asked) -> Response:
 
 
 def search_experiments(asked: Asked) -> Response:
-    from runner.tracking.index.grammar import EXPERIMENTS, parse_filter, parse_order, test
+    from runner.tracking.index.grammar import EXPERIMENTS, meets, parse_filter, parse_order, test
 
     values = asked.values
     limit = _limit(asked)
@@ -74,7 +74,7 @@ def search_experiments(asked: Asked) -> Response:
     found = [
         each
         for each in asked.store.experiments(VIEWS[values.get("view_type", "ACTIVE_ONLY")])
-        if all(test(clause, _field(each, clause.entity, clause.key)) for clause in clauses)
+        if meets(clauses, lambda clause: test(clause, _field(each, clause.entity, clause.key)))  # noqa: B023
     ]
     found.sort(key=lambda each: int(each.experiment_id))
     if not orders:

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
+from typing import TypeAlias
 
 from runner import backends, environments, paths, sources
 from runner.running import command, endpoint, planning, surroundings
@@ -21,7 +23,10 @@ from runner.values import Report
 __all__ = ["run"]
 
 
-def run(request: Request, report: Report, plan: Plan | None = None) -> Outcome | Plan:
+Begun: TypeAlias = "Callable[[str], None] | None"  # is handed the id of the run as soon as there is one
+
+
+def run(request: Request, report: Report, plan: Plan | None = None, begun: Begun = None) -> Outcome | Plan:
     """Runs a project and returns how it went; with `dry_run`, what would be done.
 
     `plan`: made already, as by a reproduction, for code that is in its place. Many runs may go on in one process: its
@@ -43,9 +48,10 @@ def run(request: Request, report: Report, plan: Plan | None = None) -> Outcome |
             phases.end("plan")
         if request.dry_run:
             return plan
-
         store = Store(paths.store_here(request.store))
         record = leaving.enter_context(Record.begin(plan, store, report))
+        if begun:
+            begun(record.run_id)
         phases.end("record")
         code = leaving.enter_context(Code(plan, record, pending, report))
         planning.download(plan, store.root, report)

@@ -39,8 +39,17 @@ RUNS = st.fixed_dictionaries(
         "datasets": st.lists(TEXTS, max_size=2),
     }
 )
-COMPARED = st.sampled_from(grammar.NUMERIC)
+COMPARED = st.sampled_from(["=", "!=", ">", ">=", "<", "<="])
+LISTED = st.sampled_from(["IN", "NOT IN"])
 CLAUSES = st.one_of(
+    st.builds(Clause, st.just("metric"), KEYS, LISTED, st.lists(FINITE, min_size=1, max_size=3).map(tuple)),
+    st.builds(
+        Clause,
+        st.sampled_from(["param", "tag"]),
+        KEYS,
+        LISTED,
+        st.lists(TEXTS, min_size=1, max_size=3).map(tuple),
+    ),
     st.builds(Clause, st.just("metric"), KEYS, COMPARED, FINITE),
     st.builds(Clause, st.sampled_from(["param", "tag"]), KEYS, st.sampled_from(["=", "!="]), TEXTS),
     st.builds(Clause, st.sampled_from(["param", "tag"]), KEYS, st.sampled_from(["LIKE", "ILIKE"]), PATTERNS),
@@ -51,12 +60,16 @@ CLAUSES = st.one_of(
         st.just("attribute"),
         st.just("status"),
         st.sampled_from(["IN", "NOT IN"]),
-        st.lists(st.sampled_from(["FINISHED", "RUNNING"]), max_size=2).map(tuple),
+        st.lists(st.sampled_from(["FINISHED", "RUNNING"]), min_size=1, max_size=2).map(tuple),
     ),
     st.builds(
         Clause, st.just("attribute"), st.sampled_from(["start_time", "end_time"]), COMPARED, st.integers(0, 3)
     ),
     st.builds(Clause, st.just("dataset"), st.just("name"), st.sampled_from(["=", "!=", "LIKE"]), TEXTS),
+)
+# A filter as people think it: a clause, or ("AND" | "OR", filters...).
+FILTERS: st.SearchStrategy[Any] = st.recursive(
+    CLAUSES, lambda inner: st.tuples(st.sampled_from(["AND", "OR"]), inner, inner), max_leaves=6
 )
 ORDERS = st.lists(
     st.one_of(
@@ -81,10 +94,64 @@ def value(run: Run, entity: str, key: str) -> Any:
     return (run.param_texts if entity == "param" else run.tags).get(key)
 
 
-def meets(run: Run, clause: Clause) -> bool:
-    if clause.entity == "dataset":
-        return any(grammar.test(clause, dataset[clause.key]) for dataset in run.datasets)
-    return grammar.test(clause, value(run, clause.entity, clause.key))
+def written(wanted: Any, case: Any, around: str = "") -> str:
+    """In the grammar; `case` spells its words, and parentheses are there where they are needed."""
+    if isinstance(wanted, Clause):
+        entity, key, operator, against = wanted
+        left = key if entity == "attribute" else f"{entity}s.`{key}`"
+        right = "" if operator.startswith("IS") else literal(against)
+        return f"{left} {case(operator)} {right}"
+    word, *parts = wanted
+    text = f" {case(word)} ".join(written(part, case, word) for part in parts)
+    return f"({text})" if (around, word) == ("AND", "OR") else text
+
+
+def literal(against: Any) -> str:
+    if isinstance(against, tuple):
+        return f"({', '.join(map(literal, against))})"
+    return "'{}'".format(against.replace("'", "''")) if isinstance(against, str) else str(against)
+
+
+def meets(run: Run, wanted: Any) -> bool:
+    """What a filter means, told without any of the program's code for it."""
+    if not isinstance(wanted, Clause):
+        word, *parts = wanted
+        found = [meets(run, part) for part in parts]
+        return all(found) if word == "AND" else any(found)
+    if wanted.entity == "dataset":
+        return any(holds(wanted, dataset[wanted.key]) for dataset in run.datasets)
+    return holds(wanted, value(run, wanted.entity, wanted.key))
+
+
+def holds(clause: Clause, found: Any) -> bool:
+    operator, against = clause.operator, clause.value
+    if operator == "IS NULL":
+        return found is None
+    if found is None:
+        return False
+    if operator == "IS NOT NULL":
+        return True
+    if operator == "LIKE":
+        return alike(str(against), found)
+    if operator == "ILIKE":
+        return alike(str(against).lower(), found.lower())
+    return bool(OPERATORS[operator](found, against))
+
+
+OPERATORS: Any = {
+    "=": lambda a, b: a == b, "!=": lambda a, b: a != b, "<": lambda a, b: a < b, "<=": lambda a, b: a <= b,
+    ">": lambda a, b: a > b, ">=": lambda a, b: a >= b,
+    "IN": lambda a, b: any(a == each for each in b), "NOT IN": lambda a, b: all(a != each for each in b),
+}  # fmt: skip
+
+
+def alike(pattern: str, text: str) -> bool:
+    """Of % and _, letter by letter."""
+    if not pattern:
+        return not text
+    if pattern[0] == "%":
+        return any(alike(pattern[1:], text[start:]) for start in range(len(text) + 1))
+    return bool(text) and pattern[0] in ("_", text[0]) and alike(pattern[1:], text[1:])
 
 
 def compare(orders: list[Order], one: Run, other: Run) -> int:
@@ -133,29 +200,32 @@ def test_random_queries(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
     @for_each
     @given(
         st.lists(RUNS, min_size=5, max_size=10),
-        st.lists(st.tuples(st.lists(CLAUSES, max_size=2), ORDERS), min_size=6, max_size=6),
+        st.lists(st.tuples(st.none() | FILTERS, ORDERS), min_size=6, max_size=6),
         st.sampled_from([None, None, None, (), ("0",), ("0", "1")]),
         st.sampled_from(["active", "active", "deleted", "all"]),
         st.integers(1, 9),
+        st.sampled_from([str.upper, str.lower, str.title]),
     )
     def check(
         runs: list[dict[str, Any]],
-        questions: list[tuple[list[Clause], list[Order]]],
+        questions: list[tuple[Any, list[Order]]],
         experiments: tuple[str, ...] | None,
         view: str,
         limit: int,
+        case: Any,
     ) -> None:
         with tempfile.TemporaryDirectory() as root, Store(root) as store:
             known = fill(store, runs)
-            for clauses, orders in questions:
-                wanted = [run for run in known if all(meets(run, clause) for clause in clauses)]
+            for asked_for, orders in questions:
+                text = "" if asked_for is None else written(asked_for, case)
+                wanted = [run for run in known if asked_for is None or meets(run, asked_for)]
                 wanted = [run for run in wanted if view in ("all", run.lifecycle)]
                 wanted = [run for run in wanted if experiments is None or run.experiment_id in experiments]
                 wanted.sort(key=functools.cmp_to_key(functools.partial(compare, orders)))
                 found: list[Run] = []
                 start: tuple[int, int] | None = (0, 0)
                 while start is not None:
-                    asked = query.Query(clauses, orders, experiments, view)
+                    asked = query.Query(grammar.parse_filter(text), orders, experiments, view)
                     page, start = store.index.page(asked, limit, start)
                     assert len(page) == limit or start is None
                     found.extend(page)

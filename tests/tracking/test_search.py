@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from runner.errors import InputError
 from runner.tracking.index import grammar
-from runner.tracking.index.grammar import EXPERIMENTS, Clause, Order, parse_filter, parse_order
+from runner.tracking.index.grammar import EXPERIMENTS, Clause, Either, Order, parse_filter, parse_order
+from runner.tracking.store import Store
 
 
 @pytest.mark.parametrize(
@@ -55,10 +56,15 @@ def test_filters(text: str, clauses: list[tuple[object, ...]]) -> None:
         ("params.a = ridge", 11, "expected a text in quotes"),
         ("params.a > 'x'", 9, "> does not go with param"),
         ("params.a == 'x'", 9, "== is written ="),
-        ("params.a = 'x' OR params.b = 'y'", 15, "there is no OR"),
+        ("params.a = 'x' OR", 17, "expected a key"),
+        ("params.a = 'x' OR OR params.b = 'y'", 18, "expected a key"),
+        ("params.a = 'x' or (params.b = 'y'", 18, "this parenthesis is not closed"),
+        ("params.a = 'x')", 14, "expected AND, OR"),
+        ("()", 1, "expected a key"),
+        ("metrics.a in (1, 'b')", 17, "expected a number"),
+        ("params.a in (1)", 13, "expected a text"),
         ("params.a = 'x', params.b = 'y'", 14, "expected AND"),
         ("params.a = 'x", 11, "this quote is not closed"),
-        ("(metrics.a > 1)", 0, "expected a key"),
         ("not params.a = 'x'", 0, "expected a key"),
         ("foo.bar = 'x'", 0, "there is no entity 'foo'"),
         ("tags. = 'x'", 0, "the key is missing"),
@@ -125,3 +131,35 @@ def test_a_quoted_value_comes_back(value: str, pattern: str) -> None:
     assert grammar.test(
         Clause("tag", "x", "ILIKE", pattern), pattern.swapcase().replace("%", "").replace("_", "a")
     )
+
+
+def test_and_binds_more_closely_than_or() -> None:
+    one, two, three = (Clause("metric", key, "=", 1) for key in "abc")
+    a, b, c = (f"metrics.{key} = 1" for key in "abc")
+    for text, found in (
+        (f"{a} or {b} and {c}", (Either(((one,), (two, three))),)),
+        (f"({a} OR {b}) AND {c}", (Either(((one,), (two,))), three)),
+        (f"({a} and ({b})) and(({c}))", (one, two, three)),
+        (f"{a} or ({b} or {c})", (Either(((one,), (Either(((two,), (three,))),))),)),
+        (f"({a})", (one,)),
+    ):
+        assert parse_filter(text) == found
+    assert grammar.meets(parse_filter(f"({a} or {b}) and {c}"), lambda clause: clause.key in "bc")
+    assert not grammar.meets(parse_filter(f"{a} or {b} and {c}"), lambda clause: clause.key == "c")
+
+
+def test_parentheses_are_counted() -> None:
+    assert parse_filter("(" * 50 + "metrics.a > 1" + ")" * 50)
+    with pytest.raises(InputError, match="more than 50 parentheses"):
+        parse_filter("(" * 5000 + "metrics.a > 1")
+
+
+def test_as_many_alternatives_as_one_likes(tmp_path: object) -> None:
+    """SQLite reads expressions only to a depth."""
+    with Store(str(tmp_path)) as store:
+        run = store.create_run(params={"a": "1499"}).run_id
+        for word, count in (("or", 1500), ("and", 0)):
+            text = f" {word} ".join(f"params.a = '{number}'" for number in range(count or 1))
+            assert [each.run_id for each in store.search(text).runs] == ([run] if count else [])
+        text = " and ".join(f"params.a != '{number}'" for number in range(1400))
+        assert [each.run_id for each in store.search(text).runs] == [run]

@@ -1,8 +1,9 @@
-"""MLflow's grammar of filters and orders, read into values; what is wrong is shown with a caret under it.
+"""MLflow's grammar of filters and orders, and more; what is wrong is shown with a caret under it.
 
-    filter   a clause, or clauses joined by AND
-    clause   [entity.]key operator value
-    order    [entity.]key [ASC | DESC]
+    filter      conditions joined by AND, and these by OR; AND binds more closely, as in SQL
+    condition   a clause, or a filter in parentheses
+    clause      [entity.]key operator value
+    order     [entity.]key [ASC | DESC]
 
 The grammar is the same for runs, experiments, models and versions: a Grammar says which keys each has.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, NoReturn, TypeAlias
+from typing import Any, NamedTuple, NoReturn, TypeAlias
 
 from runner.errors import InputError
 
@@ -19,19 +20,22 @@ __all__ = [
     "EXPERIMENTS",
     "RUNS",
     "Clause",
+    "Either",
+    "Filter",
     "Grammar",
     "Order",
     "Value",
+    "meets",
     "parse_filter",
     "parse_order",
     "test",
 ]
 
-Value: TypeAlias = "str | int | float | tuple[str, ...] | None"
+Value: TypeAlias = "str | int | float | tuple[str, ...] | tuple[float, ...] | None"
 
-NUMERIC = ("=", "!=", ">", ">=", "<", "<=")
-TEXT = ("=", "!=", "LIKE", "ILIKE")
-LISTED = (*TEXT, "IN", "NOT IN")
+LISTS = ("IN", "NOT IN")
+NUMERIC = ("=", "!=", ">", ">=", "<", "<=", *LISTS)
+TEXT = ("=", "!=", "LIKE", "ILIKE", *LISTS)
 NULLABLE = (*TEXT, "IS NULL", "IS NOT NULL")
 WORDS: tuple[tuple[str, ...], ...] = (
     *(("IS", "NOT", "NULL"), ("IS", "NULL"), ("NOT", "IN")),
@@ -47,6 +51,16 @@ class Clause(NamedTuple):
     value: Value = None
 
 
+class Either(NamedTuple):
+    """At least one of the filters is met."""
+
+    filters: tuple[tuple[Clause | Either, ...], ...]
+
+
+Filter: TypeAlias = "tuple[Clause | Either, ...]"  # all of them are met
+DEPTH = 50  # of parentheses
+
+
 class Order(NamedTuple):
     entity: str
     key: str
@@ -58,7 +72,7 @@ class Grammar(NamedTuple):
     texts: tuple[str, ...]  # attributes that are text
     numbers: tuple[str, ...]  # attributes that are numbers
     aliases: Mapping[str, str] = {}  # of attributes
-    operators: tuple[str, ...] = LISTED  # of attributes that are text
+    operators: tuple[str, ...] = TEXT  # of attributes that are text
 
 
 ALL = {
@@ -107,9 +121,17 @@ class Token(NamedTuple):
     place: int
 
 
-def parse_filter(text: str, grammar: Grammar = RUNS) -> tuple[Clause, ...]:
+def parse_filter(text: str, grammar: Grammar = RUNS) -> Filter:
     """InputError for a wrong one. An empty filter has no clause."""
-    return _Reader(text, grammar).clauses()
+    return _Reader(text, grammar).whole()
+
+
+def meets(wanted: Sequence[Clause | Either], met: Callable[[Clause], bool]) -> bool:
+    """Whether a filter is met by what `met` says of its clauses."""
+    return all(
+        any(meets(each, met) for each in part.filters) if isinstance(part, Either) else met(part)
+        for part in wanted
+    )
 
 
 def parse_order(texts: Sequence[str], grammar: Grammar = RUNS) -> tuple[Order, ...]:
@@ -173,18 +195,39 @@ class _Reader:
     def fail(self, token: Token, message: str) -> NoReturn:
         fail(self.text, token.place, message)
 
-    def clauses(self) -> tuple[Clause, ...]:
-        found = []
-        while self.peek().kind != "end":
-            found.append(self._clause())
-            if self.word("AND"):  # MLflow takes one at the end, too
-                continue
-            token = self.peek()
-            if token.text.upper() == "OR":
-                self.fail(token, "there is no OR in this grammar; IN ('a', 'b') may help")
-            if token.kind != "end":
-                self.fail(token, "expected AND, or the end")
+    def whole(self) -> Filter:
+        if self.peek().kind == "end":
+            return ()
+        found = self._filter(0)
+        if self.peek().kind != "end":
+            self.fail(self.peek(), "expected AND, OR, or the end")
+        return found
+
+    def _filter(self, depth: int) -> Filter:
+        filters = [self._conjunction(depth)]
+        while self.word("OR"):
+            filters.append(self._conjunction(depth))
+        return filters[0] if len(filters) == 1 else (Either(tuple(filters)),)
+
+    def _conjunction(self, depth: int) -> Filter:
+        found = [*self._condition(depth)]
+        while self.word("AND"):
+            if self.peek().kind == "end":  # MLflow takes one at the end
+                break
+            found += self._condition(depth)
         return tuple(found)
+
+    def _condition(self, depth: int) -> Filter:
+        opening = self.peek()
+        if opening.text != "(":
+            return (self._clause(),)
+        if depth == DEPTH:
+            self.fail(opening, f"there are more than {DEPTH} parentheses in each other")
+        self.take()
+        found = self._filter(depth + 1)
+        if self.take().text != ")":
+            self.fail(opening, "this parenthesis is not closed")
+        return found
 
     def order(self) -> Order:
         token, entity, key = self._key()
@@ -237,7 +280,8 @@ class _Reader:
         if operator.startswith("IS"):
             return Clause(entity, key, operator)
         if operator.endswith("IN"):
-            return Clause(entity, key, operator, self._list())
+            values = self._list(self._number, "(1, 2)") if numeric else self._list(self._string, "('a', 'b')")
+            return Clause(entity, key, operator, values)
         return Clause(entity, key, operator, self._number(key) if numeric else self._string(key))
 
     def _operator(self) -> tuple[Token, str]:
@@ -268,15 +312,15 @@ class _Reader:
             return token.text[1:-1]
         return self.fail(token, f"expected a text in quotes to compare {key} with, such as 'value'")
 
-    def _list(self) -> tuple[str, ...]:
+    def _list(self, one: Callable[[str], str | float], example: str) -> tuple[Any, ...]:
         token = self.take()
         if token.text != "(":
-            self.fail(token, "expected a list of texts, such as ('a', 'b')")
-        found = [self._string("it")]
+            self.fail(token, f"expected a list, such as {example}")
+        found = [one("it")]
         while (token := self.take()).text == ",":
             if self.peek().text == ")":  # ('a',)
                 continue
-            found.append(self._string("it"))
+            found.append(one("it"))
         if token.text != ")":
             self.fail(token, "expected , or )")
         return tuple(found)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from runner.tracking.index.dialect import Database, Dialect
-from runner.tracking.index.grammar import Clause, Order
+from runner.tracking.index.grammar import Clause, Either, Order
 from runner.tracking.index.rows import short, storable
 from runner.tracking.index.schema import PREFIX
 
@@ -25,7 +25,7 @@ ATTRIBUTES = {
 
 
 class Query(NamedTuple):
-    clauses: Sequence[Clause] = ()
+    clauses: Sequence[Clause | Either] = ()
     orders: Sequence[Order] = ()
     experiment_ids: Sequence[str] | None = None
     view: str = "active"
@@ -51,7 +51,7 @@ def page(
     phase, offset = start
     while phase < len(phases):
         source, conditions, order = phases[phase]
-        where = " AND ".join(part.sql for part in conditions) or "1 = 1"
+        where = _joined([part.sql for part in conditions], "AND") or "1 = 1"
         bound = [value for part in (source, *conditions, order) for value in part.bound]
         sql = f"SELECT r.run FROM {source.sql} WHERE {where} ORDER BY {order.sql} LIMIT ? OFFSET ?"  # noqa: S608
         wanted = limit - len(found)
@@ -89,7 +89,7 @@ def _by_metric(query: Query, dialect: Dialect) -> list[Phase]:
     _, key, ascending = query.orders[0]
     direction = "ASC" if ascending else "DESC"
     source = Part(f"metrics o {dialect.ordered_join} runs r")
-    same = [clause for clause in query.clauses if clause[:2] == ("metric", key)]
+    same = [each for each in query.clauses if isinstance(each, Clause) and each[:2] == ("metric", key)]
     other = [_condition(clause, dialect) for clause in query.clauses if clause not in same]
     same_conditions = [part for clause in same for part in _compare("o", clause, dialect)[1:]]
     mine = [Part("o.key = ?", (short(key),)), Part("r.run = o.run"), *same_conditions, *_scope(query), *other]
@@ -136,11 +136,23 @@ def _marks(values: Sequence[Any]) -> str:
     return ", ".join("?" * len(values))
 
 
-def _fewest(connection: Database, clauses: Sequence[Clause], dialect: Dialect) -> Clause | None:
+def _joined(parts: Sequence[str], word: str) -> str:
+    """With parentheses that halve: the depth of what SQLite reads is limited to 1000."""
+    if len(parts) <= 2:
+        return f" {word} ".join(parts)
+    half = len(parts) // 2
+    return f"({_joined(parts[:half], word)}) {word} ({_joined(parts[half:], word)})"
+
+
+def _fewest(connection: Database, clauses: Sequence[Clause | Either], dialect: Dialect) -> Clause | None:
     """The clause that fewest runs meet, if they are few."""
     best, least = None, FEW + 1
     for clause in clauses:
-        if clause.entity not in TABLES or clause.operator not in ("=", "<", "<=", ">", ">="):
+        if (
+            isinstance(clause, Either)
+            or clause.entity not in TABLES
+            or clause.operator not in ("=", "<", "<=", ">", ">=")
+        ):
             continue
         conditions = _compare("d", clause, dialect)
         where = " AND ".join(part.sql for part in conditions)
@@ -153,7 +165,11 @@ def _fewest(connection: Database, clauses: Sequence[Clause], dialect: Dialect) -
     return best
 
 
-def _condition(clause: Clause, dialect: Dialect) -> Part:
+def _condition(clause: Clause | Either, dialect: Dialect) -> Part:
+    if isinstance(clause, Either):
+        filters = [[_condition(each, dialect) for each in every] for every in clause.filters]
+        sql = _joined([f"({_joined([part.sql for part in every], 'AND')})" for every in filters], "OR")
+        return Part(f"({sql})", tuple(value for every in filters for part in every for value in part.bound))
     if clause.entity == "attribute":
         return _operator(ATTRIBUTES.get(clause.key, f"r.{clause.key}"), clause, dialect)
     if clause.entity == "dataset":
@@ -184,7 +200,7 @@ def _compare(alias: str, clause: Clause, dialect: Dialect) -> list[Part]:
                 return parts
         value = f"coalesce({alias}.whole, {value})"
     part = _operator(value, clause, dialect)
-    if clause.entity == "metric" and clause.operator == "!=":  # NaN differs from everything
+    if clause.entity == "metric" and clause.operator in ("!=", "NOT IN"):  # NaN differs from everything
         part = Part(f"({part.sql} OR {alias}.value IS NULL)", part.bound)
     return [*parts, part]
 

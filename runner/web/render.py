@@ -1,0 +1,85 @@
+"""Templates -> responses. What a page says of a run is text: nothing of it is ever markup, script or style."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+from urllib.parse import urlencode
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from runner.text import units
+from runner.text.terminal import printable
+
+__all__ = ["HEADERS", "number", "page"]
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self';"
+    " frame-src 'self'; media-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+MARKS = {  # a word, a shape and a colour: none of them alone
+    "RUNNING": ("●", "running", "live"),
+    "SCHEDULED": ("○", "scheduled", "live"),
+    "FINISHED": ("✓", "finished", "good"),
+    "FAILED": ("✗", "failed", "bad"),
+    "KILLED": ("■", "killed", "bad"),
+}
+VERDICTS = {
+    "identical": ("≡", "identical", "good"),
+    "within-tolerance": ("≈", "within tolerance", "good"),
+    "different": ("≠", "different", "bad"),
+    "cannot-run": ("!", "cannot run", "bad"),
+}
+
+
+@cache
+def _environment() -> Environment:
+    found = Environment(
+        loader=FileSystemLoader(os.path.join(HERE, "templates")),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters.update(
+        ago=units.ago, size=units.size, took=units.duration, time=units.local_time, number=number
+    )
+    found.globals.update(marks=MARKS, verdicts=VERDICTS, query=query)
+    return found
+
+
+def page(request: Request, name: str, status: int = 200, **values: Any) -> Response:
+    """`top` leads from the page to the folder that all pages are below, so that a proxy may put that anywhere."""
+    depth = request.scope["path"].removeprefix(request.scope.get("root_path", "")).count("/") - 1
+    visitor = request.scope["state"].get("visitor")
+    common = {"top": "../" * max(depth, 0) or "./", "visitor": visitor}
+    body = _environment().get_template(name).render(**common, **values)
+    return HTMLResponse(body.encode("utf-8", "backslashreplace"), status, HEADERS)
+
+
+def number(value: object) -> str:
+    """A metric's value in six digits, as long as that says which number it is."""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _shown(value: object) -> object:
+    """What is not printable is visible: on a page, too, a mark of direction shows a text in another order."""
+    return printable(value, lines=True) if type(value) is str else value
+
+
+def query(values: Mapping[str, Any], **changes: Any) -> str:
+    """`?...` of a link: these values with some of them changed; empty ones are left out."""
+    found = {key: value for key, value in {**values, **changes}.items() if value not in ("", None, [], ())}
+    return "?" + urlencode(found, doseq=True) if found else "?"

@@ -1,0 +1,141 @@
+"""The pages of a store, for a browser: put into the HTTP application below /ui, with doors of their own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+from urllib.parse import quote, urlencode
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from runner.errors import InputError, ProjError
+from runner.protocol.answer import ApiError
+from runner.protocol.gate import head_of
+from runner.protocol.hosts import check_browser, check_host
+from runner.tracking.store import Store
+from runner.web import compare, files, log, run, runs
+from runner.web.access import COOKIE, Sessions
+from runner.web.render import HEADERS, HERE, page
+
+__all__ = ["DOORS", "Site", "address", "pages"]
+
+ROOT = "/ui"
+DOORS = ("/", ROOT, f"{ROOT}/")
+OPEN = ("/enter", "/closed", "/static/")
+
+
+class Site(NamedTuple):
+    """What the pages are made of; `request.app.state.site`."""
+
+    store: Store
+    sessions: Sessions
+    hosts: tuple[str, ...]  # names that the server answers to
+
+
+def pages(site: Site) -> list[BaseRoute]:
+    routes = [
+        Route("/", runs.show),
+        Route("/enter", _enter),
+        Route("/closed", _closed),
+        Route("/runs", runs.act, methods=["POST"]),
+        Route("/compare", compare.show),
+        Route("/runs/{run_id}", run.show),
+        Route("/runs/{run_id}/note", run.note, methods=["POST"]),
+        Route("/runs/{run_id}/log", log.show),
+        Route("/runs/{run_id}/log.txt", log.whole),
+        Route("/runs/{run_id}/files", files.show),
+        Route("/runs/{run_id}/files/{path:path}", files.show),
+        Route("/runs/{run_id}/raw/{path:path}", files.raw),
+        Mount("/static", StaticFiles(directory=os.path.join(HERE, "static"))),
+    ]
+    handlers: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
+        HTTPException: _refused, ApiError: _refused, ProjError: _refused, OSError: _refused,
+    }  # fmt: skip
+    app = Starlette(
+        routes=routes,
+        middleware=[Middleware(Door, site=site)],
+        exception_handlers=handlers,
+    )
+    app.state.site = site
+
+    async def home(_: Request) -> Response:
+        return RedirectResponse(
+            f"{ROOT.lstrip('/')}/", 302
+        )  # relative: a proxy may have put us into a folder
+
+    return [Route("/", home), Route(ROOT, home), Mount(ROOT, app)]
+
+
+class Door:
+    """Who has no cookie sees none of the pages."""
+
+    def __init__(self, app: ASGIApp, site: Site) -> None:
+        self._app = app
+        self._site = site
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope)
+        head = head_of(scope)
+        inside = scope["path"].removeprefix(scope.get("root_path", ""))
+        try:
+            check_host(head, self._site.hosts)
+            check_browser(head, self._site.hosts)
+        except ApiError as problem:
+            await page(request, "error.html", problem.status, message=problem.message, hint="")(
+                scope, receive, send
+            )
+            return
+        found = self._site.sessions.find(request.cookies.get(COOKIE, ""))
+        if found is None and not inside.startswith(OPEN):
+            top = "../" * max(inside.count("/") - 1, 0)
+            await RedirectResponse(f"{top}closed", 303, HEADERS)(scope, receive, send)
+            return
+        scope.setdefault("state", {})["visitor"] = found
+        await self._app(scope, receive, send)
+
+
+async def _enter(request: Request) -> Response:
+    """By the code of a link that was opened for this browser."""
+    cookie = request.app.state.site.sessions.enter(request.query_params.get("code", ""))
+    wanted = request.query_params.get("to", "")
+    parts = [quote(part) for part in wanted.split("/") if part not in ("", ".", "..")]
+    answer = RedirectResponse("/".join(["./" + "/".join(parts)]) if parts else "./", 303, HEADERS)
+    answer.set_cookie(COOKIE, cookie, httponly=True, samesite="strict")
+    return answer
+
+
+async def _closed(request: Request) -> Response:
+    hint = "proj ui  opens the pages in this browser"
+    return page(request, "error.html", 401, message="These pages are for whoever opened them.", hint=hint)
+
+
+async def _refused(request: Request, problem: Exception) -> Response:
+    hint = ""
+    if isinstance(problem, HTTPException):
+        status, message = (
+            problem.status_code,
+            "There is no such page." if problem.status_code == 404 else problem.detail,
+        )
+    elif isinstance(problem, ApiError):
+        status, message = problem.status, problem.message
+    elif isinstance(problem, ProjError):
+        status, message, hint = 400 if isinstance(problem, InputError) else 404, problem.message, problem.hint
+    else:
+        status, message = 503, f"The store cannot be read: {getattr(problem, 'strerror', '') or problem}"
+    return page(request, "error.html", status, message=message, hint=hint)
+
+
+def address(base: str, code: str, to: str = "") -> str:
+    """A link that opens the pages, once."""
+    return f"{base}{ROOT}/enter?{urlencode({'code': code, **({'to': to} if to else {})})}"
