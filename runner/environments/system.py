@@ -7,18 +7,49 @@ import os
 import re
 from collections.abc import Iterator
 
+from runner import paths
 from runner.errors import InputError
 from runner.host import process
+from runner.parameters import shell
 from runner.values import Activation, Environment, Json
 
 __all__ = ["current", "editable", "existing", "packages"]
 
+NAMES = ("python", "python3")  # by which commands call it
+
 
 def current(directory: str) -> Environment:
-    """The one that `proj` was called in."""
-    python = _python(directory)
-    activation = Activation("system", prefix=_prefix(python), python=python)
-    return Environment(activation, details={"interpreter": python} if python else {})
+    """The one that `proj` was called in. Without any Python on PATH, a command gets the one that runs `proj`."""
+    python = _python(directory) or _base()
+    lacking = [name for name in NAMES if not process.find(name)]
+    folders = (_named(python, lacking),) if lacking else ()
+    activation = Activation("system", folders, prefix=_prefix(python), python=python)
+    return Environment(activation, details={"interpreter": python})
+
+
+def _base() -> str:
+    """Outside of proj's own virtual environment, whose packages are not the project's."""
+    from runner.environments.python import interpreters
+
+    return interpreters.own().path
+
+
+def _named(python: str, names: list[str]) -> str:
+    """A folder with the interpreter under these names: Debian and Ubuntu have a python3 only."""
+    import hashlib
+
+    folder = paths.cache("programs", hashlib.sha256(os.fsencode(python)).hexdigest()[:16])
+    for name in names:
+        path = os.path.join(folder, name)
+        if not os.access(path, os.X_OK):
+            os.makedirs(folder, exist_ok=True)
+            draft = f"{path}.{os.getpid()}.{id(names)}"
+            with open(draft, "w", encoding="utf-8", errors="surrogateescape") as file:
+                # no link: a virtual environment is found by the path that is called
+                file.write(f'#!/bin/sh\nexec {shell.quote(python)} "$@"\n')
+                os.fchmod(file.fileno(), 0o755)
+            os.replace(draft, path)
+    return folder
 
 
 def existing(path: str) -> Environment:

@@ -11,7 +11,7 @@ from runner.values import Json, JsonObject
 if TYPE_CHECKING:
     import yaml
 
-__all__ = ["Entry", "Text", "load_mapping", "read"]
+__all__ = ["Entry", "Text", "load_entries", "load_mapping", "read", "rewritten"]
 
 LARGEST = 4_000_000  # bytes
 DEEPEST = 60
@@ -99,19 +99,43 @@ class Text(NamedTuple):
 
 def load_mapping(path: str) -> dict[str, Json]:
     """A YAML or JSON file that holds one mapping."""
+    return {entry.key: entry.value for entry in load_entries(path)[0]}
+
+
+def load_entries(path: str) -> tuple[tuple[Entry, ...], list[Fault]]:
+    """The entries of a YAML or JSON file that holds one mapping, and warnings; those of JSON have no place."""
     try:
         with open(path, "rb") as file:
             data = file.read(LARGEST + 1)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
     if path.endswith(".json"):  # which may be indented with tabs, unlike YAML
-        return _json_mapping(path, data)
-    root = read(os.path.basename(path), data).root
-    if root is None:
-        return {}
-    if root.children is None:
+        found = _json_mapping(path, data)
+        return tuple(
+            Entry(name, value, 0, 0, 0, 0, None, None, str(value), True) for name, value in found.items()
+        ), []
+    document = read(os.path.basename(path), data)
+    root = document.root
+    if root is not None and root.children is None and root.value is not None:
         raise InputError(f"{path}: a mapping is expected (name: value)")
-    return {entry.key: entry.value for entry in root.children}
+    return (root.children or () if root else ()), document.faults
+
+
+def rewritten(entry: Entry, texts_only: bool = False) -> str:
+    """What YAML makes of a plain scalar that somebody may have meant as it is written: `no`, `3.10`, `010`; or "".
+
+    `texts_only`: the value is used as a text, so that each difference counts; otherwise those of whole numbers do.
+    """
+    if entry.quoted or not entry.text or entry.children is not None or entry.items is not None:
+        return ""
+    if str(entry.value) == entry.text or entry.value is None:
+        return ""
+    if isinstance(entry.value, int) and not isinstance(entry.value, bool):
+        if ":" in entry.text:
+            return f"YAML reads {entry.text} as {entry.value} (base 60)"
+        if entry.text.lstrip("+-")[:1] == "0":
+            return f"YAML reads {entry.text} as {entry.value} (base {8 if entry.text.lstrip('+-')[1:2] != 'x' else 16})"
+    return f"YAML reads {entry.text} as {entry.value}" if texts_only else ""
 
 
 def _json_mapping(path: str, data: bytes) -> dict[str, Json]:

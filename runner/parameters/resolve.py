@@ -40,11 +40,19 @@ def assignments(given: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def load_file(path: str) -> dict[str, Json]:
-    """The values of `--params-file`: a mapping, as YAML or JSON."""
-    from runner.host.yamltext import load_mapping
+def load_file(path: str, entry_point: EntryPoint) -> tuple[dict[str, Json], list[str]]:
+    """The values of `--params-file`, a mapping as YAML or JSON; and warnings, as `proj check` has for defaults."""
+    from runner.host.yamltext import load_entries, rewritten
 
-    return load_mapping(path)
+    declared = {each.name: "secret" if each.secret else each.type for each in entry_point.parameters}
+    entries, faults = load_entries(path)
+    warnings = [fault.text for fault in faults]
+    for entry in entries:
+        as_text = declared.get(entry.key, "") in ("", "string", "path", "uri")
+        if declared.get(entry.key) != "secret" and (what := rewritten(entry, as_text)):
+            place = f"{os.path.basename(path)}:{entry.value_line}:{entry.value_column}"
+            warnings.append(f"{place}: {entry.key}: {what}; put quotes around it if {entry.text} is meant")
+    return {entry.key: entry.value for entry in entries}, warnings
 
 
 def resolve(

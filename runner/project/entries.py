@@ -5,7 +5,7 @@ from __future__ import annotations
 from runner.errors import Fault
 from runner.host.findings import Findings, kind, text, texts
 from runner.host.keytable import names
-from runner.host.yamltext import Entry
+from runner.host.yamltext import Entry, rewritten
 from runner.parameters.types import NAMES, TRUE, canonical, convert
 from runner.project import keys
 from runner.values import EntryPoint, Json, Parameter
@@ -168,12 +168,10 @@ def _check_default(parameter: Parameter, default: Entry, findings: Findings) -> 
     if default.children is not None:
         findings.warn(default, f"the default of {name} is a mapping: the command gets it as Python writes it")
         return
-    if parameter.type in ("string", "path", "uri") and default.text and str(default.value) != default.text:
-        text = f"the default of {name} is written {default.text}, which YAML reads as {default.value}"
-        findings.warn(default, text, f"put quotes around it if {default.text} is meant")
-    elif isinstance(default.value, int) and ":" in default.text:
-        what = f"YAML reads {default.text} as {default.value} (base 60)"
-        findings.warn(default, what, "put quotes around it")
+    if what := rewritten(default, parameter.type in ("string", "path", "uri")):
+        findings.warn(
+            default, f"the default of {name}: {what}", f"put quotes around it if {default.text} is meant"
+        )
     try:
         convert(parameter, default.value)
     except ValueError as error:

@@ -57,6 +57,8 @@ def _environment(project: Project) -> Iterator[Fault]:
             continue
         try:
             kinds.maker(spec.kind).check(spec, project.directory)
+        except ProjectError as error:
+            yield from error.faults
         except InputError as error:
             place = spec.file or project.file
             yield Fault(place, 0, 0, error.message.removeprefix(f"{place}: "), error.hint)

@@ -33,14 +33,18 @@ def make(request: Request, checkout: Checkout) -> Plan:
     project = load_project(checkout)
     entry = entry_point(project, request.entry_point)
     given: dict[str, Json] = {}
+    warnings: list[str] = []
     for path in request.params_file:
-        given.update(load_file(path))
+        values, told = load_file(path, entry)
+        given.update(values)
+        warnings += told
     given.update(assignments(list(request.parameters)))
     stated = request.storage_dir or os.environ.get("MLFLOW_TMP_DIR", "")  # as for `mlflow run`
     storage = os.path.abspath(stated) if stated else paths.cache("downloads")
     parameters = resolve(
         entry, given, directory=os.getcwd(), storage=storage, project=checkout.directory, extra=request.extra
     )
+    parameters = parameters._replace(warnings=(*warnings, *parameters.warnings))
     specification = environments.choose(project, entry, request.env_manager)
     return Plan(request, checkout, project, entry, parameters, specification, options)
 

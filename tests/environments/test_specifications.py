@@ -290,3 +290,19 @@ def age(folder: str) -> None:
     for parent, folders, names in os.walk(folder):
         for name in (*folders, *names):
             os.utime(os.path.join(parent, name), (1_000_000, 1_000_000))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "file://{0}/my%20lib",
+        "mine @ file://{0}/my%20lib",
+        "mine @ file://localhost{0}/my%20lib#egg=mine",
+        "-e file://{0}/my%20lib",
+    ],
+)
+def test_the_local_packages_of_pip_freeze(line: str, tmp_path: object) -> None:
+    make_source(f"{tmp_path}/my lib", "mine", "", version="1.5")
+    project = make_tree(f"{tmp_path}/p", {"requirements.txt": line.format(tmp_path) + "\n"})
+    environment = prepare(project, "requirements.txt")
+    assert output(environment, "import importlib.metadata as m; print(m.version('mine'))") == "1.5"

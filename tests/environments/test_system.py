@@ -14,7 +14,7 @@ from runner.errors import InputError
 from runner.host import process
 from runner.values import EnvironmentOptions, EnvironmentSpec, Silent
 from tests.environments.test_virtualenv import VERSION, output, prepare, project_with
-from tests.helpers import make_tree
+from tests.helpers import make_tree, proj
 
 
 def test_the_callers_environment_is_found_without_starting_anything(
@@ -98,3 +98,25 @@ def test_an_existing_conda_prefix(tmp_path: object) -> None:
 def test_what_is_no_environment_is_said(tmp_path: object) -> None:
     with pytest.raises(InputError, match="neither a virtual environment nor a conda"):
         prepare("/", "", env_path=str(tmp_path))
+
+
+@pytest.mark.parametrize("there", [("python3",), ("python",), ()])
+def test_both_names_of_python_are_there(
+    there: tuple[str, ...], tmp_path: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Debian and Ubuntu have python3 only; a container may have none, and then it is proj's own (its base)."""
+    folder = os.path.join(str(tmp_path), "bin")
+    os.makedirs(folder)
+    base = os.path.realpath(sys.executable)
+    for name in ("bash", "sh", "env", "git"):
+        os.symlink(process.find(name) or "/bin/sh", os.path.join(folder, name))
+    for name in there:
+        os.symlink(base, os.path.join(folder, name))
+    code = "import sys; print(sys.executable)\n"
+    project = make_tree(f"{tmp_path}/p", {"main.py": code, "b.sh": f"python3 -c '{code.strip()}'\n"})
+    monkeypatch.setenv("PATH", folder)
+    for _ in range(2):
+        for arguments in ((), ("-e", "b.sh")):
+            done = proj("run", project, *arguments)
+            assert done.code == 0, done.err
+            assert os.path.realpath(done.out.strip()) == base

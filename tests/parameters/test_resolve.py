@@ -78,7 +78,7 @@ def test_assignments_that_are_refused(given_texts: list[str], message: str) -> N
 )  # fmt: skip
 def test_complaint_3959_values_from_a_file(tmp_path: Any, name: str, text: str) -> None:
     make_tree(tmp_path, {name: text})
-    loaded = parameters.load_file(str(tmp_path / name))
+    loaded = parameters.load_file(str(tmp_path / name), EntryPoint("main", ""))[0]
     assert loaded == {"lr": 0.1, "n": 3, "s": "no", "l": [1, "a"], "b": True}
     found = resolve("a {lr} {n} {s} {l} {b}", *(Parameter(each) for each in loaded), **loaded)
     assert (
@@ -94,9 +94,9 @@ def test_complaint_3959_values_from_a_file(tmp_path: Any, name: str, text: str) 
 def test_files_that_are_refused(tmp_path: Any, text: str, message: str) -> None:
     make_tree(tmp_path, {"p.yaml": text})
     with pytest.raises(InputError, match=message):
-        parameters.load_file(str(tmp_path / "p.yaml"))
+        parameters.load_file(str(tmp_path / "p.yaml"), EntryPoint("main", ""))
     with pytest.raises(InputError, match="No such file"):
-        parameters.load_file(str(tmp_path / "q.yaml"))
+        parameters.load_file(str(tmp_path / "q.yaml"), EntryPoint("main", ""))
 
 
 def test_an_empty_value_in_a_file_is_no_value() -> None:
@@ -504,3 +504,26 @@ def test_a_secret_that_is_too_short_to_be_masked_is_refused(text: str) -> None:
 
 def test_complaint_1945_a_bool_reaches_the_command_as_given() -> None:
     assert resolve("p --flag {x}", Parameter("x", "bool"), x="true").command == "p --flag true"
+
+
+def test_what_yaml_makes_of_a_value_in_a_file_is_told(tmp_path: Any) -> None:
+    text = "answer: no\nversion: 3.10\nlr: 0.10\nfast: no\nn: 010\nquoted: '010'\nplain: 3.5\nn: 017\nfree: 1_0\n"
+    (tmp_path / "p.yaml").write_text(text)
+    declared = {
+        "answer": "string",
+        "version": "string",
+        "lr": "float",
+        "fast": "bool",
+        "n": "int",
+        "plain": "string",
+    }
+    entry = EntryPoint("main", "", tuple(Parameter(name, kind) for name, kind in declared.items()))
+    values, warnings = parameters.load_file(str(tmp_path / "p.yaml"), entry)
+    assert values["n"] == 15
+    assert warnings == [
+        "p.yaml:8:1: the key 'n' is already in line 5; this later one is used",
+        "p.yaml:1:9: answer: YAML reads no as False; put quotes around it if no is meant",
+        "p.yaml:2:10: version: YAML reads 3.10 as 3.1; put quotes around it if 3.10 is meant",
+        "p.yaml:8:4: n: YAML reads 017 as 15 (base 8); put quotes around it if 017 is meant",
+        "p.yaml:9:7: free: YAML reads 1_0 as 10; put quotes around it if 1_0 is meant",
+    ]

@@ -7,8 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from runner.environments.python import faults
 from runner.environments.python.wanted import parse_yaml, strings, text_of
-from runner.errors import InputError
+from runner.errors import InputError, ProjectError
 from runner.values import Json
 
 __all__ = ["CondaFile", "platform", "read_file"]
@@ -52,6 +53,8 @@ def read_file(file: str, directory: str) -> CondaFile:
     if re.search(r"^@EXPLICIT\s*$", text, re.MULTILINE):
         return CondaFile(path, file, explicit=text)
     content = parse_yaml(text, file, "dependencies: [python=3.11]")
+    if found := faults.of_yaml(text, file, directory, conda=True):
+        raise ProjectError(found)
     channels = strings(content.get("channels"), "channels", file)
     specs, pip = _dependencies(content.get("dependencies"), file)
     variables = content.get("variables") or {}

@@ -7,14 +7,23 @@ from collections.abc import Callable, Mapping
 
 from runner.environments import building
 from runner.environments.base import Specified
-from runner.environments.python import interpreters, local, lockfile, locking, seed, specification, wheels
+from runner.environments.python import (
+    faults,
+    interpreters,
+    local,
+    lockfile,
+    locking,
+    seed,
+    specification,
+    wheels,
+)
 from runner.environments.python.filling import download_python, fill
 from runner.environments.python.fingerprint import fingerprint
 from runner.environments.python.interpreters import Interpreter
 from runner.environments.python.kind import Facts, installed
 from runner.environments.python.plan import Plan, read_plan
 from runner.environments.python.wanted import Wanted
-from runner.errors import EnvironmentFailure
+from runner.errors import EnvironmentFailure, InputError
 from runner.values import Activation, EnvironmentOptions, EnvironmentSpec, Json, Report
 
 __all__ = ["build", "check", "collect", "lock", "outdated", "packages", "remove", "specify", "sweep"]
@@ -24,7 +33,10 @@ packages = lockfile.packages
 
 
 def check(spec: EnvironmentSpec, directory: str) -> None:
-    specification.read(spec.file, directory, EnvironmentOptions())
+    wanted = specification.read(spec.file, directory, EnvironmentOptions())
+    if wanted.python and (wrong := faults.python_problem(wanted.python)):
+        raise InputError(f"{wanted.where}: {wrong[0]}", wrong[1])
+    read_plan(wanted, spec.file or "environment", EnvironmentOptions())
 
 
 def specify(spec: EnvironmentSpec, directory: str, options: EnvironmentOptions, report: Report) -> Specified:

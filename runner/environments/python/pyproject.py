@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterator
 from glob import escape, glob
 
+from runner.environments.python import faults
 from runner.environments.python.requirements import relative
 from runner.environments.python.wanted import Table, Wanted, parse_toml, python_version, text_of
-from runner.errors import InputError
+from runner.errors import InputError, ProjectError
 from runner.text.names import canonical
 from runner.values import EnvironmentOptions
 
@@ -23,7 +24,10 @@ def project(folder: str, options: EnvironmentOptions) -> Wanted:
     path = os.path.join(folder, "pyproject.toml")
     if not os.path.isfile(path):
         raise InputError(f"there is no pyproject.toml beside {folder}{os.sep}uv.lock", "uv init")
-    text = parse_toml(text_of(path), "pyproject.toml")
+    written = text_of(path)
+    text = parse_toml(written, "pyproject.toml")
+    if found := faults.of_project(text, written, "pyproject.toml"):
+        raise ProjectError(found)
     pinned = python_version(folder)
     needs = str(text.get("project", {}).get("requires-python", ""))
     locked = _locked(folder, text)

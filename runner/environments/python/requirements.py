@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from runner.environments.python.following import SKIPPED, look
-from runner.environments.python.wanted import text_of
+from runner.environments.python.wanted import path_of, text_of
 from runner.errors import InputError
 from runner.host.files import Hash, digest
 from runner.text.credentials import redact
@@ -138,9 +138,7 @@ class _Reader:
         body = re.split(r"\s;|\s--", line)[0].strip()
         named = re.match(r"([A-Za-z0-9][\w.-]*(?:\s*\[[^]]*\])?)\s*@\s*(.+)$", body)
         target = named[2].strip() if named else body
-        plain = target[5:] if target.startswith("file:") else target
-        if plain.startswith("//"):
-            plain = plain[2:]
+        plain = path_of(target)
         if "://" in target and not target.startswith("file:"):
             return line
         looks_local = target != plain or plain.startswith((".", "/")) or plain.lower().endswith(ARCHIVES)
@@ -160,7 +158,7 @@ class _Reader:
         """A local path, made relative to the project, and its extras kept: ./pkg[extra]"""
         if "://" in text and not text.startswith("file:"):
             return text
-        text = text[7:] if text.startswith("file://") else text.removeprefix("file:")
+        text = path_of(text)
         bare, bracket, extras = text.partition("[")
         bare = bare.strip()
         candidates = [os.path.normpath(os.path.join(start, bare)) for start in (self.base, folder)]

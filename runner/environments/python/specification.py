@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 
+from runner.environments.python import faults
 from runner.environments.python.exporters import export
 from runner.environments.python.pyproject import project
 from runner.environments.python.wanted import Wanted, parse_toml, parse_yaml, python_version, strings, text_of
-from runner.errors import InputError
+from runner.errors import Fault, InputError, ProjectError
 from runner.values import EnvironmentOptions, Json
 
 __all__ = ["read"]
@@ -28,7 +29,7 @@ def read(file: str, directory: str, options: EnvironmentOptions) -> Wanted:
     if name.endswith(".py"):
         return _script(path, file, directory)
     if name.endswith((".yaml", ".yml")):
-        return _yaml(path, file, directory)
+        return _yaml(path, file, directory, asked=bool(options.python))
     if name == "pylock.toml" or re.fullmatch(r"pylock\..+\.toml", name):
         pinned = python_version(directory)
         return Wanted(*pinned, form="pylock", file=path, base=directory, content_files=(path,))
@@ -39,15 +40,23 @@ def read(file: str, directory: str, options: EnvironmentOptions) -> Wanted:
         return project(os.path.dirname(path), options)
     if name in ("poetry.lock", "Pipfile.lock", "Pipfile"):
         return export(path, directory, options)
+    _refuse(faults.of_requirements(file, directory))
     return Wanted(*python_version(directory), lines=(f"-r {file}",), base=directory, files=(path,))
 
 
-def _yaml(path: str, file: str, directory: str) -> Wanted:
+def _refuse(found: list[Fault]) -> None:
+    if found:
+        raise ProjectError(found)
+
+
+def _yaml(path: str, file: str, directory: str, asked: bool) -> Wanted:
     text = text_of(path)
     content = parse_yaml(text, file, "dependencies: [numpy]")
     dependencies = content.get("dependencies")
     conda = os.path.basename(path).startswith(("conda.", "environment.")) or "channels" in content
-    if conda or any(isinstance(each, dict) for each in dependencies or ()):
+    conda = conda or any(isinstance(each, dict) for each in dependencies or ())
+    _refuse(faults.of_yaml(text, file, directory, conda, not asked))
+    if conda:
         return _conda(dependencies, path, file, directory, text)
     python = content.get("python") or ""
     if not isinstance(python, str):

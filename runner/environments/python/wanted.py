@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from runner.errors import InputError
 
-__all__ = ["Table", "Wanted", "parse_toml", "parse_yaml", "python_version", "strings", "text_of"]
+__all__ = ["Table", "Wanted", "parse_toml", "parse_yaml", "path_of", "python_version", "strings", "text_of"]
 
 Table: TypeAlias = Mapping[str, Any]  # of another tool's file: nobody has checked what is in it
 
@@ -32,12 +33,25 @@ class Wanted(NamedTuple):
 
 
 def text_of(path: str) -> str:
+    """As pip reads it: PowerShell's `pip freeze > requirements.txt` writes UTF-16."""
+    with open(path, "rb") as opened:
+        marked = opened.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
     try:
-        with open(path, encoding="utf-8-sig") as file:
+        with open(path, encoding="utf-16" if marked else "utf-8-sig") as file:
             return file.read()
     except UnicodeDecodeError:
         with open(path, encoding="latin-1") as file:
             return file.read()
+
+
+def path_of(text: str) -> str:
+    """The path that `file:///a/my%20lib#egg=lib` means, as `pip freeze` writes it; other texts as they are."""
+    if not text.startswith("file:"):
+        return text
+    from urllib.parse import unquote
+
+    path = text[5:].partition("#")[0]
+    return unquote(path.removeprefix("//").removeprefix("localhost"))
 
 
 def python_version(directory: str) -> tuple[str, str]:

@@ -438,7 +438,7 @@ def test_selectors_are_told_to_have_no_effect(channel: Channel, prepare: Prepare
         ("dependencies: [a\n", "conda.yaml:2: not YAML"),
         ("- a\n", "expected a mapping"),
         ("dependencies: {a: b}\n", "is a list of packages"),
-        ("dependencies: [{npm: [a]}]\n", "no package and no"),
+        ("dependencies: [{npm: [a]}]\n", "no section of dependencies"),
         ("channels: {a: b}\n", "`channels` is a list"),
     ],
 )
