@@ -85,6 +85,15 @@ def start(folder: str, workers: int) -> tuple[subprocess.Popen[str], int]:
     sys.exit("the server did not start")
 
 
+def await_acknowledgement(clients: list[Client]) -> None:
+    """A server that is killed before it has answered anybody proves nothing."""
+    deadline = time.monotonic() + 30
+    while not any(client.steps for client in clients):
+        if time.monotonic() > deadline:
+            sys.exit("the server acknowledged nothing")
+        time.sleep(0.001)
+
+
 def missing(folder: str, clients: list[Client]) -> list[str]:
     from runner.tracking.store import Store
 
@@ -120,6 +129,7 @@ def main() -> None:
         clients = [Client(port, each) for each in range(options.clients)]
         for client in clients:
             client.start()
+        await_acknowledgement(clients)
         time.sleep(dice.uniform(0.02, 0.4))
         os.killpg(server.pid, signal.SIGKILL)
         server.wait()
@@ -131,7 +141,7 @@ def main() -> None:
             print(f"round {number}: {problem}")
         shutil.rmtree(folder, ignore_errors=True)
     print(f"{options.rounds} kills, {checked} acknowledged writes looked for, {problems} problems")
-    sys.exit(1 if problems else 0)
+    sys.exit(1 if problems or not checked else 0)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ COMMANDS = {
     "info": "Show a project's entry points, parameters and environment.",
     "exec": "Run one command in a project's environment.",
     "shell": "Open a shell in a project's environment.",
+    "notebook": "Run a notebook with the Python that is on PATH.",
     "env": "List, size up, lock and remove environments.",
     "here": "Say which project this folder belongs to.",
     "runs": "List runs, found and ordered by MLflow's search grammar.",

@@ -26,10 +26,12 @@ def _folder(given: str) -> str:
 
 def serve(
     host: str, port: int, location: str, workers: int, certificate: str, key: str,
-    allowed_host: tuple[str, ...], access_log: str, rate: float, index: str, max_upload: int,
+    allowed_host: tuple[str, ...], proxy_header: str, no_auth: bool, artifact_root: tuple[str, ...],
+    default_artifact_root: str, access_log: str, rate: float, index: str, max_upload: int,
 ) -> int:  # fmt: skip
     """Serve a store to MLflow clients, until it is interrupted."""
     from runner.server import team
+    from runner.server.locations import check_root
 
     if not 1 <= workers <= 64:
         raise InputError(f"--workers {workers} is not between 1 and 64")
@@ -38,6 +40,7 @@ def serve(
     gc.enable()
     names, upload = tuple(name.lower() for name in allowed_host), max_upload * 1_000_000
     folder = _folder(location)
+    roots = tuple(map(os.path.abspath, artifact_root))
     settings = team.Settings(
         folder,
         host,
@@ -49,6 +52,10 @@ def serve(
         access_log,
         rate,
         max_upload=upload,
+        no_auth=no_auth,
+        proxy_header=proxy_header,
+        artifact_roots=roots,
+        default_root=check_root(default_artifact_root, roots) if default_artifact_root else "",
         database=index,
     )
 
@@ -99,6 +106,10 @@ def revoke(which: str, location: str) -> int:
 FOLDER = STORE._replace(help="The store (default: PROJ_STORE, or the user's).", metavar="FOLDER")
 HOST = "Address to listen on; all others than loopback need a token."
 ALLOWED = "Name by which clients call the server (behind a proxy); may hold *."
+PROXY = "Header in which a proxy tells the client's address; only if nobody can go round the proxy."
+OPEN = "Need no token, though there are (or were) some; on 127.0.0.1 only."
+ROOT = "Folder below which experiments may keep artifacts, where tokens are needed."
+DEFAULT = "Where new experiments keep their artifacts, e.g. s3://bucket/runs (default: in the store)."
 INDEX = "Where the index is: postgresql://... (better in PROJ_INDEX, if it has a password)."
 TOKEN = Group("Make, list and revoke tokens of a server.", {
     "create": Command(create, (
@@ -118,6 +129,10 @@ COMMAND = Group("Serve a store to MLflow clients, until it is interrupted.", {"t
     Option("certificate", ("--certificate",), "Certificate (PEM) for https.", metavar="FILE"),
     Option("key", ("--key",), "Its key (PEM).", metavar="FILE"),
     Option("allowed_host", ("--allowed-host",), ALLOWED, "many", metavar="NAME"),
+    Option("proxy_header", ("--proxy-header",), PROXY, metavar="NAME"),
+    Option("no_auth", ("--no-auth",), OPEN, "flag"),
+    Option("artifact_root", ("--artifact-root",), ROOT, "many", metavar="FOLDER"),
+    Option("default_artifact_root", ("--default-artifact-root",), DEFAULT, metavar="URL"),
     Option("access_log", ("--access-log",), "Write a JSON line for each request; - is stderr.", metavar="FILE"),
     Option("rate", ("--rate",), "Requests a second that one client may make; 0: no limit.", "float", 0, metavar="N"),
     Option("index", ("--index",), INDEX, metavar="URL"),

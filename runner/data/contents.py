@@ -23,11 +23,13 @@ class Contents(NamedTuple):
     files: dict[str, str]  # name -> where it is
     links: dict[str, str]  # name -> where it leads, seen from its own folder
     problems: list[str]  # what cannot be kept, with the reason
+    executable: list[str]  # of the files
+    folders: list[str]  # that are empty
 
 
 def look(path: str, name: str, kept: Sequence[str]) -> Contents:
     """Of one output. `kept`: the real paths of all: a link into one of them is a link, another is what it leads to."""
-    found = Contents({}, {}, [])
+    found = Contents({}, {}, [], [], [])
     _look(path, name, kept, (), found)
     return found
 
@@ -43,9 +45,14 @@ def _look(path: str, name: str, kept: Sequence[str], above: tuple[str, ...], fou
         status = os.stat(path)
         if stat.S_ISREG(status.st_mode):
             found.files[name] = path
+            if status.st_mode & stat.S_IXUSR:
+                found.executable.append(name)
         elif stat.S_ISDIR(status.st_mode):
             real = os.path.realpath(path)
-            for each in sorted(os.listdir(path)) if real not in above else ():
+            inside = sorted(os.listdir(path)) if real not in above else []
+            if not inside:
+                found.folders.append(name)
+            for each in inside:
                 _look(os.path.join(path, each), f"{name}/{each}", kept, (*above, real), found)
         else:
             found.problems.append(f"{name} ({KINDS.get(stat.S_IFMT(status.st_mode), 'no file')})")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from runner.data import pointers
+from runner.data import delta, pointers
 from runner.host import hashing
 from runner.parameters.types import scheme
 from runner.tracking.events import Event, input_file
@@ -52,8 +52,13 @@ def named(
     return found
 
 
-def describe(wanted: Iterable[Named], directory: str) -> list[Input]:
-    """Each input with its hash; a glob becomes the files that it matches. One that is not there has no digest."""
+def describe(
+    wanted: Iterable[Named], directory: str, where: Callable[[str], str] = os.path.normpath
+) -> list[Input]:
+    """Each input with its hash; a glob becomes the files that it matches. One that is not there has no digest.
+
+    `where`: the path at which we see what the command sees at another one.
+    """
     found: dict[str, Input] = {}
     for each in wanted:
         if is_uri(each.text) and not os.path.lexists(os.path.join(directory, each.text)):
@@ -66,15 +71,15 @@ def describe(wanted: Iterable[Named], directory: str) -> list[Input]:
         for path in expand(each.text, directory) or [os.path.join(directory, each.text)]:
             name = relative(path, directory)
             if name not in found:
-                found[name] = Input(name, "", *digest_of(path), origin=each.origin)
+                found[name] = Input(name, "", *digest_of(where(path)), origin=each.origin)
     return list(found.values())
 
 
 def digest_of(path: str) -> tuple[str, int, str]:
-    """Digest, size and version; ("", 0, "") when it cannot be read. Data kept by version is not read."""
+    """Digest, size and version; ("", 0, "") when it cannot be read. Of a Delta table only its live files count."""
     try:
-        if version := pointers.delta(path):
-            return version, 0, version
+        if table := delta.read(path):
+            return *delta.digest(path, table), table.name
         digest, size = hashing.digest(path)
         return digest, size, pointers.pointer(path)
     except OSError:

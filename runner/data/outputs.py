@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from runner.data.contents import look
@@ -30,15 +30,28 @@ def filled(patterns: Iterable[str], texts: Mapping[str, str]) -> list[str]:
 
 
 def standing(patterns: Iterable[str], directory: str) -> dict[str, list[Stamp | None]]:
-    """What globs find before the command starts: theirs by name, but not what this run wrote unless it changes it."""
-    globs = (pattern for pattern in patterns if any(character in pattern for character in "*?["))
-    return {path: _stamps(path) for pattern in globs for path in expand(pattern, directory)}
+    """What is there before the command starts: of globs what they find, of a declared folder the files in it.
+
+    Theirs by name, but not what this run wrote unless it changes it: such files of a folder are kept and marked.
+    """
+    found: dict[str, list[Stamp | None]] = {}
+    for pattern in patterns:
+        is_glob = any(character in pattern for character in "*?[")
+        for path in expand(pattern, directory):
+            if is_glob:
+                found[path] = _stamps(path)
+            if os.path.isdir(path) and not os.path.islink(path):
+                found |= {each: [stamp(each, follow=False)] for each in _inside(path)}
+    return found
 
 
 def _stamps(path: str) -> list[Stamp | None]:
     """Of a file, or of all that is in a folder."""
-    inside = (os.path.join(folder, name) for folder, _, names in os.walk(path) for name in sorted(names))
-    return [stamp(each, follow=False) for each in (path, *inside)]
+    return [stamp(each, follow=False) for each in (path, *_inside(path))]
+
+
+def _inside(folder: str) -> Iterator[str]:
+    return (os.path.join(place, name) for place, _, names in os.walk(folder) for name in sorted(names))
 
 
 class Collected(NamedTuple):
@@ -70,19 +83,28 @@ def collect(
     kept = [os.path.realpath(path) for path in inside]
     for name, path in found.items():
         try:
-            collected.problems.extend(_keep(writer, name, path, kept))
+            collected.problems.extend(_keep(writer, name, path, kept, before))
         except (ProjError, OSError) as error:
             collected.problems.append(f"{name} ({getattr(error, 'strerror', None) or error})")
     return collected
 
 
-def _keep(writer: RunWriter, name: str, path: str, kept: list[str]) -> list[str]:
+def _keep(
+    writer: RunWriter, name: str, path: str, kept: list[str], before: Mapping[str, list[Stamp | None]]
+) -> list[str]:
     """The problems that there were. One outside the project is kept by its own name."""
     contents = look(path, os.path.basename(name) if os.path.isabs(name) else name, kept)
+    found = [each for each, place in contents.files.items() if before.get(place) == _stamps(place)]
+    if len(found) == len(contents.files):
+        found = []  # it is as it was, as a whole
     if contents.files or contents.links or not contents.problems:
         try:
             digest, size = hashing.digest(path)
-            writer.append(events.output(name, digest, size, contents.links))
+            writer.append(
+                events.output(
+                    name, digest, size, contents.links, found, contents.executable, contents.folders
+                )
+            )
         except OSError:
             pass  # which of its files cannot be read is said below
     return [*contents.problems, *artifacts.keep(writer, contents.files, contents.links)]

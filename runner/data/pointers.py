@@ -1,29 +1,12 @@
-"""Data that a tool keeps by version: DVC, Git LFS and Delta Lake. What they call it is read from their own files."""
+"""Data that a tool keeps by version: DVC and Git LFS. What they call it is read from their own files."""
 
 from __future__ import annotations
 
-import os
-
 from runner.host import files
 
-__all__ = ["delta", "pointer"]
+__all__ = ["pointer"]
 
 LFS = b"version https://git-lfs.github.com/spec/v1\n"  # first line of a pointer file
-
-
-def delta(path: str) -> str:
-    """`delta:<number>:<sha256 of that commit>` of a Delta table: its last commit says which files it is made of."""
-    log = os.path.join(path, "_delta_log")
-    try:
-        commits = [name for name in os.listdir(log) if name.endswith(".json") and name[:-5].isdigit()]
-    except OSError:
-        return ""
-    if not commits:
-        return ""
-    from runner.host.hashing import digest
-
-    last = max(commits)
-    return f"delta:{int(last[:-5])}:{digest(os.path.join(log, last)).digest.removeprefix('sha256:')}"
 
 
 def pointer(path: str) -> str:

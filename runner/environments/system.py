@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from runner import paths
 from runner.errors import InputError
 from runner.host import process
+from runner.host.files import stamp
 from runner.parameters import shell
 from runner.values import Activation, Environment, Json
 
-__all__ = ["current", "editable", "existing", "packages"]
+__all__ = ["current", "editable", "existing", "loose", "packages"]
 
 NAMES = ("python", "python3")  # by which commands call it
 
@@ -85,6 +86,23 @@ def packages(activation: Activation) -> list[str]:
     return sorted(found, key=str.lower)
 
 
+def loose(activation: Activation) -> Iterator[str]:
+    """Modules and `.pth` files that lie beside the packages, with their stamps: no list of packages has them."""
+    for site in _sites(activation.prefix, activation.python):
+        try:
+            entries = sorted(os.scandir(site), key=lambda entry: entry.name)
+        except OSError:
+            continue
+        for entry in entries:
+            path = entry.path
+            if "." not in entry.name:  # a package
+                path = os.path.join(path, "__init__.py")
+            elif not entry.name.endswith((".py", ".pth", ".so", ".egg-link")):
+                continue
+            if found := stamp(path):
+                yield f"{path} {found}"
+
+
 def editable(python: str) -> dict[str, str]:
     """Packages of the environment of an interpreter whose code lies in a folder of somebody's: name -> that folder.
 
@@ -140,7 +158,16 @@ def _sites(prefix: str, python: str) -> list[str]:
         sites += [
             os.path.join(library, v, kind) for v in versions for kind in ("site-packages", "dist-packages")
         ]
-    return sites
+    return [*sites, *_users(prefix, python)]
+
+
+def _users(prefix: str, python: str) -> list[str]:
+    """The user's own site-packages (PEP 370), which virtual environments do not see."""
+    own = re.search(r"python(3\.\d+)", os.path.basename(os.path.realpath(python)))
+    if not own or os.environ.get("PYTHONNOUSERSITE") or os.path.exists(os.path.join(prefix, "pyvenv.cfg")):
+        return []
+    base = os.environ.get("PYTHONUSERBASE") or os.path.expanduser("~/.local")
+    return [os.path.join(base, "lib", f"python{own[1]}", "site-packages")]
 
 
 def _bases(prefix: str) -> list[str]:

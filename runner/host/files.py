@@ -16,8 +16,8 @@ from runner.values import Report, Silent
 
 __all__ = [
     "DRAFT", "Digest", "Draft", "Exclusive", "Hash", "IrregularError", "Stamp", "digest", "flock", "is_draft",
-    "lock", "names", "now", "open_file", "open_text", "read", "remove_tree", "settled", "stamp", "transfer",
-    "try_lock", "unlock", "write",
+    "lock", "names", "now", "open_file", "open_handle", "open_text", "read", "remove_tree", "settled", "stamp",
+    "transfer", "try_lock", "unlock", "write",
 ]  # fmt: skip
 
 # ---- whether a file changed --------------------------------------------------------------------------------
@@ -294,6 +294,11 @@ def open_file(path: str, *, follow: bool = True) -> BinaryIO:
 
     Without `follow`, a symbolic link is refused too.
     """
+    return open(open_handle(path, follow=follow), "rb")
+
+
+def open_handle(path: str, *, follow: bool = True) -> int:
+    """As open_file, for those who read by file descriptor."""
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
     try:
         handle = os.open(path, flags if follow else flags | os.O_NOFOLLOW)
@@ -307,7 +312,7 @@ def open_file(path: str, *, follow: bool = True) -> BinaryIO:
             raise IsADirectoryError(errno.EISDIR, "is a folder", path)
         if not modes.S_ISREG(mode):
             raise IrregularError(errno.EINVAL, "is no regular file", path)
-        return open(handle, "rb")
+        return handle
     except BaseException:
         os.close(handle)
         raise

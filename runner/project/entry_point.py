@@ -11,7 +11,7 @@ from runner.values import EntryPoint, Project
 
 __all__ = ["entry_point", "script"]
 
-SCRIPTS = (".py", ".sh", ".R", ".r")
+SCRIPTS = (".py", ".sh", ".R", ".r", ".ipynb")
 
 
 def entry_point(project: Project, name: str) -> EntryPoint:
@@ -26,14 +26,18 @@ def entry_point(project: Project, name: str) -> EntryPoint:
     if os.path.splitext(name)[1] in SCRIPTS and os.path.isfile(os.path.join(project.directory, name)):
         return _script_of(project, name)
     if name == "main" and not project.entry_points:
-        for candidate in ("main.py", "main.sh", "main.R"):
+        for candidate in ("main.py", "main.sh", "main.R", "main.ipynb"):
             if os.path.isfile(os.path.join(project.directory, candidate)):
                 return _script_of(project, candidate)._replace(name="main")
     raise _unknown(project, name)
 
 
 def _script_of(project: Project, path: str) -> EntryPoint:
-    """A script with a PEP 723 header (`# /// script`) brings its own environment."""
+    """A script with a PEP 723 header (`# /// script`) brings its own environment; a notebook has parameters."""
+    if path.endswith(".ipynb"):
+        from runner.project import notebook
+
+        return notebook.entry_point(os.path.join(project.directory, path), path)
     found = script(path)
     if path.endswith(".py"):
         with open_text(os.path.join(project.directory, path), "replace") as file:

@@ -34,5 +34,5 @@ def files(directory: str) -> list[str]:
     found = find(directory)
     names = dict.fromkeys((*((found,) if found else ()), *USUAL, *choice.files()))
     if not found:
-        names.update(dict.fromkeys(("main.py", "main.sh", "main.R")))
+        names.update(dict.fromkeys(("main.py", "main.sh", "main.R", "main.ipynb")))
     return [os.path.join(directory, name) for name in names]

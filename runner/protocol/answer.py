@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import BinaryIO, NamedTuple
 
+from runner.text.encoding import visible, visible_values
 from runner.values import JsonMapping
 
-__all__ = ["EMPTY", "STATUS", "ApiError", "Response", "error", "invalid", "reply"]
+__all__ = ["EMPTY", "STATUS", "ApiError", "Response", "error", "invalid", "reply", "reply_list"]
 
 STATUS = {
     "INVALID_PARAMETER_VALUE": 400,
@@ -25,6 +27,8 @@ STATUS = {
     "TEMPORARILY_UNAVAILABLE": 503,
 }
 
+MESSAGE = 4000  # characters: a message quotes what it refuses
+
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 
 
@@ -37,6 +41,7 @@ class Response(NamedTuple):
     headers: tuple[tuple[str, str], ...] = ()
     file: BinaryIO | None = None
     length: int = 0
+    subject: str = ""  # id of what was made, for the audit
 
 
 EMPTY = Response()
@@ -60,10 +65,21 @@ def reply(value: JsonMapping) -> Response:
     text = _encode(value)
     try:
         return Response(text.encode())
-    except UnicodeEncodeError:  # a lone surrogate, kept as JSON's own escape
-        return Response(json.dumps(value).encode())
+    except UnicodeEncodeError:  # a lone surrogate
+        return Response(_encode(visible_values(value)).encode())
+
+
+def reply_list(name: str, items: Iterable[JsonMapping], token: str = "") -> Response:
+    """A page of a list. Each item is encoded by itself: other threads get their turn."""
+    parts = [reply(item).body for item in items]
+    body = b'{"%s":[%s]' % (name.encode(), b",".join(parts)) if parts else b"{"
+    if token:
+        body += b'%s"next_page_token":%s' % (b"," if parts else b"", json.dumps(token).encode())
+    return Response(body + b"}")
 
 
 def error(code: str, message: str, status: int = 0, headers: tuple[tuple[str, str], ...] = ()) -> Response:
-    body = json.dumps({"error_code": code, "message": message}).encode()
+    if len(message) > MESSAGE:
+        message = f"{message[:MESSAGE]}..."
+    body = json.dumps({"error_code": code, "message": visible(message)}).encode()
     return Response(body, status or STATUS[code], headers=headers)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Any
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
 
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter, Event, move_on_after, to_thread
 from starlette.types import Receive, Scope, Send
 
-from runner.protocol.answer import ApiError, Response
+from runner.protocol.answer import EMPTY, ApiError, Response
 from runner.protocol.artifacts import Upload
 from runner.protocol.fields import body_fields, query_fields, validated
 from runner.protocol.gate import Entry, Gate, Head, Limits
 from runner.protocol.middleware import DisconnectedError, Exchange, respond
 from runner.protocol.places import Place, find, in_run, writable
-from runner.protocol.route import Asked
+from runner.protocol.route import Asked, Route
 from runner.protocol.table import Match, match
 from runner.values import JsonObject
 
@@ -23,14 +25,57 @@ __all__ = ["Api"]
 UPLOADS = ("/api/2.0/mlflow-artifacts/artifacts/", "/ajax-api/2.0/mlflow-artifacts/artifacts/")
 PAGE_UPLOAD = "/ajax-api/2.0/mlflow/upload-artifact"  # of a UI
 PAGE_LIMIT = 10 * 1024 * 1024  # bytes
+LARGE = 64 * 1024  # bytes of a body that is not small
+ROOM = 16_000_000  # bytes of such bodies that may be in memory at once
+STEADY = 200_000  # bytes a second, in which they come at least
 SUBJECTS = ("run_id", "run_uuid", "experiment_id", "name")
+
+
+class Read(NamedTuple):
+    """A request that was understood."""
+
+    head: Head
+    entry: Entry
+    route: Route
+    asked: Asked
+
+
+class Room:
+    """So many bytes of bodies may be in memory at once, of one who asks half of them; who comes later waits."""
+
+    def __init__(self, size: int) -> None:
+        self._free = size
+        self._most = size // 2
+        self._held: Counter[object] = Counter()
+        self._waiting: deque[Event] = deque()
+
+    @asynccontextmanager
+    async def taken(self, size: int, who: object) -> AsyncIterator[None]:
+        while self._free < size or (self._held[who] and self._held[who] + size > self._most):
+            event = Event()
+            self._waiting.append(event)
+            await event.wait()
+        self._free -= size
+        self._held[who] += size
+        try:
+            yield
+        finally:
+            self._free += size
+            self._held[who] -= size
+            if not self._held[who]:
+                del self._held[who]
+            waiting, self._waiting = self._waiting, deque()
+            for event in waiting:
+                event.set()
 
 
 class Api:
     def __init__(self, gate: Gate, limits: Limits) -> None:
         self._gate = gate
         self._limits = limits
-        self._limiter: CapacityLimiter | None = None
+        self._long: CapacityLimiter | None = None
+        self._short: CapacityLimiter | None = None
+        self._room = Room(ROOM)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         state = scope["state"]
@@ -43,18 +88,51 @@ class Api:
             response = await self._upload(state["exchange"], entry, _named(head, entry), PAGE_LIMIT)
         else:
             found = match(head.method, head.path)
-            body = b"" if head.method in ("GET", "HEAD") else await _whole(receive)
-            work = partial(self._answer, head, entry, found, body)
-            response = await self._in_thread(work) if found.route.slow else work()
+            if head.method in ("GET", "HEAD"):
+                response = await self._answer(head, entry, found, b"")
+            elif 0 <= head.length <= LARGE:
+                response = await self._answer(head, entry, found, await _whole(receive))
+            else:
+                response = await self._large(head, entry, found, receive)
         await respond(response, scope, send)
 
-    async def _in_thread(self, work: Any) -> Response:
-        if self._limiter is None:
-            self._limiter = CapacityLimiter(self._limits.threads)
-        response: Response = await to_thread.run_sync(work, limiter=self._limiter)
+    async def _large(self, head: Head, entry: Entry, found: Match, receive: Receive) -> Response:
+        """Many that send much at once wait for each other, and may not take their time."""
+        size = head.length if head.length >= 0 else self._limits.body
+        size = min(size, ROOM)
+        async with self._room.taken(size, entry.scope):
+            given: list[bytes] = []
+            with move_on_after(self._limits.patience + size / STEADY):
+                given.append(await _whole(receive))
+            if not given:
+                raise ApiError("BAD_REQUEST", "The body of the request comes too slowly.")
+            return await self._answer(head, entry, found, given.pop())
+
+    async def _answer(self, head: Head, entry: Entry, found: Match, body: bytes) -> Response:
+        """Here what is surely quick, all else in a thread: nobody waits for it."""
+        route = found.route
+        if route.slow or route.blocks or len(body) > LARGE:
+            given = [body]  # taken out by whoever reads it, so that nothing else keeps it
+            del body
+            return await self._in_thread(
+                lambda: self._handle(self._read(head, entry, found, given.pop())), route
+            )
+        read = self._read(head, entry, found, body)
+        run_id = read.asked.values.get("run_id") or read.asked.values.get("run_uuid")
+        if not run_id or entry.runs.is_ready(run_id):
+            return self._handle(read)
+        return await self._in_thread(lambda: self._handle(read), route)
+
+    async def _in_thread(self, work: Callable[[], Response], route: Route | None = None) -> Response:
+        if self._long is None or self._short is None:
+            self._long, self._short = (CapacityLimiter(self._limits.threads) for _ in range(2))
+        limiter = self._long if route is not None and route.slow else self._short
+        response = await to_thread.run_sync(lambda: _tried(work), limiter=limiter)
+        if isinstance(response, ApiError):
+            raise response
         return response
 
-    def _answer(self, head: Head, entry: Entry, found: Match, body: bytes) -> Response:
+    def _read(self, head: Head, entry: Entry, found: Match, body: bytes) -> Read:
         route, place = found
         raw: JsonObject
         if head.method in ("GET", "HEAD"):
@@ -67,20 +145,27 @@ class Api:
         if "range" in head.headers:
             raw["range"] = head.headers["range"]
         runs = entry.runs
-        response = route.handle(Asked(runs.store, runs, entry.scope, values, raw, runs.artifact_root, place))
+        asked = Asked(runs.store, runs, entry.scope, values, raw, runs.artifact_root, place)
+        return Read(head, entry, route, asked)
+
+    def _handle(self, read: Read) -> Response:
+        head, entry, route, asked = read
+        values, place = asked.values, asked.place
+        response = route.handle(asked)
         if head.method not in ("GET", "HEAD") and not route.path.endswith("/search"):
-            subject = next((str(values[name]) for name in SUBJECTS if values.get(name)), "")
-            self._gate.changed(
-                head, entry, f"{head.method} {route.path}", subject or "/".join(place.values())
-            )
+            named = next((str(values[name]) for name in SUBJECTS if values.get(name)), "")
+            subject = response.subject or named or "/".join(place.values())
+            self._gate.changed(head, entry, f"{head.method} {route.path}", subject)
         return response
 
     async def _upload(self, exchange: Exchange, entry: Entry, place: Place, limit: int) -> Response:
         """Refuses before the body is read, and writes it as it comes."""
-        writable(entry.runs.store, entry.runs, entry.scope, place)
+        if place.run_id and entry.runs.is_ready(place.run_id):
+            writable(entry.runs.store, entry.runs, entry.scope, place)
+        else:
+            await self._in_thread(lambda: _writable(entry, place))
         exchange.limit = limit
         exchange.check(exchange.head.length)
-        self._gate.changed(exchange.head, entry, "artifacts", place.run_id or place.model_id or place.path)
         upload = Upload(place, entry.runs)
         try:
             more = True
@@ -91,7 +176,23 @@ class Api:
         except BaseException:
             upload.abort()
             raise
-        return upload.finish()
+        response = upload.finish()
+        self._gate.changed(exchange.head, entry, "artifacts", place.run_id or place.model_id or place.path)
+        return response
+
+
+def _tried(work: Callable[[], Response]) -> Response | ApiError:
+    """A refusal without its frames, in which the body is: they would be in memory until the next collection."""
+    try:
+        return work()
+    except ApiError as problem:
+        problem.__context__ = None
+        return problem.with_traceback(None)
+
+
+def _writable(entry: Entry, place: Place) -> Response:
+    writable(entry.runs.store, entry.runs, entry.scope, place)
+    return EMPTY
 
 
 def _named(head: Head, entry: Entry) -> Place:

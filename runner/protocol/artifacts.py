@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from runner.host.files import Draft, Hash, IrregularError, is_draft, open_file
 from runner.protocol.answer import EMPTY, ApiError, Response, invalid, reply
+from runner.protocol.bounds import ENTRIES
 from runner.protocol.fields import need
 from runner.protocol.places import Place, find, in_run, safe, writable
 from runner.protocol.route import Asked, Route, checks
@@ -81,6 +82,7 @@ def listing(place: Place, prefix: str = "") -> list[JsonObject]:
                     if size:
                         info["file_size"] = size
                 found.append(info)
+                ENTRIES.check(len(found))
     except OSError:
         return []
     return sorted(found, key=lambda info: str(info["path"]))
@@ -181,9 +183,9 @@ def show_file(asked: Asked) -> Response:
 
 SHOWN = Route("GET", "get-artifact", show_file, {**RUN_ID, "path": "string"}, slow=True)
 FILES = (
-    Route("GET", "artifacts", list_files, {"path": "string"}),
+    Route("GET", "artifacts", list_files, {"path": "string"}, blocks=True),
     Route("GET", "artifacts/{path*}", get_file),
-    Route("DELETE", "artifacts/{path*}", delete_file),
+    Route("DELETE", "artifacts/{path*}", delete_file, blocks=True),
 )
 
 
@@ -218,6 +220,7 @@ ROUTES = (
         list_of_run,
         {**RUN_ID, "path": "string", "page_token": "string"},
         checks("run_id string required", "path string", "page_token string"),
+        blocks=True,
     ),
     Route(
         "GET",
@@ -225,5 +228,6 @@ ROUTES = (
         list_of_model,
         {"artifact_directory_path": "string", "page_token": "string"},
         checks("artifact_directory_path string"),
+        blocks=True,
     ),
 )

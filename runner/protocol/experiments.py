@@ -38,8 +38,8 @@ def _in(asked: Asked, lifecycle: str) -> Experiment:
 
 
 def _active(asked: Asked) -> Experiment:
-    asked.scope.write("experiments")
     found = find(asked, asked.values["experiment_id"])
+    asked.scope.write_experiment(found.experiment_id)
     if found.lifecycle != "active":
         raise invalid(
             f"The experiment {found.experiment_id} must be in the 'active' state."
@@ -54,20 +54,23 @@ def create(asked: Asked) -> Response:
     allowed.experiment_name(name)
     if not name.strip():
         raise invalid(f"Invalid experiment name: '{name}'")
-    place = _location(place)
+    located = _location(place)
+    if place:
+        asked.scope.locate(place)
     tags = {}
     for tag in asked.values.get("tags", ()):
         allowed.experiment_tag(tag.get("key"), tag.get("value", ""))
         tags[tag["key"]] = tag.get("value", "")
     if asked.store.experiment_by_name(name) is None:
         try:
-            made = asked.store.create_experiment(name, place, tags)
+            made = asked.store.create_experiment(name, located, tags, asked.runs.default_root)
         except StoreError:
             if asked.store.experiment_by_name(name) is None:
                 raise
         else:
+            asked.scope.made_experiment(made)
             asked.scope.chose(made)
-            return reply({"experiment_id": made})
+            return reply({"experiment_id": made})._replace(subject=made)
     raise ApiError("RESOURCE_ALREADY_EXISTS", f"Experiment(name={name}) already exists.")
 
 
@@ -171,6 +174,7 @@ ROUTES = (
         create,
         {"name": "string", "artifact_location": "string", "tags": [TAG]},
         checks("name required string", "artifact_location string", "tags array"),
+        blocks=True,
     ),
     Route("GET", "experiments/get", get, _ID, _HAS_ID),
     Route(
@@ -179,6 +183,7 @@ ROUTES = (
         get_by_name,
         {"experiment_name": "string"},
         checks("experiment_name required string"),
+        blocks=True,
     ),
     Route("POST", "experiments/delete", delete, _ID, _HAS_ID, slow=True),
     Route("POST", "experiments/restore", restore, _ID, _HAS_ID, slow=True),
@@ -188,6 +193,7 @@ ROUTES = (
         update,
         {**_ID, "new_name": "string"},
         checks("experiment_id required string", "new_name string required"),
+        blocks=True,
     ),
     Route("POST", "experiments/set-experiment-tag", set_tag, {**_ID, **TAG}, _HAS_KEY),
     Route("POST", "experiments/delete-experiment-tag", delete_tag, {**_ID, **TAG}, _HAS_KEY),

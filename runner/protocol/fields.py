@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from urllib.parse import parse_qsl
 
 from runner.protocol.answer import ApiError, invalid
+from runner.protocol.bounds import FIELDS, IDS, load_json
 from runner.values import JsonMapping, JsonObject
 
 if TYPE_CHECKING:
@@ -40,19 +41,17 @@ class MappingError(Exception):
 
 
 def body_fields(content_type: str | None, body: bytes, secrets: Secrets | None = None) -> JsonObject:
-    """The JSON object of a body. What is not JSON counts as nothing: the required fields are then missed."""
+    """The JSON object of a body. Unlike MLflow, which takes it for {} and makes a run, what is not JSON is refused."""
     if not content_type:
         raise invalid("Bad Request. Content-Type header is missing.")
     if content_type.partition(";")[0].strip().lower() != "application/json":
         raise invalid("Bad Request. Content-Type must be one of ['application/json'].")
     try:
-        value = json.loads(body.decode()) if body else {}
+        value = load_json(body) if body else {}
         if isinstance(value, str):  # old clients encode twice
-            value = json.loads(value)
+            value = load_json(value.encode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError):
-        value = {}
-    if value is None:
-        value = {}
+        raise invalid("The body of the request is not JSON.") from None
     if not isinstance(value, dict):
         raise invalid("The body of the request must be a JSON object.")
     return _entered(value, secrets) if secrets or any(each in body for each in TELLING) else value
@@ -73,7 +72,10 @@ def _entered(fields: JsonObject, secrets: Secrets | None) -> JsonObject:
 def query_fields(query: str, message: Message, secrets: Secrets | None = None) -> JsonObject:
     """The fields of a query: a repeated one is a list, even when it is there once."""
     raw: JsonObject = {}
-    for key, value in parse_qsl(query, keep_blank_values=True, max_num_fields=2000, errors="surrogateescape"):
+    FIELDS.check(1 + query.count("&"))
+    names = _names(message)
+    for name, value in parse_qsl(query, keep_blank_values=True, errors="surrogateescape"):
+        key = names.get(name, name)
         kind = message.get(key)
         if isinstance(kind, list):
             raw.setdefault(key, []).append(value)
@@ -91,6 +93,7 @@ def validated(message: Message, checks: Checks, raw: JsonMapping) -> JsonObject:
     """The fields that were given, typed. ApiError in MLflow's words."""
     values: JsonObject = {}
     wrong: list[str] = []
+    raw = _plain(message, raw)
     whole = _read(message, raw, values, wrong)
     for name, list_of_checks in checks.items():
         if name not in raw and "required" not in list_of_checks:
@@ -104,6 +107,59 @@ def validated(message: Message, checks: Checks, raw: JsonMapping) -> JsonObject:
         if name in checks:
             raise _invalid(name, raw[name])
     return values
+
+
+def _plain(message: Message, raw: JsonMapping) -> JsonMapping:
+    """With the names of the fields as we call them (runId is run_id), and ids of experiments as texts.
+
+    Protobuf takes both names, and clients of before MLflow 1.0 send numbers as ids of experiments.
+    """
+    names = _names(message)
+    simple = names.keys().isdisjoint(raw) and all(type(message.get(name)) is str for name in raw)
+    if simple and type(raw.get("experiment_id")) is not int:
+        return raw  # nearly always
+    found: JsonObject = {}
+    for given, value in raw.items():
+        name = names.get(given, given)
+        kind = message.get(name)
+        if name == "experiment_id" and type(value) is int:
+            value = str(value)
+        elif name == "experiment_ids" and isinstance(value, list):
+            value = [str(each) if type(each) is int else each for each in value]
+        elif isinstance(kind, list) and isinstance(kind[0], dict) and isinstance(value, list):
+            IDS.check(len(value))
+            if _are_plain(kind[0], value):
+                found[name] = value
+                continue
+            value = [_plain(kind[0], each) if type(each) is dict else each for each in value]
+        elif isinstance(kind, dict) and isinstance(value, dict):
+            value = _plain(kind, value)
+        if name not in found or given == name:
+            found[name] = value
+    return found
+
+
+def _are_plain(message: Message, items: Sequence[Any]) -> bool:
+    """Whether none has another name for a field, and none has others in it."""
+    try:
+        return all(type(kind) is str for kind in message.values()) and all(
+            map(_names(message).keys().isdisjoint, items)
+        )
+    except TypeError:  # one has no names
+        return False
+
+
+_camel: dict[int, tuple[Message, Mapping[str, str]]] = {}  # by the id of a message, which is kept with it
+
+
+def _names(message: Message) -> Mapping[str, str]:
+    """runId -> run_id, of the fields that have two names."""
+    known = _camel.get(id(message))
+    if known is None or known[0] is not message:
+        parts = {name: name.split("_") for name in message if "_" in name}
+        names = {first + "".join(map(str.capitalize, rest)): name for name, (first, *rest) in parts.items()}
+        known = _camel[id(message)] = (message, names)
+    return known[1]
 
 
 def _invalid(name: str, value: object) -> ApiError:
@@ -172,10 +228,12 @@ def _list(kind: object, given: object) -> list[Any]:
 
 def _value(kind: Any, given: object) -> Any:
     if isinstance(kind, str):
-        if kind == "string" or kind == "bool":
-            if type(given) is not (str if kind == "string" else bool):
+        if kind == "string":
+            if type(given) is not str:
                 raise MappingError
             return given
+        if kind == "bool":
+            return _boolean(given)
         return _double(given) if kind == "double" else _integer(given, RANGE[kind])
     if isinstance(kind, EnumKind):
         return _enum(kind, given)
@@ -185,6 +243,15 @@ def _value(kind: Any, given: object) -> Any:
     if not _read(kind, given, inner):
         raise MappingError
     return inner
+
+
+def _boolean(given: object) -> bool:
+    """R sends "TRUE"."""
+    if isinstance(given, str) and given.lower() in ("true", "false"):
+        return given.lower() == "true"
+    if type(given) is not bool:
+        raise MappingError
+    return given
 
 
 def _integer(given: Any, limit: int) -> int:

@@ -18,7 +18,7 @@ __all__ = ["Entry", "Gate", "Head", "Limits", "bearer", "head_of"]
 
 class Limits(NamedTuple):
     head: int = 32 * 1024  # bytes
-    body: int = 64 * 1024 * 1024  # bytes, of a body that is collected
+    body: int = 8_000_000  # bytes, of a body that is collected
     upload: int = 0  # bytes, of one artifact; 0: no limit
     connections: int = 4096
     patience: float = 30  # s without progress in a request
@@ -57,7 +57,10 @@ class Gate:
         raise NotImplementedError
 
     def changed(self, head: Head, entry: Entry, what: str, subject: str) -> None:
-        """For the audit: `what` (an endpoint) was done to `subject` (an id)."""
+        """For the audit, before it is acknowledged: `what` (an endpoint) was done to `subject` (an id).
+
+        From any thread. OSError when it cannot be written.
+        """
 
     def done(self, head: Head | None, entry: Entry | None, status: int, sent: int) -> None:
         """For the access log; `sent` bytes of body. No head: it was refused as malformed."""

@@ -6,9 +6,17 @@ import base64
 import binascii
 import json
 import math
-from typing import TYPE_CHECKING, Any, TypeAlias
+import operator
+import os
+from collections import OrderedDict
+from collections.abc import Mapping
+from itertools import islice
+from threading import Lock
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from runner.host.files import open_file
 from runner.protocol.answer import invalid
+from runner.protocol.bounds import POINTS, UNPAGED
 from runner.protocol.entities import number
 from runner.tracking import segments
 from runner.tracking.events import ODD, Event, points_of
@@ -16,46 +24,63 @@ from runner.tracking.events import ODD, Event, points_of
 if TYPE_CHECKING:
     from runner.protocol.live import Live
 
-__all__ = ["Point", "offset_of", "page", "points", "rendered", "token_of"]
+__all__ = ["Point", "offset_of", "page", "points", "rendered", "token_of", "turn"]
 
 Point: TypeAlias = "tuple[int, int, float]"  # timestamp, step, value
-KEPT = 8  # histories of a run in memory: a client that pages comes back
+KEPT = 500_000  # points in memory, of what was asked for last: a client that pages comes back
+TOKEN = 200  # characters
+
+turn = Lock()  # held by whoever has a history in hand: each may take 150 MB
+
+
+class Kept(NamedTuple):
+    """The history of a metric, and how far its record was read."""
+
+    offset: int  # of the log, in bytes
+    offsets: Mapping[str, int]  # of segments
+    points: list[Point]
+
+
+_kept: OrderedDict[tuple[int, int, str], Kept] = OrderedDict()  # by device and inode of the log, and key
 
 
 def page(live: Live, key: str, limit: int | None, token: str) -> tuple[list[Point], str]:
     found = points(live, key)
     first = offset_of(token)
     if limit is None:
+        UNPAGED.check(len(found) - first)
         return found[first:], ""
     last = first + limit
     return found[first:last], token_of(last) if last < len(found) else ""
 
 
 def points(live: Live, key: str) -> list[Point]:
-    """Sorted; a point that was sent again counts once. Must not be changed."""
-    with live.lock:
-        offset, offsets, found = live.histories.pop(key, (0, {}, []))
-        needle = json.dumps(key, ensure_ascii=False).encode("utf-8", "surrogatepass")
-        fresh: list[Point] = []
-        with open(live.writer.log.path, "rb") as file:
-            file.seek(offset)
-            for line in file:
-                if not line.endswith(b"\n"):
-                    break  # torn: not yet there
-                offset += len(line)
-                if needle in line:
-                    _take(fresh, line, key)
-        if segments.changed(live.directory, offsets):
-            later = segments.read(live.directory, offsets)
-            offsets = later.offsets
-            for operation in later.operations:
-                _add(fresh, operation, key)
-        if fresh:
-            found = _merged(found, fresh)
-        live.histories[key] = offset, offsets, found
-        while len(live.histories) > KEPT:
-            del live.histories[next(iter(live.histories))]
-        return found
+    """Sorted; a point that was sent again counts once. Must not be changed. For who has the `turn`."""
+    needle = json.dumps(key, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    fresh: list[Point] = []
+    with open_file(live.writer.log.path) as file:
+        status = os.fstat(file.fileno())
+        place = (status.st_dev, status.st_ino, key)
+        offset, offsets, found = _kept.pop(place, Kept(0, {}, []))
+        file.seek(offset)
+        for line in file:
+            if not line.endswith(b"\n"):
+                break  # torn: not yet there
+            offset += len(line)
+            if needle in line:
+                _take(fresh, line, key)
+                POINTS.check(len(found) + len(fresh))
+    if segments.changed(live.directory, offsets):
+        later = segments.read(live.directory, offsets)
+        offsets = later.offsets
+        for operation in later.operations:
+            _add(fresh, operation, key)
+    if fresh:
+        found = _merged(found, fresh)
+    _kept[place] = Kept(offset, offsets, found)
+    while len(_kept) > 1 and sum(len(each.points) + 100 for each in _kept.values()) > KEPT:
+        _kept.popitem(last=False)
+    return found
 
 
 def _take(into: list[Point], line: bytes, key: str) -> None:
@@ -76,6 +101,9 @@ def _add(into: list[Point], event: Event, key: str) -> None:
 
 def _merged(old: list[Point], new: list[Point]) -> list[Point]:
     everything = old + new
+    del old, new
+    if all(map(operator.lt, map(_order, everything), map(_order, islice(everything, 1, None)))):
+        return everything  # as nearly always: in their order, and none twice
     seen: dict[Any, Point] = {}
     for point in everything:
         seen[point if point[2] == point[2] else (point[0], point[1], None)] = point
@@ -111,10 +139,12 @@ def offset_of(token: str) -> int:
     """ApiError for a token that we did not make."""
     if not token:
         return 0
+    if len(token) > TOKEN:
+        raise invalid(f"Invalid page token: {token[:100]}")
     try:
         offset = json.loads(base64.b64decode(token, validate=True))["offset"]
     except (binascii.Error, ValueError, KeyError, TypeError):
         raise invalid(f"Invalid page token, could not be decoded: {token[:100]}") from None
-    if not isinstance(offset, int) or isinstance(offset, bool) or offset < 0:
+    if not isinstance(offset, int) or isinstance(offset, bool) or not 0 <= offset < 1 << 62:
         raise invalid(f"Invalid page token: {token[:100]}")
     return offset

@@ -121,5 +121,6 @@ ROUTES = (
         log_model,
         {**RUN_ID, "model_json": "string"},
         checks("run_id string required", "model_json string required"),
+        blocks=True,
     ),
 )

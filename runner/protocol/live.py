@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from runner.errors import ProjError, StoreError
-from runner.host.files import flock, unlock
+from runner.host.files import flock, open_handle, unlock
 from runner.protocol.answer import ApiError, invalid
 from runner.protocol.entities import artifact_root
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Live", "LiveRuns"]
 
-FOLD_AT = 8 << 20  # bytes that may wait before they are folded
+FOLD_AT = 1 << 20  # bytes that may wait before they are folded
 KEPT = 200  # runs in memory, each with up to two open files
 
 
@@ -36,19 +36,28 @@ class Live:
         self.directory = writer.directory
         self.lock = threading.RLock()
         self._file = -1
-        self._file = os.open(self.writer.log.path, os.O_RDONLY | os.O_CLOEXEC)
+        self._file = open_handle(self.writer.log.path)
         self._seen = 0
         self._read = NOTHING
         self.gone = False  # removed from the store
-        self.histories: dict[
-            str, tuple[int, Mapping[str, int], list[tuple[int, int, float]]]
-        ] = {}  # of history.py
 
     def run(self) -> Run:
         """As it is now. ApiError when it is gone."""
         with self.lock:
             self._look()
             return self._fold()
+
+    def is_ready(self) -> bool:
+        """Whether a write to it is quickly judged: nobody has it in hand, and little of it is to be read."""
+        if not self.lock.acquire(blocking=False):
+            return False
+        try:
+            waiting = os.fstat(self._file).st_size - self._read.position
+            return self._read.run is not None and waiting < 2 * FOLD_AT
+        except OSError:
+            return False
+        finally:
+            self.lock.release()
 
     def check_active(self) -> None:
         """ApiError when the run is deleted or gone. Looks at what is new, and folds only when it must."""
@@ -117,8 +126,10 @@ class Live:
 class LiveRuns:
     """The runs that were last used."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, default_root: str = "") -> None:
+        """`default_root`: where new experiments keep their artifacts; "": in the store."""
         self.store = store
+        self.default_root = default_root
         self._roots: dict[str, str] = {}  # of experiments: where their artifacts are never changes
         self._runs: OrderedDict[str, Live] = OrderedDict()
         self._lock = threading.Lock()
@@ -135,6 +146,12 @@ class LiveRuns:
             return self.adopt(self.store.open_run(run_id))
         except (StoreError, FileNotFoundError):  # any other OSError: the store cannot be used now
             raise unknown(run_id) from None
+
+    def is_ready(self, run_id: str) -> bool:
+        """As Live.is_ready; False for one that is not yet open."""
+        with self._lock:
+            live = self._runs.get(run_id)
+        return live is not None and live.is_ready()
 
     def adopt(self, writer: RunWriter) -> Live:
         live = Live(writer)

@@ -10,7 +10,7 @@ from runner.protocol import checks as allowed
 from runner.protocol.answer import EMPTY, ApiError, Response, invalid
 from runner.protocol.experiments import TAG
 from runner.protocol.fields import MORE, need
-from runner.protocol.history import page, rendered
+from runner.protocol.history import page, rendered, turn
 from runner.protocol.route import Asked, Check, Route, checks
 from runner.protocol.runs import RUN_ID, for_writing, new_params
 from runner.tracking import events
@@ -114,8 +114,9 @@ def get_history(asked: Asked) -> Response:
         live.run()
     except ApiError:
         return EMPTY  # as in MLflow
-    points, token = page(live, key, limit, asked.values.get("page_token", ""))
-    return Response(rendered(key, points, token))
+    with turn:
+        points, token = page(live, key, limit, asked.values.get("page_token", ""))
+        return Response(rendered(key, points, token))
 
 
 def _present(name: str, *fields: str) -> Callable[[Any], None]:

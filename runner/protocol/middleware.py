@@ -5,6 +5,7 @@ scope["state"]["head"]: Head, ["entry"]: Entry of whoever was let in
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 
 import anyio
@@ -159,8 +160,11 @@ def fault(problem: BaseException) -> Response:
 
 
 async def respond(response: Response, scope: Scope, send: Send) -> None:
-    """Sends it, a file in pieces as long as somebody reads them."""
+    """Sends it, what is long in pieces as long as somebody reads them."""
     file, body = response.file, response.body
+    if file is None and len(body) > PIECE:
+        file = io.BytesIO(body)
+        response = response._replace(file=file, length=len(body))
     length = len(body) if file is None else response.length
     headers = [
         (b"content-type", response.type.encode()),

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from runner.errors import InputError, StoreError
+from runner.errors import StoreError
+from runner.protocol import bounds
 from runner.protocol import checks as allowed
-from runner.protocol.answer import EMPTY, ApiError, Response, invalid, reply
+from runner.protocol.answer import EMPTY, ApiError, Response, invalid, reply, reply_list
 from runner.protocol.entities import number, pairs
 from runner.protocol.experiments import TAG
 from runner.protocol.experiments import find as find_experiment
 from runner.protocol.fields import EnumKind
 from runner.protocol.history import offset_of, token_of
 from runner.protocol.route import Asked, Route, checks
-from runner.protocol.search import refused
 from runner.tracking import events, models
 from runner.tracking.models import LoggedModel
 from runner.values import JsonMapping, JsonObject
@@ -103,7 +103,7 @@ def create(asked: Asked) -> Response:
         params=_pairs(values.get("params", ())),
         tags=_pairs(values.get("tags", ())),
     )
-    return reply({"model": shown(asked, model)})
+    return reply({"model": shown(asked, model)})._replace(subject=model.model_id)
 
 
 def _name(name: str) -> None:
@@ -174,7 +174,7 @@ def log_params(asked: Asked) -> Response:
 
 def search(asked: Asked) -> Response:
     """Models are few: each is looked at."""
-    from runner.tracking.index.grammar import ALL, Clause, Grammar, meets, parse_filter, test
+    from runner.tracking.index.grammar import ALL, Clause, Grammar, meets, test
 
     values = asked.values
     grammar = Grammar(
@@ -183,16 +183,16 @@ def search(asked: Asked) -> Response:
         numbers=("creation_timestamp", "last_updated_timestamp"),
         aliases={"creation_time": "creation_timestamp", "creation_timestamp_ms": "creation_timestamp"},
     )
-    try:
-        clauses = parse_filter(values.get("filter", ""), grammar)
-    except InputError as error:
-        raise refused(error) from None
-    datasets = values.get("datasets", ())
+    clauses = bounds.clauses(values.get("filter", ""), grammar)
+    datasets, orders = values.get("datasets", ()), values.get("order_by", ())
+    bounds.IDS.check(len(values.get("experiment_ids", ())))
+    bounds.CLAUSES.check(len(datasets))
+    bounds.ORDERS.check(len(orders))
     if any(not each.get("dataset_name") for each in datasets):
         raise invalid("`dataset_name` in the `datasets` clause must be specified.")
     wanted = set(values.get("experiment_ids", ()))
     found = []
-    for model in models.listing(asked.store.root):
+    for model in bounds.in_time(models.listing(asked.store.root)):
         if model.lifecycle != "active" or model.experiment_id not in wanted:
             continue
         points = [point for point in model.metrics if _about(point, datasets)]
@@ -205,15 +205,14 @@ def search(asked: Asked) -> Response:
         if meets(clauses, met):
             found.append(model)
     found.sort(key=lambda model: (-model.creation_time, model.model_id))
-    for order in reversed(values.get("order_by", ())):
+    for order in reversed(orders):
         found = _ordered(found, order)
     first, limit = offset_of(values.get("page_token", "")), int(values.get("max_results") or 100)
-    answer: JsonObject = {}
-    if found[first : first + limit]:
-        answer["models"] = [shown(asked, model) for model in found[first : first + limit]]
-    if first + limit < len(found):
-        answer["next_page_token"] = token_of(first + limit)
-    return reply(answer)
+    if limit < 1:
+        raise invalid(f"Invalid value {limit} for parameter 'max_results' supplied.")
+    last = first + limit
+    token = token_of(last) if last < len(found) else ""
+    return reply_list("models", (shown(asked, model) for model in found[first:last]), token)
 
 
 def _about(point: JsonMapping, datasets: Any) -> bool:

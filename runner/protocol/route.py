@@ -39,7 +39,8 @@ class Route(NamedTuple):
     handle: Handle
     message: Message = MappingProxyType({})
     checks: Checks = MappingProxyType({})
-    slow: bool = False  # answered in a thread
+    slow: bool = False  # may take seconds: answered in a thread
+    blocks: bool = False  # reads many files, or waits for another process: in a thread, too
 
 
 def checks(*texts: str) -> Checks:

@@ -63,7 +63,7 @@ def create(asked: Asked) -> Response:
     )
     asked.scope.created(writer.run_id)
     run = asked.runs.adopt(writer).run()
-    return reply({"run": shown(run, asked.root)})
+    return reply({"run": shown(run, asked.root)})._replace(subject=run.run_id)
 
 
 def get(asked: Asked) -> Response:
@@ -170,7 +170,7 @@ ROUTES = (
         },
         checks("experiment_id string", "start_time int", "run_name string"),
     ),
-    Route("GET", "runs/get", get, RUN_ID, _HAS_ID),
+    Route("GET", "runs/get", get, RUN_ID, _HAS_ID, blocks=True),
     Route(
         "POST",
         "runs/update",
@@ -182,5 +182,5 @@ ROUTES = (
     Route("POST", "runs/restore", restore, RUN_ID, _HAS_ID),
     Route("POST", "runs/set-tag", set_tag, {**RUN_ID, **TAG}, RUN_KEY),
     Route("POST", "runs/delete-tag", delete_tag, {**RUN_ID, "key": "string"}, RUN_KEY),
-    Route("POST", "runs/log-parameter", log_parameter, {**RUN_ID, **_PARAM}, RUN_KEY),
+    Route("POST", "runs/log-parameter", log_parameter, {**RUN_ID, **_PARAM}, RUN_KEY, blocks=True),
 )

@@ -27,11 +27,20 @@ class Scope(Protocol):
     def write(self, what: str) -> None:
         """ApiError unless `what` (experiment, models, files, ...) may be created or changed."""
 
+    def write_experiment(self, experiment_id: str) -> None:
+        """ApiError unless this experiment may be tagged."""
+
+    def locate(self, location: str) -> None:
+        """ApiError unless a new experiment may keep its artifacts there."""
+
     def manage(self, what: str) -> None:
         """ApiError unless `what` (experiments) may be renamed and deleted with what others have put there."""
 
     def created(self, run_id: str) -> None:
         """This run was made by the one who asks."""
+
+    def made_experiment(self, experiment_id: str) -> None:
+        """This experiment was made by the one who asks."""
 
     def chose(self, experiment_id: str) -> None:
         """The one who asks looked up or made this experiment."""
@@ -52,14 +61,23 @@ class Role:
         self.write("runs")
 
     def write(self, what: str) -> None:
-        if self.name == "reader":
+        if self.name not in ("writer", "admin"):
             raise ApiError("PERMISSION_DENIED", f"This token may read; it may not change {what}.")
+
+    def write_experiment(self, experiment_id: str) -> None:  # noqa: ARG002
+        self.write("experiments")
+
+    def locate(self, location: str) -> None:
+        pass
 
     def manage(self, what: str) -> None:
         if self.name != "admin":
             raise ApiError("PERMISSION_DENIED", f"Renaming and deleting {what} needs a token of an admin.")
 
     def created(self, run_id: str) -> None:
+        pass
+
+    def made_experiment(self, experiment_id: str) -> None:
         pass
 
     def chose(self, experiment_id: str) -> None:
@@ -80,6 +98,7 @@ class OneRun:
         self.run_id = run_id
         self.made: dict[str, None] = {}
         self._own = {run_id}
+        self._experiments: set[str] = set()  # that it made
         self._chosen = ""
         self._lock = threading.Lock()
 
@@ -99,22 +118,33 @@ class OneRun:
             if ancestor in self._own:
                 self._own.add(run_id)
                 return
-        raise ApiError("PERMISSION_DENIED", f"The token of run {self.run_id} may not change run {run_id}.")
+        raise self._denied(f"may not change run {run_id}")
 
     def write(self, what: str) -> None:
         if what not in ("experiments", "models"):
-            raise ApiError("PERMISSION_DENIED", f"The token of run {self.run_id} may not change {what}.")
+            raise self._denied(f"may not change {what}")
+
+    def write_experiment(self, experiment_id: str) -> None:
+        if experiment_id not in self._experiments and experiment_id != self.experiment_id:
+            raise self._denied(f"may not change experiment {experiment_id}")
+
+    def locate(self, location: str) -> None:  # noqa: ARG002
+        raise self._denied("may not say where an experiment keeps its artifacts (artifact_location)")
+
+    def _denied(self, what: str) -> ApiError:
+        return ApiError("PERMISSION_DENIED", f"The token of run {self.run_id} {what}.")
 
     def manage(self, what: str) -> None:
-        raise ApiError(
-            "PERMISSION_DENIED", f"The token of run {self.run_id} may not rename or delete {what}."
-        )
+        raise self._denied(f"may not rename or delete {what}")
 
     def created(self, run_id: str) -> None:
         self._chosen = ""
         with self._lock:
             self._own.add(run_id)
             self.made[run_id] = None
+
+    def made_experiment(self, experiment_id: str) -> None:
+        self._experiments.add(experiment_id)
 
     def chose(self, experiment_id: str) -> None:
         self._chosen = experiment_id

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from runner.errors import InputError
+from runner.protocol import bounds
 from runner.protocol import checks as allowed
-from runner.protocol.answer import ApiError, Response, invalid, reply
+from runner.protocol.answer import Response, invalid, reply_list
+from runner.protocol.bounds import BUDGET, IDS, in_time, refused
 from runner.protocol.entities import experiment as shown_experiment
 from runner.protocol.entities import run as shown_run
 from runner.protocol.experiments import VIEW, VIEWS
@@ -13,14 +15,9 @@ from runner.protocol.history import offset_of, token_of
 from runner.protocol.route import Asked, Route, checks
 from runner.tracking.experiments import Experiment
 
-__all__ = ["ROUTES", "refused"]
+__all__ = ["ROUTES"]
 
 MOST = 50_000
-
-
-def refused(error: InputError) -> ApiError:
-    message = f"Invalid page token: {error.message}" if "page token" in error.message else error.message
-    return invalid(f"{message}\n{error.hint}" if error.hint else message)
 
 
 def _limit(asked: Asked) -> int:
@@ -39,6 +36,9 @@ def _limit(asked: Asked) -> int:
 def search_runs(asked: Asked) -> Response:
     values = asked.values
     limit = _limit(asked)
+    IDS.check(len(values.get("experiment_ids", ())))
+    bounds.clauses(values.get("filter", ""))
+    bounds.orders(values.get("order_by", ()))
     for experiment_id in values.get("experiment_ids", ()):
         allowed.experiment_id(experiment_id)
     try:
@@ -49,31 +49,24 @@ def search_runs(asked: Asked) -> Response:
             limit,
             values.get("page_token", ""),
             VIEWS[values.get("run_view_type", "ACTIVE_ONLY")],
+            budget=BUDGET,
         )
     except InputError as error:
         raise refused(error) from None
-    answer: dict[str, object] = {}
-    if page.runs:
-        answer["runs"] = [shown_run(run, asked.root) for run in page.runs]
-    if page.next_page_token:
-        answer["next_page_token"] = page.next_page_token
-    return reply(answer)
+    return reply_list("runs", (shown_run(run, asked.root) for run in page.runs), page.next_page_token)
 
 
 def search_experiments(asked: Asked) -> Response:
-    from runner.tracking.index.grammar import EXPERIMENTS, meets, parse_filter, parse_order, test
+    from runner.tracking.index.grammar import EXPERIMENTS, meets, test
 
     values = asked.values
     limit = _limit(asked)
     first = offset_of(values.get("page_token", ""))
-    try:
-        clauses = parse_filter(values.get("filter", ""), EXPERIMENTS)
-        orders = parse_order(values.get("order_by", ()), EXPERIMENTS)
-    except InputError as error:
-        raise refused(error) from None
+    clauses = bounds.clauses(values.get("filter", ""), EXPERIMENTS)
+    orders = bounds.orders(values.get("order_by", ()), EXPERIMENTS)
     found = [
         each
-        for each in asked.store.experiments(VIEWS[values.get("view_type", "ACTIVE_ONLY")])
+        for each in in_time(asked.store.experiments(VIEWS[values.get("view_type", "ACTIVE_ONLY")]))
         if meets(clauses, lambda clause: test(clause, _field(each, clause.entity, clause.key)))  # noqa: B023
     ]
     found.sort(key=lambda each: int(each.experiment_id))
@@ -85,12 +78,8 @@ def search_experiments(asked: Asked) -> Response:
         there.sort(key=lambda each: _field(each, order.entity, order.key), reverse=not order.ascending)  # type: ignore[arg-type,return-value]
         found = there + missing
     last = first + limit
-    answer: dict[str, object] = {}
-    if found[first:last]:
-        answer["experiments"] = [shown_experiment(each) for each in found[first:last]]
-    if last < len(found):
-        answer["next_page_token"] = token_of(last)
-    return reply(answer)
+    token = token_of(last) if last < len(found) else ""
+    return reply_list("experiments", map(shown_experiment, found[first:last]), token)
 
 
 def _field(each: Experiment, entity: str, key: str) -> str | int | None:

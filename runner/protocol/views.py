@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from heapq import nsmallest
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
-from runner.protocol.answer import ApiError, Response, invalid, reply
+from runner.protocol.answer import ApiError, Response, invalid, reply, reply_list
+from runner.protocol.bounds import BUDGET, POINTS, in_time
 from runner.protocol.entities import number
 from runner.protocol.fields import MORE
-from runner.protocol.history import Point, points
+from runner.protocol.history import Point, points, turn
 from runner.protocol.live import LiveRuns
 from runner.protocol.route import Asked, Route, checks
 from runner.values import JsonObject
+
+if TYPE_CHECKING:
+    from runner.tracking.fold import Run
 
 __all__ = ["ROUTES", "VERSION"]
 
@@ -47,12 +54,12 @@ def history_bulk(asked: Asked) -> Response:
     if "metric_key" not in asked.values:
         raise invalid("GetMetricHistoryBulk request must specify a metric_key.")
     limit = min(int(asked.values.get("max_results", MOST_POINTS)), MOST_POINTS)
-    found = [
-        entry
-        for run_id in sorted(run_ids)
-        for entry in _shown(asked.runs, run_id, asked.values["metric_key"], None)
-    ]
-    return reply({"metrics": found[: max(limit, 0)]})
+    found: list[JsonObject] = []
+    with turn:
+        for run_id in sorted(run_ids):
+            if len(found) < limit:
+                found += _shown(asked.runs, run_id, asked.values["metric_key"], None, limit - len(found))
+    return reply_list("metrics", found) if found else reply({"metrics": []})
 
 
 def history_interval(asked: Asked) -> Response:
@@ -65,6 +72,7 @@ def history_interval(asked: Asked) -> Response:
             f"GetMetricHistoryBulkInterval request must specify at most {MOST_RUNS} run_ids."
             f" Received {len(run_ids)} run_ids.{MORE}"
         )
+    run_ids = list(dict.fromkeys(run_ids))
     limit = values.get("max_results", INTERVAL_POINTS)
     if not 1 <= limit <= INTERVAL_POINTS:
         raise invalid(f"max_results must be between 1 and {INTERVAL_POINTS}.{MORE}")
@@ -75,18 +83,29 @@ def history_interval(asked: Asked) -> Response:
         raise invalid(
             f"end_step must be greater than start_step. Found start_step={first} and end_step={last}."
         )
-    key = values["metric_key"]
-    every = {run_id: _steps(asked.runs, run_id, key, first, last) for run_id in run_ids}
-    steps = sorted(set().union(*every.values()))
+    with turn:
+        return reply_list("metrics", _sampled(asked.runs, run_ids, values["metric_key"], limit, first, last))
+
+
+def _sampled(
+    runs: LiveRuns, run_ids: list[str], key: str, limit: int, first: int | None, last: int | None
+) -> Iterator[JsonObject]:
+    every: set[int] = set()
+    chosen: set[int] = set()
+    for run_id in run_ids:
+        found = _steps(runs, run_id, key, first, last)
+        if found:  # each run shows its own first and last point
+            chosen |= {min(found), max(found)}
+        every |= found
+        POINTS.check(len(every))
+    # to sort very many at once would hold up all other threads
+    steps = sorted(islice(every, 0, None, 1 + len(every) // (20 * INTERVAL_POINTS)))
     if len(steps) > limit:
         gap = len(steps) / limit
         steps = [steps[int(place * gap)] for place in range(limit)] + [steps[-1]]
-    chosen = set(steps)
-    for found in every.values():  # each run shows its own first and last point
-        if found:
-            chosen |= {min(found), max(found)}
-    shown = [entry for run_id in run_ids for entry in _shown(asked.runs, run_id, key, chosen)]
-    return reply({"metrics": shown} if shown else {})
+    chosen.update(steps)
+    for run_id in run_ids:
+        yield from _shown(runs, run_id, key, chosen, INTERVAL_POINTS + 1 + 2 * MOST_RUNS)
 
 
 def _points(runs: LiveRuns, run_id: str, key: str) -> list[Point]:
@@ -105,13 +124,15 @@ def _steps(runs: LiveRuns, run_id: str, key: str, first: int | None, last: int |
     }
 
 
-def _shown(runs: LiveRuns, run_id: str, key: str, steps: set[int] | None) -> list[JsonObject]:
+def _shown(
+    runs: LiveRuns, run_id: str, key: str, steps: set[int] | None, most: int | None = None
+) -> list[JsonObject]:
     found = [point for point in _points(runs, run_id, key) if steps is None or point[1] in steps]
     if steps is not None:
-        found.sort(key=lambda point: (point[1], point[0]))
+        found = nsmallest(len(found) if most is None else most, found, lambda point: (point[1], point[0]))
     return [
         {"key": key, "value": number(value), "timestamp": timestamp, "step": step, "run_id": run_id}
-        for timestamp, step, value in found
+        for timestamp, step, value in found[:most]
     ]
 
 
@@ -125,7 +146,7 @@ def search_datasets(asked: Asked) -> Response:
             f" Received {len(ids)} experiment_ids."
         )
     found: dict[Any, JsonObject] = {}
-    for run in asked.store.search(experiment_ids=ids, limit=10_000).runs:
+    for run in in_time(_latest(asked, ids)):
         for dataset in run.datasets:
             context = (dataset.get("tags") or {}).get("mlflow.data.context")
             entry = {
@@ -136,7 +157,18 @@ def search_datasets(asked: Asked) -> Response:
             if context:
                 entry["context"] = context
             found.setdefault(tuple(entry.items()), entry)
-    return reply({"dataset_summaries": list(found.values())} if found else {})
+    return reply_list("dataset_summaries", found.values())
+
+
+def _latest(asked: Asked, experiment_ids: list[str]) -> Iterator[Run]:
+    """The last runs of these experiments, so many as MLflow looks at."""
+    left, token = 10_000, ""
+    while left > 0:
+        page = asked.store.search("", experiment_ids, (), left, token, budget=BUDGET)
+        yield from page.runs
+        left, token = left - len(page.runs), page.next_page_token
+        if not token:
+            return
 
 
 ROUTES = (

@@ -207,6 +207,9 @@ class Wire(HttpToolsProtocol):
         """The head once more. We upgrade to nothing, which is allowed; the parser takes no body with it."""
         lines = [b"%s %s HTTP/1.1" % (self.parser.get_method(), self.url)]
         lines += [b"%s: %s" % each for each in self.headers if each[0] != b"upgrade"]
+        # the old one takes nothing more when the head also said `Connection: close`
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         return b"\r\n".join(lines) + b"\r\n\r\n"
 
     # ---- refusing

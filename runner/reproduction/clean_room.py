@@ -7,11 +7,14 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from runner import sources
+from runner import paths, sources
+from runner.data import delta
 from runner.data import inputs as reading
 from runner.errors import ProjError
+from runner.host.namespace import Bind
 from runner.reproduction.place import at_its_path
 from runner.reproduction.room import Room
 from runner.running.recorded import CannotRunError, Recorded
@@ -46,8 +49,8 @@ def enter(recorded: Recorded, terms: Terms, report: Report) -> Iterator[Room]:
         directory = os.path.join(root, *filter(None, recorded.subdirectory.split("/")))
         room = at_its_path(recorded, Room(root, directory, code, (recorded.root, root)), report)
         with report.step("checking the inputs"):
-            more = _inputs(recorded, room, terms, report)
-        yield room._replace(doubts=(*doubts, *more))
+            more, binds = _inputs(recorded, room, terms, report)
+        yield room._replace(doubts=(*doubts, *more), binds=(*room.binds, *binds))
     finally:
         folders.remove(folder)
 
@@ -100,8 +103,14 @@ def _fetch(recorded: Recorded, root: str, report: Report) -> bool:
 # ---- inputs ------------------------------------------------------------------------------------------------
 
 
-def _inputs(recorded: Recorded, room: Room, terms: Terms, report: Report) -> list[tuple[str, str]]:
-    """Brings what the snapshot does not have and checks everything; all that is wrong is said at once."""
+def _inputs(
+    recorded: Recorded, room: Room, terms: Terms, report: Report
+) -> tuple[list[tuple[str, str]], list[Bind]]:
+    """Brings what the snapshot does not have and checks everything; all that is wrong is said at once.
+
+    Returns doubts, and what the command is to see in the place of something that has changed outside of the project.
+    """
+    binds: list[Bind] = []
     doubts = [
         ("inputs", f"{each['path']} was not kept with the code ({each.get('reason')}), and {problem}")
         for each in recorded.code.left_out
@@ -113,6 +122,12 @@ def _inputs(recorded: Recorded, room: Room, terms: Terms, report: Report) -> lis
             problem = _downloaded(each, run, terms, report)
         else:
             problem = _check(each, run, room, terms.supplies)
+            name = str(each.get("path", ""))
+            if problem and room.binds and os.path.isabs(name) and delta.is_table(name):
+                place = os.path.join(os.path.dirname(room.root), f"input-{len(binds)}")
+                older = _older(each, name, place)
+                problem = f"the input {name} {older}" if older else ""
+                binds += [] if older else [Bind(place, name, True)]
         if problem and terms.anyway and not problem.endswith("is not there"):
             doubts.append(("inputs", problem))
         elif problem:
@@ -121,7 +136,7 @@ def _inputs(recorded: Recorded, room: Room, terms: Terms, report: Report) -> lis
         gone = [fault for fault in faults if fault.endswith("is not there")]
         hint = GONE if gone else "--anyway  runs with the changed ones"
         raise CannotRunError("inputs", "\n".join(faults), hint)
-    return doubts
+    return doubts, binds
 
 
 def _of_all(recorded: Recorded) -> Iterator[tuple[Recorded, JsonMapping]]:
@@ -167,12 +182,37 @@ def _bring(each: JsonMapping, old: str, new: str, supplies: str) -> str:
                 _remove(target)
             _copy(place, target)
             return ""
+    if problem := _older(each, source, target):
+        return problem
+    if not _differs(each, target):
+        return ""
     if there:
         return "is not what it was: the snapshot has another content"
     if not os.path.exists(source):
         return "is not there"
     _copy(source, target)
     return "has changed since"
+
+
+def _older(each: JsonMapping, source: str, target: str) -> str:
+    """Puts the version of a Delta table that was read then to `target`, if it is still there; why it is not."""
+    version = str(each.get("version", "")).removeprefix("delta:").rpartition("@")[2]
+    if not (version.isdigit() and delta.is_table(source)):
+        return ""
+    try:
+        with TemporaryDirectory(dir=paths.temporary()) as folder:
+            draft = os.path.join(folder, "table")
+            delta.restore(source, int(version), draft)
+            if _differs(each, draft):
+                return f"has changed since: the files of its version {version} are not what they were"
+            if os.path.exists(target):
+                _remove(target)
+            shutil.copytree(draft, target)
+    except delta.VacuumedError as error:
+        return f"has changed since, and its version {version} was vacuumed: {error} is not there any more"
+    except OSError as error:
+        return f"has changed since, and its version {version} cannot be read: {error.strerror}"
+    return ""
 
 
 def _downloaded(each: JsonMapping, recorded: Recorded, terms: Terms, report: Report) -> str:

@@ -71,7 +71,7 @@ def take_over(
         recorded = recorded._replace(installed="".join(f"{each}\n" for each in packages(activation)))
     wanted = Wanted(recorded, plan, own_key)
     candidates = list(_candidates(store, wanted.recorded.run))
-    own = [*_forbidden(wanted), *_edited(wanted, candidates)]
+    own = [*_forbidden(wanted), *_edited(wanted, candidates), *_varying(wanted, candidates)]
     nearest: tuple[Run, list[Factor]] | None = None
     for candidate in candidates:
         if candidate.status != "FINISHED" or candidate.end.get("exit_code") != 0:
@@ -133,6 +133,23 @@ def _edited(wanted: Wanted, candidates: Iterable[Run]) -> Iterator[Factor]:
                 yield Factor("outputs", f"{name} is there, and is not as a run has left it: it may be read")
 
 
+def _varying(wanted: Wanted, candidates: Iterable[Run]) -> Iterator[Factor]:
+    """Runs with this key that left other outputs: chance decides, the clock, or what an earlier run left."""
+    first: Run | None = None
+    for run in candidates:
+        own = key.of_run(run)
+        if run.status == "FINISHED" and own is not None and own.factors == wanted.key.factors:
+            first = first or run
+            if _digests(first) != _digests(run):
+                text = f"{first.name} and {run.name} did the same and left different ones"
+                yield Factor("outputs", f"{text}: something else decides")
+                return
+
+
+def _digests(run: Run) -> set[tuple[str, str]]:
+    return {(str(each["path"]), str(each.get("digest"))) for each in run.outputs}
+
+
 def _differing(wanted: Wanted, old: Recorded) -> Iterator[Factor]:
     before, after = key.of_run(old.run), wanted.key
     if before is None:
@@ -170,6 +187,8 @@ def _told(name: str, wanted: Wanted, old: Recorded) -> str:
     if name == "environment":
         return _environment(old, new)
     one, two = (surroundings.load(run.directory) for run in (old, new))
+    if name == "folders":
+        return "there are other empty ones"
     if name in ("variables", "programs", "files", "ignored") and one and two:
         if name == "variables" and one.key != two.key:
             return "they were recorded by another user, or on another machine"
@@ -229,14 +248,17 @@ def _take(
             if not source:
                 raise ProjError(f"{name} of the run {old.run.name} cannot be fetched", "run without --cached")
         _clear(wanted)
+        executable = {str(each) for output in old.run.outputs for each in output.get("executable") or ()}
         for name, source in found:
             if target := _target(old.run, name, wanted.directory):
-                _restore(source, target)
+                _restore(source, target, name in executable)
             else:
                 artifacts.put(record.writer, source, os.path.dirname(name))
         for output in old.run.outputs:
             for name, leads in (output.get("links") or {}).items():
                 _restore_link(leads, _target(old.run, name, wanted.directory))
+            for name in output.get("folders") or ():
+                os.makedirs(_target(old.run, str(name), wanted.directory), exist_ok=True)
     metrics = [
         {name: value for name, value in event.items() if name not in ("time", "op")}
         for event in entity.events(old.directory)
@@ -291,9 +313,12 @@ def _restore_link(leads: str, target: str) -> None:
         raise ProjError(f"the output {target} cannot be written: {error.strerror}") from error
 
 
-def _restore(source: str, target: str) -> None:
+def _restore(source: str, target: str, executable: bool) -> None:
     try:
         with Draft(target) as draft:
             shutil.copyfile(source, draft)
+            if executable:
+                mode = os.stat(draft).st_mode
+                os.chmod(draft, mode | (mode & 0o444) >> 2)
     except OSError as error:
         raise ProjError(f"the output {target} cannot be written: {error.strerror}") from error

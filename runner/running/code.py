@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from _thread import allocate_lock
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from runner.errors import InputError, ProjError
-from runner.snapshots import ignored, outside, snapshot
+from runner.running.surroundings import Unseen, written
+from runner.snapshots import ignored, snapshot, texts
+from runner.sources.git import repository
 from runner.tracking import events
 from runner.values import CodeState
 
@@ -31,11 +35,11 @@ class Code:
         self._capture: snapshot.Capture | None = None
         self._ignored: ignored.Asked | None = None
         self._lock = allocate_lock()
-        self._tree = ""
+        self._state = CodeState()
 
     def __enter__(self) -> Code:
         state, problem = self._taken()
-        self._tree = state.tree
+        self._state = state
         self._record.code(state, problem)
         return self
 
@@ -67,11 +71,29 @@ class Code:
         asked, self._ignored = self._ignored, None
         return asked.finish() if asked is not None else []
 
-    def unseen(self) -> tuple[list[str], list[str]]:
+    def unseen(self) -> Unseen:
         """What the snapshot does not have: in the project's folder, and named in its texts and outside of it."""
         plan = self._plan
-        named = outside.mentioned(plan.checkout.directory, plan.root or plan.checkout.directory, self._tree)
-        return self.ignored(), named
+        directory, root = plan.checkout.directory, plan.root or plan.checkout.directory
+        tree, names = "" if plan.checkout.temporary else self._state.tree, self.ignored()
+        own = (*(os.path.join(directory, each.rstrip("/")) for each in names), *written(plan))
+        named = texts.named(directory, plan.directory, root, tree, own)
+        return Unseen((*names, *self._elsewhere(named.within)), named)
+
+    def _elsewhere(self, within: Iterable[str]) -> Iterator[str]:
+        """The same beside the project in its repository, as far as it is named (`within`), and in nested ones."""
+        found = self._pending.found if self._pending is not None else None
+        if found is None:
+            return
+        directory = self._plan.checkout.directory
+        names = ignored.among(found, within)
+        for each in self._state.submodules:
+            place = os.path.join(found.root, str(each["path"]))
+            inner = None if each.get("missing") else repository.find(place)
+            if inner is not None and inner.root == place:
+                names += ignored.among(inner, [place])
+        for name in names:
+            yield os.path.relpath(name, os.path.realpath(directory)) + ("/" if name.endswith("/") else "")
 
     def keep(self) -> None:
         """Completes the snapshot, unless that is done or going on in another thread."""

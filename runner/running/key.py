@@ -17,8 +17,9 @@ from runner.environments.system import editable
 from runner.host import machine, memo
 from runner.host.files import now
 from runner.running.beginning import options_of
+from runner.running.marks import PARTLY, short_digest
 from runner.running.plan import Plan
-from runner.running.surroundings import MOST, Surroundings, mentioned, short_digest
+from runner.running.surroundings import MOST, Surroundings, mentioned
 from runner.running.variables import ALLOWED, MORE
 from runner.snapshots import snapshot
 from runner.tracking import events
@@ -31,9 +32,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Key", "Known", "code_files", "files", "is_output", "of", "of_run", "outputs"]
 
-FORMAT = 1
+FORMAT = 2
 MADE_BY = ("kind", "key", "python", "image", "digest", "existing", "interpreter")
+CACHES = frozenset(("__pycache__", ".pytest_cache", ".ipynb_checkpoints"))
 TIMES = ("timeout", "grace")
+VARYING = frozenset("date uuidgen mktemp shuf RANDOM SRANDOM EPOCHSECONDS EPOCHREALTIME curl wget".split())
+WORD = re.compile(r"(?<![\w./-])\w+(?![\w.-])")
 UNKNOWN_INPUT = ("pipe", "file", "other")
 
 
@@ -62,6 +66,7 @@ class Known(NamedTuple):
     code: CodeState
     environment: Facts  # section of the record
     packages: str  # the lock, or what is installed
+    loose: tuple[str, ...]  # what lies beside packages, in an environment that we did not make
     lock: str
     inputs: tuple[Facts, ...]
 
@@ -69,10 +74,11 @@ class Known(NamedTuple):
 def of(plan: Plan, known: Known, seen: Surroundings) -> Key:
     entry, code, root = plan.entry_point, known.code, plan.root
     stdin = plan.origin.stdin or machine.standard_input()
-    names = {*ALLOWED, *mentioned(plan.parameters.command, os.environ.get(MORE, "").split(","))}
+    names = {*ALLOWED, *seen.named, *mentioned(plan.parameters.command, os.environ.get(MORE, "").split(","))}
     options = {name: value for name, value in options_of(plan.request).items() if name not in TIMES}
     values: dict[str, object] = {
         "code": code_files(known.store, code.tree, plan),
+        "folders": sorted(_folders(code.folders, plan)),
         "left out": [[str(each["path"]), str(each.get("digest"))] for each in code.left_out],
         "definition": [
             entry.command,
@@ -90,6 +96,7 @@ def of(plan: Plan, known: Known, seen: Surroundings) -> Key:
         "environment": [
             {name: known.environment.get(name) for name in MADE_BY if known.environment.get(name)},
             known.packages,
+            known.loose,
         ],
         "inputs": [f"{each.get('path') or each['uri']} {each.get('digest')}" for each in known.inputs],
         "variables": [seen.key, {name: seen.variables.get(name, "") for name in sorted(names)}],
@@ -113,6 +120,12 @@ def _forbids(plan: Plan, known: Known, seen: Surroundings, stdin: str) -> Iterab
         yield f"ignored: git ignores more than {MOST} files of the project, and any of them may be read"
     if seen.links:
         yield f"links: {_few(seen.links)} lead out of the project"
+    if parts := [name for name, mark in seen.files.items() if mark.startswith(PARTLY)]:
+        yield f"files: {_few(parts)} has more files than are looked at"
+    if seen.remote:
+        yield f"network: {seen.remote} reads from it"
+    if asked := sorted(VARYING.intersection(WORD.findall(plan.parameters.command))):
+        yield f"command: what {_few(asked)} gives is another each time"
     if unknown := [str(each.get("path") or each["uri"]) for each in known.inputs if not each.get("digest")]:
         yield f"inputs: of {_few(unknown)} the content is not known"
     if both := [each for each in plan.entry_point.inputs if each in plan.entry_point.outputs]:
@@ -195,11 +208,24 @@ def _part(text: str) -> str:
     return found
 
 
+def _folders(empty: Iterable[str], plan: Plan) -> Iterable[str]:
+    """Empty folders of the snapshot, but those that hold outputs: a program may ask whether they are there."""
+    inside, patterns = plan.checkout.subdirectory, outputs(plan)
+    top = f"{inside}/" if inside else ""
+    for path in empty:
+        name = path.removeprefix(top)
+        full = is_output(name, patterns) or any(
+            each.removeprefix("./").startswith(f"{name}/") for each in patterns
+        )
+        if not (full or CACHES.intersection(path.split("/"))):
+            yield path
+
+
 def code_files(store: str, tree: str, plan: Plan) -> str:
     """Digest of the files of the snapshot but the command's own outputs, and MLproject, which counts as understood."""
     if not tree:
         return ""
-    subject = f"{tree} {plan.checkout.subdirectory} {plan.project.file} {outputs(plan)}"
+    subject = f"{FORMAT} {tree} {plan.checkout.subdirectory} {plan.project.file} {outputs(plan)}"
     if known := memo.recall("code", subject):
         return str(known)
     began = now()
@@ -216,6 +242,8 @@ def files(store: str, tree: str, plan: Plan) -> dict[str, tuple[str, str]]:
     found = {}
     for each in snapshot.files(store, tree):
         name = each.path[len(top) :] if each.path.startswith(top) else ""
+        if CACHES.intersection(each.path.split("/")):  # made again from the code
+            continue
         if each.path != own and not (name and is_output(name, patterns)):
             found[each.path] = (each.blob, str(each.mode))
     return found

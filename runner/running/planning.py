@@ -46,6 +46,11 @@ def make(request: Request, checkout: Checkout) -> Plan:
     )
     parameters = parameters._replace(warnings=(*warnings, *parameters.warnings))
     specification = environments.choose(project, entry, request.env_manager)
+    if entry.name.endswith(".ipynb") and specification.kind == "docker":
+        raise InputError(
+            f"the notebook {entry.name} cannot be run in a container: papermill is not there",
+            "put papermill into the image, and its command into an entry point of MLproject",
+        )
     return Plan(request, checkout, project, entry, parameters, specification, options)
 
 

@@ -129,12 +129,17 @@ class Record:
 
     def key(self, seen: Surroundings, activation: Activation) -> Key:
         """Of what is known now, before the command starts or beside it."""
-        from runner.environments.system import packages
+        from runner.environments.system import loose, packages
         from runner.running import key
 
         lock = self._lock_text
+        beside = (
+            tuple(loose(activation)) if activation.kind == "system" or "existing" in self._environment else ()
+        )
         installed = lock or "".join(f"{each}\n" for each in packages(activation))
-        known = key.Known(self.store.root, self._code, self._environment, installed, lock, self._inputs)
+        known = key.Known(
+            self.store.root, self._code, self._environment, installed, beside, lock, self._inputs
+        )
         return key.of(self._plan, known, seen)
 
     def inputs(self) -> None:
@@ -149,7 +154,7 @@ class Record:
         texts, downloads = plan.parameters.texts, plan.parameters.downloads
         with self._report.step("hashing inputs"):
             wanted = named(filled(declared, texts), texts, given, downloads)
-            found = describe(wanted, plan.checkout.directory)
+            found = describe(wanted, plan.checkout.directory, lambda path: outside(path, plan.origin.binds))
         for each in found:
             if each.path and not each.digest:
                 self._report.warn(f"the input {each.path} is not there, or cannot be read")
@@ -175,7 +180,7 @@ class Record:
     def command(self, variables: Mapping[str, str]) -> None:
         """What is about to be started, with the variables that are to be kept."""
         plan = self._plan
-        if any(character in "".join(plan.entry_point.outputs) for character in "*?["):
+        if plan.entry_point.outputs:
             from runner.data.outputs import standing
 
             self._standing = standing(self._outputs(), plan.checkout.directory)

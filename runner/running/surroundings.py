@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from runner import paths
-from runner.host import files, hashing, process
-from runner.host.files import Stamp
+from runner.host import files, process
+from runner.running.marks import BESIDE, LEFT, LINKED, STAMP, mark, one, short_digest, walk
+from runner.snapshots.texts import is_known
 
 if TYPE_CHECKING:
     from runner.running.plan import Plan
-    from runner.values import Activation
+    from runner.snapshots.texts import Named
+    from runner.values import Activation, Container
 
-__all__ = ["FILE", "Surroundings", "load", "look", "mentioned", "save", "short_digest", "take"]
+__all__ = ["FILE", "Surroundings", "load", "look", "mentioned", "save", "written"]
 
 FILE = "surroundings.json"
 # of the terminal, the login or the desktop that a run happens to be started from; and what changes with every run
@@ -33,20 +34,19 @@ SESSION = frozenset(
     "SLURM_JOBID SLURM_STEP_ID SLURM_JOB_NODELIST NO_PROXY no_proxy".split()
 )
 SESSIONS = ("SSH_", "DBUS_", "XDG_", "GPG_", "KONSOLE_", "GNOME_", "ITERM_", "VSCODE_", "VTE_", "DESKTOP_")
-NAMED = re.compile(r"\$\{?([A-Za-z_]\w*)")  # a variable in a shell's words
+# where programs look for their parts: their values are read by whatever is started
+LOADING = (
+    "LD_LIBRARY_PATH LD_PRELOAD PYTHONPATH R_LIBS R_LIBS_USER JULIA_LOAD_PATH CLASSPATH PERL5LIB NODE_PATH"
+).split()
+LISTS = ("PATH", "MANPATH", "INFOPATH")  # of folders that are looked into for what is named, and not else
+ALL = frozenset(("env", "printenv"))  # print every variable
+NAMED = re.compile(r"\$(?:\{([A-Za-z_]\w*)[^}]*\}|([A-Za-z_]\w*))")  # a variable in a shell's words
 WORD = re.compile(r"""[^\s'"`$;&|<>(){}=,]+""")
+QUOTED = re.compile(r"""'([^']+)'|"([^"]+)\"""")
 WORDS = 200  # of a command that are looked at
-SMALL = 1 << 18  # bytes; read each time: to remember the digest would take longer
 READ = 1_000_000  # bytes; a file that git ignores is hashed up to this size, and known by its stamp above it
 READ_IN_ALL = 64_000_000
 MOST = 20_000  # files that git ignores; of more only the number is kept
-BESIDE = 1 << 18  # bytes; a larger file outside of the project, such as a program, is known by its stamp
-LINKED = 2_000  # entries of a folder behind a link that are looked at
-# neither data nor code: what tools leave behind and make again, and environments
-LEFT = frozenset(
-    "__pycache__ .venv venv node_modules .ipynb_checkpoints .mypy_cache .pytest_cache .ruff_cache .tox .nox .DS_Store "
-    ".git mlruns .eggs".split()
-)
 
 
 class Surroundings(NamedTuple):
@@ -54,33 +54,46 @@ class Surroundings(NamedTuple):
 
     variables: Mapping[str, str] = {}  # keyed digests: the record does not tell what was in them
     key: str = ""  # which key made these digests; others cannot be compared
-    programs: Mapping[str, str] = {}  # words of the command that are programs, by their path
+    programs: Mapping[str, str] = {}  # that the command or a script of the code names, by their path
     files: Mapping[str, str] = {}  # outside of the project, named by the command or the code
     ignored: Mapping[str, str] = {}  # in the project, but not in the snapshot
     ignored_count: int = 0  # when there are more than MOST
     links: Mapping[str, str] = {}  # in the project, to what lies outside: path -> what is there
+    named: tuple[str, ...] = ()  # variables that the command or the code names
+    remote: str = ""  # the file of the code that reads from the network
+    addresses: tuple[str, ...] = ()  # that it names
+
+
+class Unseen(NamedTuple):
+    """What the snapshot does not have."""
+
+    ignored: tuple[str, ...] = ()  # as paths from the project; folders end in "/"
+    named: Named | None = None  # by the texts of the project
+
+
+class Sight(NamedTuple):
+    """What a command is given to look at."""
+
+    text: str  # its words
+    variables: Mapping[str, str]
+    directory: str  # the project
+    seen: str  # the same, by the name that the command sees
+    values: tuple[str, ...] = ()  # of parameters
+    locked: tuple[str, ...] = ()  # folders whose programs are in a lock
+    outputs: frozenset[str] = frozenset()  # absolute paths that it is going to write
+    container: Container | None = None
 
 
 def look(
-    plan: Plan,
-    record: str,
-    unseen: tuple[Iterable[str], Iterable[str]],
-    activation: Activation,
-    variables: Mapping[str, str],
+    plan: Plan, record: str, unseen: Unseen, activation: Activation, variables: Mapping[str, str]
 ) -> Surroundings:
-    """What the command of a run is going to see; it is kept in the folder `record`, if that can be written.
-
-    `unseen`: what the snapshot does not have (Code.unseen).
-    """
-    ignored, outside = unseen
+    """What the command of a run is going to see; it is kept in the folder `record`, if that can be written."""
     directory = plan.checkout.directory
-    written = _written(plan, directory)
-    inside = activation.kind == "docker"  # what its command names is in the image
-    text = "" if inside else plan.parameters.command
-    seen = {} if inside else variables
-    found = take(text, seen, directory, (activation.prefix, *activation.path), ignored, written)
-    if not inside:
-        found = found._replace(files={**{each: _content(each, BESIDE) for each in outside}, **found.files})
+    locked = (activation.prefix, *activation.path)
+    texts = tuple(plan.parameters.texts.values())
+    command, outputs = plan.parameters.command, frozenset(written(plan))
+    sight = Sight(command, variables, directory, plan.directory, texts, locked, outputs, activation.container)
+    found = take(sight, unseen)
     try:
         save(found, record)
     except OSError:
@@ -88,7 +101,7 @@ def look(
     return found
 
 
-def _written(plan: Plan, directory: str) -> list[str]:
+def written(plan: Plan) -> list[str]:
     """Declared outputs that are there, absolute."""
     if not plan.entry_point.outputs:
         return []
@@ -96,45 +109,76 @@ def _written(plan: Plan, directory: str) -> list[str]:
     from runner.data.outputs import filled
 
     patterns = filled(plan.entry_point.outputs, plan.parameters.texts)
-    return [path for pattern in patterns for path in expand(pattern, directory)]
+    return [path for pattern in patterns for path in expand(pattern, plan.checkout.directory)]
 
 
-def take(
-    command: str,
-    variables: Mapping[str, str],
-    directory: str,
-    environment: Iterable[str],
-    ignored: Iterable[str],
-    outputs: Iterable[str],
-) -> Surroundings:
-    """`environment`: folders whose programs are in a lock; `ignored`: files and folders (with a final "/") in
-    `directory` that the snapshot does not have; `outputs`: absolute paths that the command is going to write.
-    """
-    words = list(dict.fromkeys(WORD.findall(command)))[:WORDS]
-    path = variables.get("PATH", os.defpath)
-    programs = dict(_programs(words, path, directory, tuple(f"{each}/" for each in environment if each)))
-    key = _key()
-    seen = {name: _keyed(value, key) for name, value in variables.items() if _counts(name)}
-    listed = dict(_ignored(directory, ignored, frozenset(outputs)))
+def take(sight: Sight, unseen: Unseen) -> Surroundings:
+    key, named = _key(), unseen.named
+    inside = sight.container is not None  # what its command names is in the image
+    seen = _given(sight) if sight.container else sight.variables
+    variables = _named_variables(sight, named, seen)
+    listed = dict(_ignored(sight, unseen))
     many = len(listed) if len(listed) > MOST else 0
+    words = [] if inside else _words(sight)
+    programs = {} if inside else dict(_programs(words, named, sight))
+    if sight.container:
+        places = [each for each in _mounted(sight.container) if each.startswith("/")]
+    else:
+        places = [*_beside(words, sight), *(named.places if named else ()), *_values(variables, sight)]
+    places = [each for each in dict.fromkeys(places) if each not in programs and not _is_own(each, sight)]
     return Surroundings(
-        seen,
+        {name: _keyed(value, key) for name, value in seen.items() if _counts(name)},
         _keyed("", key)[-8:],
         programs,
-        dict(_beside(words, directory, programs)),
-        {} if many else _known(directory, listed),
+        {each: mark(each, BESIDE) for each in places},
+        {} if many else _known(sight.directory, listed),
         many,
-        dict(_links(directory)),
+        dict(_links(sight, named.links if named else ())),
+        tuple(sorted(variables)),
+        named.remote if named else "",
+        named.addresses if named else (),
     )
+
+
+# ---- variables ---------------------------------------------------------------------------------------------
 
 
 def mentioned(command: str, more: Iterable[str] = ()) -> set[str]:
     """Variables that a command names."""
-    return {*NAMED.findall(command), *more}
+    return {*(one or two for one, two in NAMED.findall(command)), *more}
+
+
+def _named_variables(sight: Sight, named: Named | None, seen: Mapping[str, str]) -> set[str]:
+    """Those of the variables that are there which the command or the code names."""
+    if sight.container:  # it gets no others
+        return {name for name in seen if _counts(name)}
+    words = {*mentioned(sight.text), *LOADING, *(named.variables if named else ())}
+    if ALL.intersection(WORD.findall(sight.text)):
+        words |= seen.keys()
+    return {name for name in words if name in seen and _counts(name)}
+
+
+def _given(sight: Sight) -> dict[str, str]:
+    """What a container gets of the caller's variables."""
+    container = sight.container
+    assert container is not None  # noqa: S101 - the caller has looked
+    names = [*container.copied, *(value or "" for name, value in container.flags if name in ("e", "env"))]
+    return {name: os.environ[name] for name in names if name in os.environ}
 
 
 def _counts(name: str) -> bool:
     return not (name in SESSION or name.startswith(SESSIONS) or name.startswith("PROJ_SECRET_"))
+
+
+def _values(names: Iterable[str], sight: Sight) -> Iterator[str]:
+    """Files and folders that stand in variables, as in DATA=/data/x or PYTHONPATH=/a:/b."""
+    for name in names:
+        if name in LISTS or "/" not in sight.variables[name]:
+            continue
+        for part in sight.variables[name].split(os.pathsep):
+            place = os.path.normpath(os.path.expanduser(part)) if part.startswith(("/", "~")) else ""
+            if place and not is_known(place, sight.seen) and os.path.exists(place):
+                yield place
 
 
 def _key() -> bytes:
@@ -164,49 +208,69 @@ def _keyed(text: str, key: bytes) -> str:
     return short_digest(text.encode("utf-8", "surrogateescape"), key)
 
 
-def short_digest(data: bytes, key: bytes = b"") -> str:
-    """BLAKE2b of 16 bytes: `blake2b:...`."""
-    from _blake2 import blake2b  # importing hashlib takes as long as all of this
-
-    return f"blake2b:{blake2b(data, key=key, digest_size=16).hexdigest()}"
+# ---- programs and files --------------------------------------------------------------------------------------
 
 
-def _programs(
-    words: list[str], path: str, directory: str, locked: tuple[str, ...]
-) -> Iterator[tuple[str, str]]:
+def _words(sight: Sight) -> list[str]:
+    """Of a command, as the shell makes them of its variables, and values of its parameters."""
+
+    def value(found: re.Match[str]) -> str:
+        return sight.variables.get(found[1] or found[2], "")
+
+    text = NAMED.sub(value, sight.text)
+    quoted = [one or two for one, two in QUOTED.findall(text)]
+    return list(dict.fromkeys([*WORD.findall(text)[:WORDS], *quoted[:WORDS], *sight.values]))
+
+
+def _programs(words: list[str], named: Named | None, sight: Sight) -> Iterator[tuple[str, str]]:
     """Those that are not of the project nor of an environment that has a lock. None of them is started."""
-    for word in words:
+    path, locked = sight.variables.get("PATH", os.defpath), tuple(f"{each}/" for each in sight.locked if each)
+    called = [word for word in words if "\n" not in word]
+    for word in dict.fromkeys((*called, *(named.programs if named else ()))):
         if word.startswith("-"):
             continue
-        place = os.path.join(directory, word) if "/" in word else process.find(word, path)
+        place = os.path.join(sight.directory, word) if "/" in word else process.find(word, path)
         if not place or not os.access(place, os.X_OK) or os.path.isdir(place):
             continue
         place = os.path.normpath(place)
-        if not place.startswith((f"{directory}/", *locked)):
-            yield place, _content(place, BESIDE)
+        if not place.startswith((f"{sight.directory}/", *locked)):
+            yield place, mark(place, BESIDE if word in called else STAMP)
 
 
-def _beside(words: list[str], directory: str, programs: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _beside(words: list[str], sight: Sight) -> Iterator[str]:
     """Files that the command names by a path that leads out of the project."""
     for word in words:
-        if "/" not in word or "://" in word:
+        if "/" not in word or "://" in word or "\n" in word or len(word) > 4096:
             continue
-        place = os.path.normpath(os.path.join(directory, os.path.expanduser(word)))
-        if place in programs or place.startswith(f"{directory}/") or place in ("/", directory):
-            continue
-        if place.startswith(("/dev/", "/proc/", "/sys/")) or f"{directory}/".startswith(f"{place}/"):
-            continue
-        if os.path.exists(place):
-            yield place, _content(place, BESIDE)
+        place = os.path.normpath(os.path.join(sight.seen, os.path.expanduser(word)))
+        if not place.startswith(("/dev/", "/proc/", "/sys/")) and os.path.exists(place):
+            yield place
 
 
-def _ignored(
-    directory: str, names: Iterable[str], outputs: frozenset[str]
-) -> Iterator[tuple[str, os.stat_result]]:
-    count = 0
-    for name in names:
+def _is_own(place: str, sight: Sight) -> bool:
+    """Whether a path lies in the project, or the project in it."""
+    top = f"{place.rstrip('/')}/"
+    return any(
+        top.startswith(f"{each}/") or f"{each}/".startswith(top) for each in (sight.directory, sight.seen)
+    )
+
+
+def _mounted(container: Container) -> Iterator[str]:
+    """What a container sees of this machine besides the project, absolute."""
+    flags = [value or "" for name, value in container.flags if name in ("v", "volume")]
+    for text in (*container.volumes, *flags):
+        yield text.partition(":")[0]
+    for name, value in container.flags:
+        if name == "mount":
+            pairs = (each.partition("=") for each in (value or "").split(","))
+            yield from (place for key, _, place in pairs if key in ("source", "src"))
+
+
+def _ignored(sight: Sight, unseen: Unseen) -> Iterator[tuple[str, os.stat_result]]:
+    count, directory, outputs = 0, sight.directory, sight.outputs
+    for name in unseen.ignored:
         top = os.path.join(directory, name.rstrip("/"))
-        for path, found in _walk(top) if name.endswith("/") else _one(top):
+        for path, found in walk(top) if name.endswith("/") else one(top):
             if path not in outputs and not any(path.startswith(f"{each}/") for each in outputs):
                 count += 1
                 yield path[len(directory) + 1 :], found
@@ -214,85 +278,34 @@ def _ignored(
             return
 
 
-def _walk(top: str) -> Iterator[tuple[str, os.stat_result]]:
-    folders = [top]
-    while folders:
-        folder = folders.pop()
-        if os.path.basename(folder) in LEFT:
-            continue
-        try:
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-        except OSError:
-            continue
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                folders.append(entry.path)
-            else:
-                yield from _one(entry.path)
-
-
-def _one(path: str) -> Iterator[tuple[str, os.stat_result]]:
-    name = os.path.basename(path)
-    if name in LEFT or name.endswith(".pyc"):
-        return
-    try:
-        found = os.stat(path)
-    except OSError:
-        return
-    if stat.S_ISREG(found.st_mode):
-        yield path, found
-
-
 def _known(directory: str, listed: Mapping[str, os.stat_result]) -> dict[str, str]:
     left, known = READ_IN_ALL, {}
     for name, found in listed.items():
         small = found.st_size <= min(READ, left)
         left -= found.st_size if small else 0
-        known[name] = _content(os.path.join(directory, name), READ if small else -1)
+        known[name] = mark(os.path.join(directory, name), READ if small else STAMP)
     return known
 
 
-def _content(path: str, largest: int) -> str:
-    """What a file, or a folder, has to equal."""
-    try:
-        found = os.stat(path)
-        if stat.S_ISDIR(found.st_mode):
-            return _folder(path)
-        if stat.S_ISREG(found.st_mode) and found.st_size <= min(largest, SMALL):
-            return short_digest(files.read(path))
-        if stat.S_ISREG(found.st_mode) and found.st_size <= largest:
-            return hashing.digest(path).digest  # remembered
-        return "stamp:" + ":".join(map(str, Stamp.of(found)[:4]))
-    except OSError:
-        return "unreadable"
-
-
-def _folder(path: str) -> str:
-    """By the stamps of what is in it."""
-    lines = [f"{each}\0{found.st_size}\0{found.st_mtime_ns}" for each, found in _first(path)]
-    return short_digest("\n".join(sorted(lines)).encode("utf-8", "surrogateescape"))
-
-
-def _first(path: str) -> Iterator[tuple[str, os.stat_result]]:
-    for count, each in enumerate(_walk(path)):
-        if count >= LINKED:
-            return
-        yield each
-
-
-def _links(directory: str) -> Iterator[tuple[str, str]]:
-    """Links at the top of the project and one folder below it whose ends lie outside: where data is usually kept."""
-    real = os.path.realpath(directory)
+def _links(sight: Sight, more: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Links whose ends lie outside, and what is there: those at the top of the project and one folder below it,
+    where data is usually kept, and what others are known (`more`).
+    """
+    directory = sight.directory
+    found = [os.path.join(directory, name) for name in more]
     for folder in (directory, *_folders(directory)):
         try:
-            entries = list(os.scandir(folder))[:LINKED]
+            found += [entry.path for entry in list(os.scandir(folder))[:LINKED] if entry.is_symlink()]
         except OSError:
             continue
-        for entry in entries:
-            if entry.is_symlink() and entry.name not in LEFT:
-                end = os.path.realpath(entry.path)
-                if end != real and not end.startswith(f"{real}/"):
-                    yield entry.path[len(directory) + 1 :], _content(end, BESIDE)
+    tops = tuple(f"{os.path.realpath(each)}/" for each in (directory, sight.seen))
+    for path in dict.fromkeys(found):
+        if os.path.basename(path) not in LEFT and os.path.islink(path):
+            name = path[len(directory) + 1 :]
+            start = os.path.dirname(os.path.join(sight.seen, name))  # from where the command sees it
+            end = os.path.realpath(os.path.join(start, os.readlink(path)))
+            if not f"{end}/".startswith(tops):
+                yield name, mark(end, BESIDE)
 
 
 def _folders(directory: str) -> list[str]:

@@ -63,7 +63,7 @@ def _array(option: Option) -> str:
 
 
 def _piece(option: Option) -> str:
-    flag, name = _literal(shell.quote(option.flag)), option.name
+    flag, name = _literal(" ".join(map(shell.quote, option.flag.split()))), option.name
     if option.style == "switch":
         off = f" || echo {_literal(option.off)}" if option.off else ""
         return f"$([[ {{{name}}} =~ {TRUE} ]] && echo {flag}{off})"

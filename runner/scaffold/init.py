@@ -9,9 +9,12 @@ from runner.environments import choice
 from runner.errors import InputError
 from runner.parameters import shell
 from runner.project.files import find
-from runner.scaffold import notebooks, packages
+from runner.project.notebook import language, source
+from runner.project.notebook import read as read_notebook
+from runner.scaffold import packages
 from runner.scaffold.console import console_scripts
 from runner.scaffold.drafting import entry, scalar
+from runner.scaffold.notebooks import options
 from runner.scaffold.scripts.option import Command, Part, Script
 from runner.scaffold.scripts.reading import acts, read
 from runner.scaffold.scripts.syntax import Module, read_module
@@ -97,20 +100,23 @@ class _Folder:
                 self.imports(beside, directory, seen | {name})
 
     def notebook(self, path: str, name: str, stem: str) -> _Found | None:
-        options = notebooks.parameters(path)
-        if options is None:
-            self.notes.append(f"{name} cannot be read as a notebook and was left out")
+        notebook = read_notebook(path)
+        if notebook is None or language(notebook) != "python":
+            self.notes.append(f"{name} cannot be read as a notebook in Python and was left out")
             return None
-        output = shell.quote(f"outputs/{os.path.basename(name)}")
-        self.imported |= {"papermill", "ipykernel"}
         try:
-            self.imports(Module(notebooks.source(path)), self.directory)
+            self.imports(Module(source(notebook)), self.directory)
         except (SyntaxError, ValueError):
             self.notes.append(f"{name}: its cells are not Python 3; what they import is not known")
-        program = f"mkdir -p outputs && papermill {shell.quote(name)} {output}"
-        return _Found(
-            stem, program, Script((Command((Part("", options),)),), True, f"Run the notebook {name}")
-        )
+        stated = [spec.file for spec in choice.conventional(self.directory) if spec.file]
+        papermill = not packages.unnamed(["papermill"], self.directory, stated)
+        self.imported.add("ipykernel")
+        program = f"proj notebook {shell.quote(name)}"
+        if papermill:
+            output = shell.quote(f"outputs/{os.path.basename(name)}")
+            program = f"mkdir -p outputs && papermill {shell.quote(name)} {output}"
+        command = Command((Part("", options(notebook, papermill)),))
+        return _Found(stem, program, Script((command,), True, f"Run the notebook {name}"))
 
     def installed(self) -> list[_Found]:
         found = []

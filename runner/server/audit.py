@@ -1,13 +1,16 @@
-"""Who changed what and when; and every request, if that is wanted. Lines of JSON, appended about once a second.
+"""Who changed what and when; and every request, if that is wanted. Lines of JSON.
 
-Equal changes within that second (a thousand log-metric calls to one run) are one line with their count.
+The first of several equal changes within a second (a thousand log-metric calls to one run) is written at once; the
+others follow as one line with their count.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
+import threading
 from typing import Any
 
 from runner.values import JsonObject
@@ -16,12 +19,15 @@ __all__ = ["Lines"]
 
 
 class Lines:
-    """Collects lines for a file ("-": standard error), which is opened anew each time: it may be rotated."""
+    """Appends lines to a file ("-": standard error), which is opened anew each second: it may be rotated."""
 
     def __init__(self, path: str) -> None:
         self._path = path
         self._lines: list[str] = []
         self._counted: dict[tuple[Any, ...], JsonObject] = {}
+        self._file = -1
+        self._torn = False  # the last line was not written to its end
+        self._lock = threading.Lock()
 
     def add(self, line: JsonObject) -> None:
         self._lines.append(json.dumps(line))
@@ -29,29 +35,43 @@ class Lines:
             self.flush()
 
     def count(self, key: tuple[Any, ...], line: JsonObject) -> None:
-        known = self._counted.get(key)
-        if known is None:
-            self._counted[key] = {**line, "count": 1}
-            if len(self._counted) > 5000:
-                self.flush()
-        else:
-            known["count"] += 1
+        """Of equal keys the first is written when this returns. OSError when it cannot be."""
+        with self._lock:
+            known = self._counted.get(key)
+            if known is not None:
+                known["count"] += 1
+                return
+            self._write([json.dumps({**line, "count": 1})])
+            self._counted[key] = {**line, "count": 0}
+        if len(self._counted) > 5000:
+            self.flush()
 
     def flush(self) -> None:
         """OSError when the file cannot be written."""
-        lines, self._lines = self._lines, []
-        counted, self._counted = self._counted, {}
-        lines += (json.dumps(line) for line in counted.values())
-        if not lines:
-            return
+        with self._lock:
+            lines, self._lines = self._lines, []
+            counted, self._counted = self._counted, {}
+            lines += (json.dumps(line) for line in counted.values() if line["count"])
+            try:
+                if lines:
+                    self._write(lines)
+            finally:
+                if self._file >= 0:
+                    os.close(self._file)
+                    self._file = -1
+
+    def _write(self, lines: list[str]) -> None:
         data = ("\n".join(lines) + "\n").encode()
         if self._path == "-":
             sys.stderr.buffer.write(data)
             sys.stderr.buffer.flush()
             return
-        os.makedirs(os.path.dirname(os.path.abspath(self._path)), exist_ok=True)
-        file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            os.write(file, data)
-        finally:
-            os.close(file)
+        if self._file < 0:
+            os.makedirs(os.path.dirname(os.path.abspath(self._path)), exist_ok=True)
+            self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if self._torn:
+            data = b"\n" + data
+        written = os.write(self._file, data)
+        self._torn = written < len(data)
+        if self._torn:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

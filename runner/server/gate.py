@@ -12,6 +12,7 @@ from runner.protocol.hosts import check_browser, check_host
 from runner.protocol.live import LiveRuns
 from runner.protocol.scope import Role
 from runner.server.audit import Lines
+from runner.server.locations import check_location
 from runner.server.tokens import Tokens
 
 __all__ = ["Rate", "Rules", "TeamGate"]
@@ -22,8 +23,11 @@ KNOWN = 10_000  # addresses and tokens that are remembered
 
 class Rules(NamedTuple):
     hosts: tuple[str, ...]  # names that the server answers to; patterns with *
-    open: bool  # without tokens everybody may do everything: only for a loopback address
+    open: bool  # as long as there never was a token, everybody may do everything: only for a loopback address
     rate: float = 0  # requests a second of one token or address; 0: no limit
+    no_auth: bool = False  # everybody may do everything, whatever tokens there are
+    proxy_header: str = ""  # in lower case: of the address of the client, as a trusted proxy tells it
+    roots: tuple[str, ...] = ()  # folders below which experiments may keep artifacts, when tokens are needed
 
 
 class Rate:
@@ -76,18 +80,19 @@ class TeamGate(Gate):
         if head.started > self._looked + 1:  # a token may have been made or revoked
             self._looked = head.started
             self._tokens.refresh()
-        free = self._rules.open and not self._tokens.wanted
+        free = self._rules.no_auth or (self._rules.open and not self._tokens.wanted)
         role = self._everything if free else self._holder(head)
-        if self._rate is not None and not self._rate.allows(role.who or head.peer, head.started):
+        if self._rate is not None and not self._rate.allows(role.who or self._peer(head), head.started):
             raise ApiError("REQUEST_LIMIT_EXCEEDED", "Too many requests; try again in a moment.")
         return Entry(self._runs, role)
 
     def _holder(self, head: Head) -> NamedRole:
-        if not self._failures.allows(head.peer, head.started, 0):
-            raise ApiError("REQUEST_LIMIT_EXCEEDED", "Too many wrong tokens; try again in a minute.")
         token = self._tokens.find(bearer(head.headers), int(time.time() * 1000))
-        if token is None:
-            self._failures.allows(head.peer, head.started)
+        if (
+            token is None
+        ):  # only these are counted: who has a token is let in, whoever else is at that address
+            if not self._failures.allows(self._peer(head), head.started):
+                raise ApiError("REQUEST_LIMIT_EXCEEDED", "Too many wrong tokens; try again in a minute.")
             raise ApiError(
                 "UNAUTHENTICATED",
                 "A token is needed (MLFLOW_TRACKING_TOKEN); this one is missing, wrong or expired.",
@@ -95,20 +100,25 @@ class TeamGate(Gate):
         role = self._roles.get(token.token_id)
         if role is None:
             role = self._roles[token.token_id] = NamedRole(
-                token.role, f"{token.token_id} {token.name}".strip()
+                token.role, f"{token.token_id} {token.name}".strip(), self._rules.roots
             )
         return role
+
+    def _peer(self, head: Head) -> str:
+        """The address of the client: the last of the proxy's header, which is the one that the proxy added."""
+        told = head.headers.get(self._rules.proxy_header, "") if self._rules.proxy_header else ""
+        return told.rpartition(",")[2].strip()[:100] or head.peer
 
     def changed(self, head: Head, entry: Entry, what: str, subject: str) -> None:
         who = entry.scope.who if isinstance(entry.scope, NamedRole) else ""
         line = {
             "time": int(time.time() * 1000),
             "who": who,
-            "peer": head.peer,
+            "peer": self._peer(head),
             "what": what,
             "subject": subject,
         }
-        self._audit.count((who, head.peer, what, subject), line)
+        self._audit.count((who, line["peer"], what, subject), line)
 
     def done(self, head: Head | None, entry: Entry | None, status: int, sent: int) -> None:  # noqa: ARG002
         if not status:  # the client was gone before it was answered
@@ -119,7 +129,7 @@ class TeamGate(Gate):
             self._access.add(
                 {
                     "time": int(time.time() * 1000),
-                    "peer": "" if head is None else head.peer,
+                    "peer": "" if head is None else self._peer(head),
                     "method": "" if head is None else head.method,
                     "path": "" if head is None else head.path,
                     "status": status,
@@ -149,8 +159,13 @@ class TeamGate(Gate):
 
 
 class NamedRole(Role):
-    """A role, and whose it is."""
+    """A role, whose it is, and where they may let experiments keep artifacts (None: anywhere)."""
 
-    def __init__(self, name: str, who: str) -> None:
+    def __init__(self, name: str, who: str, roots: tuple[str, ...] | None = None) -> None:
         super().__init__(name)
         self.who = who
+        self._roots = roots
+
+    def locate(self, location: str) -> None:
+        if self._roots is not None:
+            check_location(location, self._roots)

@@ -18,6 +18,9 @@ __all__ = ["Settings", "serve"]
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 ENDING = (signal.SIGTERM, signal.SIGINT)
 FILES = 16_384  # that may be open
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
+LARGE = 1 << 20  # bytes
+SWITCH = 0.001  # s that a thread may go on while the one that answers waits for its turn
 LOST = 2.0  # s between looks for runs whose supervisor is gone
 RESTARTS = 10  # of processes in a minute, before we give up
 
@@ -32,9 +35,12 @@ class Settings(NamedTuple):
     hosts: tuple[str, ...] = ()  # further names that the server answers to
     access_log: str = ""  # file, "-": standard error, "": none
     rate: float = 0  # requests a second of one client; 0: no limit
-    max_body: int = 64 * 1024 * 1024  # bytes
     max_upload: int = 0  # bytes; 0: no limit
     grace: float = 10  # s
+    no_auth: bool = False  # no token is needed; only on a loopback address
+    proxy_header: str = ""  # in which a trusted proxy tells the address of the client
+    artifact_roots: tuple[str, ...] = ()  # folders below which experiments may keep artifacts
+    default_root: str = ""  # where new experiments keep their artifacts; "": in the store
     database: str = ""  # of the index: postgresql://...; "": PROJ_INDEX, or a SQLite file in the store
 
 
@@ -49,11 +55,17 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> int:
         check(settings.database)
     tls = _tls(settings)
     loopback = settings.host in LOOPBACK
+    if settings.no_auth and not loopback:
+        raise InputError(f"{settings.host} can be reached by others: --no-auth is for 127.0.0.1 only")
     if not loopback and not any(not token.revoked for token in listing(settings.store)):
         raise InputError(
             f"{settings.host} can be reached by others, and there is no token yet",
             "proj server token create --role writer",
         )
+    if settings.default_root:
+        from runner.tracking.experiments import place_default
+
+        place_default(settings.store, f"{settings.default_root}/0")
     listener = _listen(settings)
     port = listener.getsockname()[1]
     counters = Counters(settings.workers)
@@ -117,17 +129,26 @@ def _work(
     from runner.server.tokens import Tokens
     from runner.tracking.store import Store
 
-    runs = LiveRuns(Store(settings.store, index=settings.database))
+    sys.setswitchinterval(SWITCH)
+    _return_memory()
+    runs = LiveRuns(Store(settings.store, index=settings.database), settings.default_root)
     counters.take(slot)
     gate = TeamGate(
         runs,
-        Rules(_hosts(settings), settings.host in LOOPBACK, settings.rate),
+        Rules(
+            _hosts(settings),
+            settings.host in LOOPBACK,
+            settings.rate,
+            settings.no_auth,
+            settings.proxy_header.lower(),
+            settings.artifact_roots,
+        ),
         Tokens(settings.store),
         counters,
         Lines(os.path.join(settings.store, "server", "audit.jsonl")),
         Lines(settings.access_log) if settings.access_log else None,
     )
-    limits = Limits(body=settings.max_body, upload=settings.max_upload, connections=_room())
+    limits = Limits(upload=settings.max_upload, connections=_room())
     server = Server(application(gate, limits), gate, limits, tls, settings.grace)
     for number in ENDING:
         signal.signal(number, lambda _number, _frame: server.stop())
@@ -139,6 +160,18 @@ def _work(
     server.wait()
     runs.close()
     return 0
+
+
+def _return_memory() -> None:
+    """glibc keeps what threads have freed; large pieces are to go back to the system (mallopt(3))."""
+    import ctypes
+
+    try:
+        set_option = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError):  # another library of C
+        return
+    for option, value in ((M_MMAP_THRESHOLD, LARGE), (M_TRIM_THRESHOLD, LARGE), (M_ARENA_MAX, 2)):
+        set_option(option, value)
 
 
 def _close_lost_runs(settings: Settings) -> None:
@@ -202,6 +235,10 @@ def _keep(
                 os._exit(code)
         children[child] = slot
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+
+    import runner.protocol.application
+    import runner.protocol.serving
+    import runner.server.gate  # noqa: F401  once, before the fork: a new process can serve at once
 
     for number in ENDING:
         signal.signal(number, stop)

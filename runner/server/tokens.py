@@ -1,19 +1,24 @@
 """Tokens of a team's server: who may do what, until when. Only their digests are kept.
 
-`<store>/server/tokens.jsonl`, append-only: `token` events (id, name, role, digest, expires) and `revoked` events.
-A token is 192 random bits, so a plain digest cannot be guessed back.
+`server/<name>-<digest of the store's path>/tokens.jsonl` in PROJ_HOME, append-only: `token` events (id, name, role,
+digest, expires) and `revoked` events. They are not in the store: a copy of it at another place lets nobody in. A token
+is 192 random bits, so a plain digest cannot be guessed back.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import hmac
 import json
 import os
+import shutil
 from typing import NamedTuple
 
+from runner import paths
 from runner.errors import InputError, StoreError
 from runner.host import files
+from runner.protocol.scope import ROLES
 from runner.text.units import seconds
 from runner.values import JsonObject
 
@@ -31,16 +36,32 @@ class Token(NamedTuple):
 
 
 def _path(root: str) -> str:
-    return os.path.join(root, "server", "tokens.jsonl")
+    """Of the tokens of a store; those that an earlier version kept in it are moved there."""
+    real = os.path.realpath(root)
+    name = f"{os.path.basename(real)}-{hashlib.sha256(os.fsencode(real)).hexdigest()[:16]}"
+    path = os.path.join(paths.home(), "server", name, "tokens.jsonl")
+    earlier = os.path.join(root, "server", "tokens.jsonl")
+    if os.path.exists(earlier) and not os.path.exists(path):
+        try:
+            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            shutil.move(earlier, path)
+        except OSError as error:
+            raise StoreError(f"{earlier} cannot be moved to {path}: {error.strerror or error}") from error
+    return path
 
 
 def _append(root: str, event: JsonObject) -> None:
     path = _path(root)
     try:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            os.write(file, json.dumps(event).encode() + b"\n")
+            size = os.fstat(file).st_size
+            torn = size and os.pread(file, 1, size - 1) != b"\n"  # by who was killed, or a full disk
+            data = b"\n" * bool(torn) + json.dumps(event).encode() + b"\n"
+            if os.write(file, data) < len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(file)  # a token that was revoked stays so
         finally:
             os.close(file)
     except OSError as error:
@@ -96,19 +117,23 @@ def _read(path: str) -> dict[str, Token]:
         try:
             event = json.loads(line)
             if event["type"] == "token":
-                found[event["id"]] = Token(
-                    event["id"],
-                    event["name"],
-                    event["role"],
-                    event["digest"],
-                    event["time"],
-                    event["expires"],
-                )
+                found[event["id"]] = _token(event)
             elif event["type"] == "revoked":
                 found[event["id"]] = found[event["id"]]._replace(revoked=True)
         except (ValueError, KeyError, TypeError):
-            continue  # a torn line
+            continue  # a torn line, or one that is not ours
     return found
+
+
+def _token(event: JsonObject) -> Token:
+    """ValueError for one that says anything else than `create` writes."""
+    texts = [event[name] for name in ("id", "name", "role", "digest")]
+    times = [event[name] for name in ("time", "expires")]
+    if not all(type(each) is str for each in texts) or not all(type(each) is int for each in times):
+        raise ValueError
+    if event["role"] not in ROLES:  # of a newer version: it opens nothing here
+        raise ValueError
+    return Token(*texts, *times)
 
 
 def _digest(secret: str) -> str:
@@ -130,6 +155,7 @@ class Tokens:
         self._stamp: files.Stamp | None = None
         self._tokens: dict[str, Token] = {}
         self._known: dict[str, Token] = {}  # text -> token that it was found to be
+        self._wanted = False
 
     def refresh(self) -> None:
         began, stamp = files.now(), files.stamp(self._path)
@@ -140,8 +166,9 @@ class Tokens:
 
     @property
     def wanted(self) -> bool:
-        """Whether there are tokens at all."""
-        return any(not each.revoked for each in self._tokens.values())
+        """Whether there ever was a token: to revoke the last one, or to lose the file, opens nothing."""
+        self._wanted = self._wanted or bool(self._tokens)
+        return self._wanted
 
     def find(self, text: str, now: int) -> Token | None:
         """None for what is wrong, revoked or too old."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 from runner.host import git, process
 from runner.snapshots.vault import open_vault
 from runner.sources.git import repository
 from runner.sources.git.repository import Repository
 
-__all__ = ["Asked", "ask"]
+__all__ = ["Asked", "among", "ask"]
 
 WORDS = ("ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z", "--")
 
@@ -26,6 +27,15 @@ class Asked:
         done = self._pending.finish()
         names = [] if done.code else done.out.split("\0")
         return [name.removeprefix(self._inside) for name in names if name not in ("", self._inside)]
+
+
+def among(found: Repository, places: Iterable[str]) -> list[str]:
+    """What git ignores of absolute paths in a repository: absolute; folders that are ignored whole end in "/"."""
+    inside = [os.path.relpath(each, found.root) for each in places]
+    if not inside:
+        return []
+    done = repository.start(found, *WORDS, *inside).finish()
+    return [os.path.join(found.root, name) for name in ([] if done.code else done.out.split("\0")) if name]
 
 
 def ask(found: Repository | None, directory: str, store: str) -> Asked:

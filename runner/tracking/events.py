@@ -157,9 +157,25 @@ def input_file(facts: Facts) -> Event:
     return _given("input", **facts)
 
 
-def output(path: str, digest: str, size: int, links: Mapping[str, str] | None = None) -> Event:
-    """`links`: those that are kept as links, by their path in the artifacts -> where they lead."""
+def output(
+    path: str,
+    digest: str,
+    size: int,
+    links: Mapping[str, str] | None = None,
+    found: Iterable[str] = (),
+    executable: Iterable[str] = (),
+    folders: Iterable[str] = (),
+) -> Event:
+    """What is in it, by paths in the artifacts.
+
+    `links`: those that are kept as links -> where they lead; `found`: the files of a folder that the command found
+    there and did not change; `executable` files; empty `folders`.
+    """
     kept: dict[str, Json] = {"path": path, "digest": digest, "size": size}
+    kept |= {name: [*names] for name, names in (("executable", executable), ("folders", folders)) if names}
+    names: list[Json] = [*found]
+    if names:
+        kept["found"] = names
     if links:
         kept["links"] = dict(links)
     return _given("output", **kept)

@@ -16,7 +16,19 @@ from runner.tracking.log import kept
 if TYPE_CHECKING:
     from runner.text.secrets import Secrets
 
-__all__ = ["DEFAULT", "Experiment", "append", "by_name", "create", "find", "get", "ids", "listing", "rename"]
+__all__ = [
+    "DEFAULT",
+    "Experiment",
+    "append",
+    "by_name",
+    "create",
+    "find",
+    "get",
+    "ids",
+    "listing",
+    "place_default",
+    "rename",
+]
 
 ROOM = "experiments"
 
@@ -106,8 +118,12 @@ def create(
     artifact_location: str = "",
     tags: Mapping[str, str] | None = None,
     secrets: Secrets | None = None,
+    default_root: str = "",
 ) -> str:
-    """The id of the new experiment. StoreError when the name is taken (names of deleted ones are kept)."""
+    """The id of the new experiment. StoreError when the name is taken (names of deleted ones are kept).
+
+    Without an `artifact_location`, that is a folder of its own in `default_root`, if there is one.
+    """
     if not name.strip():
         raise StoreError("an experiment needs a name")
     name = kept(name, secrets)
@@ -121,12 +137,23 @@ def create(
     while (taken := find(root, id_of(text))) is not None and taken.name != name:
         text += "\n1"  # that id belongs to an experiment that has another name since
     experiment_id = id_of(text)
+    if default_root and not artifact_location:
+        artifact_location = f"{default_root.rstrip('/')}/{experiment_id}"
     first = events.experiment(experiment_id, name, artifact_location)
     made = entity.create(root, ROOM, experiment_id, first, *events.tags(tags or {}), secrets=secrets)
     if not made:  # somebody was quicker
         raise StoreError(f"the experiment {name!r} is already there")
     hint(root, f"e:{experiment_id}")
     return experiment_id
+
+
+def place_default(root: str, location: str) -> None:
+    """Where Default keeps its artifacts, in a store without runs: those that are there are not moved."""
+    if entity.listing(root, "runs") or os.path.exists(_folder(root, DEFAULT.experiment_id)):
+        return
+    first = events.experiment(DEFAULT.experiment_id, DEFAULT.name, location)
+    if entity.create(root, ROOM, DEFAULT.experiment_id, first):
+        hint(root, f"e:{DEFAULT.experiment_id}")
 
 
 def append(root: str, experiment_id: str, *new: Event, secrets: Secrets | None = None) -> None:

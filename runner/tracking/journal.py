@@ -13,6 +13,8 @@ from binascii import crc32
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from runner.host.files import open_handle
+
 __all__ = ["Journal", "News", "hint", "is_name", "path", "read", "tail"]
 
 TAIL = 512  # bytes before the position whose checksum tells that a file is still the same
@@ -78,7 +80,7 @@ def read(root: str, old: Mapping[str, Journal]) -> News:
 
 
 def _read(name: str, old: Journal) -> tuple[Journal, list[str]]:
-    file = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
+    file = open_handle(name)
     try:
         position = old.position
         if os.fstat(file).st_size < position or tail(file, position) != old.tail:

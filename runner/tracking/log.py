@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, TypeAlias
 
 from runner.errors import StoreError
+from runner.host.files import open_file
 from runner.tracking.events import Event
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ def read(
     with `exact` they are as they were: for whoever opens the file, or gives the command the argument, again.
     """
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             file.seek(offset)
             for line in file:
                 if not line.endswith(b"\n"):
@@ -187,7 +188,7 @@ def read(
 
 def last(path: str) -> Event | None:
     """The last event of a log; None when it has none. OSError."""
-    with open(path, "rb") as file:
+    with open_file(path) as file:
         size = os.fstat(file.fileno()).st_size
         for length in (min(size, 8 * TAIL), size):
             file.seek(size - length)

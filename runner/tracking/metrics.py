@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from runner.errors import InputError
+from runner.host.files import open_handle
 from runner.tracking import segments
 from runner.tracking.events import ODD, Event, Metric, points_of
 from runner.tracking.log import read_all
@@ -32,7 +33,7 @@ def _read(
     Of an event all points are right, or none counts.
     """
     try:
-        file = os.open(os.path.join(directory, "events.jsonl"), os.O_RDONLY | os.O_CLOEXEC)
+        file = open_handle(os.path.join(directory, "events.jsonl"))
     except FileNotFoundError:
         return
     try:
@@ -80,6 +81,9 @@ def position(token: str) -> tuple[int, int]:
     first, _, second = token.partition(":")
     if not token:
         return 0, 0
-    if not (first.isdecimal() and second.isdecimal() and len(token) < 40):
+    if not (first.isdecimal() and second.isdecimal() and max(len(first), len(second)) < 20):
+        raise InputError(f"{token[:100]!r} is not a page token")
+    found = int(first), int(second)
+    if max(found) > LATER:
         raise InputError(f"{token!r} is not a page token")
-    return int(first), int(second)
+    return found

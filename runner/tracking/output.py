@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from runner.host.files import IrregularError, open_file
+
 __all__ = ["Line", "Piece", "Reader", "by_line"]
 
 BLOCK = 1 << 20
@@ -40,7 +42,7 @@ class Reader:
 
     def read(self) -> Iterator[Piece]:
         try:
-            with open(self._log, "rb") as log:
+            with open_file(self._log) as log:
                 size = os.fstat(log.fileno()).st_size  # before the times: what has a byte has its time
                 self._read_times()
                 log.seek(self._offset)
@@ -51,7 +53,7 @@ class Reader:
                         return
                     self._offset += len(data)
                     yield Piece(*self._current, data)
-        except FileNotFoundError:
+        except (FileNotFoundError, IrregularError):
             return
 
     def tail(self) -> Iterator[Piece]:
@@ -61,15 +63,15 @@ class Reader:
             yield Piece(0, 1, b"\n[... output was left out here ...]\n")
         for name in sorted(names):
             try:
-                with open(os.path.join(self._directory, name), "rb") as file:
+                with open_file(os.path.join(self._directory, name)) as file:
                     while data := file.read(BLOCK):
                         yield Piece(0, 1, data)
-            except FileNotFoundError:
+            except (FileNotFoundError, IrregularError):
                 continue
 
     def _read_times(self) -> None:
         try:
-            with open(self._times, "rb") as file:
+            with open_file(self._times) as file:
                 file.seek(self._read)
                 for line in file:
                     if not line.endswith(b"\n"):
@@ -78,7 +80,7 @@ class Reader:
                     fields = line.split()
                     if len(fields) == 3 and all(field.isdigit() for field in fields):
                         self._marks.append((int(fields[0]), int(fields[1]), int(fields[2])))
-        except FileNotFoundError:
+        except (FileNotFoundError, IrregularError):
             pass
 
     def _end_of_piece(self) -> int:

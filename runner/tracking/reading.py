@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import NamedTuple
 
+from runner.host.files import open_handle
 from runner.tracking import segments
 from runner.tracking.events import FORMAT, Event
 from runner.tracking.fold import Run, fold
@@ -69,7 +70,7 @@ def read_on(
     `exact`: see log.read.
     """
     path = os.path.join(directory, "events.jsonl")
-    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    file = open_handle(path)
     try:
         new = _log(file, path, old, skipped, exact)
     finally:

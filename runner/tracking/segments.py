@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from runner.errors import StoreError
 from runner.host import files
+from runner.host.files import open_file, open_handle
 from runner.tracking.events import Event
 from runner.tracking.log import Corrupt, EventLog, dump, encode, last, new_run_id, now, read_all
 
@@ -102,7 +103,7 @@ def changed(thing: str, offsets: Mapping[str, int]) -> bool:
 
 def _has_more(path: str, offset: int) -> bool:
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             file.seek(offset)
             return os.fstat(file.fileno()).st_size < offset or file.readline().endswith(b"\n")
     except OSError:
@@ -142,7 +143,7 @@ def _read(thing: str, offsets: Mapping[str, int], corrupt: Corrupt | None, exact
     found: dict[str, Event] = {}
     reached: dict[str, int] = {}
     for name in names(thing):
-        file = os.open(_path(thing, name), os.O_RDONLY | os.O_CLOEXEC)
+        file = open_handle(_path(thing, name))
         try:
             start = offsets.get(name, 0)
             if os.fstat(file).st_size < start:  # an older copy was put in its place

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from runner.tracking.fold import Metric, Run
     from runner.tracking.index.places import Scope
     from runner.tracking.index.projection import Index
+    from runner.tracking.index.query import Budget
     from runner.values import Json, Report
 
 __all__ = ["Page", "Points", "Store"]
@@ -204,14 +205,16 @@ class Store:
         page_token: str = "",
         view: str = "active",
         places: Sequence[str] | None = None,
+        budget: Budget | None = None,
     ) -> Page:
         """Runs that a filter in MLflow's grammar selects (docs/search.md). InputError for a wrong one.
 
         `experiment_ids` None: of all experiments that are not deleted. `view`: active, deleted or all.
-        `places`: keys of a Scope; None: of all projects.
+        `places`: keys of a Scope; None: of all projects. With a `budget`, a page may be shorter than `limit`, and
+        InputError says that it takes too long.
         """
         from runner.tracking.index import grammar as search
-        from runner.tracking.index.query import Query
+        from runner.tracking.index.query import Budget, Query
         from runner.tracking.metrics import position
 
         if view not in VIEWS:
@@ -224,7 +227,7 @@ class Store:
             places,
         )
         start = position(page_token)
-        runs, after = self.index.page(query, limit, start)
+        runs, after = self.index.page(query, limit, start, budget=budget or Budget())
         if self.report is not None and not self._warned and (newer := self.index.newer()):
             self._warned = True
             self.report.warn(
@@ -278,12 +281,16 @@ class Store:
         return experiments.by_name(self.root, kept(name, self.secrets))
 
     def create_experiment(
-        self, name: str, artifact_location: str = "", tags: Mapping[str, str] | None = None
+        self,
+        name: str,
+        artifact_location: str = "",
+        tags: Mapping[str, str] | None = None,
+        default_root: str = "",
     ) -> str:
-        """Its id. StoreError when the name is taken."""
+        """Its id. StoreError when the name is taken. Without a location, it is a folder in `default_root`."""
         from runner.tracking import experiments
 
-        return experiments.create(self.root, name, artifact_location, tags, self.secrets)
+        return experiments.create(self.root, name, artifact_location, tags, self.secrets, default_root)
 
     def ensure_experiment(self, name: str) -> str:
         """The id of the experiment of that name, made if it is not there: safe when many do it at once."""

@@ -39,6 +39,7 @@ PLAIN = [
     "check",
     "check -v main --json sub",
     "info . --version v1",
+    "notebook train.ipynb lr=0.1 name=x",
     "env ls --json",
     "env show 0123",
     "env verify 01 23 --deep",

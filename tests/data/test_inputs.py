@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 
-from runner.data import pointers
+import pytest
+
+from runner.data import delta, pointers
 from runner.data.inputs import Input, describe, is_uri, named
 from runner.data.outputs import filled
 from tests.helpers import make_tree
@@ -53,16 +56,35 @@ def test_addresses(tmp_path: object) -> None:
     assert one.digest
 
 
-def test_a_delta_table_is_its_last_commit(tmp_path: object) -> None:
-    table = make_tree(f"{tmp_path}/t", {"_delta_log/00000000000000000000.json": "{}", "part.parquet": "1"})
-    first = pointers.delta(table)
-    assert first.startswith("delta:0:")
-    make_tree(table, {"stray.parquet": "not of the table"})
-    assert pointers.delta(table) == first
-    make_tree(table, {"_delta_log/00000000000000000001.json": '{"add": 1}'})
-    assert pointers.delta(table).startswith("delta:1:")
-    assert found(str(tmp_path), "t")["t"].digest == pointers.delta(table)
-    assert pointers.delta(str(tmp_path)) == ""
+def commit(table: str, number: int, *actions: dict[str, object]) -> None:
+    text = "".join(f"{json.dumps(each)}\n" for each in actions)
+    make_tree(table, {f"_delta_log/{number:020}.json": text})
+
+
+def test_a_delta_table_is_its_id_its_version_and_what_is_in_its_live_files(tmp_path: object) -> None:
+    table = make_tree(f"{tmp_path}/t", {"a.parquet": "1", "b c.parquet": "2", "_other/x": ""})
+    commit(table, 0, {"metaData": {"id": "some"}}, {"add": {"path": "a.parquet"}})
+    one = found(str(tmp_path), "t")["t"]
+    assert one.version == "delta:some@0"
+    make_tree(table, {"nobody's.parquet": "3"})
+    assert found(str(tmp_path), "t")["t"] == one
+    make_tree(table, {"a.parquet": "damaged"})
+    assert found(str(tmp_path), "t")["t"].digest != one.digest
+    make_tree(table, {"a.parquet": "1"})
+    commit(table, 1, {"remove": {"path": "a.parquet"}}, {"add": {"path": "b%20c.parquet"}})
+    two = found(str(tmp_path), "t")["t"]
+    assert two.version == "delta:some@1"
+    assert two.digest != one.digest
+    assert (two.size, one.size) == (1, 1)
+    delta.restore(table, 0, f"{tmp_path}/old")
+    assert found(str(tmp_path), "old")["old"].digest == one.digest
+    os.unlink(f"{table}/a.parquet")
+    with pytest.raises(delta.VacuumedError, match=r"a\.parquet"):
+        delta.restore(table, 0, f"{tmp_path}/older")
+    assert found(str(tmp_path), "t")["t"] == two
+    os.unlink(f"{table}/b c.parquet")
+    assert found(str(tmp_path), "t")["t"].digest == ""
+    assert delta.read(str(tmp_path)) is None
 
 
 def test_pointers_of_git_lfs_and_dvc(tmp_path: object) -> None:

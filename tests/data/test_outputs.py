@@ -249,3 +249,15 @@ def test_what_an_earlier_run_left_is_none(tmp_path: object) -> None:
     assert sorted(ran(project, "-P", "n=1").artifacts) == ["fixed.txt", "out_1.txt", "runs/1/a.txt"]
     assert sorted(ran(project, "-P", "n=2").artifacts) == ["fixed.txt", "out_2.txt", "runs/2/a.txt"]
     assert sorted(ran(project, "-P", "n=1").artifacts) == ["fixed.txt", "out_1.txt", "runs/1/a.txt"]
+
+
+def test_modes_and_empty_folders_come_back_from_a_cached_run(tmp_path: object) -> None:
+    command = "mkdir -p out/empty; echo 1 > out/tool; chmod +x out/tool; echo 2 > out/data"
+    folder = make_tree(
+        f"{tmp_path}/p", {"MLproject": f"entry_points: {{main: {{command: '{command}', outputs: [out]}}}}"}
+    )
+    assert proj("run", folder).code == 0
+    shutil.rmtree(f"{folder}/out")
+    assert "nothing was run" in proj("run", folder, "--cached").err
+    assert os.path.isdir(f"{folder}/out/empty")
+    assert [os.access(f"{folder}/out/{name}", os.X_OK) for name in ("tool", "data")] == [True, False]

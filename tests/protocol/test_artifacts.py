@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
+import time
 
 import pytest
 
@@ -107,12 +108,16 @@ def test_an_upload_that_is_cut_leaves_nothing(world: World) -> None:
         f"PUT /api/2.0/mlflow-artifacts/artifacts/{root(world)}/cut.bin HTTP/1.1\r\nHost: 127.0.0.1\r\n"
         f"Authorization: Bearer {world.endpoint.token}\r\nContent-Length: 1000000\r\n\r\n"
     )
+    folder = os.path.join(world.store.run_directory(world.run_id), "artifacts")
+
+    def wait(left: int) -> None:
+        deadline = time.monotonic() + 10
+        while len(os.listdir(folder) if os.path.isdir(folder) else []) != left:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
     with socket.create_connection(("127.0.0.1", world.endpoint.port)) as link:
         link.sendall(head.encode() + b"x" * 5000)
+        wait(1)
+    wait(0)
     assert world.client.call("GET", "/health").status == 200
-    folder = os.path.join(world.store.run_directory(world.run_id), "artifacts")
-    for _ in range(100):
-        if os.listdir(folder) == []:
-            break
-        world.client.call("GET", "/health")
-    assert os.listdir(folder) == []

@@ -138,6 +138,60 @@ CHANGES: dict[str, tuple[Callable[[World], None], Callable[[World], None]]] = {
         ),
         writes("conf/x.json", "2"),
     ),
+    "a variable that only the code names": (
+        writes("a.py", "import os\nos.environ.get('SIZE')\n"),
+        variable("SIZE", "2"),
+    ),
+    "a file that a path in the code leads to": (
+        lambda world: (
+            world.write("a.py", f"open('{world.beside}/d.csv')\n") or world.write("d.csv", "1", world.beside)
+        ),
+        lambda world: world.write("d.csv", "2", world.beside),
+    ),
+    "a file that comes to be where the code looks": (
+        lambda world: world.write("a.py", f"open('{world.beside}/d.csv')\n"),
+        lambda world: world.write("d.csv", "2", world.beside),
+    ),
+    "a file that a variable leads to": (
+        lambda world: (
+            world.project("cat $DATA > out.txt")
+            or world.variables.update(DATA=f"{world.beside}/d.csv")
+            or world.write("d.csv", "1", world.beside)
+        ),
+        lambda world: world.write("d.csv", "2", world.beside),
+    ),
+    "a module on PYTHONPATH": (
+        lambda world: (
+            world.variables.update(PYTHONPATH=str(world.beside)) or world.write("m.py", "1", world.beside)
+        ),
+        lambda world: world.write("m.py", "2", world.beside),
+    ),
+    "a program that only a script names": (
+        writes("run.sh", "tool > out.txt\n"),
+        lambda world: make_tree(world.bin, {"tool*": "#!/bin/sh\necho two\n"}),
+    ),
+    "a file that git ignores beside the project": (
+        lambda world: (
+            world.write("a.py", "open('../data/x')\n") or (make_tree(world.top, {"data/x": "1"}) and None)
+        ),
+        lambda world: make_tree(world.top, {"data/x": "2"}),
+    ),
+    "a file that a nested repository ignores": (
+        lambda world: (
+            make_repository(world.folder / "inner", {".gitignore": "x\n", "b": ""})
+            and world.write("inner/x", "1")
+        ),
+        writes("inner/x", "2"),
+    ),
+    "a link deep in an ignored folder": (
+        writes("data/a/b/c", ""),
+        lambda world: os.symlink(world.beside, world.folder / "data/a/b/link"),
+    ),
+    "an empty folder": (nothing, lambda world: os.mkdir(world.folder / "flag")),
+    "compiled code without a source": (
+        lambda world: make_tree(world.top, {".gitignore": "*.pyc\nout.txt\n"}) and world.write("m.pyc", "1"),
+        writes("m.pyc", "2"),
+    ),
     "an output that somebody edited": (nothing, writes("out.txt", "edited\n")),
 }
 SAME: dict[str, tuple[Callable[[World], None], Callable[[World], None]]] = {
@@ -210,7 +264,29 @@ def both(world: World) -> None:
     world.write("MLproject", text.replace("    outputs:", "    inputs: [out.txt]\n    outputs:"))
 
 
-@pytest.mark.parametrize("case", [links_to_beside, editable, piped, both])
+def links_deep(world: World) -> None:
+    world.write("a/b/c/d", "")
+    (world.folder / "a/b/c/link").symlink_to(world.beside)
+
+
+def reads_the_network(world: World) -> None:
+    world.write("a.py", "from urllib.request import urlopen\nurlopen('http://127.0.0.1:9/')\n")
+
+
+def reads_the_clock(world: World) -> None:
+    world.project("date +%Y > out.txt")
+
+
+def goes_on(world: World) -> None:
+    world.project("echo x >> out.txt")
+    assert not world.hit()
+    subprocess.run([sys.executable, "-m", "runner", "run", str(world.folder), "-q"], check=True)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [links_to_beside, links_deep, editable, piped, both, reads_the_network, reads_the_clock, goes_on],
+)
 def test_what_cannot_be_known_is_run_each_time(world: World, case: Callable[[World], None]) -> None:
     case(world)
     assert not world.hit()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 
 from runner.running.recorded import Recorded
@@ -16,12 +17,18 @@ def differences(old: Recorded, new: Recorded) -> Iterator[tuple[str, str]]:
     """(cause, text), the likeliest first. Of an older record, or another user's, less can be told."""
     before, after = load(old.directory), load(new.directory)
     if before is not None and after is not None:
-        yield from _files(before, after)
+        yield from _files(old, new, before, after)
     if old.section("command").get("stdin") in ("pipe", "file", "other"):
         yield "inputs", "something came through standard input then, and the record does not have it"
     if before is not None and after is not None:
         yield from _programs(before, after)
         yield from _variables(before, after, str(old.section("command").get("command", "")))
+        if before.addresses or before.remote:
+            what = _few(before.addresses) or before.remote
+            yield (
+                "inputs",
+                f"{before.remote} reads from the network ({what}), and no record has what was there",
+            )
 
 
 def beside(recorded: Recorded) -> Iterator[str]:
@@ -34,8 +41,11 @@ def beside(recorded: Recorded) -> Iterator[str]:
         yield f"{_few(folders)} had no file that is kept with the code: it was made anew, and is empty"
 
 
-def _files(before: Surroundings, after: Surroundings) -> Iterator[tuple[str, str]]:
-    if changed := _changed(before.files, after.files):
+def _files(
+    old: Recorded, new: Recorded, before: Surroundings, after: Surroundings
+) -> Iterator[tuple[str, str]]:
+    changed = [name for name in _changed(before.files, after.files) if not _wrote(old, new, name)]
+    if changed:
         yield (
             "inputs",
             f"{_few(changed)} changed: the command or the code names it, and it lies outside of the project",
@@ -53,6 +63,15 @@ def _files(before: Surroundings, after: Surroundings) -> Iterator[tuple[str, str
         )
 
 
+def _wrote(old: Recorded, new: Recorded, path: str) -> bool:
+    """Whether one of the runs themselves has written a file last, such as a log that grows with each."""
+    try:
+        changed = os.stat(path).st_mtime * 1000
+    except OSError:
+        return False
+    return old.run.start_time <= changed <= (old.run.end_time or 0) or changed >= new.run.start_time
+
+
 def _programs(before: Surroundings, after: Surroundings) -> Iterator[tuple[str, str]]:
     if changed := _changed(before.programs, after.programs):
         yield "environment", f"{_few(changed)} is another program now"
@@ -62,9 +81,9 @@ def _variables(before: Surroundings, after: Surroundings, command: str) -> Itera
     if before.key != after.key:
         return
     changed = _changed(before.variables, after.variables)
-    named = [name for name in changed if name in mentioned(command)]
-    if named:
-        yield "environment", f"the command names {_few(named)}, and the value is another one"
+    known = {*mentioned(command), *before.named, *after.named}
+    if named := [name for name in changed if name in known]:
+        yield "environment", f"the command or the code names {_few(named)}, and the value is another one"
     elif changed:
         yield "environment", f"variables have other values, and the program may read them: {_few(changed)}"
 

@@ -13,6 +13,12 @@ from runner.running.recorded import Recorded, changed_packages, machine_facts, w
 __all__ = ["Cause", "find"]
 
 MISSING = re.compile(r"No such file or directory:? '?([^'\n]+)'?")
+REFUSED = re.compile(
+    r"^.*(?:[Cc]onnection refused|ECONNREFUSED|Name or service not known|Temporary failure in name resolution|"
+    r"nodename nor servname|Could not resolve host|Failed to connect to|Network is unreachable|No route to host|"
+    r"ENOTFOUND|EAI_AGAIN|Max retries exceeded|Connection timed out|Failed to establish a new connection).*$",
+    re.MULTILINE,
+)
 UNKNOWN = (
     "code, packages, parameters, inputs and machine are as they were, and repeating does not explain it: "
     "something that is not in the record (a file that is not declared, the network, a variable)"
@@ -39,6 +45,7 @@ def find(
         causes += _everywhere(_inputs, old, new)
     causes += _everywhere(_parameters, old, new)
     causes += _missing_files(old, new)
+    causes += _everywhere(_network, old, new)
     causes += _untouched(new, {name for _, name in differing})
     causes += _everywhere(_environment, old, new)
     seen = [Cause(*each) for each in around.differences(old, new)] if rest else []
@@ -120,16 +127,28 @@ def _untouched(new: Recorded, differing: set[str]) -> list[Cause]:
     return [Cause("inputs", what)] if what else []
 
 
+def _network(old: Recorded, new: Recorded) -> list[Cause]:
+    """What could be reached then, and cannot now."""
+    lines = REFUSED.findall(_said(new))
+    if not lines or REFUSED.search(_said(old)):
+        return []
+    return [Cause("environment", f"the network did not answer as it did then: {lines[-1].strip()[:200]}")]
+
+
+def _said(recorded: Recorded) -> str:
+    """The end of what was printed."""
+    try:
+        with open(os.path.join(recorded.directory, "output.log"), "rb") as file:
+            return file.read()[-20_000:].decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
 def _missing_files(old: Recorded, new: Recorded) -> list[Cause]:
     """A file that the command looked for: it lies in the user's folder, but git ignores it and nobody declared it."""
     if old.run.status == new.run.status or not old.root:
         return []
-    try:
-        with open(os.path.join(new.directory, "output.log"), "rb") as file:
-            text = file.read()[-20_000:].decode("utf-8", "replace")
-    except OSError:
-        return []
-    for name in MISSING.findall(text):
+    for name in MISSING.findall(_said(new)):
         inside = name.removeprefix(new.root).lstrip("/") if name.startswith(new.root) else name
         if not os.path.isabs(inside) and os.path.exists(os.path.join(old.project, inside)):
             return [

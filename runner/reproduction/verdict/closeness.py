@@ -85,7 +85,7 @@ def _allowed(each: Difference, places: Sequence[Place], tolerance: Tolerance | N
     known, values = value(old), [value(one) for one in new]
     numbers = [one for one in values if one is not None]
     if known is None or len(numbers) < len(new):
-        return tolerance is SPREAD and _chance(old, new)
+        return tolerance is SPREAD and (_chance(old, new) or _dated(each, places))
     if tolerance == EXACT:
         return False
     if tolerance is not SPREAD:
@@ -105,6 +105,14 @@ def _chance(old: object, new: Sequence[Any]) -> bool:
         return False
     unique = len(set(seen)) == len(seen)
     return unique or (type(old), repr(old)) in seen or all(isinstance(each, Time) for each in (old, *new))
+
+
+def _dated(each: Difference, places: Sequence[Place]) -> bool:
+    """Whether each has the time at which it was made: to the minute, or the day, the repetitions may agree."""
+    return all(
+        isinstance(one, Time) and place.dated(one.text)
+        for one, place in zip(each.values, places, strict=True)
+    )
 
 
 def _said(each: Difference) -> str:

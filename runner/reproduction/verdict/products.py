@@ -27,6 +27,7 @@ def compare(
     """File by file; one that is not kept by its hash. With several `new` ones, all of them have to have it."""
     before, after = _digests(old, old), [_digests(each, old) for each in new]
     declared = {_home(str(each["path"]), run, old) for run in (old, *new) for each in run.run.outputs}
+    stood = {str(name) for each in old.run.outputs for name in each.get("found") or ()}
     for name in sorted(before.keys() | {name for each in after for name in each}):
         kind = (
             "output" if any(name == each or name.startswith(f"{each}/") for each in declared) else "artifact"
@@ -34,6 +35,8 @@ def compare(
         digests: list[Any] = [each.get(name, ABSENT) for each in (before, *after)]
         if name not in before and old.run.end.get("reason") in OUTSIDE:
             continue
+        if name in stood and all(each is ABSENT for each in digests[1:]):
+            continue  # of an earlier run
         if ABSENT in digests:
             yield absence(kind, name, digests, chance, "written")
         elif os.path.isabs(name) and any(name in each.untouched for each in new):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
 from functools import lru_cache
 from tempfile import gettempdir
@@ -20,10 +21,16 @@ ADDRESS = "addresses in memory"
 ENDPOINT = "the port at which the run was logged"
 ANYWHERE = (FOLDER, RUN, TEMPORARY, PID, ADDRESS, ENDPOINT)  # what a text of any format may differ in
 
+CLOCK = r"[0-2]\d:[0-5]\d(?::[0-6]\d(?:[.,]\d+)?)?"
+DAY = r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"  # 20260131, with a time of day only
 TIME = re.compile(
-    r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?)?(?:Z|[+-]\d\d:?\d\d)?"
-    r"|(?<![\w:])\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?![\w:])"
+    r"\b\d{4}-\d\d-\d\d[T_-]\d\d-\d\d(?:-\d\d)?\b"
+    rf"|\d{{4}}[-/]\d\d[-/]\d\d(?:[T _-]{CLOCK})?(?:Z|[+-]\d\d:?\d\d)?"
+    rf"|(?<![A-Za-z0-9:.]){CLOCK}(?![A-Za-z0-9:])"
+    rf"|(?<![A-Za-z0-9.]){DAY}[T_-]?[0-2]\d[0-5]\d(?:[0-6]\d)?Z?(?![A-Za-z0-9])"
 )
+DATED = re.compile(r"\d{4}[-/]|\d{8}")
+ZONE = re.compile(r"(?<=\d\d:\d\d)(?:Z|[+-]\d\d:?\d\d)$|(?<=[:.,]\d\d\d)(?:Z|[+-]\d\d:?\d\d)$|(?<=\d)Z$")
 # As programs write numbers: 01234, +49 and 1.2.3 are names. A unit may follow.
 NUMBER = re.compile(r"(?<![\w.])-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?!\.\d)(?=[A-Za-zµ]{0,2}(?!\w))")
 TOKEN = re.compile(rf"(?P<time>{TIME.pattern})|(?P<number>{NUMBER.pattern})|(?P<word>\w+)")
@@ -55,6 +62,18 @@ class Place(NamedTuple):
         """Whether a number is the time of this run, in seconds, ms, µs or ns since the epoch."""
         return self.began > 0 and any(
             self.began - 1000 <= value / unit <= self.ended + 1000 for unit in (1e-3, 1, 1e3, 1e6)
+        )
+
+    def dated(self, text: str) -> bool:
+        """Whether a date or a time of day is that of this run, as far as it is written out; here, or in UTC."""
+        digits = re.sub(r"\D", "", ZONE.sub("", text))
+        layout = "%Y%m%d%H%M%S" if DATED.match(text) else "%H%M%S"
+        length = min(len(digits), len(time.strftime(layout)))
+        return self.began > 0 and any(
+            time.strftime(layout, clock(self.began / 1000 - 1))[:length]
+            <= digits[:length]
+            <= time.strftime(layout, clock(self.ended / 1000 + 1))[:length]
+            for clock in (time.localtime, time.gmtime)
         )
 
     def is_process(self, number: int, named: bool) -> bool:

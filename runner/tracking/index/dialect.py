@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-__all__ = ["POSTGRESQL", "SQLITE", "Busy", "Database", "Dialect", "transaction"]
+from runner.errors import InputError
+
+__all__ = ["POSTGRESQL", "SQLITE", "Busy", "Database", "Dialect", "too_slow", "transaction"]
 
 T = TypeVar("T")
 
@@ -45,10 +47,20 @@ class Database(Protocol):
     def together(self) -> AbstractContextManager[Any]:
         """Within it, writes need not wait for their answers: one that fails is told at the end at the latest."""
 
+    def limited(self, seconds: float) -> AbstractContextManager[Any]:
+        """Within it, what is read takes no longer (0: as long as it takes). InputError when it would."""
+
     def recall(self, question: Callable[[], T]) -> T:
         """Its answer, or the last one when the tables are surely as they were then. There is one question."""
 
     def close(self) -> None: ...
+
+
+def too_slow(seconds: float) -> InputError:
+    return InputError(
+        f"the search takes longer than the limit of {seconds:g} seconds",
+        "fewer clauses, keys of an order or experiments take less time",
+    )
 
 
 class Busy(Exception):

@@ -340,10 +340,26 @@ def test(clause: Clause, value: str | float | None) -> bool:
     if value is None:
         return False
     if operator in ("LIKE", "ILIKE"):
-        parts = (".*" if char == "%" else "." if char == "_" else re.escape(char) for char in str(wanted))
-        flags = re.DOTALL | (re.IGNORECASE if operator == "ILIKE" else 0)
-        return re.fullmatch("".join(parts), str(value), flags) is not None
+        return _like(str(wanted), str(value), re.DOTALL | (re.IGNORECASE if operator == "ILIKE" else 0))
     return COMPARE[operator](value, wanted)
+
+
+def _like(pattern: str, text: str, flags: int) -> bool:
+    """Each part between two % where it first comes: one expression for all would go back without end."""
+    first, *parts = (
+        "".join("." if char == "_" else re.escape(char) for char in part) for part in pattern.split("%")
+    )
+    found = re.compile(first, flags).match(text)
+    if found is None or not parts:
+        return found is not None and found.end() == len(text)
+    place = found.end()
+    for part in filter(None, parts[:-1]):
+        found = re.compile(part, flags).search(text, place)
+        if found is None:
+            return False
+        place = found.end()
+    start = len(text) - len(pattern.rpartition("%")[2])
+    return start >= place and re.compile(parts[-1], flags).match(text, start) is not None
 
 
 COMPARE: dict[str, Callable[..., bool]] = {

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from runner.errors import StoreError
 from runner.tracking.index import catchup, location, schema
-from runner.tracking.index.dialect import POSTGRESQL, Busy, Database
+from runner.tracking.index.dialect import POSTGRESQL, Busy, Database, too_slow
 from runner.tracking.index.rows import storable
 from runner.values import Report
 
@@ -65,6 +65,22 @@ class Link:
         import psycopg
 
         return self._connection.pipeline() if psycopg.Pipeline.is_supported() else nullcontext()
+
+    @contextmanager
+    def limited(self, seconds: float) -> Iterator[None]:
+        from psycopg import errors
+
+        if not seconds:
+            yield
+            return
+        self._connection.execute(f"SET statement_timeout = {int(seconds * 1000)}".encode())
+        try:
+            yield
+        except errors.QueryCanceled:
+            raise too_slow(seconds) from None
+        finally:
+            if not self._connection.broken:
+                self._connection.execute("SET statement_timeout = 0")
 
     def recall(self, question: Callable[[], T]) -> T:
         return question()  # what other processes wrote cannot be told

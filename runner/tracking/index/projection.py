@@ -63,13 +63,27 @@ class Index:
             self.home.current(everything)
 
     def page(
-        self, wanted: query.Query, limit: int, start: tuple[int, int] = (0, 0), refresh: bool = True
+        self,
+        wanted: query.Query,
+        limit: int,
+        start: tuple[int, int] = (0, 0),
+        refresh: bool = True,
+        budget: query.Budget = query.Budget(),  # noqa: B008  it is immutable
     ) -> tuple[tuple[Run, ...], tuple[int, int] | None]:
-        """At most `limit` runs from `start` on (phase, offset), and where the next page starts."""
+        """At most `limit` runs from `start` on (phase, offset), and where the next page starts.
+
+        InputError when the search takes longer than the budget allows.
+        """
 
         def ask(connection: Database) -> tuple[tuple[Run, ...], tuple[int, int] | None]:
-            numbers, after = query.page(connection, wanted, limit, start)
-            return rows.load_many(connection, numbers), after
+            with connection.limited(budget.seconds):
+                numbers, after = query.page(connection, wanted, limit, start)
+                if not budget.size:
+                    return rows.load_many(connection, numbers), after
+                runs, count = rows.load_within(connection, numbers, budget.size)
+                if count < len(numbers):
+                    _, after = query.page(connection, wanted, count, start)
+                return runs, after
 
         return self.ask(ask, refresh)
 

@@ -14,7 +14,7 @@ from runner.tracking.index.grammar import Clause, Either, Order
 from runner.tracking.index.rows import short, storable
 from runner.tracking.index.schema import PREFIX
 
-__all__ = ["Query", "page"]
+__all__ = ["Budget", "Query", "page"]
 
 FEW = 2000  # so many rows are quickly sorted
 TABLES = {"metric": "metrics", "param": "params", "tag": "tags"}
@@ -30,6 +30,13 @@ class Query(NamedTuple):
     experiment_ids: Sequence[str] | None = None
     view: str = "active"
     places: Sequence[str] | None = None  # keys of where the project is (places.py); None: of all projects
+
+
+class Budget(NamedTuple):
+    """What one page may cost; 0: as much as it takes."""
+
+    seconds: float = 0
+    size: int = 0  # characters of the records; there is always one
 
 
 class Part(NamedTuple):

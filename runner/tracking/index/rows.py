@@ -19,6 +19,7 @@ __all__ = [
     "known_places",
     "load",
     "load_many",
+    "load_within",
     "read_segments",
     "save",
     "short",
@@ -217,3 +218,24 @@ def load_many(connection: Database, numbers: list[int]) -> tuple[Run, ...]:
         rows = connection.execute(f"SELECT run, record FROM records WHERE run IN ({marks})", part)  # noqa: S608
         found.update({number: from_json(json.loads(record)) for number, record in rows})
     return tuple(found[number] for number in numbers if number in found)
+
+
+def load_within(connection: Database, numbers: list[int], size: int) -> tuple[tuple[Run, ...], int]:
+    """The first of them whose records have no more than `size` characters, and how many numbers that are."""
+    found: list[Run] = []
+    total = 0
+    for first in range(0, len(numbers), 20):
+        part = numbers[first : first + 20]
+        marks = ", ".join("?" * len(part))
+        records = dict(
+            connection.execute(f"SELECT run, record FROM records WHERE run IN ({marks})", part)  # noqa: S608
+        )
+        for place, number in enumerate(part):
+            record = records.get(number)
+            if record is None:
+                continue
+            total += len(record)
+            if found and total > size:
+                return tuple(found), first + place
+            found.append(from_json(json.loads(record)))
+    return tuple(found), len(numbers)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable
-from contextlib import nullcontext
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any, TypeVar
 
 from runner.errors import StoreError
 from runner.tracking.index import catchup, location, schema
-from runner.tracking.index.dialect import SQLITE, Busy, Database
+from runner.tracking.index.dialect import SQLITE, Busy, Database, too_slow
 from runner.values import Report
 
 __all__ = ["SQLiteHome"]
 
 T = TypeVar("T")
+STEPS = 100_000  # of SQLite's machine between looks at the clock: about a millisecond
 CHECK = "proj doctor  checks the store"
 
 
@@ -34,6 +36,21 @@ class Link(sqlite3.Connection):
 
     def together(self) -> nullcontext[None]:
         return nullcontext()
+
+    @contextmanager
+    def limited(self, seconds: float) -> Iterator[None]:
+        end = time.monotonic() + (seconds or float("inf"))
+        if seconds:
+            self.set_progress_handler(lambda: time.monotonic() > end, STEPS)
+        try:
+            yield
+        except sqlite3.OperationalError:
+            if time.monotonic() > end:
+                raise too_slow(seconds) from None
+            raise
+        finally:
+            if seconds:
+                self.set_progress_handler(None, 0)
 
 
 class SQLiteHome:

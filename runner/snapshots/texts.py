@@ -1,0 +1,203 @@
+"""What the texts of a project name that its snapshot does not have: paths, variables, programs, the network.
+
+Of `open("../d.csv")`, `/data/x`, `os.environ["MODE"]` or a tool in a script only what there is counts, so a word that
+looks like one of these does no harm. What a program puts together while it runs (`Path.home() / name`) is not seen.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from runner import paths
+from runner.host import files
+from runner.snapshots.kept import key_of
+
+__all__ = ["Named", "is_known", "named"]
+
+FORMAT = 2
+TEXTS = tuple(
+    ".py .pyi .ipynb .r .rmd .jl .sh .bash .sql .js .ts .yaml .yml .toml .cfg .ini .json .txt .mk .smk".split()
+)
+NAMES = frozenset(("MLproject", "Makefile", "Snakefile", "Dockerfile"))
+SCRIPTS = (".sh", ".bash", ".mk", ".smk")
+SCRIPT_NAMES = frozenset(("Makefile", "Snakefile"))
+LARGEST = 1 << 18  # bytes
+MOST = 1000  # files that are read
+KEPT = 500  # paths and programs, of each kind
+WORDS = 4000  # variables
+SKIPPED = frozenset("__pycache__ node_modules venv site-packages mlruns".split())
+# what every machine has, and what belongs to nobody in particular
+SYSTEM = tuple(
+    "/bin/ /dev/ /lib/ /lib32/ /lib64/ /proc/ /run/ /sbin/ /snap/ /sys/ /usr/bin/ /usr/include/ /usr/lib/ "
+    "/usr/libexec/ /usr/sbin/ /usr/share/ /System/".split()
+)
+COMMON = frozenset(
+    "/ /data /etc /home /media /mnt /opt /root /srv /tmp /usr /usr/local /var /var/tmp /Users".split()
+)
+COMMON -= {"/data"}  # the usual mount of a data disk
+# compiled when they are needed: that takes ms
+LEAVING = rb"(?<![\w./$}-])(?:\.\./)+[\w.~@+-]+(?:/[\w.~@+-]+)*"
+ABSOLUTE = rb"(?<![\w./:*$}<\\~-])(?:~|\$HOME|\$\{HOME\})?/[\w.@+-][\w./@+~*?{\[-]*"
+QUOTED = rb"""["'](?=[^"'\n]* )((?:~|\$HOME|\$\{HOME\})?/[\w.@+-][^"'\n\r]{1,300})["']"""
+CUT = re.compile(r"[*?{\[$%]")  # what follows is put in later
+DATA = (".json", ".txt")  # many words of which are capitals
+VARIABLES = (
+    rb"\b([A-Z][A-Z0-9_]{2,})\b",
+    rb"\$\{?([A-Za-z_]\w*)",
+    rb"(?:environ|getenv|env|ENV)\b\W{0,8}(?:get|pop|setdefault)?\W{0,4}([A-Za-z_]\w*)",
+)
+COMMANDS = (
+    rb"(?:^|[;|&(`\n\t]|\b(?:do|then|else|exec|time|nohup|env)\b)[ \t]*([\w./+-]+)"  # in a shell's text
+)
+STARTED = (
+    rb"(?:run|call|check_call|check_output|Popen|system2?|popen|which|exec[lv]p?e?|spawn\w*)"
+    rb"""\(\s*[\[(]?\s*[bf]?["']([\w./+-]+)"""
+)
+REMOTE = (
+    rb"\b(?:urlopen|urlretrieve|requests\.(?:get|post|Session)|httpx\.|aiohttp\.|boto3\.|download\.file"
+    rb"|curl\b|wget\b|gsutil\b)"
+)
+ADDRESS = rb"""\b(?:https?|ftp|s3|gs)://[^\s"'<>`)}\\]+"""
+
+
+class Named(NamedTuple):
+    """Of the kinds that are paths only what is there."""
+
+    places: tuple[str, ...] = ()  # outside of the repository, or of the folder without one; absolute
+    within: tuple[str, ...] = ()  # in the repository and outside of the project: git may ignore what is there
+    variables: tuple[str, ...] = ()  # words that may be names of some
+    programs: tuple[str, ...] = ()  # words at the place of a command
+    links: tuple[str, ...] = ()  # symbolic links in the project, as paths in it
+    remote: str = ""  # the file that reads from the network
+    addresses: tuple[str, ...] = ()  # that it names
+
+
+def named(directory: str, seen: str, root: str, tree: str, without: Iterable[str] = ()) -> Named:
+    """Of the project `directory`, which its command sees at `seen` in `root`.
+
+    `without`: paths in `directory` that are not read: what git ignores, and outputs, which may name anything. What its
+    texts say is remembered for the snapshot `tree`, but not of a folder that nobody sees again ("").
+    """
+    memory = paths.cache("snapshots", f"{key_of(directory)}.named.json")
+    found = _remembered(memory, directory, tree) if tree else None
+    if found is None:
+        found = _read(directory, seen, frozenset(without))
+        if tree:
+            try:
+                files.write(memory, json.dumps([FORMAT, directory, tree, found._asdict()]))
+            except OSError:
+                pass  # found again next time
+    top, project = os.path.realpath(root), os.path.realpath(seen)
+    places, within = [], []
+    for place in dict.fromkeys(map(os.path.expanduser, found.places)):
+        if not os.path.isabs(place) or f"{place}/".startswith(f"{project}/"):
+            continue
+        if f"{place}/".startswith(f"{top}/"):
+            within.append(place)
+        elif not is_known(place, top) and os.path.exists(place):
+            places.append(place)
+    inside = [each for each in within if os.path.exists(each)]
+    return found._replace(places=tuple(sorted(places)), within=tuple(sorted(inside)))
+
+
+def is_known(place: str, root: str) -> bool:
+    """Whether a path says nothing about one project: of the system, ours, or a folder that `root` lies in."""
+    if f"{place}/".startswith(SYSTEM) or f"{root}/".startswith(f"{place.rstrip('/')}/"):
+        return True
+    if place in COMMON or place in (os.environ.get("TMPDIR", "").rstrip("/"), os.path.expanduser("~")):
+        return True
+    own = (paths.home(), paths.store_here(), paths.cache())
+    return any(f"{place}/".startswith(f"{each}/") for each in own)
+
+
+def _remembered(memory: str, directory: str, tree: str) -> Named | None:
+    try:
+        with open(memory, encoding="ascii") as file:
+            number, where, what, found = json.load(file)
+        if (number, where, what) != (FORMAT, directory, tree):
+            return None
+        found = {name: each if isinstance(each, str) else tuple(each) for name, each in found.items()}
+        return Named(**found)
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+class _Text(NamedTuple):
+    data: bytes
+    folder: str  # by the name that the command sees
+    is_script: bool
+
+
+def _read(directory: str, seen: str, without: frozenset[str]) -> Named:
+    """`places` as they are written, those with `../` as seen from the project and from the text itself."""
+    project = os.path.realpath(seen)
+    found: dict[str, dict[str, None]] = {name: {} for name in Named._fields}
+    remote = ""
+    for path in _texts(directory, found["links"], without):
+        try:
+            data = files.read(path, LARGEST)
+        except OSError:
+            continue
+        name = os.path.basename(path)
+        is_script = name.endswith(SCRIPTS) or name in SCRIPT_NAMES or data.startswith(b"#!")
+        text = _Text(data, os.path.dirname(seen + path[len(directory) :]), is_script)
+        found["places"].update(dict.fromkeys(_places(text, project)))
+        found["programs"].update(dict.fromkeys(_programs(text)))
+        for pattern in VARIABLES[1:] if name.endswith(DATA) else VARIABLES:
+            found["variables"].update(dict.fromkeys(map(os.fsdecode, re.findall(pattern, data))))
+        if re.search(REMOTE, data):
+            remote = remote or os.path.relpath(path, directory)
+            found["addresses"].update(dict.fromkeys(map(os.fsdecode, re.findall(ADDRESS, data))))
+    return Named(
+        tuple(found["places"])[:KEPT],
+        (),
+        tuple(found["variables"])[:WORDS],
+        tuple(found["programs"])[:KEPT],
+        tuple(found["links"])[:KEPT],
+        remote,
+        tuple(found["addresses"])[:5],
+    )
+
+
+def _texts(directory: str, links: dict[str, None], without: frozenset[str]) -> Iterator[str]:
+    """Paths of texts; the symbolic links that are met on the way go to `links`."""
+    count = 0
+    for folder, folders, names in os.walk(directory):
+        for name in (*folders, *names):
+            path = os.path.join(folder, name)
+            if os.path.islink(path):
+                links[path[len(directory) + 1 :]] = None
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not (name in SKIPPED or name.startswith(".") or os.path.join(folder, name) in without)
+        )
+        for name in sorted(name for name in names if os.path.join(folder, name) not in without):
+            if name.lower().endswith(TEXTS) or name in NAMES or "." not in name:
+                count += 1
+                if count > MOST:
+                    return
+                yield os.path.join(folder, name)
+
+
+def _places(text: _Text, project: str) -> Iterator[str]:
+    for each in dict.fromkeys(re.findall(LEAVING, text.data)):
+        for start in dict.fromkeys((project, os.path.realpath(text.folder))):
+            yield os.path.normpath(os.path.join(start, os.fsdecode(each)))
+    for each in dict.fromkeys((*re.findall(ABSOLUTE, text.data), *re.findall(QUOTED, text.data))):
+        place = os.fsdecode(each).replace("${HOME}", "~").replace("$HOME", "~")
+        if cut := CUT.search(place):
+            place = os.path.dirname(place[: cut.start()])
+        if len(place) > 2:
+            yield os.path.normpath(place.rstrip("."))
+
+
+def _programs(text: _Text) -> Iterable[str]:
+    found = re.findall(STARTED, text.data)
+    if text.is_script:
+        found += re.findall(COMMANDS, text.data)
+    return [os.fsdecode(each) for each in found if not each.startswith((b"-", b"."))]
