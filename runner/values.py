@@ -79,7 +79,6 @@ class Checkout(NamedTuple):
     version: str = ""  # as asked for: branch, tag or commit
     commit: str = ""  # full id
     branch: str = ""
-    first_commit: str = ""  # of the history: id, when it is known without asking git
     temporary: bool = False  # made for this run: sources.release() removes it
     notes: tuple[
         str, ...
@@ -217,7 +216,7 @@ class Step(Protocol):
     def __exit__(self, *error: object) -> None: ...
 
     def update(self, text: str, done: float = 0, total: float = 0) -> None:
-        """Replaces the step's detail; `done` and `total` (bytes or counts) draw a bar where there is room."""
+        """Replaces the step's detail; `done` and `total`, in bytes, draw a bar where there is room."""
 
 
 class Silent:

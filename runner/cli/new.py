@@ -9,6 +9,7 @@ from runner.cli import output
 from runner.cli.options import Command, Option, pairs
 from runner.cli.terminal import Terminal
 from runner.errors import InputError
+from runner.parameters.shell import quote
 from runner.scaffold import new as scaffold
 
 __all__ = ["COMMAND"]
@@ -29,13 +30,13 @@ def command(
     report = Terminal(quiet=quiet or as_json)
     made = scaffold.new(template, directory, dict(pairs(answers)), ask=ask, trust=trust, report=report)
     shown = os.path.relpath(made.directory)
-    lines = [f"made {shown} from {template}: {len(made.files)} files", f"  cd {shown} && proj run ."]
+    lines = [f"made {shown} from {template}: {len(made.files)} files", f"  cd {quote(shown)} && proj run ."]
     return output.result(as_json, made, () if quiet else lines)
 
 
 WHAT = "Built-in template, folder, archive, git URL or gh:OWNER/REPO; basic when left out."
 COMMAND = Command(command, (
-    Option("words", (), WHAT, "many", metavar="[TEMPLATE] DIR"),
+    Option("words", (), WHAT, "many", metavar="[TEMPLATE] DIR", complete="templates"),
     Option("answers", ("-d", "--data"), "Answer to a question of the template.", "many", metavar="KEY=VALUE"),
     Option("defaults", ("--defaults",), "Ask nothing, take the defaults.", "flag"),
     Option("trust", ("--trust",), "Allow the template to run code of its own.", "flag"),

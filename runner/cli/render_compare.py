@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from runner.cli import columns, output
 from runner.cli.render_values import cut, json_number, plain, safe
 from runner.errors import ProjError
+from runner.host import files
 from runner.text import units
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
 
-__all__ = ["Difference", "as_json", "differences", "lines", "packages_of"]
+__all__ = ["Difference", "as_json", "differences", "in_rows", "lines", "packages_of"]
 
 # says something about every run, and differs always
 LEFT_OUT = {
@@ -30,6 +31,7 @@ UNITS: dict[str, Callable[[float], str]] = {
     "cpu_time": units.duration,
     "peak_memory": units.size,
 }
+PREFIXES = {"parameters": "params.", "run": ""}  # of a group's facts as the names of columns
 WIDTH = 40  # characters of a value in a table
 
 
@@ -130,8 +132,8 @@ def packages_of(root: str, run: Run) -> dict[str, str]:
     if not lock:
         return {}
     try:
-        with open(os.path.join(root, "runs", run.run_id, os.path.basename(lock)), encoding="utf-8") as file:
-            text = file.read()
+        path = os.path.join(root, "runs", run.run_id, os.path.basename(lock))
+        text = files.read(path).decode("utf-8", "replace")
     except OSError:
         return {}
     from runner.environments.packages import packages
@@ -152,7 +154,7 @@ def _files(root: str, runs: Sequence[Run]) -> list[Difference]:
         return _group("code", runs, lambda run: {"snapshot": run.sections["code"]["tree"]})
     first = known[trees[0]]
     found = []
-    for name in sorted({name for files in known.values() for name in files}):
+    for name in sorted({name for each in known.values() for name in each}):
         states = tuple(_state(first.get(name), known[tree].get(name)) for tree in trees)
         if len(set(states)) > 1:
             found.append(Difference("files", name, states))
@@ -192,6 +194,24 @@ def lines(runs: Sequence[Run], found: Sequence[Difference], colour: bool, width:
             out += ["", output.paint(group, "1", colour)]
         out.append(f"{'  ' + _cut(each.key, left - 2):<{left}}  {_columns(each.shown, widths)}".rstrip())
     return out
+
+
+def in_rows(runs: Sequence[Run], found: Sequence[Difference], terminal: bool, width: int) -> Iterable[str]:
+    """A line for each run, a column for each fact; on a terminal parameters, metrics and what else has room."""
+    if not found:
+        return ["nothing that is recorded differs"]
+    first = [each for group in ("parameters", "metrics", "run") for each in found if each.group == group]
+    shown = [*first, *(each for each in found if each not in first)]
+    names = ["run", *(PREFIXES.get(each.group, f"{each.group}.") + each.key for each in shown)]
+    texts = [[_text(each.key, value) for value in each.values] for each in shown]
+    rows = [[run.name, *cells] for run, *cells in zip(runs, *texts, strict=True)]
+    if not terminal:
+        return output.table(names, rows)
+    rows = [[_cut(text, WIDTH) for text in row] for row in rows]
+    room = columns.fit(names, rows, width)
+    drawn = list(output.table(names[:room], [row[:room] for row in rows]))
+    left = len(names) - room
+    return [*drawn, "", f"{left} more differ: {_cut(', '.join(names[room:]), width - 24)}"] if left else drawn
 
 
 def _columns(values: Sequence[str], widths: Sequence[int]) -> str:

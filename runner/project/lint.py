@@ -38,6 +38,9 @@ class Lint:
         self.declared = {parameter.name: parameter for parameter in entry_point.parameters}
         self.used = template.placeholders(entry_point.command)
         self.parsed = template.parse(entry_point.command, self.declared)
+        self._contexts: Sequence[shell.Layers] | None = (
+            None  # of each character of the command, once asked for
+        )
 
     def always(self) -> Iterator[Fault]:
         """Told at each run too: they follow from the project file alone."""
@@ -79,14 +82,21 @@ class Lint:
             if not close and self.quoted("{" + name + "}"):
                 continue  # awk '{print}'
             hint = f"did you mean {{{close[0]}}}?" if close else f"declare it: parameters: {{{name}: string}}"
-            text = f"{{{name}}} names no parameter: it reaches the program as it is, and MLflow fails on it"
             # as `proj run` has it
             refused = meant(name, [each for each in self.declared if each not in self.parsed.names])
+            how = (
+                "no run is made with it"
+                if refused
+                else "it reaches the program as it is, and MLflow fails on it"
+            )
+            text = f"{{{name}}} names no parameter: {how}"
             yield self.fault("{" + name + "}", text, hint, "error" if refused else "warning")
 
     def quoted(self, text: str) -> bool:
         at = self.entry_point.command.find(text)
-        return at >= 0 and shell.contexts(self.entry_point.command)[at] == ("single",)
+        if self._contexts is None:
+            self._contexts = shell.contexts(self.entry_point.command)
+        return at >= 0 and self._contexts[at] == ("single",)
 
     def joined(self) -> Iterator[Fault]:
         if self.parsed.joined:

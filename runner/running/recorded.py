@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from runner.environments.python.lockfile import versions
 from runner.errors import InputError, ProjError
 from runner.running.reconcile import current
 from runner.tracking.fold import PARENT_TAG, Metric, Run
@@ -58,8 +59,7 @@ class Recorded(NamedTuple):
     @property
     def versions(self) -> dict[str, str]:
         """Of local packages: what the lock calls them -> name==version."""
-        built = self.section("environment").get("local") or ()
-        return {str(each["path"]): f"{each['name']}=={each['version']}" for each in built}
+        return versions(self.section("environment"))
 
     @property
     def code(self) -> CodeState:
@@ -103,7 +103,8 @@ class Recorded(NamedTuple):
         """The file of an artifact; of one that is kept elsewhere a copy, made in `folder`. "" when it is lost."""
         path = os.path.join(self.artifacts, *name.split("/"))
         if os.path.isfile(path):
-            return path
+            inside = os.path.realpath(path).startswith(os.path.realpath(self.artifacts) + os.sep)
+            return path if inside else ""  # of a record that was sent to us
         from runner.tracking.artifacts import fetch
 
         target = os.path.join(folder, self.run.run_id, os.path.dirname(name))

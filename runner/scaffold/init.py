@@ -1,4 +1,4 @@
-"""An MLproject file for a folder that has none, from what lies in it. Nothing of the folder is run."""
+"""An MLproject file for a folder that has none, from what lies in it. Nothing of the folder is run unasked."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from runner.project.notebook import read as read_notebook
 from runner.scaffold import packages
 from runner.scaffold.console import console_scripts
 from runner.scaffold.drafting import entry, scalar
+from runner.scaffold.imported import imported
 from runner.scaffold.notebooks import options
-from runner.scaffold.scripts.option import Command, Part, Script
+from runner.scaffold.scripts.option import Command, Option, Part, Script
 from runner.scaffold.scripts.reading import acts, read
 from runner.scaffold.scripts.syntax import Module, read_module
 
@@ -43,8 +44,9 @@ class _Found(NamedTuple):
 
 
 class _Folder:
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, importing: bool) -> None:
         self.directory = directory
+        self.importing = importing
         self.notes: list[str] = []
         self.imported: set[str] = set()
 
@@ -86,11 +88,23 @@ class _Folder:
             self.notes.append(f"{name or label} cannot be read as Python 3 and was left out")
             return None
         script = read(module)
+        if name and module.is_inner and script.runnable:
+            self.notes.append(f"{name} is a module of a package (it imports relatively) and was left out")
+            return None
         if not script.runnable and not (name in FIRST and acts(module)):
             return None
+        if self.importing and name and script.notes:
+            script = self.by_import(path, script)
         self.notes += [f"{name or label}: {note}" for note in script.notes]
         self.imports(module, os.path.dirname(path))
         return _Found(label, program, script)
+
+    def by_import(self, path: str, script: Script) -> Script:
+        """What the text does not tell, from the parser that it makes."""
+        try:
+            return read(imported(path))._replace(description=script.description)
+        except InputError as error:
+            return script._replace(notes=(*script.notes, f"it cannot be imported: {error.message}"))
 
     def imports(self, module: Module, directory: str, seen: frozenset[str] = frozenset()) -> None:
         """Of a module, and of those beside it that it imports."""
@@ -126,11 +140,14 @@ class _Folder:
         return found
 
 
-def draft(directory: str) -> Draft:
-    """InputError when there is nothing that can be run."""
+def draft(directory: str, importing: bool = False) -> Draft:
+    """InputError when there is nothing that can be run.
+
+    `importing`: scripts with options that their text does not tell are run as far as their argparse parser.
+    """
     if not os.path.isdir(directory):
         raise InputError(f"{directory} is not a folder")
-    folder = _Folder(directory)
+    folder = _Folder(directory, importing)
     found = folder.found()
     if not found:
         raise InputError(
@@ -153,11 +170,23 @@ def draft(directory: str) -> Draft:
                 )
                 continue
             taken[label] = each.program
+            command = _with_paths(command, directory)
             entries += entry(label, each.program, command, each.script.description)
     title = f"name: {scalar(os.path.basename(os.path.abspath(directory)))}"
     lines = [title, "", *_environment(directory, folder), "entry_points:", *entries]
     path = os.path.join(directory, "MLproject")
     return Draft(path, "\n".join(lines).rstrip() + "\n", tuple(folder.notes), find(directory))
+
+
+def _with_paths(command: Command, directory: str) -> Command:
+    """A default that is not there (yet) would be refused as a path."""
+
+    def possible(option: Option) -> Option:
+        there = not option.has_default or os.path.exists(os.path.join(directory, str(option.default)))
+        return option if option.type != "path" or there else option._replace(type="string")
+
+    parts = [part._replace(options=tuple(map(possible, part.options))) for part in command.parts]
+    return command._replace(parts=tuple(parts))
 
 
 def _environment(directory: str, folder: _Folder) -> list[str]:

@@ -6,18 +6,24 @@ here only, when a project is made: it takes half a second.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
 from runner import paths, sources
-from runner.errors import InputError, ProjError
+from runner.errors import InputError, ProjError, SourceError
 from runner.host import git
 from runner.host.process import Completed
+from runner.parameters.shell import quote
+from runner.scaffold import installed
 from runner.scaffold.builtin import BUILTIN, Template, assembled, templates
+from runner.sources.git.messages import last_line
+from runner.text.credentials import without
 from runner.values import JsonMapping, Report
 
 __all__ = ["ANSWERS", "Made", "Template", "new", "templates", "update"]
@@ -108,6 +114,8 @@ def _located(template: str, report: Report) -> Iterator[tuple[str, str]]:
             yield checkout.directory, ""
         finally:
             sources.release(checkout)
+    elif os.path.exists(template):
+        raise InputError(f"{template} is neither a folder nor a file")
     elif template.startswith(BUILTIN) or not {"/", ":"} & set(template):
         import difflib
 
@@ -121,17 +129,35 @@ def _located(template: str, report: Report) -> Iterator[tuple[str, str]]:
 def _render(source: str, version: str, target: str, answers: JsonMapping, ask: bool, trust: bool) -> None:
     import copier
 
-    with _explained(source):
-        copier.run_copy(
-            source,
-            target,
-            data=dict(answers),
-            user_defaults={"project_name": os.path.basename(target)},
-            vcs_ref=version or None,
-            defaults=not ask,
-            unsafe=trust,
-            quiet=True,
-        )
+    with _explained(source, source):
+        for pretend in (True, False) if ask and answers else (False,):  # nobody is asked in vain
+            made = copier.run_copy(
+                source,
+                target,
+                data=dict(answers),
+                user_defaults={"project_name": os.path.basename(target), "proj_source": installed.source()},
+                vcs_ref=version or None,
+                defaults=pretend or not ask,
+                unsafe=trust,
+                quiet=True,
+                pretend=pretend,
+            )
+            _check(answers, list(made.answers.user), made.answers.hidden)
+
+
+def _check(answers: JsonMapping, asked: Sequence[str], hidden: Collection[str]) -> None:
+    """InputError for an answer to a question that the template does not ask. `hidden`: those that nobody is asked."""
+    import difflib
+
+    for name in answers:
+        if name not in asked and name not in hidden:
+            shown = [each for each in asked if each not in hidden]
+            near = difflib.get_close_matches(name, shown, 1)
+            known = f"it asks for {', '.join(shown)}" if shown else "it asks nothing"
+            raise InputError(
+                f"the template asks no question {name!r}",
+                f"did you mean {near[0]}? {known}" if near else known,
+            )
 
 
 def _merge(target: str, source: str, answers: JsonMapping, ask: bool, trust: bool, version: str) -> None:
@@ -145,7 +171,7 @@ def _merge(target: str, source: str, answers: JsonMapping, ask: bool, trust: boo
     with open(path, encoding="utf-8") as file, open(draft, "w", encoding="utf-8") as copy:
         yaml.safe_dump({**yaml.safe_load(file), "_src_path": source}, copy)
     try:
-        with _explained(target):
+        with _explained(target, source):
             copier.run_update(
                 target,
                 data=dict(answers),
@@ -173,7 +199,7 @@ def _variables(repository: str) -> dict[str, str]:
 
 
 @contextmanager
-def _explained(repository: str) -> Iterator[None]:
+def _explained(repository: str, template: str) -> Iterator[None]:
     """Copier's errors in our words. The git that it starts executes nothing that `repository` names."""
     import copier.errors
     import jinja2
@@ -181,7 +207,11 @@ def _explained(repository: str) -> Iterator[None]:
     import yaml
 
     try:
-        with warnings.catch_warnings(), plumbum.local.env(**_variables(repository)):
+        with (
+            warnings.catch_warnings(),
+            plumbum.local.env(**_variables(repository)),
+            contextlib.redirect_stderr(io.StringIO()),  # some of Copier's errors print themselves
+        ):
             warnings.simplefilter("ignore")
             yield
     except copier.errors.UnsafeTemplateError:
@@ -190,11 +220,24 @@ def _explained(repository: str) -> Iterator[None]:
     except copier.errors.InteractiveSessionError as error:
         message = f"the template asks questions, and this is no terminal: {error}"
         raise InputError(message, "-d key=value or --defaults") from None
+    except copier.errors.InvalidConfigFileError as error:
+        said = f": {_first(error.__cause__)}" if error.__cause__ else ""
+        raise InputError(f"the copier.yml of the template cannot be read{said}") from None
     except copier.errors.CopierError as error:
         raise InputError(f"the template cannot be used: {_first(error)}") from None
+    except plumbum.ProcessExecutionError as error:
+        raise SourceError(
+            f"the template {without(template)} cannot be used: {last_line(error.stderr or '')}",
+            f"git ls-remote {quote(without(template))}  shows what git says",
+        ) from None
     except (jinja2.TemplateError, yaml.YAMLError) as error:
         raise InputError(f"the template is broken: {_first(error)}") from None
     except (ValueError, TypeError) as error:
+        if str(error) == "Local template must be a directory.":
+            raise InputError(
+                f"{without(template)} is not the address of a template",
+                "a folder, gh:OWNER/REPOSITORY, git+https://..., git@HOST:PATH",
+            ) from None
         hint = "the questions and their types are in copier.yml of the template"
         raise InputError(f"an answer is wrong: {_first(error)}", hint) from None
     except OSError as error:

@@ -22,7 +22,7 @@ from runner.tracking.store import Store
 from runner.tracking.writer import RunWriter
 from runner.values import Report, Silent, Step
 
-__all__ = ["Artifact", "delete", "fetch", "keep", "listing", "location", "normal", "put"]
+__all__ = ["Artifact", "Meter", "delete", "fetch", "keep", "listing", "location", "normal", "put"]
 
 
 class Artifact(NamedTuple):
@@ -93,14 +93,21 @@ def put(
     return list(sources)
 
 
-def keep(writer: RunWriter, files: Mapping[str, str], links: Mapping[str, str]) -> list[str]:
+def keep(
+    writer: RunWriter, files: Mapping[str, str], links: Mapping[str, str], meter: Meter | None = None
+) -> list[str]:
     """Keeps each of `files` (path as an artifact -> file) and of `links` (-> where it leads, from its folder).
 
     Returns those that could not be kept, with the reason. A link has no event of its own.
     """
     keeping = _Keeping(writer)
     problems = []
-    for names, one in ((files, keeping.keep), (links, keeping.repository.link)):
+    told = meter or Meter(Silent(), 0)
+
+    def keep_file(name: str, source: str) -> None:
+        keeping.keep(name, source, told.of(f"storing {name}"))
+
+    for names, one in ((files, keep_file), (links, keeping.repository.link)):
         for name, what in names.items():
             try:
                 one(normal(name), what)
@@ -190,7 +197,7 @@ def fetch(store: Store, run_id: str, path: str, target: str, report: Report | No
         meter = Meter(step, sum(size for _, size in files))
         for name, _ in files:
             inside = os.path.relpath(visible(normal(name)), top or ".")
-            file = os.path.join(target, inside if is_encodable(name) else restored(inside))
+            file = _below(target, inside if is_encodable(name) else restored(inside))
             try:
                 with Draft(file) as draft:
                     digest = repository.get(name, draft, meter.of(name))
@@ -205,6 +212,15 @@ def fetch(store: Store, run_id: str, path: str, target: str, report: Report | No
     return made + _make_links(run, path, target, top)
 
 
+def _below(target: str, inside: str) -> str:
+    """The place of a file in `target`. StoreError when a link that is there leads out of it."""
+    place = os.path.join(target, inside)
+    top = os.path.realpath(target)
+    if not f"{os.path.realpath(os.path.dirname(place))}/".startswith(f"{top}/".replace("//", "/")):
+        raise StoreError(f"{place} lies behind a link that leads out of {target}")
+    return place
+
+
 def _make_links(run: Run, path: str, target: str, top: str) -> list[str]:
     """Those of the run's outputs that lie at `path`, or below it."""
     made = []
@@ -212,7 +228,11 @@ def _make_links(run: Run, path: str, target: str, top: str) -> list[str]:
         for name, leads in (output.get("links") or {}).items():
             if not f"{name}/".startswith(f"{path}/" if path else ""):
                 continue
-            link = os.path.join(target, os.path.relpath(normal(name), top or "."))
+            if os.path.isabs(
+                leads
+            ) or f"{os.path.normpath(os.path.join(os.path.dirname(name), leads))}/".startswith("../"):
+                raise StoreError(f"the artifact {name!r} is a link that leads out of the artifacts: {leads}")
+            link = _below(target, os.path.relpath(normal(name), top or "."))
             with Draft(link) as draft:
                 os.symlink(leads, draft)
             made.append(link)

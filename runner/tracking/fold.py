@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from runner.tracking.events import CLOSED, ODD, TERMINAL, Event, Facts, Metric, points_of, string
+from runner.tracking.shapes import shaped
 from runner.values import Json
 
 __all__ = ["ODD", "SECTIONS", "TERMINAL", "Metric", "Run", "fold", "from_json", "to_json"]
@@ -51,8 +52,13 @@ class Run(NamedTuple):
 
     @property
     def param_texts(self) -> dict[str, str]:
-        """Parameters as MLflow shows them: strings."""
-        return {key: self.texts.get(key) or text_of(value) for key, value in self.params.items()}
+        """Parameters as MLflow shows them: strings, and a path as it was given."""
+        return {key: given_text(value, self.texts.get(key)) for key, value in self.params.items()}
+
+
+def given_text(value: Json, text: str | None) -> str:
+    """A parameter as it was given: of what reaches the command, `text`, a file may be in another place."""
+    return value if isinstance(value, str) else text or text_of(value)
 
 
 def text_of(value: Json) -> str:
@@ -83,7 +89,7 @@ def fold(
                     raise ValueError("an event before start")
                 state = _start(event)
             elif event["type"] != "start":
-                apply(state, event)
+                apply(state, shaped(event, problem))
         except ODD:
             if problem is not None:
                 problem(event)

@@ -121,3 +121,16 @@ def test_an_upload_that_is_cut_leaves_nothing(world: World) -> None:
         wait(1)
     wait(0)
     assert world.client.call("GET", "/health").status == 200
+    folder = os.path.join(world.store.run_directory(world.run_id), "artifacts")
+    for _ in range(100):
+        if os.listdir(folder) == []:
+            break
+        world.client.call("GET", "/health")
+    assert os.listdir(folder) == []
+
+
+@pytest.mark.parametrize("name", ["MLproject", "MLmodel", "conda.yaml", "train.py", "a/MLproject"])
+def test_files_of_a_project_are_shown_as_text(world: World, name: str) -> None:
+    path = f"0/{world.run_id}/artifacts/{name}"
+    assert world.client.put(path, b"name: x").status == 200
+    assert world.client.file(path).headers["content-type"].startswith("text/plain")

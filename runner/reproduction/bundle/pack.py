@@ -11,8 +11,9 @@ from runner.data.inputs import digest_of
 from runner.environments import kinds
 from runner.environments.packages import packages
 from runner.errors import InputError, ProjError
-from runner.reproduction.bundle import archive, crate, page
-from runner.reproduction.bundle.archive import LINK, PROGRAM, Member, member_name
+from runner.reproduction.bundle import archive, crate, page, recipe
+from runner.reproduction.bundle import own as own_wheel
+from runner.reproduction.bundle.archive import FOLDER, LINK, PROGRAM, Member, member_name
 from runner.reproduction.bundle.supplies import folder_of
 from runner.running.recorded import CannotRunError, Recorded, load
 from runner.snapshots import snapshot
@@ -20,7 +21,7 @@ from runner.text.units import size
 from runner.tracking import segments
 from runner.tracking.log import encode, read
 from runner.tracking.store import Store
-from runner.values import Activation, EnvironmentOptions, EnvironmentSpec, Report
+from runner.values import Environment, EnvironmentOptions, EnvironmentSpec, Report
 
 __all__ = ["Bundle", "make"]
 
@@ -40,12 +41,14 @@ def make(store: Store, ref: str, path: str, limit: int, with_packages: bool, rep
     recorded = load(store, ref)
     if not recorded.code.tree:
         raise CannotRunError("code", f"the record of {recorded.run.name} names no snapshot of its code")
+    if not recorded.project:
+        raise CannotRunError("code", f"the run {recorded.run.name} has no command: proj did not start one")
     work = os.path.join(paths.temporary(), f"bundle-{os.getpid()}-{os.urandom(4).hex()}")
     os.makedirs(work)
     try:
         code = os.path.join(work, "code")
         with report.step("restoring the code"):
-            snapshot.restore(recorded.store, recorded.code.tree, code)
+            snapshot.restore(recorded.store, recorded.code.tree, code, folders=recorded.code.folders)
         elsewhere = os.path.join(work, "artifacts")
         members = {**_record(recorded, "run", elsewhere), **_tree(code, "code")}
         for step in recorded.descendants():
@@ -56,6 +59,11 @@ def make(store: Store, ref: str, path: str, limit: int, with_packages: bool, rep
             found, more = _packages(recorded, code, os.path.join(work, "packages"), report)
             members |= found
             lacking += more
+        own = own_wheel.wheel()
+        wheel = f"proj/{own.name}" if own else ""
+        if own:
+            members[wheel] = Member(own.data)
+        members[crate.README] = Member(recipe.readme(recorded, members, wheel).encode())
         members[crate.PREVIEW] = Member(page.render(recorded, sorted(members), lacking).encode())
         members[crate.METADATA] = Member(crate.describe(recorded, members).encode())
         with report.step("packing"):
@@ -82,7 +90,7 @@ def _record(recorded: Recorded, prefix: str, folder: str) -> dict[str, Member]:
     names = [*RECORD, *(str(environment[key]) for key in ("lock", "packages") if environment.get(key))]
     for name in names:
         file = os.path.join(recorded.directory, os.path.basename(name))
-        if os.path.exists(file):
+        if os.path.isfile(file) and not os.path.islink(file):  # a link may lead to anything that is ours
             members[f"{prefix}/{os.path.basename(name)}"] = Member(path=file)
     for name in recorded.run.artifacts:
         if file := recorded.artifact(name, folder):
@@ -94,6 +102,8 @@ def _tree(folder: str, prefix: str) -> dict[str, Member]:
     members = {}
     for parent, folders, names in os.walk(folder):
         links = [name for name in folders if os.path.islink(os.path.join(parent, name))]
+        if not folders and not names and parent != folder:
+            members[member_name(f"{prefix}/{os.path.relpath(parent, folder)}/")] = Member(mode=FOLDER)
         for name in (*names, *links):
             file = os.path.join(parent, name)
             place = member_name(f"{prefix}/{os.path.relpath(file, folder)}")
@@ -115,8 +125,7 @@ def _inputs(recorded: Recorded, code: str, limit: int) -> tuple[dict[str, Member
     lacking = []
     places = [(each, recorded.root, code) for each in recorded.code.left_out]
     for run in (recorded, *recorded.descendants()):
-        inside = os.path.relpath(run.project, recorded.root)
-        project = os.path.join(code, "" if inside.startswith("..") else inside)
+        project = _project(run, recorded, code)
         places += [(each, run.project, project) for each in run.run.inputs if each.get("digest")]
     for each, old, new in places:
         name, digest = str(each["path"]), str(each.get("digest"))
@@ -131,6 +140,12 @@ def _inputs(recorded: Recorded, code: str, limit: int) -> tuple[dict[str, Member
             place = f"inputs/{digest.replace(':', '-')}"
             members |= _tree(source, place) if os.path.isdir(source) else {place: Member(path=source)}
     return members, lacking
+
+
+def _project(run: Recorded, recorded: Recorded, code: str) -> str:
+    """Where the project of a run, or of one that it started, is in the restored code."""
+    inside = os.path.relpath(run.project, recorded.root) if run.project else ""
+    return os.path.join(code, "" if inside.startswith("..") else inside)
 
 
 # ---- packages ------------------------------------------------------------------------------------------------
@@ -152,16 +167,15 @@ def _packages(
                 f"the environment is of kind {kind}: it is made from its lock, which needs a network"
             )
         elif packages(each.lock) and not os.path.exists(place):
-            inside = os.path.relpath(each.project, recorded.root)
-            project = os.path.join(code, "" if inside.startswith("..") else inside)
+            project = _project(each, recorded, code)
             notes += _collect(
-                each, EnvironmentSpec(kind, str(environment.get("file", ""))), project, place, report
+                each, EnvironmentSpec(kind, str(environment.get("file", ""))), code, project, place, report
             )
     return _tree(folder, "packages"), list(dict.fromkeys(notes))
 
 
 def _collect(
-    recorded: Recorded, spec: EnvironmentSpec, project: str, place: str, report: Report
+    recorded: Recorded, spec: EnvironmentSpec, code: str, project: str, place: str, report: Report
 ) -> tuple[str, ...]:
     python = "" if kinds.load(spec.kind).LOCKS_PYTHON else recorded.section("environment").get("python", "")
     options = EnvironmentOptions(
@@ -169,12 +183,15 @@ def _collect(
         python=recorded.options.get("python") or python,
         groups=recorded.options.get("groups", ()),
         extras=recorded.options.get("extras", ()),
+        fetched=recorded.section("source").get("kind") != "local",
+        moved=(code, recorded.root),
+        versions=recorded.versions,
     )
 
-    def prepared() -> Activation:
+    def prepared() -> Environment:
         """The recorded environment, made again if it has to be."""
         try:
-            return environments.prepare(spec, project, options, report).activation
+            return environments.prepare(spec, project, options, report)
         except ProjError as error:
             raise CannotRunError("environment", error.message, error.hint) from None
 

@@ -61,9 +61,11 @@ class DamagedError(SourceError):
     """A mirror is broken: condemn() it and fetch again."""
 
     def __init__(self, mirror: Mirror, reason: str) -> None:
+        from shlex import quote
+
         super().__init__(
             f"the cached copy {mirror.folder} of {mirror.url} is damaged: {reason}",
-            f"git ls-remote {mirror.url}  must work, then it is made anew",
+            f"git ls-remote {quote(mirror.url)}  must work, then it is made anew",
         )
         self.mirror = mirror
 
@@ -106,7 +108,7 @@ def of(url: str, credentials: Credentials = Credentials()) -> Mirror:  # noqa: B
     from hashlib import sha256
 
     name = sha256(url.encode("utf-8", "surrogateescape")).hexdigest()[:40]
-    return Mirror(url, paths.cache("git", f"{name}.git"), credentials)
+    return Mirror(url, paths.scratch("git", f"{name}.git"), credentials)
 
 
 class Asked:
@@ -159,7 +161,7 @@ def has(mirror: Mirror, commit: str) -> str:
 def restore_config(mirror: Mirror) -> None:
     """The config as it was made, whatever a command did to it from its work tree."""
     path = os.path.join(mirror.folder, "config")
-    with open(f"{path}.made", encoding="utf-8") as made, open(path, encoding="utf-8") as used:
+    with open(f"{path}.made", "rb") as made, open(path, "rb") as used:
         config = made.read()
         changed = used.read() != config
     if changed:
@@ -290,3 +292,34 @@ def _unlink(path: str) -> None:
         os.unlink(path)
     except OSError:
         pass
+
+
+def last_use(folder: str) -> float:
+    """s since the epoch: when commits came into the mirror, or it was checked out, the last time."""
+    names = ("", "worktrees", "objects", "objects/pack", "packed-refs", "refs")
+    found = [files.stamp(os.path.join(folder, name)) for name in names]
+    return max((stamp.mtime_ns / 1e9 for stamp in found if stamp), default=0.0)
+
+
+def is_free(folder: str) -> bool:
+    """Whether nobody fetches into the mirror, and no checkout has its objects there."""
+    if files.names(os.path.join(folder, "worktrees")):
+        return False
+    handle = files.try_lock(f"{folder}.lock")
+    if handle is not None:
+        os.close(handle)
+    return handle is not None
+
+
+def remove(folder: str) -> bool:
+    """Removes a mirror; it is cloned again when it is wanted. False when it is in use."""
+    handle = files.try_lock(f"{folder}.lock")
+    if handle is None:
+        return False
+    try:
+        if files.names(os.path.join(folder, "worktrees")):
+            return False
+        files.remove_tree(folder)
+        return True
+    finally:
+        os.close(handle)
