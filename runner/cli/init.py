@@ -9,6 +9,7 @@ from runner.cli import output
 from runner.cli.options import Command, Option
 from runner.cli.terminal import Terminal, agreed
 from runner.errors import InputError
+from runner.parameters.shell import quote
 from runner.scaffold.init import draft
 
 __all__ = ["COMMAND"]
@@ -42,7 +43,7 @@ def command(directory: str, yes: bool, as_json: bool) -> int:
             file.write(made.text)
     except OSError as error:
         raise InputError(f"{made.path} cannot be written: {error.strerror}") from None
-    terminal.note(f"{made.path} is written; proj info {directory}")
+    terminal.note(f"{made.path} is written; proj info {quote(directory)}")
     return 0
 
 

@@ -16,7 +16,7 @@ from runner.host import files
 
 __all__ = ["keep", "recall", "subjects"]
 
-FORMAT = 2
+FORMAT = 3
 
 
 def recall(kind: str, subject: str) -> Any:
@@ -28,9 +28,10 @@ def recall(kind: str, subject: str) -> Any:
             return None
         if any(_stamp(path) != known for path, known in kept["files"]):
             return None
-    except (OSError, ValueError, KeyError, TypeError):
+        text = kept["value"]
+        return json.loads(text) if crc32(text.encode()) == kept["checksum"] else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    return kept["value"]
 
 
 def keep(kind: str, subject: str, watched: Iterable[str], value: object, began: int) -> None:
@@ -41,9 +42,15 @@ def keep(kind: str, subject: str, watched: Iterable[str], value: object, began: 
     stamps = [(path, _stamp(path)) for path in watched]
     if not all(found is None or files.settled(files.Stamp(*found), began) for _, found in stamps):
         return
-    text = json.dumps({"is": [FORMAT, __version__, subject], "files": stamps, "value": value})
+    text = json.dumps(value)
+    kept = {
+        "is": [FORMAT, __version__, subject],
+        "files": stamps,
+        "value": text,
+        "checksum": crc32(text.encode()),
+    }
     try:
-        files.write(_path(kind, subject), text)
+        files.write(_path(kind, subject), json.dumps(kept))
     except OSError:
         pass  # a read-only or full cache: nothing is remembered
 

@@ -269,7 +269,7 @@ def _entity(name: str, member: Member) -> Entity:
 
 def _elsewhere(each: Facts, name: str, project: str) -> Entity:
     """An input that is not in the bundle: where it was, and what it was."""
-    address = str(each.get("uri") or f"file://{quote(os.path.join(project, name))}")
+    address = str(each.get("uri") or f"file://{quote(visible(os.path.join(project, name)))}")
     algorithm, _, value = str(each.get("digest") or "").partition(":")
     known = (
         {"sha256": value}
@@ -285,7 +285,7 @@ def _address(recorded: Recorded) -> str:
     for address in (recorded.code.repository, str(recorded.section("source").get("repository", ""))):
         if "://" in address:
             return address
-    return f"file://{quote(recorded.project)}"
+    return f"file://{quote(visible(recorded.project))}"
 
 
 def _folder(name: str) -> Entity:

@@ -9,6 +9,7 @@ from runner import __version__
 from runner.environments.packages import packages
 from runner.reproduction.bundle.own import DISTRIBUTION
 from runner.running.recorded import Recorded
+from runner.text.encoding import visible
 from runner.values import JsonObject
 
 __all__ = ["applications"]
@@ -32,11 +33,11 @@ def applications(recorded: Recorded) -> Iterator[JsonObject]:
 
 
 def _pypi(name: str, version: str) -> str:
-    return f"https://pypi.org/project/{quote(name)}/{quote(version)}/"
+    return f"https://pypi.org/project/{quote(visible(name))}/{quote(visible(version))}/"
 
 
 def _conda(name: str) -> str:
-    return f"https://anaconda.org/search?q={quote(name)}"
+    return f"https://anaconda.org/search?q={quote(visible(name))}"
 
 
 def _application(address: str, name: str, version: str) -> JsonObject:
