@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from runner import paths
 from runner.errors import InputError
-from runner.host import process
+from runner.host import files, process
 from runner.host.files import stamp
 from runner.parameters import shell
 from runner.values import Activation, Environment, Json
@@ -55,13 +55,10 @@ def _named(python: str, names: list[str]) -> str:
     for name in names:
         path = os.path.join(folder, name)
         if not os.access(path, os.X_OK):
-            os.makedirs(folder, exist_ok=True)
-            draft = f"{path}.{os.getpid()}.{id(names)}"
-            with open(draft, "w", encoding="utf-8", errors="surrogateescape") as file:
+            with files.Draft(path) as draft, open(draft, "xb") as file:
                 # no link: a virtual environment is found by the path that is called
-                file.write(f'#!/bin/sh\nexec {shell.quote(python)} "$@"\n')
+                file.write(os.fsencode(f'#!/bin/sh\nexec {shell.quote(python)} "$@"\n'))
                 os.fchmod(file.fileno(), 0o755)
-            os.replace(draft, path)
     return folder
 
 

@@ -11,12 +11,14 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from zlib import crc32
 
-from runner import __version__, paths
+from runner import __version__, paths, values
 from runner.host import files
 
 __all__ = ["keep", "recall", "subjects"]
 
 FORMAT = 3
+# The fields of what is remembered: a version of proj from between two releases has others.
+FIELDS = crc32(repr([getattr(each, "_fields", "") for each in vars(values).values()]).encode())
 
 
 def recall(kind: str, subject: str) -> Any:
@@ -24,7 +26,7 @@ def recall(kind: str, subject: str) -> Any:
     try:
         with open(_path(kind, subject), encoding="utf-8") as file:
             kept = json.load(file)
-        if kept["is"] != [FORMAT, __version__, subject]:
+        if kept["is"] != [FORMAT, FIELDS, __version__, subject]:
             return None
         if any(_stamp(path) != known for path, known in kept["files"]):
             return None
@@ -44,7 +46,7 @@ def keep(kind: str, subject: str, watched: Iterable[str], value: object, began: 
         return
     text = json.dumps(value)
     kept = {
-        "is": [FORMAT, __version__, subject],
+        "is": [FORMAT, FIELDS, __version__, subject],
         "files": stamps,
         "value": text,
         "checksum": crc32(text.encode()),
