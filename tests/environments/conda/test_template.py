@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.environments.conda.conftest import VERSION, Channel
 from tests.helpers import make_tree, proj
 
 
+@pytest.mark.slow
 def test_the_template_runs_in_its_environment(channel: Channel) -> None:
     assert proj("new", "conda", "map", "--defaults", "-d", f"python={VERSION}").code == 0
     with open("map/conda.yaml", encoding="utf-8") as file:
