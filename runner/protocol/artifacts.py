@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -22,6 +23,16 @@ if TYPE_CHECKING:
 
 __all__ = ["FILES", "ROUTES", "SHOWN", "Upload"]
 
+# of what is no file that we may read; other errors are ours
+ABSENT = (
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EACCES,
+    errno.EPERM,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+)
 # shown as text, as MLflow's pages want them
 TEXTS = frozenset(
     "txt log err cfg conf cnf cf ini properties prop hocon toml yaml yml xml json js py py3 csv tsv md rst ipynb"
@@ -45,6 +56,8 @@ class Upload:
             raise invalid("Invalid path: a part of it is a file") from None
         if os.path.isdir(self._target):
             raise invalid("Invalid path: it is a folder")
+        if os.path.exists(self._target) and not os.path.isfile(self._target):
+            raise invalid("Invalid path: it is a pipe or a device")
         self._draft = Draft(self._target)
         self._file = open(self._draft.path, "xb", buffering=0)  # noqa: SIM115
         self._hash = Hash()
@@ -97,14 +110,10 @@ def download(place: Place, wanted: str = "") -> Response:
     try:
         file = open_file(path)
         info = os.fstat(file.fileno())
-    except (
-        FileNotFoundError,
-        NotADirectoryError,
-        IsADirectoryError,
-        PermissionError,
-        IrregularError,
-        ValueError,
-    ):
+    except (OSError, ValueError) as error:
+        absent = isinstance(error, ValueError | IrregularError) or error.errno in ABSENT
+        if not absent:
+            raise
         raise ApiError("RESOURCE_DOES_NOT_EXIST", f"No such artifact: '{place.path}'") from None
     name = visible(name)
     quoted = quote(name, safe="!#$&+-.^_`|~")
