@@ -23,6 +23,7 @@ __all__ = ["Live", "LiveRuns"]
 
 FOLD_AT = 1 << 20  # bytes that may wait before they are folded
 KEPT = 200  # runs in memory, each with up to two open files
+WEIGHT = 32_000_000  # characters of their parameters, tags and datasets
 
 
 class Live:
@@ -40,6 +41,7 @@ class Live:
         self._seen = 0
         self._read = NOTHING
         self.gone = False  # removed from the store
+        self.weight = 0  # characters that it has in memory
 
     def run(self) -> Run:
         """As it is now. ApiError when it is gone."""
@@ -109,6 +111,7 @@ class Live:
         ):
             self._read = read_on(self.directory, self._read)
             self._seen = max(self._seen, self._read.position)
+            self.weight = _weight(self._read.run)
         if self._read.run is None:
             raise unknown(self.run_id)
         return self._read.run
@@ -121,6 +124,13 @@ class Live:
                 self._file = -1
 
     __del__ = close
+
+
+def _weight(run: Run | None) -> int:
+    if run is None:
+        return 0
+    texts = (run.tags.values(), run.param_texts.values(), *(each.values() for each in run.datasets))
+    return sum(len(text) for values in texts for text in values if isinstance(text, str))
 
 
 class LiveRuns:
@@ -157,8 +167,10 @@ class LiveRuns:
         live = Live(writer)
         with self._lock:
             live = self._runs.setdefault(writer.run_id, live)
-            if len(self._runs) > KEPT:
-                self._runs.popitem(last=False)  # closed when the last who uses it lets go
+            left = WEIGHT - sum(each.weight for each in self._runs.values())
+            while len(self._runs) > KEPT or (left < 0 and len(self._runs) > 1):
+                _, old = self._runs.popitem(last=False)  # closed when the last who uses it lets go
+                left += old.weight
         return live
 
     def artifact_root(self, experiment_id: str) -> str:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import pytest
 
-from runner.protocol import bounds, history
+from runner.protocol import bounds, history, live
 from runner.protocol.answer import ApiError
 from tests.protocol.test_limits import memory
 from tests.servers import API, Client, Start, World
@@ -217,6 +217,17 @@ def test_histories_in_memory(world: World, monkeypatch: pytest.MonkeyPatch) -> N
         found = world.client.get("metrics/get-history", run_id=run_id, metric_key="m").json["metrics"]
         assert len(found) == 100
         assert sum(len(each.points) for each in history._kept.values()) <= 500
+
+
+def test_large_runs_in_memory(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "WEIGHT", 50_000)
+    runs = live.LiveRuns(world.store)
+    run_ids = [world.client.new_run(tags=[{"key": "t", "value": "x" * 8000}]) for _ in range(20)]
+    for run_id in run_ids * 2:
+        assert runs.get(run_id).run().tags["t"] == "x" * 8000
+        assert sum(each.weight for each in runs._runs.values()) <= 58_000
+    assert 5 <= len(runs._runs) <= 7
+    runs.close()
 
 
 def test_elements_are_counted_outside_of_texts() -> None:
