@@ -68,6 +68,7 @@ def test_a_page_uploads_and_shows_a_file(world: World) -> None:
     assert world.store.read(world.run_id).artifacts["notes/a.txt"]["size"] == 3
     for wrong in (path.replace("a.txt", ".."), path.partition("&")[0], path.partition("?")[0]):
         assert world.client.call("POST", wrong, b"abc").status == 400
+    assert world.client.call("POST", path, b"x" * 10 * 1024 * 1024).status == 200
     assert world.client.call("POST", path, b"x" * (10 * 1024 * 1024 + 1)).status == 413
     assert world.client.call("POST", path.replace(world.run_id, "0" * 32), b"abc").status == 404
 
