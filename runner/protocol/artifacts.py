@@ -89,16 +89,24 @@ def listing(place: Place, prefix: str = "") -> list[JsonObject]:
             for entry in entries:
                 if is_draft(entry.name):
                     continue
-                info: JsonObject = {"path": prefix + visible(entry.name), "is_dir": entry.is_dir()}
-                if not info["is_dir"]:
-                    size = entry.stat().st_size
-                    if size:
-                        info["file_size"] = size
-                found.append(info)
+                found.append(_entry(entry, prefix))
                 ENTRIES.check(len(found))
     except OSError:
         return []
     return sorted(found, key=lambda info: str(info["path"]))
+
+
+def _entry(entry: os.DirEntry[str], prefix: str) -> JsonObject:
+    """A link that leads nowhere, or to itself, is shown as an empty file."""
+    info: JsonObject = {"path": prefix + visible(entry.name), "is_dir": False}
+    try:
+        info["is_dir"] = entry.is_dir()
+        size = 0 if info["is_dir"] else entry.stat().st_size
+    except OSError:
+        size = 0
+    if size:
+        info["file_size"] = size
+    return info
 
 
 def download(place: Place, wanted: str = "") -> Response:
