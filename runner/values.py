@@ -217,7 +217,7 @@ class Step(Protocol):
     def __exit__(self, *error: object) -> None: ...
 
     def update(self, text: str, done: float = 0, total: float = 0) -> None:
-        """Replaces the step's detail; `done` and `total` (bytes or counts) draw a bar where there is room."""
+        """Replaces the step's detail; `done` and `total`, in bytes, draw a bar where there is room."""
 
 
 class Silent:

@@ -27,7 +27,7 @@ __all__ = ["call", "can"]
 COMMANDS = ("run", "reproduce", "show", "runs", "logs", "env", "log", "diff", "bundle")
 LATER = {
     "new": ("copier", "runner.cli.new", "runner.scaffold.new"),
-    "update": ("copier", "runner.cli.update", "runner.scaffold.update"),
+    "update": ("copier", "runner.cli.update", "runner.scaffold.new"),
 }
 LARGEST = 30_000  # characters of a request, which is one message
 READ_AT_START = ("PYTHON", "LC_", "LANG")

@@ -10,11 +10,13 @@ import sys
 
 import pytest
 
+from runner.tracking.store import Store
 from tests.helpers import git, make_repository, make_tree, proj
+from tests.servers import Start
 from tests.test_docs import ROOT, command_lines
 
 PAGES = (
-    *("README.md", "docs/getting-started.md", "docs/reproduce.md"),
+    *("README.md", "docs/index.md", "docs/reproduce.md"),
     *(f"docs/guides/{name}.md" for name in ("ci", "migrate", "paper", "share-environment", "templates")),
 )
 PROJECT = {
@@ -101,6 +103,17 @@ def test_every_line_of_a_page_works(page: str, sandbox: str) -> None:
         expected = next((code for mark, code in WRONG.items() if mark in text), 0)
         assert done.code == expected, f"{text}\n{done.out[-1500:]}\n{done.err[-1500:]}"
         assert "Traceback" not in done.err
+
+
+@pytest.mark.slow
+def test_every_line_about_a_server_that_is_there_works(start: Start, sandbox: str, tmp_path: object) -> None:
+    server = start("--store", os.path.join(str(tmp_path), "team"))
+    lines = [text for place, text in command_lines() if place.startswith("docs/guides/existing-server.md:")]
+    assert lines
+    for number, text in enumerate(lines, 1):
+        done = proj(*prepared(text, sandbox, number), cwd=sandbox, MLFLOW_TRACKING_URI=server.url)
+        assert done.code == 0, f"{text}\n{done.err}"
+    assert len(Store(os.path.join(str(tmp_path), "team")).search().runs) == 1
 
 
 def test_the_pages_are_there() -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
-from typer.main import get_install_completion_arguments
 
 from runner import __version__
-from runner.cli.commands import COMMANDS, load
+from runner.cli.commands import COMMANDS, grouped, load
 from runner.cli.options import Command, Group, Option
 
 __all__ = ["application", "typer_command"]
@@ -28,18 +28,50 @@ TYPES = {"flag": None, "int": int, "float": float}  # a flag's type is found by 
 
 def application(extra: Sequence[str] = ()) -> TyperGroup:
     """The whole program; `extra` is what follows `--` on its line."""
+    import_module("typer.completion").completion_init()  # of fish, whose way of asking all our scripts use
     version = TyperOption(
         param_decls=["--version"], is_flag=True, is_eager=True, callback=_version, help="Show the version."
     )
     program = _Program(
         name="proj",
         help=HELP,
-        params=[version, *get_install_completion_arguments()],
+        params=[version, *_completion()],
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     program.extra = extra
     return program
+
+
+def _completion() -> list[TyperOption]:
+    def install(ctx: object, parameter: object, value: bool) -> None:  # noqa: ARG001
+        from runner.cli import completion
+
+        if value:
+            name = completion.shell()
+            path = completion.install(name)
+            sys.stdout.write(
+                f"completion for {name} is in {path}; it works in the next shell that you open\n"
+            )
+            raise typer.Exit
+
+    def show(ctx: object, parameter: object, value: bool) -> None:  # noqa: ARG001
+        from runner.cli import completion
+
+        if value:
+            sys.stdout.write(completion.script(completion.shell()))
+            raise typer.Exit
+
+    texts = {
+        "--install-completion": (install, "Install completion for the current shell."),
+        "--show-completion": (show, "Show that script, to copy or change it."),
+    }
+    return [
+        TyperOption(
+            param_decls=[name], is_flag=True, is_eager=True, callback=callback, help=text, expose_value=False
+        )
+        for name, (callback, text) in texts.items()
+    ]
 
 
 def _version(ctx: object, parameter: object, value: bool) -> None:  # noqa: ARG001
@@ -61,7 +93,26 @@ class _Program(TyperGroup):
 
     def format_commands(self, ctx: object, formatter: Any) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            for title, commands in grouped().items():
+                with formatter.section(title):
+                    formatter.write_dl(list(commands.items()))
+
+
+class _Grouped(TyperCommand):
+    """A command with many options, which its help shows under headings."""
+
+    groups: Mapping[str, Sequence[str]] = {}
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        left = {parameter.name: parameter.get_help_record(ctx) for parameter in self.get_params(ctx)}
+        arguments = [left.pop(each.name) for each in self.params if each.param_type_name == "argument"]
+        with formatter.section("Arguments"):
+            formatter.write_dl(list(filter(None, arguments)))
+        for title, fields in self.groups.items():
+            with formatter.section(title):
+                formatter.write_dl([record for field in fields if (record := left.pop(field))])
+        with formatter.section("Options"):
+            formatter.write_dl(list(filter(None, left.values())))
 
 
 class _Alone(TyperGroup):
@@ -77,13 +128,16 @@ class _Alone(TyperGroup):
 def typer_command(name: str, entry: Command | Group, extra: Sequence[str]) -> TyperCommand | TyperGroup:
     """For a command line whose words behind `--` are `extra`."""
     if isinstance(entry, Command):
-        return TyperCommand(
+        command = (_Grouped if entry.groups else TyperCommand)(
             name,
             callback=_callback(entry, extra),
             params=[_parameter(option) for option in entry.options],
             help=entry.function.__doc__,
             rich_markup_mode=None,
         )
+        if isinstance(command, _Grouped):
+            command.groups = entry.groups
+        return command
     return (_Alone if entry.alone else TyperGroup)(
         name=name,
         commands={each: typer_command(each, inner, extra) for each, inner in entry.commands.items()},

@@ -45,7 +45,7 @@ def get(ref: str, path: str, target: str, force: bool, location: str, as_json: b
     return output.result(as_json, made, made)
 
 
-PATH = Option("path", (), "A file or folder among them.", metavar="[PATH]")
+PATH = Option("path", (), "A file or folder among them.", metavar="[PATH]", complete="artifacts")
 COMMAND = Group("List and fetch the files of a run.", {
     "ls": Command(ls, (reference.RUN, PATH, reference.STORE, reference.JSON)),
     "get": Command(get, (

@@ -40,7 +40,7 @@ def command(uri: str, version: str, as_json: bool) -> int:
     lines.append(count if faults else "nothing to complain about")
     output.result(as_json, {"ok": not errors, "faults": [fault._asdict() for fault in faults]}, lines)
     if os.environ.get("GITHUB_ACTIONS") == "true" and faults:
-        from runner.cli.ci import annotate
+        from runner.cli.annotations import annotate
 
         sys.stdout.flush()
         annotate(ProjectError(faults))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from runner.cli.options import Command, Group
 
-__all__ = ["COMMANDS", "load"]
+__all__ = ["COMMANDS", "grouped", "load"]
 
 COMMANDS = {
     "run": "Run a project from a folder, a git URL or an archive, and record it.",
@@ -18,6 +18,7 @@ COMMANDS = {
     "notebook": "Run a notebook with the Python that is on PATH.",
     "env": "List, size up, lock and remove environments.",
     "here": "Say which project this folder belongs to.",
+    "cache": "Show all that is kept on this disk, and make room.",
     "runs": "List runs, found and ordered by MLflow's search grammar.",
     "show": "Show everything about a run.",
     "logs": "Print what a run wrote.",
@@ -48,7 +49,40 @@ COMMANDS = {
     "sync": "Send runs to a tracking server, and finish what could not be sent.",
     "ui": "Open the runs in a browser.",
     "server": "Serve a store to MLflow clients.",
+    "ci": "Write what CI shows of a run.",
 }
+
+GROUPS = {  # the order of help; a command that is in none comes last
+    "Run projects": (
+        "run",
+        "check",
+        "info",
+        "env",
+        "notebook",
+        "shell",
+        "exec",
+        "cancel",
+        "ps",
+        "watch",
+        "wait",
+    ),
+    "Look at runs": ("here", "ui", "runs", "show", "logs", "compare", "diff", "artifacts", "export", "ci"),
+    "Make runs again": ("reproduce", "rerun", "bundle"),
+    "Keep order": ("log", "tag", "rename", "note", "rm", "restore", "gc", "experiments"),
+    "Write projects": ("new", "init", "update"),
+    "Servers and MLflow": ("server", "sync", "import"),
+    "This machine": ("doctor", "cache"),
+}
+
+
+def grouped() -> dict[str, dict[str, str]]:
+    """Commands and their lines of help, under headings."""
+    found = {
+        title: {name: COMMANDS[name] for name in names if name in COMMANDS} for title, names in GROUPS.items()
+    }
+    known = {name for names in GROUPS.values() for name in names}
+    more = {name: text for name, text in COMMANDS.items() if name not in known}
+    return {**found, "More": more} if more else found
 
 
 def load(name: str) -> Command | Group:

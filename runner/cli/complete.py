@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from runner.tracking.store import Store
     from runner.values import Project
 
-__all__ = ["entry_points", "environment_kinds", "experiments", "parameters", "runs", "statuses"]
+__all__ = [
+    "artifacts", "columns", "entry_points", "environment_kinds", "experiments", "keys", "parameters", "places", "runs",
+    "statuses", "templates",
+]  # fmt: skip
 
 Found = list[tuple[str, str]]  # (word, what it is)
 MOST = 50
@@ -75,8 +78,9 @@ def parameters(ctx: Context, incomplete: str) -> Found:
         if not equals:
             words.append((f"{parameter.name}=", text))
         elif parameter.name == name:
-            values = ("true", "false") if parameter.type == "bool" else parameter.choices
-            words += [(f"{name}={value}", "") for value in values]
+            usual = () if parameter.secret or not parameter.has_default else (parameter.default,)
+            values = ("true", "false") if parameter.type == "bool" else parameter.choices or usual
+            words += [(f"{name}={value}", "the default" if value in usual else "") for value in values]
     return _starting(words, incomplete)
 
 
@@ -89,6 +93,15 @@ def environment_kinds(ctx: Context, incomplete: str) -> Found:  # noqa: ARG001
             (name, kind.ABOUT if name == kind.NAMES[0] else f"as {kind.NAMES[0]}") for name in kind.NAMES
         ]
     return _starting(words, incomplete)
+
+
+def places(ctx: Context, incomplete: str) -> Found:  # noqa: ARG001
+    """Of the cache."""
+    from runner.running import disk
+
+    return _starting(
+        ((name, {**disk.OTHERS, **disk.FILES, **disk.FOLDERS}[name]) for name in disk.NAMES), incomplete
+    )
 
 
 def statuses(ctx: Context, incomplete: str) -> Found:  # noqa: ARG001
@@ -126,6 +139,58 @@ def runs(ctx: Context, incomplete: str) -> Found:
     elif "best:".startswith(incomplete):
         words.append(("best:metrics.", "the one with the least value of a metric"))
     return _starting(words, incomplete)
+
+
+@_quiet
+def keys(ctx: Context, incomplete: str) -> Found:
+    """What runs can be put in order by: attributes, and the metrics, parameters and tags of the last ones."""
+    from runner.tracking.index.grammar import RUNS
+
+    with _store(ctx) as store:
+        return _starting(((key, "") for key in (*_keys(store), *RUNS.numbers, *RUNS.texts)), incomplete)
+
+
+@_quiet
+def columns(ctx: Context, incomplete: str) -> Found:
+    """After a comma the next one."""
+    from runner.cli.columns import ATTRIBUTES
+
+    before, comma, _ = incomplete.rpartition(",")
+    with _store(ctx) as store:
+        names = [*ATTRIBUTES, *_keys(store)]
+    return _starting(((f"{before}{comma}{name}", "") for name in names), incomplete)
+
+
+def _keys(store: Store) -> list[str]:
+    found = store.search(limit=MOST).runs
+    return [
+        *dict.fromkeys(f"metrics.{key}" for run in found for key in run.metrics),
+        *dict.fromkeys(f"params.{key}" for run in found for key in run.params),
+        *dict.fromkeys(f"tags.{key}" for run in found for key in run.tags if not key.startswith("mlflow.")),
+    ]
+
+
+@_quiet
+def artifacts(ctx: Context, incomplete: str) -> Found:
+    """Files of the run that the line names, and folders up to the next `/`."""
+    from runner.text.units import size
+    from runner.tracking.artifacts import listing
+
+    ref = ctx.params.get("ref") or (ctx.args[0] if ctx.args else "last")
+    with _store(ctx) as store:
+        found = listing(store, store.resolve(ref), incomplete.rpartition("/")[0])
+    words = [(f"{each.path}/", "folder") if each.is_dir else (each.path, size(each.size)) for each in found]
+    return _starting(words, incomplete)
+
+
+@_quiet
+def templates(ctx: Context, incomplete: str) -> Found:
+    """Before the folder."""
+    from runner.scaffold.builtin import templates as builtin
+
+    if ctx.params.get("words") or ctx.args:
+        return []
+    return _starting(builtin(), incomplete)
 
 
 def _store(ctx: Context) -> Store:

@@ -9,10 +9,10 @@ from runner import environments
 from runner.cli import kernel, output, reference
 from runner.cli.options import Command, Group, Option
 from runner.cli.reference import open_store
-from runner.environments import cache, maintenance
+from runner.environments import building, cache, maintenance
 from runner.environments.packages import changes, difference, packages
 from runner.errors import InputError, ProjError
-from runner.text.units import ago, byte_count, seconds, size
+from runner.text.units import ago, byte_count, iso, seconds, size
 from runner.values import EntryPoint, EnvironmentOptions
 
 __all__ = ["COMMAND"]
@@ -21,12 +21,22 @@ __all__ = ["COMMAND"]
 def ls(as_json: bool) -> int:
     """List environments, the last used first."""
     found = maintenance.listing()
-    names = ("key", "kind", "python", "packages", "from", "last used", "state")
+    names = ("key", "kind", "python", "packages", "from", "last used", "state", "projects")
     rows = (
-        (row.key[:12], row.kind, row.python, row.packages, row.file, _used(row.used), _state(row))
+        (
+            row.key[:12],
+            row.kind,
+            row.python,
+            row.packages,
+            row.file,
+            _used(row.used),
+            _state(row),
+            _whose(row),
+        )
         for row in found
     )
-    return output.result(as_json, found, output.table(names, rows, right=["packages"]))
+    plain = [{**row._asdict(), "created": iso(row.created), "used": iso(row.used)} for row in found]
+    return output.result(as_json, plain, output.table(names, rows, right=["packages"]))
 
 
 def du(as_json: bool) -> int:
@@ -54,6 +64,7 @@ def show(key: str, as_json: bool) -> int:
     shown = {**facts, "created": _used(row.created), "used": _used(row.used), "size": size(row.size or 0)}
     lines = [f"{name.replace('_', ' '):<10} {value}" for name, value in shown.items() if value]
     lines += ["", *(f"{name} {version}" for name, version in sorted(found.items()))]
+    facts |= {"created": iso(row.created), "used": iso(row.used)}
     return output.result(as_json, {**facts, "packages": found}, lines)
 
 
@@ -73,11 +84,16 @@ def verify(keys: tuple[str, ...], deep: bool, as_json: bool) -> int:
     return 1 if wrong else 0
 
 
-def rm(keys: tuple[str, ...], everything: bool) -> int:
+def rm(keys: tuple[str, ...], everything: bool, dry_run: bool) -> int:
     """Remove environments. One that is in use stays."""
     if bool(keys) == everything:
         raise InputError("name the environments to remove, or --all", "proj env ls")
-    removed, kept = maintenance.remove(cache.ready() if everything else maintenance.pick(keys))
+    chosen = cache.ready() if everything else maintenance.pick(keys)
+    if dry_run:
+        free = [key for key in chosen if not building.in_use(key)]
+        output.emit_lines(f"would remove {key[:12]}" for key in free)
+        return 0
+    removed, kept = maintenance.remove(chosen)
     output.emit_lines(f"removed {key[:12]}" for key in removed)
     if kept and not everything:
         names = ", ".join(key[:12] for key in kept)
@@ -85,14 +101,14 @@ def rm(keys: tuple[str, ...], everything: bool) -> int:
     return 0
 
 
-def gc(older_than: str, max_size: str, location: str, as_json: bool) -> int:
+def gc(older_than: str, max_size: str, dry_run: bool, location: str, as_json: bool) -> int:
     """Remove environments that were not used for long (30 days, unless told), and what killed builds and runs left."""
     text = older_than or ("" if max_size else "30d")
     age = seconds(text, "--older-than") if text else None
     most = byte_count(max_size, "--max-size") if max_size else None
-    removed = maintenance.collect(older_than=age, max_size=most)
-    containers = _containers(location)
-    lines = [f"removed {key[:12]}" for key in removed]
+    removed = maintenance.collect(older_than=age, max_size=most, dry_run=dry_run)
+    containers = [] if dry_run else _containers(location)
+    lines = [f"{'would remove' if dry_run else 'removed'} {key[:12]}" for key in removed]
     lines += [f"removed the container of run {run_id[:12]}" for run_id in containers]
     return output.result(
         as_json, {"removed": removed, "containers": containers}, lines or ["nothing to remove"]
@@ -151,6 +167,16 @@ def _lock_of(directory: str, ref: str) -> str:
     raise InputError(f"run {ref} has no lock of its packages", "it ran in the system's environment")
 
 
+def _whose(row: maintenance.Row) -> str:
+    """The folders, those that are gone marked, as they are typed."""
+    home = os.path.expanduser("~")
+    texts = []
+    for place in row.projects:
+        gone = " (gone)" if os.path.isabs(place) and not os.path.isdir(place) else ""
+        texts.append(("~" + place[len(home) :] if place.startswith(home + os.sep) else place) + gone)
+    return ", ".join(texts)
+
+
 def _state(row: maintenance.Row) -> str:
     return "in use" if row.in_use else row.problem
 
@@ -159,6 +185,7 @@ def _used(moment: int) -> str:
     return ago(moment) if moment else ""
 
 
+DRY = Option("dry_run", ("--dry-run",), "Show what would be removed, and remove nothing.", "flag")
 KEYS = Option("keys", (), "Keys of environments; they may be shortened.", "many", metavar="KEY...")
 COMMAND = Group("The environments in the cache.", {
     "ls": Command(ls, (reference.JSON,)),
@@ -169,10 +196,11 @@ COMMAND = Group("The environments in the cache.", {
         Option("deep", ("--deep",), "Compare contents too, not only sizes.", "flag"),
         reference.JSON,
     )),
-    "rm": Command(rm, (KEYS, Option("everything", ("--all",), "All that are not in use.", "flag"))),
+    "rm": Command(rm, (KEYS, Option("everything", ("--all",), "All that are not in use.", "flag"), DRY)),
     "gc": Command(gc, (
         Option("older_than", ("--older-than",), "Not used for so long: 12h, 30d.", metavar="TIME"),
         Option("max_size", ("--max-size",), "Until all fit: 500MB, 20GB.", metavar="SIZE"),
+        DRY,
         Option("location", ("--store",), "The store of the runs.", metavar="PATH"),
         reference.JSON,
     )),

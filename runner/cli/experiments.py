@@ -28,13 +28,21 @@ def ls(everything: bool, location: str, as_json: bool) -> int:
         rows.append(
             (each.experiment_id, each.name, created, each.artifact_location, each.lifecycle)[: len(columns)]
         )
-    plain = [{**each._asdict(), "tags": dict(each.tags)} for each in found]
+    times = ("creation_time", "last_update_time")
+    plain = [
+        {
+            **each._asdict(),
+            "tags": dict(each.tags),
+            **{name: iso(getattr(each, name) or None) or None for name in times},
+        }
+        for each in found
+    ]
     return output.result(as_json, plain, output.table(columns, rows))
 
 
 def new(name: str, artifact_location: str, tags: tuple[str, ...], location: str, as_json: bool) -> int:
     """Make an experiment, whose artifacts may be kept elsewhere (s3://, sftp://, a folder, ...)."""
-    with reference.open_store(location) as store:
+    with reference.open_store(location, new=True) as store:
         experiment_id = store.create_experiment(name, artifact_location, dict(pairs(tags)))
     return output.result(as_json, {"experiment_id": experiment_id, "name": name}, [experiment_id])
 

@@ -125,6 +125,12 @@ def _run(words: list[str]) -> int:
         return 0
     at = words.index("--") if "--" in words else len(words)
     line, words, extra = words, words[:at], words[at + 1 :]
+    if words and words[0] not in COMMANDS and not words[0].startswith("-"):
+        from runner.cli.mistakes import meant
+
+        words = meant(words)
+        if words == ["--version"]:
+            return _run(words)
     if words and words[0] in COMMANDS:
         from runner.cli.options import find, passed_on, quick
 
@@ -138,12 +144,6 @@ def _run(words: list[str]) -> int:
         values = quick(found[0].options, found[1]) if found else None
         if found and values is not None:
             return found[0].call(values, extra)
-    elif words and not words[0].startswith("-"):
-        import difflib
-
-        near = difflib.get_close_matches(words[0], COMMANDS, 1)
-        meant = f" Did you mean {near[0]!r}?" if near else ""
-        raise InputError(f"there is no command {words[0]!r}.{meant}", "proj -h  shows the usage")
     return _through_typer(words, extra)
 
 
@@ -176,7 +176,12 @@ def _tell_usage(error: Any, words: list[str]) -> int:
     context = getattr(error, "ctx", None)
     command = context.command_path if context else " ".join(["proj", *words[:1]])
     message = message[:1].lower() + message[1:].rstrip(".")
-    return _tell(InputError(message, f"{command} -h  shows the usage"))
+    hint = ""
+    if option := getattr(error, "option_name", "") if "No such option" in error.format_message() else "":
+        from runner.cli.mistakes import option_hint
+
+        hint = option_hint(words, option)
+    return _tell(InputError(message, hint or f"{command} -h  shows the usage"))
 
 
 def _tell(error: ProjError) -> int:
@@ -190,7 +195,7 @@ def _tell(error: ProjError) -> int:
     lines += [f"{dim}  hint:{off} {printable(line)}" for line in error.hint.splitlines()]
     sys.stderr.write("".join(f"{line}\n" for line in lines))
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        from runner.cli.ci import annotate
+        from runner.cli.annotations import annotate
 
         annotate(error)
     return error.exit_code

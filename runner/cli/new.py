@@ -35,7 +35,7 @@ def command(
 
 WHAT = "Built-in template, folder, archive, git URL or gh:OWNER/REPO; basic when left out."
 COMMAND = Command(command, (
-    Option("words", (), WHAT, "many", metavar="[TEMPLATE] DIR"),
+    Option("words", (), WHAT, "many", metavar="[TEMPLATE] DIR", complete="templates"),
     Option("answers", ("-d", "--data"), "Answer to a question of the template.", "many", metavar="KEY=VALUE"),
     Option("defaults", ("--defaults",), "Ask nothing, take the defaults.", "flag"),
     Option("trust", ("--trust",), "Allow the template to run code of its own.", "flag"),

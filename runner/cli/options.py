@@ -40,6 +40,7 @@ class Command(NamedTuple):
     function: Callable[..., int]
     options: tuple[Option, ...] = ()
     passes_on: bool = False  # what follows `--` is its parameter `extra`
+    groups: Mapping[str, Sequence[str]] = {}  # heading of the help -> fields of options
     ends_early: bool = (
         False  # its first argument that is no option begins what is passed on, without a `--` too
     )

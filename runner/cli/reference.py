@@ -32,8 +32,11 @@ VERSION = Option("version", ("-v", "--version"), "Branch, tag or commit.", metav
 QUIET = Option("quiet", ("-q", "--quiet"), "Show no progress.", "flag")
 
 
-def open_store(given: str = "", quiet: bool = False) -> Store:
-    """With PROJ_STORE set to a server's address: the user's own, where runs are recorded before they are sent."""
+def open_store(given: str = "", quiet: bool = False, new: bool = False) -> Store:
+    """With PROJ_STORE set to a server's address: the user's own, where runs are recorded before they are sent.
+
+    `new`: one that was named may be made; else it must be there.
+    """
     from runner.cli.terminal import Terminal
     from runner.text.secrets import around
     from runner.tracking.store import Store
@@ -45,6 +48,10 @@ def open_store(given: str = "", quiet: bool = False) -> Store:
         raise InputError(
             f"the store {address} is a server, and this command looks into a folder",
             f"proj import {address}  takes its runs over; without --store those made here are looked at",
+        )
+    if given and not new and not os.path.isdir(paths.store_here(given)):
+        raise InputError(
+            f"there is no store at {paths.store_here(given)}", "proj run --store PATH  makes one"
         )
     terminal = Terminal(quiet=quiet)
     if not given and "://" in paths.store():

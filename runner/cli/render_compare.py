@@ -14,7 +14,7 @@ from runner.text import units
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
 
-__all__ = ["Difference", "as_json", "differences", "lines", "packages_of"]
+__all__ = ["Difference", "as_json", "differences", "in_rows", "lines", "packages_of"]
 
 # says something about every run, and differs always
 LEFT_OUT = {
@@ -30,6 +30,7 @@ UNITS: dict[str, Callable[[float], str]] = {
     "cpu_time": units.duration,
     "peak_memory": units.size,
 }
+PREFIXES = {"parameters": "params.", "run": ""}  # of a group's facts as the names of columns
 WIDTH = 40  # characters of a value in a table
 
 
@@ -192,6 +193,24 @@ def lines(runs: Sequence[Run], found: Sequence[Difference], colour: bool, width:
             out += ["", output.paint(group, "1", colour)]
         out.append(f"{'  ' + _cut(each.key, left - 2):<{left}}  {_columns(each.shown, widths)}".rstrip())
     return out
+
+
+def in_rows(runs: Sequence[Run], found: Sequence[Difference], terminal: bool, width: int) -> Iterable[str]:
+    """A line for each run, a column for each fact; on a terminal parameters, metrics and what else has room."""
+    if not found:
+        return ["nothing that is recorded differs"]
+    first = [each for group in ("parameters", "metrics", "run") for each in found if each.group == group]
+    shown = [*first, *(each for each in found if each not in first)]
+    names = ["run", *(PREFIXES.get(each.group, f"{each.group}.") + each.key for each in shown)]
+    texts = [[_text(each.key, value) for value in each.values] for each in shown]
+    rows = [[run.name, *cells] for run, *cells in zip(runs, *texts, strict=True)]
+    if not terminal:
+        return output.table(names, rows)
+    rows = [[_cut(text, WIDTH) for text in row] for row in rows]
+    room = columns.fit(names, rows, width)
+    drawn = list(output.table(names[:room], [row[:room] for row in rows]))
+    left = len(names) - room
+    return [*drawn, "", f"{left} more differ: {_cut(', '.join(names[room:]), width - 24)}"] if left else drawn
 
 
 def _columns(values: Sequence[str], widths: Sequence[int]) -> str:

@@ -49,9 +49,9 @@ def as_json(run: Run, experiments: Mapping[str, str]) -> dict[str, object]:
 def details(
     run: Run, experiments: Mapping[str, str], directory: str, children: Sequence[Run]
 ) -> dict[str, object]:
-    """Everything in the record at `directory`: times of points in ms since the epoch, sizes in bytes."""
+    """Everything in the record at `directory`: sizes in bytes."""
     points = {
-        key: {"value": json_number(point.value), "step": point.step, "timestamp": point.timestamp}
+        key: {"value": json_number(point.value), "step": point.step, "timestamp": iso(point.timestamp)}
         for key, point in run.metrics.items()
     }
     return {

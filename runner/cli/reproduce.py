@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 from runner.cli import output, reference
 from runner.cli.options import Command, Option
 from runner.cli.terminal import Terminal
+from runner.text.units import iso
 
 __all__ = ["COMMAND"]
 
@@ -33,7 +36,13 @@ def command(
     word, colon, what = first.partition(":")
     word = output.paint(word, f"1;{'32' if found.exit_code == 0 else '31'}", output.colours())
     hint = [f"hint: {found.hint}"] if found.hint else []
-    output.result(as_json, found.facts(), [f"{word}{colon}{what}", *rest, *hint])
+    facts = {**found.facts(), "time": iso(found.time or None) or None}
+    output.result(as_json, facts, [f"{word}{colon}{what}", *rest, *hint])
+    if os.environ.get("GITHUB_STEP_SUMMARY") and not is_bundle(ref):
+        from runner.cli.ci import summarize
+
+        with reference.open_store(location, quiet=True) as store:
+            summarize(store, found.run_id, ended=False)
     return found.exit_code
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runner.cli import output, reference
 from runner.cli.options import Command, Option
-from runner.cli.run import say
+from runner.cli.run import facts, say, tell_ci
 from runner.cli.terminal import Terminal
 
 __all__ = ["COMMAND"]
@@ -31,8 +31,9 @@ def command(
         with output.own_stdout(as_json):
             outcome = rerun(store, run_id, changes, report)
     if as_json:
-        output.emit_json(outcome)
+        output.emit_json(facts(outcome, location))
     say(outcome, report)
+    tell_ci(outcome, location)
     return outcome.exit_code
 
 

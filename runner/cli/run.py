@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
@@ -10,12 +11,13 @@ from runner import backends
 from runner.cli import output
 from runner.cli.options import Command, Option
 from runner.cli.terminal import Terminal
+from runner.errors import EnvironmentFailure, SourceError
 from runner.host.interrupts import Interrupts
 
 if TYPE_CHECKING:
     from runner.running.plan import Outcome, Plan, Request
 
-__all__ = ["COMMAND", "say"]
+__all__ = ["COMMAND", "facts", "say", "tell_ci"]
 
 
 def command(
@@ -58,6 +60,11 @@ def _command(
     from runner.running.run import run
 
     request = Request(**fields)
+    if request.entry_point == "main" and request.uri.endswith((".py", ".sh", ".R", ".r", ".ipynb")):
+        from runner.cli.mistakes import script
+
+        if found := script(request.uri):
+            request = request._replace(uri=found[0], entry_point=found[1])
     if request.run_id:
         request = request._replace(run_id=_continued(request))
     if help_params:
@@ -66,13 +73,19 @@ def _command(
         return show_parameters(request.uri, request.version, request.entry_point, as_json, report)
     telling = _Notifying(notify, request, report, begun) if notify else nullcontext(begun)
     with output.own_stdout(as_json and not request.dry_run), Interrupts(), telling as begins:
-        outcome = run(request, report, begun=begins)  # the command writes to our file descriptor 1
+        try:
+            outcome = run(request, report, begun=begins)  # the command writes to our file descriptor 1
+        except (SourceError, EnvironmentFailure) as error:
+            if request.offline and "offline" not in error.message:
+                error.message += " (--offline: only what is on this machine is used)"
+            raise
     if isinstance(outcome, Plan):
         return _show_plan(outcome, as_json)
     if as_json:
-        output.emit_json(outcome)
+        output.emit_json(facts(outcome, request.store))
     report.phases(outcome.phases)
     say(outcome, report)
+    tell_ci(outcome, request.store)
     return outcome.exit_code
 
 
@@ -123,6 +136,41 @@ def _continued(request: Request) -> str:
         return reference.find(store, request.run_id).run_id
 
 
+def tell_ci(outcome: Outcome, store: str) -> None:
+    """In a job of GitHub Actions: where a failed command says that it went wrong, and the job's summary."""
+    if os.environ.get("GITHUB_ACTIONS") != "true":
+        return
+    from runner import paths
+    from runner.cli.annotations import failed
+    from runner.cli.ci import summarize
+    from runner.errors import StoreError
+    from runner.tracking.store import Store
+
+    with Store(paths.store_here(store)) as opened:
+        try:
+            if outcome.status == "FAILED" and outcome.reason == "exit":
+                failed(opened.read(outcome.run_id), opened.run_directory(outcome.run_id))
+            summarize(opened, outcome.run_id)
+        except StoreError:
+            pass  # removed meanwhile
+
+
+def facts(outcome: Outcome, store: str) -> dict[str, object]:
+    """How the run went, for a program; `store`: where it is recorded."""
+    from runner import paths
+    from runner.cli.render_values import json_number
+    from runner.errors import StoreError
+    from runner.tracking.store import Store
+
+    metrics: dict[str, object] = {}
+    try:
+        run = Store(paths.store_here(store)).read(outcome.run_id)
+        metrics = {key: json_number(point.value) for key, point in run.metrics.items()}
+    except StoreError:  # removed meanwhile
+        pass
+    return {**outcome._asdict(), "metrics": metrics}
+
+
 def say(outcome: Outcome, report: Terminal) -> None:
     """The last line of a run: how it ended, after how long, and how it is looked at."""
     ends = {"FINISHED": ("finished", "32"), "FAILED": ("failed", "31"), "KILLED": ("was ended", "33")}
@@ -154,7 +202,7 @@ def _flat(facts: Mapping[str, object]) -> Iterator[tuple[str, str]]:
 
 
 COMMAND = Command(command, (
-    Option("uri", (), "Folder, git URL (URL@ref#subfolder) or archive with the project.", default=".", metavar="[URI]"),
+    Option("uri", (), "Folder, git URL (URL@ref#subfolder) or archive with the project; or a script of it.", default=".", metavar="[URI]"),
     Option("entry_point", ("-e", "--entry-point"), "Entry point, or a script (.py, .sh, .R) of the project.", default="main", metavar="NAME", complete="entry_points"),
     Option("version", ("-v", "--version"), "Branch, tag or commit.", metavar="VERSION"),
     Option("parameters", ("-P", "--param-list"), "A parameter of the entry point; others are passed as --name value.", "many", metavar="NAME=VALUE", complete="parameters"),
@@ -194,4 +242,15 @@ COMMAND = Command(command, (
     Option("as_json", ("--json",), "Print the result (or the plan) as JSON on stdout; the command's output goes to stderr.", "flag"),
     Option("quiet", ("-q", "--quiet"), "Print nothing but the command's output.", "flag"),
     Option("verbose", ("--verbose",), "Show how long each phase took.", "flag"),
-), passes_on=True)  # fmt: skip
+), passes_on=True, groups={
+    "What is run": ("entry_point", "version", "parameters", "params_file", "help_params", "require_clean", "dry_run"),
+    "Environment": (
+        "env_manager", "env", "python", "strict_python", "allow_python_download", "groups", "extras", "refresh",
+        "offline", "isolated", "docker_args", "build_image",
+    ),
+    "Record": ("experiment_name", "experiment_id", "run_name", "run_id", "tags", "store"),
+    "How it is run": (
+        "seed", "cached", "explain", "sample_resources", "backend", "backend_config", "storage_dir", "timeout", "grace",
+        "detach", "notify",
+    ),
+})  # fmt: skip

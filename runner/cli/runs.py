@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
-from runner.cli import columns, output, reference, tree
+from runner.cli import columns, output, reference, tree, unknown
 from runner.cli.options import Command, Option
 from runner.cli.render_run import as_json as plain
 from runner.cli.render_values import json_number, safe
@@ -56,6 +56,8 @@ def command(
             wanted = wanted._replace(scope=reference.scope_here(store))
         runs, more = select(store, wanted)
         known = experiment_names(store, runs)
+        for note in unknown.notes(store, where, order_by, chosen, runs):
+            sys.stderr.write(f"note: {safe(note)}\n")
         others = not runs and wanted.scope is not None and store.search(limit=1).runs
     if csv:
         write_csv(sys.stdout, runs, chosen or columns.everything(runs), known)
@@ -85,6 +87,7 @@ def select(store: Store, wanted: Wanted) -> tuple[list[Run], bool]:
         raise InputError("--limit is less than 0")
     parse_filter(wanted.where)  # its caret counts in what was typed
     parse_order(wanted.order_by)
+    unknown.check(wanted.where)
     close_lost(store)
     ids = [reference.experiment_id(store, name) for name in wanted.experiments] or None
     clauses = []
@@ -175,8 +178,8 @@ def write_csv(file: TextIO, runs: Sequence[Run], names: Sequence[str], experimen
 
 COMMAND = Command(command, (
     Option("where", (), "Such as \"metrics.rmse < 0.8 and params.model = 'ridge'\".", metavar="[FILTER]"),
-    Option("order_by", ("--order-by",), 'Such as "metrics.rmse" or "start_time DESC".', "many", metavar="KEY"),
-    Option("names", ("--columns",), "What is shown: name,status,metrics.rmse,params.lr,tags.team, ...", "many", metavar="NAMES"),
+    Option("order_by", ("--order-by",), 'Such as "metrics.rmse" or "start_time DESC".', "many", metavar="KEY", complete="keys"),
+    Option("names", ("--columns",), "What is shown: name,status,metrics.rmse,params.lr,tags.team, ...", "many", metavar="NAMES", complete="columns"),
     Option("limit", ("-n", "--limit"), "How many runs are shown at most.", "int", 50, metavar="N"),
     Option("since", ("--since",), "Those started in this time: 30m, 12h, 2d, or since a date.", metavar="TIME"),
     Option("experiments", ("--experiment",), "Those of this experiment (name or id).", "many", metavar="NAME", complete="experiments"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from runner import paths
 from runner.cli import output
@@ -12,6 +13,9 @@ from runner.cli.options import Command, Group, Option
 from runner.cli.reference import JSON, STORE
 from runner.errors import InputError
 from runner.text.units import iso
+
+if TYPE_CHECKING:
+    from runner.server.tokens import Token
 
 __all__ = ["COMMAND"]
 
@@ -90,8 +94,17 @@ def show(location: str, as_json: bool) -> int:
         state = "revoked" if each.revoked else "expired" if 0 < each.expires <= now() else "valid"
         expires = iso(each.expires) if each.expires else "never"
         rows.append((each.token_id, each.name, each.role, iso(each.created), expires, state))
-    plain = [{name: value for name, value in each._asdict().items() if name != "digest"} for each in found]
+    hidden = ("digest",)
+    plain = [
+        {**{name: value for name, value in each._asdict().items() if name not in hidden}, **_times(each)}
+        for each in found
+    ]
     return output.result(as_json, plain, output.table("id name role created expires state".split(), rows))
+
+
+def _times(token: Token) -> dict[str, str | None]:
+    """As all JSON of ours has them; None: never."""
+    return {"created": iso(token.created), "expires": iso(token.expires or None) or None}
 
 
 def revoke(which: str, location: str) -> int:

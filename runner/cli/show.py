@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from runner.cli import output, reference, render_run
 from runner.cli.options import Command
+from runner.cli.render_values import cut, safe
 from runner.cli.runs import experiment_names
+from runner.host import files
 
 if TYPE_CHECKING:
     from runner.tracking.curves import Curve
     from runner.tracking.fold import Run
 
-__all__ = ["COMMAND"]
+__all__ = ["COMMAND", "ending"]
+
+LAST = 15  # lines
 
 
 def command(ref: str, location: str, as_json: bool) -> int:
@@ -29,7 +34,26 @@ def command(ref: str, location: str, as_json: bool) -> int:
     drawn = _curves(run, directory) if run.metrics and not as_json else {}
     name = experiments[run.experiment_id]
     lines = render_run.lines(run, name, children, drawn, output.width(), output.colours())
+    if run.status in ("FAILED", "KILLED"):
+        lines += _ending(run.run_id, directory)
     return output.result(as_json, render_run.details(run, experiments, directory, children), lines)
+
+
+def _ending(run_id: str, directory: str) -> list[str]:
+    last = ending(directory)
+    title = output.paint("Output", "1", output.colours())
+    shown = [cut(f"  {safe(line)}".rstrip(), output.width()) for line in last]
+    return ["", f"{title}  (its end; proj logs {run_id[:12]}  shows all)", *shown] if last else []
+
+
+def ending(directory: str, most: int = LAST) -> list[str]:
+    """The last lines of the output of the run with this record: mostly they say what was wrong."""
+    try:
+        with files.open_file(os.path.join(directory, "output.log")) as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - most * 400))
+            return file.read().decode("utf-8", "replace").rstrip().splitlines()[-most:]
+    except OSError:
+        return []
 
 
 def _curves(run: Run, directory: str) -> dict[str, Curve]:

@@ -30,7 +30,25 @@ def command(refs: tuple[str, ...], to: str, follow: bool, waiting: bool, locatio
         chosen = [reference.find(store, ref).run_id for ref in refs] or [
             each.run_id for each in sent.pending(store)
         ]
-        return show([send(store, run_id, to, follow, location) for run_id in chosen], as_json)
+        done: list[Sent] = []
+        problems: list[ProjError] = []
+        for run_id in dict.fromkeys(chosen):
+            for uri in [to] if to or follow else _servers(store, run_id):
+                try:
+                    done.append(send(store, run_id, uri, follow, location))
+                except ProjError as error:
+                    problems.append(error)  # the others are sent all the same
+        if done or not problems:
+            show(done, as_json)
+    if problems:
+        raise problems[0]
+    return 0
+
+
+def _servers(store: Store, run_id: str) -> list[str]:
+    """Several where its models are registered elsewhere; "" where it is not noted yet."""
+    known = sent.servers(store.root, run_id)
+    return known if len(known) > 1 else [""]
 
 
 def show(found: Sequence[Sent], as_json: bool) -> int:
@@ -47,7 +65,7 @@ def send(store: Store, run_id: str, to: str, follow: bool, server: str = "") -> 
 
     known = sent.state_of(store, run_id)
     uri = to or destination(os.environ, paths.store(server))
-    if known and not to and without_credentials(uri) != known.uri:
+    if known and not to and not (follow and uri) and without_credentials(uri) != known.uri:
         uri = known.uri
     if not uri:
         raise InputError("it is not said where to", f"proj sync {run_id[:12]} --to http://host:port")

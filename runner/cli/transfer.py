@@ -24,7 +24,7 @@ def command(
         raise InputError("it is not said from where", "proj import http://host:5000 | mlflow.db | mlruns")
     reader = open_reader(source, artifacts)
     try:
-        with reference.open_store(location) as store:
+        with reference.open_store(location, new=True) as store:
             done = take_over(store, reader, Terminal(), experiments, not no_artifacts)
     finally:
         reader.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
+from runner import paths
 from runner.errors import InputError, ProjError, SourceError
 from runner.host.files import Draft
 from runner.parameters.types import scheme
@@ -23,7 +24,7 @@ def fetch_all(downloads: Iterable[tuple[str, str]], store: str, report: Report) 
         kind = scheme(uri)
         if kind in ("http", "https"):
             _web(uri, local, report)
-        elif kind == "runs":
+        elif kind in ("runs", "mlflow-artifacts"):
             _artifact(uri, local, store, report)
         else:
             _remote(uri, local, report)
@@ -33,7 +34,6 @@ def _web(uri: str, local: str, report: Report) -> None:
     import shutil
     import tempfile
 
-    from runner import paths
     from runner.sources.download import download
     from runner.text.credentials import without
 
@@ -46,14 +46,46 @@ def _web(uri: str, local: str, report: Report) -> None:
 
 
 def _artifact(uri: str, local: str, store: str, report: Report) -> None:
+    """runs:/RUN/PATH, mlflow-artifacts:/.../RUN/artifacts/PATH: of the store, or of the configured server."""
     from runner.tracking import artifacts
+    from runner.tracking.mlflow.fetch import fetch
+    from runner.tracking.mlflow.follower import destination
+    from runner.tracking.mlflow.rest import Rest
     from runner.tracking.store import Store
 
-    run, _, path = uri.partition(":")[2].strip("/").partition("/")
-    if not run or not path:
-        raise InputError(f"{uri} does not name an artifact of a run", "runs:/RUN/path/of/the/artifact")
+    run, path = _named(uri)
+    server = destination(os.environ, paths.store(""))
     with Store(store) as opened:
-        artifacts.fetch(opened, opened.resolve(run), path, os.path.dirname(local), report)
+        try:
+            known = opened.resolve(run) if run else ""
+        except ProjError:
+            if not server:
+                raise
+            known = ""  # it may be one of the server's
+        if known:
+            artifacts.fetch(opened, known, path, os.path.dirname(local), report)
+            return
+    if not server:
+        raise InputError(
+            f"{uri} is of no run of this store, and no server is configured",
+            "MLFLOW_TRACKING_URI=http://host:port",
+        )
+    with report.step(f"downloading {uri}"), Rest(server) as rest, Draft(local) as draft:
+        fetch(rest, uri, draft)
+        _make_room(local)
+
+
+def _named(uri: str) -> tuple[str, str]:
+    """The run in an address, and what of it; ("", "") of files that belong to no run."""
+    kind, _, rest = uri.partition(":")
+    if kind == "runs":
+        run, _, path = rest.strip("/").partition("/")
+        if not run or not path:
+            raise InputError(f"{uri} does not name an artifact of a run", "runs:/RUN/path/of/the/artifact")
+        return run, path
+    before, found, path = rest.partition("/artifacts/")
+    run = before.rpartition("/")[2]
+    return (run, path) if found and not run.startswith("m-") else ("", "")
 
 
 def _remote(uri: str, local: str, report: Report) -> None:

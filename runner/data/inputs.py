@@ -10,6 +10,7 @@ from runner.data import delta, pointers
 from runner.host import hashing
 from runner.parameters.types import scheme
 from runner.tracking.events import Event, input_file
+from runner.values import Step
 
 __all__ = ["Input", "Named", "describe", "expand", "is_uri", "named"]
 
@@ -53,7 +54,10 @@ def named(
 
 
 def describe(
-    wanted: Iterable[Named], directory: str, where: Callable[[str], str] = os.path.normpath
+    wanted: Iterable[Named],
+    directory: str,
+    where: Callable[[str], str] = os.path.normpath,
+    step: Step | None = None,
 ) -> list[Input]:
     """Each input with its hash; a glob becomes the files that it matches. One that is not there has no digest.
 
@@ -71,16 +75,30 @@ def describe(
         for path in expand(each.text, directory) or [os.path.join(directory, each.text)]:
             name = relative(path, directory)
             if name not in found:
-                found[name] = Input(name, "", *digest_of(where(path)), origin=each.origin)
+                found[name] = Input(
+                    name, "", *digest_of(where(path), _progress(name, step)), origin=each.origin
+                )
     return list(found.values())
 
 
-def digest_of(path: str) -> tuple[str, int, str]:
+def _progress(name: str, step: Step | None) -> Callable[[int], None]:
+    done = 0
+
+    def tell(count: int) -> None:
+        nonlocal done
+        done += count
+        if step is not None:
+            step.update(f"{name}, {done / 1e6:.0f} MB")
+
+    return tell
+
+
+def digest_of(path: str, progress: Callable[[int], None] | None = None) -> tuple[str, int, str]:
     """Digest, size and version; ("", 0, "") when it cannot be read. Of a Delta table only its live files count."""
     try:
         if table := delta.read(path):
             return *delta.digest(path, table), table.name
-        digest, size = hashing.digest(path)
+        digest, size = hashing.digest(path, progress)
         return digest, size, pointers.pointer(path)
     except OSError:
         return "", 0, ""

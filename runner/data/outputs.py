@@ -6,17 +6,20 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from runner.data.contents import look
+from runner.data.contents import Contents, look
 from runner.data.inputs import expand, relative
 from runner.errors import ProjError
 from runner.host import hashing
 from runner.host.files import Stamp, stamp
 from runner.tracking import artifacts, events
+from runner.values import Report, Silent
 
 if TYPE_CHECKING:
     from runner.tracking.writer import RunWriter
 
 __all__ = ["Collected", "collect", "filled", "standing"]
+
+SHOWN = 1 << 23  # bytes; less takes no time that anybody would notice
 
 
 def filled(patterns: Iterable[str], texts: Mapping[str, str]) -> list[str]:
@@ -64,6 +67,7 @@ def collect(
     patterns: Iterable[str],
     directory: str,
     before: Mapping[str, list[Stamp | None]],
+    report: Report | None = None,
 ) -> Collected:
     """Notes and keeps what the patterns stand for. What cannot be kept does not keep the others from it.
 
@@ -81,25 +85,44 @@ def collect(
         found |= {relative(path, directory): path for path in paths}
     inside = [path for name, path in found.items() if not os.path.isabs(name) and not os.path.islink(path)]
     kept = [os.path.realpath(path) for path in inside]
-    for name, path in found.items():
-        try:
-            collected.problems.extend(_keep(writer, name, path, kept, before))
-        except (ProjError, OSError) as error:
-            collected.problems.append(f"{name} ({getattr(error, 'strerror', None) or error})")
+    every = [
+        (name, path, look(path, os.path.basename(name) if os.path.isabs(name) else name, kept))
+        for name, path in found.items()
+    ]
+    total = sum(_size(file) for _, _, contents in every for file in contents.files.values())
+    shown = report if report is not None and total > SHOWN else Silent()
+    with shown.step("keeping outputs") as step:
+        meter = artifacts.Meter(step, 2 * total)  # each is read twice
+        for name, path, contents in every:
+            try:
+                collected.problems.extend(_keep(writer, name, path, contents, before, meter))
+            except (ProjError, OSError) as error:
+                collected.problems.append(f"{name} ({getattr(error, 'strerror', None) or error})")
     return collected
 
 
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
+
+
 def _keep(
-    writer: RunWriter, name: str, path: str, kept: list[str], before: Mapping[str, list[Stamp | None]]
+    writer: RunWriter,
+    name: str,
+    path: str,
+    contents: Contents,
+    before: Mapping[str, list[Stamp | None]],
+    meter: artifacts.Meter,
 ) -> list[str]:
     """The problems that there were. One outside the project is kept by its own name."""
-    contents = look(path, os.path.basename(name) if os.path.isabs(name) else name, kept)
     found = [each for each, place in contents.files.items() if before.get(place) == _stamps(place)]
     if len(found) == len(contents.files):
         found = []  # it is as it was, as a whole
     if contents.files or contents.links or not contents.problems:
         try:
-            digest, size = hashing.digest(path)
+            digest, size = hashing.digest(path, meter.of(f"hashing {name}"))
             writer.append(
                 events.output(
                     name, digest, size, contents.links, found, contents.executable, contents.folders
@@ -107,4 +130,4 @@ def _keep(
             )
         except OSError:
             pass  # which of its files cannot be read is said below
-    return [*contents.problems, *artifacts.keep(writer, contents.files, contents.links)]
+    return [*contents.problems, *artifacts.keep(writer, contents.files, contents.links, meter)]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from runner.environments.keys import EnvironmentKey
-from runner.values import Activation, EnvironmentOptions, EnvironmentSpec, Json, Report
+from runner.values import Activation, Environment, EnvironmentOptions, EnvironmentSpec, Json, Report
 
 __all__ = ["Facts", "Kind", "Maker", "Plan", "Specified", "Use"]
 
@@ -98,7 +98,7 @@ class Maker(Protocol):
         spec: EnvironmentSpec,
         directory: str,
         folder: str,
-        prepared: Callable[[], Activation],
+        prepared: Callable[[], Environment],
         report: Report,
     ) -> tuple[str, ...]:
         """Fills `folder` with all that the lock names, for a bundle: `wheels` of the options of a later run.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import time
@@ -10,7 +11,7 @@ from typing import NamedTuple
 
 from runner.environments import building, cache, kinds
 from runner.errors import InputError
-from runner.host import files
+from runner.host import files, memo
 from runner.values import Json
 
 __all__ = ["Row", "collect", "disk_use", "forget", "listing", "pick", "remove"]
@@ -26,12 +27,18 @@ class Row(NamedTuple):
     used: int  # ms, the last time
     in_use: bool
     problem: str
+    projects: tuple[str, ...] = ()  # folders, or repositories as URL@COMMIT#FOLDER, that are known to use it
     size: int | None = None  # bytes on disk that it shares with no package cache and no other environment
 
 
 def listing(*, sizes: bool = False) -> list[Row]:
     """All environments, the last used first."""
-    rows = [_row(found, sizes) for key in cache.ready() if (found := cache.read(key))]
+    users = _users()
+    rows = [
+        _row(found, sizes)._replace(projects=tuple(sorted(users.get(key, ()))))
+        for key in cache.ready()
+        if (found := cache.read(key))
+    ]
     return sorted(rows, key=lambda row: row.used, reverse=True)
 
 
@@ -52,8 +59,19 @@ def _row(found: cache.Found, sizes: bool) -> Row:
         int(_last_use(found.key) * 1000),
         building.in_use(found.key),
         kinds.load(found.kind).problem(found.prefix, found.facts),
-        _size(found.prefix) if sizes else None,
+        size=_size(found.prefix) if sizes else None,
     )
+
+
+def _users() -> dict[str, set[str]]:
+    """Whose each environment is, by what `prepare` remembers: [specification, code, ...] -> (key, ...)."""
+    found: dict[str, set[str]] = {}
+    for subject, value in memo.subjects("prepared"):
+        try:
+            found.setdefault(str(value[0]), set()).add(str(json.loads(subject)[1]))
+        except (ValueError, LookupError, TypeError):
+            continue
+    return found
 
 
 def _last_use(key: str) -> float:
@@ -96,17 +114,25 @@ def forget(folder: str) -> None:
                 remove([key])
 
 
-def collect(*, older_than: float | None = None, max_size: int | None = None) -> list[str]:
+def collect(
+    *, older_than: float | None = None, max_size: int | None = None, dry_run: bool = False
+) -> list[str]:
     """Removes what was unused for `older_than` seconds, then the longest unused until all fit in `max_size`.
 
-    What killed builds left is removed too; what is in use never. Returns the keys.
+    What killed builds left is removed too; what is in use never. Returns the keys; with `dry_run`, of those that would
+    be removed.
     """
-    _sweep()
+    if not dry_run:
+        _sweep()
+
+    def gone(keys: Iterable[str]) -> list[str]:
+        return [key for key in keys if not building.in_use(key)] if dry_run else remove(keys)[0]
+
     removed: list[str] = []
     by_age = sorted(cache.ready(), key=_last_use)
     if older_than is not None:
         limit = time.time() - older_than
-        removed += remove(key for key in by_age if _last_use(key) <= limit)[0]
+        removed += gone(key for key in by_age if _last_use(key) <= limit)
     if max_size is not None:
         left = [key for key in by_age if key not in removed]
         sizes = {key: _size(cache.folder(key)) for key in left}
@@ -114,7 +140,7 @@ def collect(*, older_than: float | None = None, max_size: int | None = None) -> 
         for key in left:
             if total <= max_size:
                 break
-            if remove([key])[0]:
+            if gone([key]):
                 removed.append(key)
                 total -= sizes[key]
     return removed

@@ -12,6 +12,7 @@ from runner.host.files import Digest, Hash, Stamp
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Callable
 
 __all__ = ["digest"]
 
@@ -25,8 +26,8 @@ class Entry(NamedTuple):
     found: os.stat_result | None  # None: a link that leads nowhere
 
 
-def digest(path: str) -> Digest:
-    """Of a file or a folder. OSError when it cannot be read.
+def digest(path: str, progress: Callable[[int], object] | None = None) -> Digest:
+    """Of a file or a folder. OSError when it cannot be read. `progress` is told of bytes as they are read.
 
     A folder's digest is that of the lines `<digest> <name>\\0` of its files, sorted by name. Links are
     followed; one that leads nowhere counts with its target, empty folders and special files do not count.
@@ -34,25 +35,25 @@ def digest(path: str) -> Digest:
     path = os.path.abspath(path)
     found = os.stat(path)
     if stat.S_ISDIR(found.st_mode):
-        return _of_folder(path)
+        return _of_folder(path, progress)
     if not stat.S_ISREG(found.st_mode):
         raise OSError(22, "is neither a file nor a folder", path)
-    return _of_file(path, found)
+    return _of_file(path, found, progress)
 
 
-def _of_file(path: str, found: os.stat_result) -> Digest:
+def _of_file(path: str, found: os.stat_result, progress: Callable[[int], object] | None = None) -> Digest:
     if found.st_size <= SMALL:
-        return files.digest(path)
+        return files.digest(path, progress)
     began, stamp = files.now(), Stamp.of(found)
     if known := _recall(path, _text(stamp)):
         return Digest(known, found.st_size)
-    value = files.digest(path)
+    value = files.digest(path, progress)
     if files.settled(stamp, began) and files.stamp(path) == stamp:
         _keep(path, _text(stamp), value.digest)
     return value
 
 
-def _of_folder(path: str) -> Digest:
+def _of_folder(path: str, progress: Callable[[int], object] | None = None) -> Digest:
     began = files.now()
     entries = sorted(_walk(path, "", (os.path.realpath(path),)))
     size = sum(entry.found.st_size for entry in entries if entry.found)
@@ -65,7 +66,8 @@ def _of_folder(path: str) -> Digest:
         return Digest(known, size)
     total = Hash()
     for entry in entries:
-        value = _of_file(entry.path, entry.found).digest if entry.found else f"link:{os.readlink(entry.path)}"
+        file = entry.found
+        value = _of_file(entry.path, file, progress).digest if file else f"link:{os.readlink(entry.path)}"
         total.update(f"{value} {entry.name}\0".encode("utf-8", "surrogateescape"))
     value = f"tree-{total.result().digest}"
     if all(entry.found is None or files.settled(Stamp.of(entry.found), began) for entry in entries):

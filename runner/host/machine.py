@@ -57,12 +57,14 @@ def describe() -> JsonObject:
 
 
 def ci() -> dict[str, str]:
-    """The CI provider and the address of its job, from the variables that each documents."""
+    """The CI provider, the address of its job and the branch, from the variables that each documents."""
     given = os.environ.get
     if given("GITHUB_ACTIONS"):
         repository = f"{given('GITHUB_SERVER_URL', '')}/{given('GITHUB_REPOSITORY', '')}"
         url = f"{repository}/actions/runs/{given('GITHUB_RUN_ID', '')}"
-        return {"provider": "GitHub Actions", "url": url}
+        return _known(
+            provider="GitHub Actions", url=url, branch=given("GITHUB_HEAD_REF") or given("GITHUB_REF_NAME")
+        )
     for mark, provider, address in (
         ("GITLAB_CI", "GitLab CI", "CI_JOB_URL"),
         ("JENKINS_URL", "Jenkins", "BUILD_URL"),
@@ -77,8 +79,13 @@ def ci() -> dict[str, str]:
         ("CI", "CI", ""),
     ):
         if given(mark):
-            return {"provider": provider, "url": given(address, "") if address else ""}
+            branch = given("CI_COMMIT_BRANCH") or given("CI_MERGE_REQUEST_SOURCE_BRANCH_NAME")  # of GitLab
+            return _known(provider=provider, url=given(address, "") if address else "", branch=branch)
     return {}
+
+
+def _known(branch: str | None, **facts: str) -> dict[str, str]:
+    return {**facts, "branch": branch} if branch else facts
 
 
 def _cpu() -> str:

@@ -7,14 +7,14 @@ specification leads to. Recalling costs one read and a stat for each file. Losin
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 from zlib import crc32
 
 from runner import __version__, paths
 from runner.host import files
 
-__all__ = ["keep", "recall"]
+__all__ = ["keep", "recall", "subjects"]
 
 FORMAT = 2
 
@@ -46,6 +46,18 @@ def keep(kind: str, subject: str, watched: Iterable[str], value: object, began: 
         files.write(_path(kind, subject), text)
     except OSError:
         pass  # a read-only or full cache: nothing is remembered
+
+
+def subjects(kind: str) -> Iterator[tuple[str, Any]]:
+    """All that is remembered of this kind, with its value, whatever became of the files since."""
+    for name in files.names(paths.cache("memo")):
+        if name.startswith(f"{kind}-"):
+            try:
+                with open(paths.cache("memo", name), encoding="utf-8") as file:
+                    kept = json.load(file)
+                yield str(kept["is"][2]), kept["value"]
+            except (OSError, ValueError, KeyError, TypeError, IndexError):
+                continue
 
 
 def _path(kind: str, subject: str) -> str:

@@ -68,14 +68,17 @@ def run(
     timeout: float | None = None,
     on_line: Callable[[str], None] | None = None,
     pass_fds: Sequence[int] = (),
+    drawing: bool = False,
 ) -> Completed:
     """Runs a helper to its end. With `on_line`, each line of its stderr is handed over as it comes.
 
+    `drawing`: its stderr is a terminal, on which it draws its progress; what it draws over is a line, too.
     A helper that cannot be found is a ProjError; a failing one is for the caller to judge by its code.
     """
     import subprocess
 
     mark = _new_mark()
+    ours, theirs = _terminal() if drawing else (-1, subprocess.PIPE)
     try:
         child = subprocess.Popen(
             list(argv),
@@ -83,7 +86,7 @@ def run(
             env={**environment(variables), MARK: mark},
             stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=theirs,
             pass_fds=tuple(pass_fds),
             encoding="utf-8",
             errors="replace",
@@ -95,6 +98,11 @@ def run(
     except BaseException:  # interrupted while it was starting
         _kill_marked(mark)
         raise
+    finally:
+        if drawing:
+            os.close(theirs)
+    if drawing:  # closed with the child's other ends
+        child.stderr = open(ours, encoding="utf-8", errors="replace")  # noqa: SIM115
     with child:
         try:
             if on_line is None:
@@ -108,6 +116,18 @@ def run(
             _kill_all(child, mark)
             raise
     return Completed(child.returncode, out, err)
+
+
+def _terminal() -> tuple[int, int]:
+    """Our side of a pseudo-terminal and the helper's, so wide that no line is broken."""
+    import fcntl
+    import struct
+    import termios
+
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 50, 400, 0, 0))
+    os.set_inheritable(ours, False)
+    return ours, theirs
 
 
 def _kill_all(child: subprocess.Popen[str], mark: str) -> None:
@@ -135,9 +155,12 @@ def _follow(child: Any, on_line: Callable[[str], None], text: str | None) -> tup
     feeder = threading.Thread(target=_feed, args=(child, text), daemon=True)
     feeder.start()
     lines = []
-    for line in child.stderr:
-        lines.append(line)
-        on_line(line.rstrip("\n"))
+    try:
+        for line in child.stderr:
+            lines.append(line)
+            on_line(line.rstrip("\n"))
+    except OSError:
+        pass  # EIO: nobody has the other side of the terminal any more
     reader.join()
     feeder.join()
     child.wait()

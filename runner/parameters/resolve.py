@@ -150,7 +150,7 @@ class _Gathered:
                 return
             typed = value  # a default is taken as it is, as MLflow does; `proj check` reports it
         if parameter.type == "path":
-            typed = text = self.path(parameter, text, is_given)
+            text = self.path(parameter, text, is_given)  # recorded as it was given
         elif parameter.type == "uri":
             self.inputs.append(text)
         self.texts[name] = text
@@ -292,4 +292,4 @@ def meant(name: str, declared: Sequence[str]) -> str:
 
 
 def _usage(entry_point: EntryPoint) -> str:
-    return f"proj run URI -e {shell.quote(entry_point.name)} --help-params  shows the parameters"
+    return f"the same line with --help-params shows the parameters of {shell.quote(entry_point.name)}"

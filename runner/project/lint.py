@@ -79,9 +79,14 @@ class Lint:
             if not close and self.quoted("{" + name + "}"):
                 continue  # awk '{print}'
             hint = f"did you mean {{{close[0]}}}?" if close else f"declare it: parameters: {{{name}: string}}"
-            text = f"{{{name}}} names no parameter: it reaches the program as it is, and MLflow fails on it"
             # as `proj run` has it
             refused = meant(name, [each for each in self.declared if each not in self.parsed.names])
+            how = (
+                "no run is made with it"
+                if refused
+                else "it reaches the program as it is, and MLflow fails on it"
+            )
+            text = f"{{{name}}} names no parameter: {how}"
             yield self.fault("{" + name + "}", text, hint, "error" if refused else "warning")
 
     def quoted(self, text: str) -> bool:

@@ -189,10 +189,11 @@ def _parameters(
         command = room.command(shown)
         texts = {name: room.here(text) for name, text in recorded.texts.items()}
         return Resolved(values, texts, command, command, inputs=_inputs(recorded, room))
+    given = _as_given(recorded, values, room)
     try:
-        return resolve(
+        found = resolve(
             entry,
-            {**_as_given(recorded, values), **changed},
+            {**given, **changed},
             directory=os.getcwd(),
             storage=paths.cache("downloads"),
             project=room.seen or room.directory,
@@ -200,6 +201,9 @@ def _parameters(
         )
     except InputError as error:
         raise CannotRunError("parameters", error.message, error.hint) from None
+    kept = found.values.keys() - changed.keys()  # a path is recorded as it was given then
+    said = {name: value for name, value in values.items() if name in kept and given[name] != value}
+    return found._replace(values={**found.values, **said})
 
 
 def _inputs(recorded: Recorded, room: Room) -> tuple[str, ...]:
@@ -218,9 +222,12 @@ def _here(value: Json, room: Room) -> Json:
     return room.here(value) if isinstance(value, str) else value
 
 
-def _as_given(recorded: Recorded, values: Mapping[str, Json]) -> dict[str, Json]:
-    """A file that was downloaded is asked for by its address again."""
+def _as_given(recorded: Recorded, values: Mapping[str, Json], room: Room) -> dict[str, Json]:
+    """A file is taken from where it was, wherever this is typed; one that was downloaded, from its address again."""
     address = {each.get("path"): each["uri"] for each in recorded.run.inputs if each.get("uri")}
-    return {
-        name: address.get(value, value) if isinstance(value, str) else value for name, value in values.items()
-    }
+    found = dict(values)
+    for name, value in recorded.params.items():
+        text = recorded.texts.get(name, value)
+        if isinstance(value, str) and isinstance(text, str):
+            found[name] = address.get(text) or (value if text == value else room.here(text))
+    return found

@@ -31,7 +31,7 @@ def continued(plan: Plan, run: Run) -> list[Event]:
 
     InputError when it has other values of the parameters, or is on: its record would not be true.
     """
-    from runner.tracking.fold import text_of
+    from runner.tracking.fold import given_text
     from runner.tracking.log import kept
 
     supervisor = run.sections.get("supervisor", {})
@@ -39,7 +39,7 @@ def continued(plan: Plan, run: Run) -> list[Event]:
         raise InputError(f"run {run.name} is on", f"proj cancel {run.run_id}  ends it")
     values, texts, before = plan.parameters.values, plan.parameters.texts, run.param_texts
     for name, value in values.items():
-        text = kept(texts.get(name) or text_of(value))
+        text = kept(given_text(value, texts.get(name)))
         recorded = before.get(name, text)
         if recorded != text and run.params.get(name) != value:
             raise InputError(

@@ -37,7 +37,7 @@ def check(directory: str) -> list[Fault]:
             faults += [*lint.faults(), *_own_environment(lint, project), *_syntax(lint)]
     faults += _environment(project)
     faults += _uncommitted(project)
-    return sorted(faults, key=lambda fault: (fault.line, fault.column))
+    return sorted(faults, key=lambda each: (each.file != project.file, each.file, each.line, each.column))
 
 
 def _without_file(project: Project) -> list[Fault]:

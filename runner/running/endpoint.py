@@ -156,7 +156,12 @@ class Endpoint:
             "MLFLOW_RUN_ID": run_id,
             "MLFLOW_EXPERIMENT_ID": experiment_id,
             "PROJ_RUN_ID": run_id,
+            "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # of a page that is not there
         }
+        if environ.get(
+            "MLFLOW_REGISTRY_URI"
+        ):  # that server does not know this run yet: it is told of it at the end
+            made["MLFLOW_REGISTRY_URI"] = made["MLFLOW_TRACKING_URI"]
         made.update((name, "") for name in OTHER_CREDENTIALS if environ.get(name))
         for name in ("NO_PROXY", "no_proxy"):  # what is on this machine must not be sought through a proxy
             if environ.get(name) or any(

@@ -152,9 +152,11 @@ class Record:
         from runner.data.outputs import filled
 
         texts, downloads = plan.parameters.texts, plan.parameters.downloads
-        with self._report.step("hashing inputs"):
+        with self._report.step("hashing inputs") as step:
             wanted = named(filled(declared, texts), texts, given, downloads)
-            found = describe(wanted, plan.checkout.directory, lambda path: outside(path, plan.origin.binds))
+            found = describe(
+                wanted, plan.checkout.directory, lambda path: outside(path, plan.origin.binds), step
+            )
         for each in found:
             if each.path and not each.digest:
                 self._report.warn(f"the input {each.path} is not there, or cannot be read")
@@ -197,7 +199,9 @@ class Record:
         from runner.data.outputs import collect
 
         try:
-            missing, problems = collect(self.writer, patterns, self._plan.checkout.directory, self._standing)
+            missing, problems = collect(
+                self.writer, patterns, self._plan.checkout.directory, self._standing, self._report
+            )
         except (ProjError, OSError) as error:  # the command has run, however its files are
             missing, problems = [], [str(error)]
         for pattern in missing:
@@ -264,6 +268,11 @@ class Record:
         except StoreError as error:
             self._report.warn(f"the end of this run could not be recorded: {error.message}")
         self.writer.close()
+        if ended.status == "FAILED" and ended.reason == "exit":
+            from runner.running import hints
+
+            if hint := hints.of(self.directory, self.run_id):
+                self._report.warn(hint)
         if self.follower is not None and (note := self.follower.finish()):
             self._report.warn(note)
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from runner.environments.python.lockfile import versions
 from runner.errors import InputError, ProjError
 from runner.running.reconcile import current
 from runner.tracking.fold import PARENT_TAG, Metric, Run
@@ -58,8 +59,7 @@ class Recorded(NamedTuple):
     @property
     def versions(self) -> dict[str, str]:
         """Of local packages: what the lock calls them -> name==version."""
-        built = self.section("environment").get("local") or ()
-        return {str(each["path"]): f"{each['name']}=={each['version']}" for each in built}
+        return versions(self.section("environment"))
 
     @property
     def code(self) -> CodeState:

@@ -57,7 +57,7 @@ class Supervision:
         record.note(events.section("supervisor", {**facts, "group_start": start}))
         self._observation.begin(group, self._activation, request.sample_resources)
         server = paths.store(request.store)
-        if "://" in server or "MLFLOW_TRACKING_URI" in os.environ:
+        if "://" in server or "MLFLOW_TRACKING_URI" in os.environ or "MLFLOW_REGISTRY_URI" in os.environ:
             from runner.tracking.mlflow import follower
 
             record.follower = follower.begin(record.store, record.run_id, os.environ, server)

@@ -15,7 +15,7 @@ from runner.scaffold import packages
 from runner.scaffold.console import console_scripts
 from runner.scaffold.drafting import entry, scalar
 from runner.scaffold.notebooks import options
-from runner.scaffold.scripts.option import Command, Part, Script
+from runner.scaffold.scripts.option import Command, Option, Part, Script
 from runner.scaffold.scripts.reading import acts, read
 from runner.scaffold.scripts.syntax import Module, read_module
 
@@ -86,6 +86,9 @@ class _Folder:
             self.notes.append(f"{name or label} cannot be read as Python 3 and was left out")
             return None
         script = read(module)
+        if name and module.is_inner and script.runnable:
+            self.notes.append(f"{name} is a module of a package (it imports relatively) and was left out")
+            return None
         if not script.runnable and not (name in FIRST and acts(module)):
             return None
         self.notes += [f"{name or label}: {note}" for note in script.notes]
@@ -153,11 +156,23 @@ def draft(directory: str) -> Draft:
                 )
                 continue
             taken[label] = each.program
+            command = _with_paths(command, directory)
             entries += entry(label, each.program, command, each.script.description)
     title = f"name: {scalar(os.path.basename(os.path.abspath(directory)))}"
     lines = [title, "", *_environment(directory, folder), "entry_points:", *entries]
     path = os.path.join(directory, "MLproject")
     return Draft(path, "\n".join(lines).rstrip() + "\n", tuple(folder.notes), find(directory))
+
+
+def _with_paths(command: Command, directory: str) -> Command:
+    """A default that is not there (yet) would be refused as a path."""
+
+    def possible(option: Option) -> Option:
+        there = not option.has_default or os.path.exists(os.path.join(directory, str(option.default)))
+        return option if option.type != "path" or there else option._replace(type="string")
+
+    parts = [part._replace(options=tuple(map(possible, part.options))) for part in command.parts]
+    return command._replace(parts=tuple(parts))
 
 
 def _environment(directory: str, folder: _Folder) -> list[str]:

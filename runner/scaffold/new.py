@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from runner import paths, sources
 from runner.errors import InputError, ProjError
 from runner.host import git
 from runner.host.process import Completed
+from runner.scaffold import installed
 from runner.scaffold.builtin import BUILTIN, Template, assembled, templates
 from runner.values import JsonMapping, Report
 
@@ -122,16 +123,34 @@ def _render(source: str, version: str, target: str, answers: JsonMapping, ask: b
     import copier
 
     with _explained(source):
-        copier.run_copy(
-            source,
-            target,
-            data=dict(answers),
-            user_defaults={"project_name": os.path.basename(target)},
-            vcs_ref=version or None,
-            defaults=not ask,
-            unsafe=trust,
-            quiet=True,
-        )
+        for pretend in (True, False) if ask and answers else (False,):  # nobody is asked in vain
+            made = copier.run_copy(
+                source,
+                target,
+                data=dict(answers),
+                user_defaults={"project_name": os.path.basename(target), "proj_source": installed.source()},
+                vcs_ref=version or None,
+                defaults=pretend or not ask,
+                unsafe=trust,
+                quiet=True,
+                pretend=pretend,
+            )
+            _check(answers, list(made.answers.user), made.answers.hidden)
+
+
+def _check(answers: JsonMapping, asked: Sequence[str], hidden: Collection[str]) -> None:
+    """InputError for an answer to a question that the template does not ask. `hidden`: those that nobody is asked."""
+    import difflib
+
+    for name in answers:
+        if name not in asked and name not in hidden:
+            shown = [each for each in asked if each not in hidden]
+            near = difflib.get_close_matches(name, shown, 1)
+            known = f"it asks for {', '.join(shown)}" if shown else "it asks nothing"
+            raise InputError(
+                f"the template asks no question {name!r}",
+                f"did you mean {near[0]}? {known}" if near else known,
+            )
 
 
 def _merge(target: str, source: str, answers: JsonMapping, ask: bool, trust: bool, version: str) -> None:

@@ -39,14 +39,22 @@ COMMON = frozenset(
     "/ /data /etc /home /media /mnt /opt /root /srv /tmp /usr /usr/local /var /var/tmp /Users".split()
 )
 COMMON -= {"/data"}  # the usual mount of a data disk
-# compiled when they are needed: that takes ms
-LEAVING = rb"(?<![\w./$}-])(?:\.\./)+[\w.~@+-]+(?:/[\w.~@+-]+)*"
-ABSOLUTE = rb"(?<![\w./:*$}<\\~-])(?:~|\$HOME|\$\{HOME\})?/[\w.@+-][\w./@+~*?{\[-]*"
-QUOTED = rb"""["'](?=[^"'\n]* )((?:~|\$HOME|\$\{HOME\})?/[\w.@+-][^"'\n\r]{1,300})["']"""
+# Compiled when they are needed: that takes ms. Each begins with what is rare, and looks back from there: ten times
+# as fast as one that looks at each character.
+LEAVING = rb"\.\./(?<![\w./$}-]\.\./)(?:\.\./)*[\w.~@+-]+(?:/[\w.~@+-]+)*"
+REST = rb"[\w.@+-][\w./@+~*?{\[-]*"
+ABSOLUTE = (
+    rb"/(?<![\w./:*$}<\\~-]/)" + REST,
+    rb"~/" + REST,
+    rb"\$\{?HOME\}?/" + REST,
+    rb"""/(?<=["']/)[\w.@+-][^"'\n\r]* [^"'\n\r]*(?=["'])""",
+    rb"""~/(?<=["']~/)[\w.@+-][^"'\n\r]* [^"'\n\r]*(?=["'])""",
+)
+LONGEST = 300
 CUT = re.compile(r"[*?{\[$%]")  # what follows is put in later
 DATA = (".json", ".txt")  # many words of which are capitals
 VARIABLES = (
-    rb"\b([A-Z][A-Z0-9_]{2,})\b",
+    rb"[A-Z][A-Z0-9_]{2,}(?![A-Za-z0-9_])",
     rb"\$\{?([A-Za-z_]\w*)",
     rb"(?:environ|getenv|env|ENV)\b\W{0,8}(?:get|pop|setdefault)?\W{0,4}([A-Za-z_]\w*)",
 )
@@ -57,6 +65,11 @@ STARTED = (
     rb"(?:run|call|check_call|check_output|Popen|system2?|popen|which|exec[lv]p?e?|spawn\w*)"
     rb"""\(\s*[\[(]?\s*[bf]?["']([\w./+-]+)"""
 )
+STARTING = (b"subprocess", b"system", b"popen", b"which(", b"exec", b"spawn")  # one of them is there, too
+REMOTES = tuple(
+    b"urlopen urlretrieve requests. httpx. aiohttp. boto3. download.file curl wget gsutil".split()
+)
+SHELL = re.compile(rb"#!.*\b(?:ba|da|k|z)?sh\b")
 REMOTE = (
     rb"\b(?:urlopen|urlretrieve|requests\.(?:get|post|Session)|httpx\.|aiohttp\.|boto3\.|download\.file"
     rb"|curl\b|wget\b|gsutil\b)"
@@ -143,13 +156,13 @@ def _read(directory: str, seen: str, without: frozenset[str]) -> Named:
         except OSError:
             continue
         name = os.path.basename(path)
-        is_script = name.endswith(SCRIPTS) or name in SCRIPT_NAMES or data.startswith(b"#!")
+        is_script = name.endswith(SCRIPTS) or name in SCRIPT_NAMES or bool(SHELL.match(data))
         text = _Text(data, os.path.dirname(seen + path[len(directory) :]), is_script)
         found["places"].update(dict.fromkeys(_places(text, project)))
         found["programs"].update(dict.fromkeys(_programs(text)))
         for pattern in VARIABLES[1:] if name.endswith(DATA) else VARIABLES:
             found["variables"].update(dict.fromkeys(map(os.fsdecode, re.findall(pattern, data))))
-        if re.search(REMOTE, data):
+        if any(word in data for word in REMOTES) and re.search(REMOTE, data):
             remote = remote or os.path.relpath(path, directory)
             found["addresses"].update(dict.fromkeys(map(os.fsdecode, re.findall(ADDRESS, data))))
     return Named(
@@ -188,16 +201,16 @@ def _places(text: _Text, project: str) -> Iterator[str]:
     for each in dict.fromkeys(re.findall(LEAVING, text.data)):
         for start in dict.fromkeys((project, os.path.realpath(text.folder))):
             yield os.path.normpath(os.path.join(start, os.fsdecode(each)))
-    for each in dict.fromkeys((*re.findall(ABSOLUTE, text.data), *re.findall(QUOTED, text.data))):
+    for each in dict.fromkeys(each for pattern in ABSOLUTE for each in re.findall(pattern, text.data)):
         place = os.fsdecode(each).replace("${HOME}", "~").replace("$HOME", "~")
         if cut := CUT.search(place):
             place = os.path.dirname(place[: cut.start()])
-        if len(place) > 2:
+        if 2 < len(place) < LONGEST:
             yield os.path.normpath(place.rstrip("."))
 
 
 def _programs(text: _Text) -> Iterable[str]:
-    found = re.findall(STARTED, text.data)
+    found = re.findall(STARTED, text.data) if any(word in text.data for word in STARTING) else []
     if text.is_script:
         found += re.findall(COMMANDS, text.data)
     return [os.fsdecode(each) for each in found if not each.startswith((b"-", b"."))]

@@ -22,7 +22,7 @@ from runner.tracking.store import Store
 from runner.tracking.writer import RunWriter
 from runner.values import Report, Silent, Step
 
-__all__ = ["Artifact", "delete", "fetch", "keep", "listing", "location", "normal", "put"]
+__all__ = ["Artifact", "Meter", "delete", "fetch", "keep", "listing", "location", "normal", "put"]
 
 
 class Artifact(NamedTuple):
@@ -93,14 +93,21 @@ def put(
     return list(sources)
 
 
-def keep(writer: RunWriter, files: Mapping[str, str], links: Mapping[str, str]) -> list[str]:
+def keep(
+    writer: RunWriter, files: Mapping[str, str], links: Mapping[str, str], meter: Meter | None = None
+) -> list[str]:
     """Keeps each of `files` (path as an artifact -> file) and of `links` (-> where it leads, from its folder).
 
     Returns those that could not be kept, with the reason. A link has no event of its own.
     """
     keeping = _Keeping(writer)
     problems = []
-    for names, one in ((files, keeping.keep), (links, keeping.repository.link)):
+    told = meter or Meter(Silent(), 0)
+
+    def keep_file(name: str, source: str) -> None:
+        keeping.keep(name, source, told.of(f"storing {name}"))
+
+    for names, one in ((files, keep_file), (links, keeping.repository.link)):
         for name, what in names.items():
             try:
                 one(normal(name), what)

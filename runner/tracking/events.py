@@ -200,6 +200,12 @@ def model_link(relation: str, model_id: str, step: int | None = None) -> Event:
     return event if step is None else {**event, "step": step}
 
 
+def registered_link(name: str, version: int, source: str, model_id: str) -> Event:
+    """The run made what was registered as this version; `model_id`: "" for a model among its artifacts."""
+    facts: dict[str, Json] = {"name": name, "version": version, "source": source, "model_id": model_id}
+    return _given("link", relation="registered", **facts)
+
+
 def update(
     *,
     name: str | None = None,
@@ -240,7 +246,7 @@ def end(
     return _given("end", status=status, reason=reason, **keys)
 
 
-# ---- experiments and models --------------------------------------------------------------------------------
+# ---- experiments, models and registered models -------------------------------------------------------------
 
 
 def experiment(experiment_id: str, name: str, artifact_location: str) -> Event:
@@ -252,3 +258,12 @@ def model(model_id: str, experiment_id: str, name: str, model_type: str, run_id:
     """`run_id`: of the run that made it."""
     first = {"type": "model", "model_id": model_id, "experiment_id": experiment_id}
     return {**first, "name": name, "model_type": model_type, "run_id": run_id}
+
+
+def registered_model(name: str, description: str, tags: Mapping[str, str]) -> Event:
+    return _given("registered-model", name=name, description=description, tags=dict(tags) or None)
+
+
+def version(facts: Facts) -> Event:
+    """Of a registered model (registry.Version); empty ones are left out."""
+    return {"type": "version", **{key: value for key, value in facts.items() if value not in ("", {})}}

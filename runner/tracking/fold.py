@@ -51,8 +51,13 @@ class Run(NamedTuple):
 
     @property
     def param_texts(self) -> dict[str, str]:
-        """Parameters as MLflow shows them: strings."""
-        return {key: self.texts.get(key) or text_of(value) for key, value in self.params.items()}
+        """Parameters as MLflow shows them: strings, and a path as it was given."""
+        return {key: given_text(value, self.texts.get(key)) for key, value in self.params.items()}
+
+
+def given_text(value: Json, text: str | None) -> str:
+    """A parameter as it was given: of what reaches the command, `text`, a file may be in another place."""
+    return value if isinstance(value, str) else text or text_of(value)
 
 
 def text_of(value: Json) -> str:

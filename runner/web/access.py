@@ -1,6 +1,6 @@
-"""Who looks at the pages: a cookie for whoever came in by a one-time code. The API takes no cookie, the pages no token.
+"""Who looks at the pages: a cookie says it. The API takes no cookie, and the pages no token but by the form for it.
 
-The cookie is a random number of which only the digest is known here, and it ends with the process.
+A cookie is a random number, of which only the digest is kept.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import os
 import threading
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from urllib.parse import parse_qs
 
 from starlette.requests import Request
@@ -18,7 +18,17 @@ from runner.errors import InputError
 from runner.protocol.answer import ApiError
 from runner.protocol.scope import Role
 
-__all__ = ["COOKIE", "Sessions", "Visitor", "form", "visitor"]
+__all__ = [
+    "COOKIE",
+    "Doorkeeper",
+    "OneBrowser",
+    "Visitor",
+    "csrf_of",
+    "digest",
+    "form",
+    "new_cookie",
+    "visitor",
+]
 
 COOKIE = "proj_session"
 FIELD = "csrf"  # of every form: another site cannot know it
@@ -28,45 +38,71 @@ MOST = 1_000_000  # bytes of a form
 class Visitor(NamedTuple):
     role: Role
     who: str
-    csrf: str
+    csrf: str = ""
 
 
-class Sessions:
-    """Of one server of pages; safe to use from threads."""
+class Doorkeeper(Protocol):
+    """Safe to use from threads."""
+
+    closed: str  # what is said to those who have no cookie; "": the form for a token is shown
+    hint: str  # what they may do
+
+    def enter(self, code: str, peer: str) -> str:
+        """The cookie for a code or token. ApiError for one that is wrong; `peer`: the address it comes from."""
+
+    def find(self, cookie: str) -> Visitor | None:
+        """None: whose it is may see nothing."""
+
+    def leave(self, cookie: str) -> None:
+        """The cookie counts no more."""
+
+
+class OneBrowser:
+    """Of `proj ui`: one code, which works once."""
+
+    closed = "These pages are for whoever opened them."
+    hint = "proj ui  opens the pages in this browser"
 
     def __init__(self) -> None:
-        self._codes: dict[str, Visitor] = {}
+        self._code = ""
         self._visitors: dict[str, Visitor] = {}
         self._lock = threading.Lock()
 
-    def invite(self, role: str, who: str) -> str:
-        """A code by which one browser may come in, once."""
-        code = os.urandom(24).hex()
+    def invite(self) -> str:
+        code = new_cookie()
         with self._lock:
-            self._codes[_digest(code)] = Visitor(Role(role), who, os.urandom(16).hex())
+            self._code = digest(code)
         return code
 
-    def enter(self, code: str) -> str:
-        """The cookie for a code. ApiError for one that is wrong or was used."""
+    def enter(self, code: str, peer: str) -> str:  # noqa: ARG002
         with self._lock:
-            found = self._codes.pop(_digest(code), None)
-            if found is None:
+            if not self._code or not hmac.compare_digest(digest(code), self._code):
                 raise ApiError("UNAUTHENTICATED", "This link has been used. `proj ui` opens a new one.")
-            cookie = os.urandom(24).hex()
-            self._visitors[_digest(cookie)] = found
+            self._code = ""
+            cookie = new_cookie()
+            self._visitors[digest(cookie)] = Visitor(Role("admin"), "you", csrf_of(cookie))
         return cookie
 
     def find(self, cookie: str) -> Visitor | None:
         with self._lock:
-            return self._visitors.get(_digest(cookie))
+            return self._visitors.get(digest(cookie))
 
     def leave(self, cookie: str) -> None:
         with self._lock:
-            self._visitors.pop(_digest(cookie), None)
+            self._visitors.pop(digest(cookie), None)
 
 
-def _digest(text: str) -> str:
+def new_cookie() -> str:
+    return os.urandom(24).hex()
+
+
+def digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
+def csrf_of(cookie: str) -> str:
+    """What the forms of a page have in them, so that no other site can send them."""
+    return digest(f"csrf {cookie}")
 
 
 def visitor(request: Request) -> Visitor:
@@ -77,17 +113,22 @@ def visitor(request: Request) -> Visitor:
 async def form(request: Request) -> dict[str, list[str]]:
     """What a form of ours sent. ApiError when it is not ours, or whoever sent it may only read."""
     who = visitor(request)
+    fields = await fields_of(request)
+    given = fields.pop(FIELD, [""])[0]
+    if not hmac.compare_digest(given.encode("utf-8", "replace"), who.csrf.encode()):
+        raise ApiError("PERMISSION_DENIED", "The form has expired. Load the page again.")
+    who.role.write("runs")
+    return fields
+
+
+async def fields_of(request: Request) -> dict[str, list[str]]:
+    """Of a form that anybody may send. ApiError, InputError for what is none."""
     data = b""
     async for piece in request.stream():
         data += piece
         if len(data) > MOST:
             raise ApiError("INVALID_PARAMETER_VALUE", f"The form is larger than {MOST} bytes.", 413)
     try:
-        fields = parse_qs(data.decode(), keep_blank_values=True, max_num_fields=10_000)
+        return parse_qs(data.decode(), keep_blank_values=True, max_num_fields=10_000)
     except ValueError as error:
         raise InputError(f"the form cannot be read: {error}") from None
-    given = fields.pop(FIELD, [""])[0]
-    if not hmac.compare_digest(given.encode(), who.csrf.encode()):
-        raise ApiError("PERMISSION_DENIED", "The form has expired. Load the page again.")
-    who.role.write("runs")
-    return fields

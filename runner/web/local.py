@@ -14,7 +14,7 @@ from runner.protocol.application import application
 from runner.protocol.gate import Entry, Gate, Head, Limits
 from runner.protocol.serving import Server
 from runner.tracking.store import Store
-from runner.web.access import Sessions
+from runner.web.access import OneBrowser
 from runner.web.site import DOORS, Site, address, pages
 
 __all__ = ["serve"]
@@ -48,15 +48,15 @@ def serve(root: str, port: int, to: str, ready: Callable[[str], None]) -> int:
         message = f"port {port} cannot be used: {getattr(error, 'strerror', None) or error}"
         raise InputError(message, "proj ui --port 0  takes any") from None
     listener.listen(128)
-    gate, limits, sessions = PagesOnly(), Limits(), Sessions()
+    gate, limits, keeper = PagesOnly(), Limits(), OneBrowser()
     with Store(root) as store:
-        site = Site(store, sessions, NAMES)
+        site = Site(store, keeper, NAMES)
         server = Server(application(gate, limits, pages(site), DOORS), gate, limits, grace=1)
         for number in ENDING:
             signal.signal(number, lambda _number, _frame: server.stop())
         server.listen(listener)
         server.start()
         base = f"http://{HOST}:{listener.getsockname()[1]}"
-        ready(address(base, sessions.invite("admin", "you"), to))
+        ready(address(base, keeper.invite(), to))
         server.wait()
     return 0

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -22,28 +23,29 @@ from runner.protocol.gate import head_of
 from runner.protocol.hosts import check_browser, check_host
 from runner.tracking.store import Store
 from runner.web import compare, files, log, run, runs
-from runner.web.access import COOKIE, Sessions
+from runner.web.access import COOKIE, Doorkeeper, fields_of, form
 from runner.web.render import HEADERS, HERE, page
 
 __all__ = ["DOORS", "Site", "address", "pages"]
 
 ROOT = "/ui"
 DOORS = ("/", ROOT, f"{ROOT}/")
-OPEN = ("/enter", "/closed", "/static/")
+OPEN = ("/enter", "/closed", "/static/")  # to everybody
 
 
 class Site(NamedTuple):
     """What the pages are made of; `request.app.state.site`."""
 
     store: Store
-    sessions: Sessions
+    doorkeeper: Doorkeeper
     hosts: tuple[str, ...]  # names that the server answers to
 
 
 def pages(site: Site) -> list[BaseRoute]:
     routes = [
         Route("/", runs.show),
-        Route("/enter", _enter),
+        Route("/enter", _enter, methods=["GET", "POST"]),
+        Route("/leave", _leave, methods=["POST"]),
         Route("/closed", _closed),
         Route("/runs", runs.act, methods=["POST"]),
         Route("/compare", compare.show),
@@ -96,7 +98,7 @@ class Door:
                 scope, receive, send
             )
             return
-        found = self._site.sessions.find(request.cookies.get(COOKIE, ""))
+        found = self._site.doorkeeper.find(request.cookies.get(COOKIE, ""))
         if found is None and not inside.startswith(OPEN):
             top = "../" * max(inside.count("/") - 1, 0)
             await RedirectResponse(f"{top}closed", 303, HEADERS)(scope, receive, send)
@@ -106,22 +108,41 @@ class Door:
 
 
 async def _enter(request: Request) -> Response:
-    """By the code of a link that was opened for this browser."""
-    cookie = request.app.state.site.sessions.enter(request.query_params.get("code", ""))
-    wanted = request.query_params.get("to", "")
+    """By the code of a link that was opened for this browser, or by a token in a form."""
+    site: Site = request.app.state.site
+    if request.method == "POST":
+        code, wanted = (await fields_of(request)).get("token", [""])[0].strip(), ""
+    else:
+        code, wanted = request.query_params.get("code", ""), request.query_params.get("to", "")
+    peer = request.client.host if request.client else ""
+    cookie = await run_in_threadpool(site.doorkeeper.enter, code, peer)
     parts = [quote(part) for part in wanted.split("/") if part not in ("", ".", "..")]
-    answer = RedirectResponse("/".join(["./" + "/".join(parts)]) if parts else "./", 303, HEADERS)
-    answer.set_cookie(COOKIE, cookie, httponly=True, samesite="strict")
+    answer = RedirectResponse("./" + "/".join(parts), 303, HEADERS)
+    answer.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", secure=request.url.scheme == "https")
+    return answer
+
+
+async def _leave(request: Request) -> Response:
+    await form(request)
+    request.app.state.site.doorkeeper.leave(request.cookies.get(COOKIE, ""))
+    answer = RedirectResponse("closed", 303, HEADERS)
+    answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
     return answer
 
 
 async def _closed(request: Request) -> Response:
-    hint = "proj ui  opens the pages in this browser"
-    return page(request, "error.html", 401, message="These pages are for whoever opened them.", hint=hint)
+    keeper = request.app.state.site.doorkeeper
+    if not keeper.closed:
+        return page(request, "login.html", 401, message="", hint=keeper.hint)
+    return page(request, "error.html", 401, message=keeper.closed, hint=keeper.hint)
 
 
 async def _refused(request: Request, problem: Exception) -> Response:
     hint = ""
+    inside = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    if isinstance(problem, ApiError) and inside == "/enter" and request.method == "POST":
+        keeper = request.app.state.site.doorkeeper
+        return page(request, "login.html", problem.status, message=problem.message, hint=keeper.hint)
     if isinstance(problem, HTTPException):
         status, message = (
             problem.status_code,

@@ -142,3 +142,26 @@ def test_columns_fit_the_terminal() -> None:
     shown = lines([Run("1" * 32, name="one"), Run("2" * 32, name="two")], found, False, 60)
     assert max(map(len, shown)) <= 60
     assert "200 MB (+100.0%)" in "\n".join(shown)
+
+
+def test_more_than_three_runs_are_rows(program: Program) -> None:
+    for number in range(5):
+        make_run(f"run-{number}", params={"lr": number, "same": 1}, metrics={"rmse": [number / 10]})
+    lines = program("compare", *(f"run-{number}" for number in range(5))).out.splitlines()
+    head = lines[0].split("\t")
+    assert head[:3] == ["run", "params.lr", "metrics.rmse"]
+    assert [line.split("\t")[:3] for line in lines[1:]] == [
+        [f"run-{number}", str(number), str(number / 10) if number else "0"] for number in range(5)
+    ]
+    assert "params.same" not in head
+    three = program("compare", "run-0", "run-1", "run-2").out.splitlines()[0].split("\t")
+    assert three == ["group", "key", "run-0", "run-1", "run-2"]
+
+
+def test_runs_that_a_filter_finds(program: Program) -> None:
+    for number in range(5):
+        make_run(f"run-{number}", params={"lr": number})
+    found = program.json("compare", "--filter", "params.lr != '0'")
+    assert sorted(run["name"] for run in found["runs"]) == ["run-1", "run-2", "run-3", "run-4"]
+    for words in (["--filter", "params.lr = '1'"], ["run-1", "--filter", "params.lr = '1'"], []):
+        assert program("compare", *words).code == 2

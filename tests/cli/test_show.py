@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from runner import paths
 from runner.cli.render_plot import shrink, sparkline
+from runner.tracking.store import Store
 from tests.cli.records import Program, make_run
+from tests.helpers import make_tree
 
 
 def test_everything_is_shown_in_groups(program: Program) -> None:
@@ -60,7 +63,7 @@ def test_everything_is_shown_in_groups(program: Program) -> None:
         assert text in done.out, text
     assert "\033" not in done.out
     shown = program.json("show", "child")
-    assert shown["points"]["loss"] == {"value": 1.0, "step": 2, "timestamp": 1_700_000_000_002}
+    assert shown["points"]["loss"] == {"value": 1.0, "step": 2, "timestamp": "2023-11-14T22:13:20.002Z"}
     assert shown["code"]["dirty"] is True
     assert shown["params"] == {"lr": 0.5, "names": ["a", "b"]}
 
@@ -140,3 +143,17 @@ def test_a_sparkline_spans_from_the_least_to_the_greatest() -> None:
     assert sparkline([], 3) == ""
     assert len(sparkline(range(1000), 40)) == 40
     assert shrink([1, 2, 3, 4], 2) == [1.5, 3.5]
+
+
+@pytest.mark.parametrize("status", ["FINISHED", "FAILED"])
+def test_a_failed_run_ends_with_its_output(program: Program, status: str) -> None:
+    run_id = make_run("first", status=status)
+    text = "".join(f"line {number}\n" for number in range(5000)) + "ValueError: \x1b[31mno\n"
+    make_tree(Store(paths.store()).run_directory(run_id), {"output.log": text})
+    lines = program("show", "first").out.splitlines()
+    if status == "FINISHED":
+        assert not any("ValueError" in line for line in lines)
+        return
+    assert lines[-1] == "  ValueError: \\x1b[31mno"
+    assert lines[-15:-1] == [f"  line {number}" for number in range(4986, 5000)]
+    assert f"proj logs {run_id[:12]}" in lines[-16]

@@ -13,10 +13,11 @@ import pytest
 
 from runner import paths
 from runner.data.download import fetch_all
-from runner.errors import InputError, ProjError
+from runner.errors import InputError, ProjError, SourceError
 from runner.parameters import resolve
 from runner.values import EntryPoint, Parameter, Silent
 from tests.helpers import make_tree, proj
+from tests.servers import Start
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -127,3 +128,37 @@ def test_where_downloads_go_can_be_said_as_to_mlflow(tmp_path: Any, address: str
     assert not (tmp_path / "unused").exists()
     assert os.listdir(tmp_path / "option")
     assert os.listdir(tmp_path / "variable")
+
+
+@pytest.mark.parametrize("kind", ["runs", "mlflow-artifacts"])
+def test_an_artifact_of_a_server(
+    start: Start, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """What this store does not have comes from the server that MLFLOW_TRACKING_URI names: a file, or a folder."""
+    server = start("--store", str(tmp_path / "team"))
+    client = server.client()
+    run_id = client.new_run()
+    root = f"0/{run_id}/artifacts"
+    for name in ("models/model.pkl", "models/deep/er.txt", "empty"):
+        assert client.put(f"{root}/{name}", b"" if name == "empty" else name.encode()).status == 200
+    address = f"runs:/{run_id}" if kind == "runs" else f"mlflow-artifacts:/{root}"
+    with pytest.raises(InputError, match="no run is called"):
+        fetch(f"{address}/models/model.pkl", tmp_path / "d")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.url)
+    assert content(fetch(f"{address}/models/model.pkl", tmp_path / "d")) == b"models/model.pkl"
+    folder = fetch(f"{address}/models", tmp_path / "d")
+    assert content(os.path.join(folder, "deep", "er.txt")) == b"models/deep/er.txt"
+    assert content(fetch(f"{address}/empty", tmp_path / "d")) == b""
+    with pytest.raises(SourceError, match=r"No such artifact|Run"):
+        fetch(f"{address}/nothing", tmp_path / "d")
+
+
+def test_files_of_the_store_by_their_address(tmp_path: Any) -> None:
+    from runner.tracking import artifacts
+    from runner.tracking.store import Store
+
+    (tmp_path / "a.txt").write_bytes(b"a")
+    with Store(paths.store()) as store:
+        writer = store.create_run("0")
+        artifacts.put(writer, str(tmp_path / "a.txt"))
+    assert content(fetch(f"mlflow-artifacts:/0/{writer.run_id}/artifacts/a.txt", tmp_path / "d")) == b"a"

@@ -215,13 +215,14 @@ def test_all_that_is_missing_or_wrong_is_told_at_once_and_soon() -> None:
 # ---- paths and URIs --------------------------------------------------------------------------------------
 
 
-def test_a_path_must_be_there_and_becomes_absolute(tmp_path: Any) -> None:
+def test_a_path_must_be_there_and_is_absolute_in_the_command(tmp_path: Any) -> None:
     make_tree(tmp_path, {"my data.csv": "", "project/default.csv": ""})
     found = resolve("a {x}", Parameter("x", "path"), directory=str(tmp_path), x="my data.csv")
     path = str(tmp_path / "my data.csv")
-    assert (found.command, found.values, found.inputs) == (f"a '{path}'", {"x": path}, (path,))
+    assert (found.command, found.texts, found.inputs) == (f"a '{path}'", {"x": path}, (path,))
+    assert found.values == {"x": "my data.csv"}  # recorded as it was given
     uri = (tmp_path / "my data.csv").as_uri()
-    assert resolve("a {x}", Parameter("x", "path"), directory="/", x=uri).values == {"x": path}
+    assert resolve("a {x}", Parameter("x", "path"), directory="/", x=uri).texts == {"x": path}
     assert "no file or folder 'b.csv' in /" in refused("a {x}", Parameter("x", "path"), x="b.csv")
 
 
@@ -234,7 +235,8 @@ def test_a_default_path_is_one_of_the_project(tmp_path: Any) -> None:
         directory=str(tmp_path),
         project=str(tmp_path / "project"),
     )
-    assert found.values == {"x": str(tmp_path / "project/a.csv"), "y": str(tmp_path / "b.csv")}
+    assert found.texts == {"x": str(tmp_path / "project/a.csv"), "y": str(tmp_path / "b.csv")}
+    assert found.values == {"x": "a.csv", "y": "b.csv"}
 
 
 def test_a_remote_path_is_a_download_to_come(tmp_path: Any) -> None:

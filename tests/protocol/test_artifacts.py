@@ -184,3 +184,10 @@ def test_files_that_are_no_files(world: World) -> None:
     assert done.code != 0
     assert "bug in proj" not in done.err
     shutil.rmtree(short)
+
+
+@pytest.mark.parametrize("name", ["MLproject", "MLmodel", "conda.yaml", "train.py", "a/MLproject"])
+def test_files_of_a_project_are_shown_as_text(world: World, name: str) -> None:
+    path = f"0/{world.run_id}/artifacts/{name}"
+    assert world.client.put(path, b"name: x").status == 200
+    assert world.client.file(path).headers["content-type"].startswith("text/plain")

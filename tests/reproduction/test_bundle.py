@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
 import zipfile
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
-from runner import paths
-from tests.environments.packages import make_wheel
+from runner import __version__, paths
+from runner.environments.python import uv
+from tests.environments.packages import make_wheel, package
 from tests.helpers import make_repository, make_tree, proj
 from tests.reproduction.worlds import DETERMINISTIC, LOG, MLPROJECT, TRAIN, ran, reproduced, result, store
 
@@ -167,6 +170,61 @@ def test_a_page_to_read(tmp_path: object) -> None:
     assert "code/train.py" in page
 
 
+def test_it_can_be_made_again_by_hand(tmp_path: object, index: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its page and pip alone: its packages, what the project itself is built with, its inputs, empty folders."""
+    make_wheel(index, "helper", "1.0")
+    wheel = {"files": {"pkg/__init__.py": "src/pkg/__init__.py"}, "scripts": "pkg-run = pkg:main\n"}
+    code = "import os, factor\ndef main():\n    print(factor.VALUE, open('d.csv').read(), os.listdir('empty'), file=open('out.txt', 'w'))\n"
+    files = {**package(wheel, "factor"), "src/pkg/__init__.py": code, ".gitignore": "d.csv\nout.txt\n"}
+    files["pyproject.toml"] = files["pyproject.toml"].replace("requires = []", 'requires = ["helper"]')
+    files["packer.py"] = f"import helper\n{files['packer.py']}"
+    files["MLproject"] = (
+        "entry_points:\n  main:\n    inputs: [d.csv]\n    outputs: [out.txt]\n    command: pkg-run\n"
+    )
+    project = make_repository(f"{tmp_path}/demo", files)
+    make_tree(project, {"d.csv": "1"})
+    os.mkdir(f"{project}/empty")
+    run = ran(project)
+    assert bundle(run.run_id, f"{tmp_path}/run.zip")["lacking"] == []
+    forget(tmp_path, index)
+    monkeypatch.setenv("UV_CACHE_DIR", f"{tmp_path}/empty-cache")
+    assert reproduced(f"{tmp_path}/run.zip", "--offline")["verdict"] == "identical"
+    subprocess.run(
+        [sys.executable, "-m", "zipfile", "-e", f"{tmp_path}/run.zip", f"{tmp_path}/hand"], check=True
+    )
+    with open(f"{tmp_path}/hand/README.md") as file:
+        recipe = file.read().partition("## By hand")[2]
+    script = "\n".join(line[4:] for line in recipe.splitlines() if line.startswith("    "))
+    monkeypatch.setenv(
+        "PATH", f"{os.path.dirname(os.path.realpath(sys.executable))}{os.pathsep}{os.environ['PATH']}"
+    )
+    subprocess.run(["bash", "-ec", script], cwd=f"{tmp_path}/hand", check=True, capture_output=True)
+    with open(f"{tmp_path}/hand/code/out.txt") as file:
+        assert file.read() == "1 1 []\n"
+
+
+def test_the_proj_that_packed_it_is_in_it(any_bundle: str, tmp_path: object) -> None:
+    with zipfile.ZipFile(any_bundle) as archive:
+        (name,) = (each for each in archive.namelist() if each.startswith("proj/"))
+        archive.extract(name, str(tmp_path))
+    argv = [
+        uv.executable(),
+        "pip",
+        "install",
+        "-q",
+        "--no-index",
+        "--no-deps",
+        "--target",
+        f"{tmp_path}/site",
+    ]
+    subprocess.run([*argv, f"{tmp_path}/{name}"], check=True)
+    show = [sys.executable, "-S", "-c", "import runner; print(runner.__file__, runner.__version__)"]
+    done = subprocess.run(
+        show, env={"PYTHONPATH": f"{tmp_path}/site"}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"{tmp_path}/site/runner/__init__.py {__version__}\n"
+
+
 def test_a_run_without_a_snapshot_cannot_be_packed(tmp_path: object) -> None:
     with store().create_run(kind="client") as writer:
         writer.end("FINISHED")
@@ -192,6 +250,22 @@ def test_it_is_a_workflow_run_crate(any_bundle: str, tmp_path: object) -> None:
             for each in value if isinstance(value, list) else [value]:
                 if isinstance(each, dict) and not each["@id"].startswith("http"):
                     assert each["@id"] in ids, each
+    by_id = {each["@id"]: each for each in graph}
+    with open(f"{tmp_path}/crate/manifest-sha256.txt") as file:
+        known = dict(reversed(line.rstrip("\n").split("  ")) for line in file)
+    for name, digest in known.items():
+        if name not in ("ro-crate-metadata.json", "ro-crate-preview.html") and not name.endswith("/"):
+            assert by_id[quote(name)]["sha256"] == digest
+    programs = {
+        each["name"]: each["softwareVersion"] for each in graph if each["@type"] == "SoftwareApplication"
+    }
+    assert programs == {"Python": platform.python_version(), "factor": "1.0", "proj-runner": __version__}
+    assert by_id["#result-score"]["value"] == 6
+    assert [by_id[each["@id"]]["@type"] for each in listed(by_id[action.id]["object"])] == ["File"]
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 @pytest.mark.slow

@@ -120,7 +120,8 @@ def test_a_channel_that_asks_who_one_is(tmp_path: object, channel: Channel, home
         server.server_close()
     assert sorted(names) == ["conda.lock", "noarch/dep-1.1-h0_0.conda", "noarch/tool-2.0-h0_0.conda"]
     with zipfile.ZipFile(path) as archive:
-        assert not [name for name in archive.namelist() if b"secret" in archive.read(name)]
+        ours = [name for name in archive.namelist() if not name.startswith("proj/")]
+        assert not [name for name in ours if b"secret" in archive.read(name)]
     shutil.rmtree(paths.home())
     with_spaces = f"{tmp_path}/it's a home"  # where the packages of the bundle are laid out
     verdict = reproduced(path, "--offline", PROJ_HOME=with_spaces, RATTLER_CACHE_DIR=f"{with_spaces}/rattler")

@@ -102,6 +102,7 @@ def test_variables(world: World) -> None:
     plain = world.endpoint.variables("r", "0", environ={})
     assert set(plain) == {
         "MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_TOKEN", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "PROJ_RUN_ID",
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT",
     }  # fmt: skip
     odd = world.endpoint.variables(
         "r", "0", "bridge", {"HTTP_PROXY": "http://p", "no_proxy": "x", "MLFLOW_TRACKING_USERNAME": "me"}

@@ -23,7 +23,7 @@ TEXTS = [
     "$HOME",
     '"q"',
 ]
-SHOW = "import json\ndef show(values): print(json.dumps({k: str(v) for k, v in sorted(values.items()) if k not in ('func', 'help')}))\n"
+SHOW = "import json\ndef show(values): print(json.dumps({k: str(getattr(v, 'value', v)) for k, v in sorted(values.items()) if k not in ('func', 'help')}))\n"
 
 
 class Program(NamedTuple):

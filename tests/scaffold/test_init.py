@@ -101,6 +101,40 @@ parser.parse_args()
     )
 
 
+def test_a_parser_that_is_there_under_a_condition_has_what_is_there_with_it() -> None:
+    text = """
+import argparse, sys
+if sys.version_info < (3,):
+    sys.exit(1)
+else:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("file", nargs="?", type=argparse.FileType(), default="-")
+    if sys.platform == "linux":
+        parser.add_argument("--only")
+    commands = parser.add_subparsers(dest="command")
+    commands.add_parser("one").add_argument("n", type=int)
+    for name in ("two", "three"):
+        commands.add_parser(name)
+    parser.parse_args()
+"""
+    script = read(Module(text))
+    assert [command.name for command in script.commands] == ["one"]
+    first, second = script.commands[0].parts
+    assert first.options == (Option("file", default="-", has_default=True),)
+    assert second.options == (Option("n", type="int", required=True),)
+    assert script.notes == (
+        "--only is there under a condition only, and is left out: pass it after --",
+        "subcommands whose names are computed are left out: pass them after --",
+    )
+
+
+def test_a_module_of_a_package_is_not_run_as_a_file(tmp_path: object) -> None:
+    inner = "from . import other\nif __name__ == '__main__':\n    other.main()\n"
+    made = draft(make_tree(tmp_path, {"inner.py": inner, "run.py": "print(1)\n"}))
+    assert "inner" not in made.text
+    assert made.notes == ("inner.py is a module of a package (it imports relatively) and was left out",)
+
+
 def test_secrets_are_known_by_their_names() -> None:
     assert all(map(is_secret, ("api_token", "password", "openai-api-key", "TOKEN", "aws_secret_access_key")))
     assert not any(

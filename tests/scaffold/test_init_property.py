@@ -5,6 +5,7 @@ More: without a value given, the program gets the very values that it has withou
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import subprocess
@@ -51,8 +52,8 @@ def alike(values: dict[str, str], folder: str) -> dict[str, object]:
     found: dict[str, object] = {}
     for name, value in values.items():
         try:
-            found[name] = float(value)
-        except ValueError:
+            found[name] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
             found[name] = value.replace(os.path.join(folder, ""), "")
     return found
 
@@ -81,3 +82,9 @@ def test_of_a_generated_script(library: str, seed: int, tmp_path: object) -> Non
     for name, words in program.needed.items():
         assert values[name] == plain[name], (words, command.command)
     assert {*values} == {*plain}
+    single = [
+        each.name for each in entry.parameters if each.type != "bool" and "commas" not in each.description
+    ]
+    single = [name for name in single if name in given]
+    reached, meant = ({name: known[name] for name in single} for known in (values, given))
+    assert alike(reached, folder) == alike(meant, folder), command.command

@@ -18,7 +18,7 @@ from tests.cli.records import make_run
 from tests.helpers import make_tree
 from tests.web.conftest import Browser, Ui
 
-EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7 * 7 }}\x1b[31m"
+EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 77777 * 77777 }}\x1b[31m"
 
 
 def named(page: str) -> list[str]:
@@ -223,7 +223,7 @@ def test_nothing_in_a_record_is_markup_and_every_link_leads_somewhere(browser: B
                 "<img src=x",
                 "<b>",
                 "</td>a",
-                "49",
+                "6049261729",
                 *(["\x1b"] if "?q=" not in path else []),
             ):
                 assert wrong not in page.text.replace("</td><td>", ""), (path, wrong)

@@ -16,9 +16,11 @@ from runner.environments.conda.lock import Package, parse, with_credentials, wri
 from runner.environments.conda.plan import Plan
 from runner.environments.conda.prefix import python_version
 from runner.environments.python import seed, wheels
+from runner.environments.python.lockfile import versions
+from runner.environments.python.wheels import Code
 from runner.errors import EnvironmentFailure
 from runner.text.credentials import redact
-from runner.values import Activation, Report
+from runner.values import Activation, Environment, Report
 
 __all__ = ["collect"]
 
@@ -26,7 +28,7 @@ LOCK = "conda.lock"  # beside the packages: <subdir>/<file>
 
 
 def collect(
-    text: str, plan: Plan, folder: str, prepared: Callable[[], Activation], report: Report
+    text: str, plan: Plan, folder: str, prepared: Callable[[], Environment], report: Report
 ) -> tuple[str, ...]:
     """Fills `folder` with what a lock names; returns what it lacks."""
     locked = parse(text, plan.shown)
@@ -35,7 +37,10 @@ def collect(
     if locked.pip:
         pinned = "".join(f"{line}\n" for line in locked.pip)
         own = os.path.join(folder, "pip")  # beside the channels' folders
-        lines, notes = wheels.collect(pinned, _pip(prepared()), plan.file.base, own, report)
+        made = prepared()
+        code = Code(plan.file.base, versions(made.details))
+        collected = wheels.collect(pinned, _pip(made.activation), code, own, report)
+        lines, notes = collected.lock, collected.notes
     with open(os.path.join(folder, LOCK), "w", encoding="utf-8") as target:
         target.write(write(locked.platform, locked.packages, lines))
     return notes
@@ -66,7 +71,7 @@ def _fetch(packages: Sequence[Package], folder: str, settings: Settings, report:
                     f"hash mismatch: {redact(package.url)} is not the package that the lock means",
                     "without the packages: --no-packages",
                 )
-            step.update("collecting", number, len(packages))
+            step.update(f"{number} of {len(packages)}")
 
 
 def _pip(activation: Activation) -> Sequence[str]:

@@ -19,7 +19,7 @@ from runner.environments.python.plan import read_plan
 from runner.environments.python.wanted import Wanted
 from runner.errors import EnvironmentFailure
 from runner.text.credentials import redact
-from runner.values import Activation, EnvironmentOptions, EnvironmentSpec, Json, Report
+from runner.values import Environment, EnvironmentOptions, EnvironmentSpec, Json, Report
 
 __all__ = ["build", "check", "collect", "lock", "outdated", "packages", "remove", "specify", "sweep"]
 
@@ -138,7 +138,7 @@ def collect(
     spec: EnvironmentSpec,
     directory: str,
     folder: str,
-    prepared: Callable[[], Activation],
+    prepared: Callable[[], Environment],
     report: Report,
 ) -> tuple[str, ...]:
     plan = specify(spec, directory, EnvironmentOptions(), report).plan

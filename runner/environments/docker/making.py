@@ -22,7 +22,7 @@ from runner.environments.docker.volumes import mounts
 from runner.environments.python import lockfile, specification
 from runner.errors import EnvironmentFailure
 from runner.host import process
-from runner.values import Activation, EnvironmentOptions, EnvironmentSpec, Json, Report
+from runner.values import Environment, EnvironmentOptions, EnvironmentSpec, Json, Report
 
 HIDDEN = ("e", "env", "env-file", "l", "label")  # arguments whose values are not for the record
 FILE = "image.tar"  # in a bundle
@@ -315,7 +315,7 @@ def collect(
     spec: EnvironmentSpec,  # noqa: ARG001
     directory: str,  # noqa: ARG001
     folder: str,
-    prepared: Callable[[], Activation],  # noqa: ARG001
+    prepared: Callable[[], Environment],  # noqa: ARG001
     report: Report,
 ) -> tuple[str, ...]:
     image = _parse(lock).id

@@ -15,7 +15,7 @@ from runner.environments.python.wanted import Table, Wanted, parse_toml, text_of
 from runner.errors import InputError
 from runner.text.credentials import redact
 from runner.text.names import canonical
-from runner.values import Activation, EnvironmentOptions, EnvironmentSpec, Json, Report
+from runner.values import Environment, EnvironmentOptions, EnvironmentSpec, Json, Report
 
 MANIFESTS = ("pixi.toml", "pyproject.toml")
 
@@ -73,7 +73,7 @@ def collect(
     spec: EnvironmentSpec,
     directory: str,
     folder: str,
-    prepared: Callable[[], Activation],
+    prepared: Callable[[], Environment],
     report: Report,
 ) -> tuple[str, ...]:
     plan = specify(spec, directory, EnvironmentOptions(), report).plan

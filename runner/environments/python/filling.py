@@ -65,7 +65,7 @@ def _fill_from_lines(
 ) -> None:
     text = requirements(plan, lines) + extra
     sync = ["sync", "--allow-empty-requirements", "-"]
-    if not (_all_pinned(lines) and _from_cache(sync, plan, text, prefix, handle)):
+    if not (_all_pinned(lines) and _from_cache(sync, plan, text, prefix, handle, step)):
         install(sync, plan, text, prefix, handle, step)
 
 
@@ -80,11 +80,11 @@ def _all_pinned(lines: Sequence[str]) -> bool:
     return all(re.match(r"\S+==|\s|[\w.-]+ @ file://", line) for line in lines if line)
 
 
-def _from_cache(verb: list[str], plan: Plan, text: str, prefix: str, handle: int) -> bool:
+def _from_cache(verb: list[str], plan: Plan, text: str, prefix: str, handle: int, step: Step) -> bool:
     """Exact versions with their hashes need no index when the package cache has them: quicker, and works on a train."""
     settings = _settings(plan)
-    arguments = ["pip", *verb, "--quiet", "--offline", "--python", python_of(prefix), *settings.arguments]
-    done = uv.attempt(arguments, cwd=plan.base, extra=settings.widest, text=text, handle=handle)
+    arguments = ["pip", *verb, "--offline", "--python", python_of(prefix), *settings.arguments]
+    done = uv.attempt(arguments, cwd=plan.base, extra=settings.widest, text=text, handle=handle, step=step)
     return done.code == 0
 
 

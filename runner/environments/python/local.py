@@ -16,6 +16,7 @@ from runner.environments.python.copies import Copies
 from runner.environments.python.plan import Plan
 from runner.environments.python.redirect import Source, follow
 from runner.environments.python.requirements import Local
+from runner.environments.python.wheels import BUILD
 from runner.host import files
 from runner.text.names import canonical
 from runner.values import Json, Report, Step
@@ -103,7 +104,7 @@ def _call(plan: Plan, local: Local, copies: Copies, python: str, out: str, handl
             "--find-links",
             plan.wheels,
             "--find-links",
-            os.path.join(plan.wheels, "build"),
+            os.path.join(plan.wheels, BUILD),
         ]
         variables = dict(copies.variables)
     step.update(f"building {local.text}")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from runner.text.names import canonical
 
-__all__ = ["packages"]
+__all__ = ["packages", "versions"]
 
 
 def packages(lock: str) -> dict[str, str]:
@@ -24,6 +26,11 @@ def packages(lock: str) -> dict[str, str]:
         else:
             found[line] = "local"
     return found
+
+
+def versions(details: Mapping[str, Any]) -> dict[str, str]:
+    """Of the local packages that were built for an environment: what the lock calls them -> name==version."""
+    return {str(each["path"]): f"{each['name']}=={each['version']}" for each in details.get("local") or ()}
 
 
 def _from_pylock(text: str) -> dict[str, str]:

@@ -24,7 +24,7 @@ from runner.environments.python.kind import Facts, installed
 from runner.environments.python.plan import Plan, read_plan
 from runner.environments.python.wanted import Wanted
 from runner.errors import EnvironmentFailure, InputError
-from runner.values import Activation, EnvironmentOptions, EnvironmentSpec, Json, Report
+from runner.values import Environment, EnvironmentOptions, EnvironmentSpec, Json, Report
 
 __all__ = ["build", "check", "collect", "lock", "outdated", "packages", "remove", "specify", "sweep"]
 
@@ -125,11 +125,17 @@ def collect(
     spec: EnvironmentSpec,  # noqa: ARG001
     directory: str,
     folder: str,
-    prepared: Callable[[], Activation],
+    prepared: Callable[[], Environment],
     report: Report,
 ) -> tuple[str, ...]:
+    made = prepared()
     # pip must run on the Python that the wheels are for
-    collected = wheels.collect(lock, [prepared().python, "-m", "pip"], directory, folder, report)
-    with open(os.path.join(folder, "requirements.txt"), "w", encoding="utf-8") as file:
-        file.write(collected.lock)
+    code = wheels.Code(directory, lockfile.versions(made.details))
+    collected = wheels.collect(lock, [made.activation.python, "-m", "pip"], code, folder, report)
+    # with local packages, what pip can install at once is apart: it takes hashes of all, or of none
+    texts = {"requirements.txt": collected.pinned}
+    texts |= {"environment.lock": collected.lock} if collected.lock != collected.pinned else {}
+    for name, text in texts.items():
+        with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+            file.write(text)
     return collected.notes

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from runner import paths
+from runner.environments.python.progress import Progress, plain
 from runner.errors import EnvironmentFailure
 from runner.host import process
 from runner.text.credentials import redact
@@ -90,18 +91,18 @@ def attempt(
     handle: int = -1,
     step: Step | None = None,
 ) -> process.Completed:
-    def shown(line: str) -> None:
-        if step and re.match(r"\s*(Downloading|Building|Updating|Prepared|Resolved) ", line):
-            step.update(redact(line.strip()))
-
-    return process.run(
+    """On a terminal of the user's uv draws its progress, which is shown as the step's."""
+    drawing = step is not None and os.isatty(2)
+    done = process.run(
         [executable(), *arguments],
         cwd=cwd,
-        variables=variables(extra),
+        variables=variables(extra) | ({"UV_NO_PROGRESS": None, "TERM": "xterm"} if drawing else {}),
         input=text,
-        on_line=shown if step else None,
+        on_line=Progress(step) if step else None,
         pass_fds=(handle,) if handle >= 0 else (),
+        drawing=drawing,
     )
+    return done._replace(err=plain(done.err)) if drawing else done
 
 
 def call(

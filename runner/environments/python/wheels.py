@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from runner.environments.python import indexes
+from runner.environments.python import build_requirements, indexes
 from runner.environments.python.lockfile import packages
 from runner.errors import EnvironmentFailure
 from runner.host import process
@@ -16,44 +16,80 @@ from runner.text.credentials import redact
 from runner.text.names import canonical
 from runner.values import Report
 
-__all__ = ["Wheels", "collect"]
+__all__ = ["BUILD", "Code", "Wheels", "collect"]
 
 EPOCH = "315532800"  # 1980: wheels that are built have the same bytes each time
 LOCAL = re.compile(r"^(?:\./|\.\./|/|file:|-e )|^\.$")
 
 
+BUILD = "build"  # folder beside the packages: what the local ones are built with
+
+
 class Wheels(NamedTuple):
     lock: str  # requirements that are these files, and what comes with the code
+    pinned: str  # those that are these files
     notes: tuple[str, ...] = ()  # what the bundle lacks
 
 
-def collect(lock: str, pip: Sequence[str], directory: str, folder: str, report: Report) -> Wheels:
-    """Fills `folder`. `pip`: argv of one on the right Python; `directory`: what local requirements are relative to."""
+class Code(NamedTuple):
+    """Where local packages are."""
+
+    directory: str  # that their paths are relative to
+    versions: Mapping[str, str] = {}  # path in the lock -> name==version, as recorded
+
+
+def collect(lock: str, pip: Sequence[str], code: Code, folder: str, report: Report) -> Wheels:
+    """Fills `folder`. `pip`: argv of one on the right Python."""
     os.makedirs(folder, exist_ok=True)
-    pinned, local, notes = [], [], []
+    pinned, local = [], []
     for name, version in packages(lock).items():
         if version == "local" or LOCAL.match(version):
             local.append(name if version == "local" else f"{name} @ {version}")
         elif "://" in version:
-            _build([f"{name} @ {version}"], pip, directory, folder)
+            _build([f"{name} @ {version}"], pip, code.directory, folder)
         else:
             pinned.append(f"{name}=={version}")
     with report.step(f"collecting {len(pinned)} packages"):
         if pinned:
             _fetch(pinned, pip, folder)
             _check(lock, folder)
-        for name in sorted(os.listdir(folder)):
-            if not name.endswith(".whl"):
-                _build([os.path.join(folder, name)], pip, directory, folder)
-                os.unlink(os.path.join(folder, name))
-    for each in local:
-        notes.append(f"{each} is built from the code: that may need packages which are not in the bundle")
-    lines = [_requirement(os.path.join(folder, name)) for name in sorted(os.listdir(folder))]
-    return Wheels("".join(f"{line}\n" for line in (*lines, *local)), tuple(notes))
+        _built(pip, folder)
+    lines = "".join(f"{_requirement(os.path.join(folder, name))}\n" for name in sorted(os.listdir(folder)))
+    notes = _build_requirements(local, pip, code, os.path.join(folder, BUILD), report) if local else []
+    return Wheels(lines + "".join(f"{line}\n" for line in local), lines, tuple(notes))
 
 
-def _fetch(requirements: list[str], pip: Sequence[str], folder: str) -> None:
-    argv = [*pip, "download", "--quiet", "--no-deps", "--disable-pip-version-check"]
+def _built(pip: Sequence[str], folder: str) -> None:
+    """Wheels in the place of sources."""
+    for name in sorted(os.listdir(folder)):
+        if not name.endswith(".whl"):
+            _build([os.path.join(folder, name)], pip, folder, folder)
+            os.unlink(os.path.join(folder, name))
+
+
+def _build_requirements(
+    local: Sequence[str], pip: Sequence[str], code: Code, folder: str, report: Report
+) -> list[str]:
+    """Fills `folder`, with what is needed in turn. Returns what is lacking."""
+    packages = build_requirements.local(local, code.directory, code.versions)
+    wanted = list(dict.fromkeys(line for each in packages for line in build_requirements.stated(each.path)))
+    with report.step(f"collecting what {len(packages)} local packages are built with"):
+        try:
+            if wanted:
+                _fetch(wanted, pip, folder, alone=False)
+                _built(pip, folder)
+            if more := build_requirements.asked_by(packages, pip[0], folder):
+                _fetch(more, pip, folder, alone=False)
+                _built(pip, folder)
+        except EnvironmentFailure as failure:
+            names = ", ".join(each.text for each in packages)
+            return [f"what {names} is built with cannot be packed: {failure.message}"]
+    return []
+
+
+def _fetch(requirements: list[str], pip: Sequence[str], folder: str, *, alone: bool = True) -> None:
+    """Unless `alone`, with all that they require."""
+    argv = [*pip, "download", "--quiet", *(["--no-deps"] if alone else []), "--disable-pip-version-check"]
     done = process.run([*argv, "--dest", folder, *requirements], variables=_variables())
     if done.code:
         raise EnvironmentFailure(

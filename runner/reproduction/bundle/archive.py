@@ -7,6 +7,9 @@ run/                     the record
 code/                    the snapshot
 packages/<lock>/         wheels or conda packages, and a lock that names just these
 inputs/<digest>          inputs by digest, files or folders
+proj/                    the wheel of proj itself
+
+A member that ends in "/" is an empty folder.
 """
 
 from __future__ import annotations
@@ -20,14 +23,14 @@ from collections.abc import Mapping
 from typing import IO, NamedTuple
 
 from runner.errors import InputError
-from runner.host.files import Draft, open_file, transfer
+from runner.host.files import Digest, Draft, Hash, open_file, transfer
 
-__all__ = ["MANIFEST", "Member", "member_name", "unpack", "write"]
+__all__ = ["FOLDER", "LINK", "MANIFEST", "PROGRAM", "Member", "digest", "member_name", "unpack", "write"]
 
 MANIFEST = "manifest-sha256.txt"
 DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a ZIP can say
 PACKED = (".whl", ".gz", ".zip", ".png", ".jpg", ".npz", ".parquet", ".conda", ".bz2", ".xz")
-FILE, PROGRAM, LINK = 0o100644, 0o100755, 0o120000
+FILE, PROGRAM, LINK, FOLDER = 0o100644, 0o100755, 0o120000, 0o040755
 # Control characters, backslashes, bytes that are not UTF-8 (as lone surrogates), and what looks like one of ours
 HARD = r"[\x01-\x1f\x7f\\\udc80-\udcff]|%(?=[0-9A-F]{2})"
 HARD_BYTE = r"%(0[1-9A-F]|1[0-9A-F]|25|5C|7F|[89A-F][0-9A-F])"
@@ -65,11 +68,20 @@ def _add(archive: zipfile.ZipFile, name: str, member: Member) -> str:
     info.create_system = 3  # Unix, on every system
     info.external_attr = member.mode << 16
     info.compress_type = zipfile.ZIP_STORED if name.endswith(PACKED) else zipfile.ZIP_DEFLATED
-    source: IO[bytes] = open_file(member.path) if member.path else io.BytesIO(member.data)
-    with source:
+    with _opened(member) as source:
         info.file_size = os.path.getsize(member.path) if member.path else len(member.data)
         with archive.open(info, "w") as target:
             return transfer(source, target.write).hex
+
+
+def _opened(member: Member) -> IO[bytes]:
+    return open_file(member.path) if member.path else io.BytesIO(member.data)
+
+
+def digest(member: Member) -> Digest:
+    """SHA-256 and size of what is in it."""
+    with _opened(member) as source:
+        return transfer(source)
 
 
 def unpack(path: str, folder: str) -> None:
@@ -121,13 +133,15 @@ def _refused(path: str, name: str, why: str) -> InputError:
 
 def _extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, digest: str, folder: str, path: str) -> None:
     name = info.filename
-    parts = _path(name).split("/")
+    parts = _path(name.removesuffix("/")).split("/")
     if name.startswith("/") or "\\" in name or any(part in ("", ".", "..") for part in parts):
         raise _refused(path, repr(name), "leads out of the bundle")
     mode = info.external_attr >> 16
     target = os.path.join(folder, *parts)
-    os.makedirs(os.path.dirname(target), exist_ok=True)
-    if stat.S_ISLNK(mode):
+    os.makedirs(target if name.endswith("/") else os.path.dirname(target), exist_ok=True)
+    if name.endswith("/"):
+        found = Hash().result().hex
+    elif stat.S_ISLNK(mode):
         link: list[bytes] = []
         with archive.open(info) as source:
             found = transfer(source, link.append).hex

@@ -7,20 +7,26 @@ from __future__ import annotations
 
 import json
 import mimetypes
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from math import isfinite
 from time import gmtime, strftime
 from urllib.parse import quote
 
-from runner.reproduction.bundle.archive import Member, member_name
+from runner.reproduction.bundle import software
+from runner.reproduction.bundle.archive import Member, digest, member_name
 from runner.running.recorded import Recorded
 from runner.text.encoding import visible, visible_values
+from runner.tracking.events import Facts
 from runner.tracking.fold import Run
 from runner.values import JsonObject
 
-__all__ = ["METADATA", "PREVIEW", "describe"]
+__all__ = ["METADATA", "PREVIEW", "README", "describe"]
 
 METADATA = "ro-crate-metadata.json"
 PREVIEW = "ro-crate-preview.html"
+README = "README.md"
+LICENCE = "The licences of the code and the data in it hold; none is granted by this bundle."
 CONTEXT = ["https://w3id.org/ro/crate/1.1/context", "https://w3id.org/ro/terms/workflow-run/context"]
 PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": ("Process Run Crate", "0.5"),
@@ -37,20 +43,23 @@ Entity = JsonObject
 
 def describe(recorded: Recorded, members: Mapping[str, Member]) -> str:
     names = sorted(members)
-    files = {name: _file(name) for name in names if name != PREVIEW and not name.startswith("inputs/")}
+    files = {name: _entity(name, members[name]) for name in names if name != PREVIEW}
     for name in names:
-        if name.startswith("inputs/"):
-            top = "/".join(name.split("/")[:2])
-            files.setdefault(
-                top if name == top else f"{top}/", _file(top) if name == top else _folder(f"{top}/")
-            )
-    workflow = _workflow(recorded, names)
+        if name.startswith("inputs/") and name.count("/") > 1:  # a file of a folder
+            top = "/".join(name.split("/")[:2]) + "/"
+            folder = files.setdefault(top, {**_folder(top), "hasPart": []})
+            folder["hasPart"].append({"@id": files[name]["@id"]})
+    workflow = _workflow(recorded, names, members)
     files[workflow["@id"]] = workflow
     inputs, given = _inputs(recorded, files)
     outputs, written = _outputs(recorded.run, files)
     workflow |= {"input": _references(inputs), "output": _references(outputs)}
+    needed = list(software.applications(recorded))
+    workflow["softwareRequirements"] = _references(needed)
     action = _action(recorded, workflow, given, written)
-    root = _root(recorded, files, workflow, action)
+    known = {each["@id"] for each in files.values()}
+    elsewhere = [each for each in given if each["@type"] == "File" and each["@id"] not in known]
+    root = _root(recorded, [*files.values(), *elsewhere], workflow, action)
     graph = [
         {
             "@id": METADATA,
@@ -64,23 +73,48 @@ def describe(recorded: Recorded, members: Mapping[str, Member]) -> str:
         root,
         {"@id": PREVIEW, "@type": "CreativeWork", "about": {"@id": "./"}, "encodingFormat": "text/html"},
         *files.values(),
+        *elsewhere,
+        *needed,
         *inputs,
         *(each for each in given if each["@type"] == "PropertyValue"),
         *outputs,
         *(each for each in written if each["@type"] == "PropertyValue"),
         action,
-        {"@id": "#agent", "@type": "Person", "name": recorded.run.user or "unknown"},
+        *_people(recorded),
         _language(workflow),
         *(
             {"@id": iri, "@type": "CreativeWork", "name": name, "version": version}
             for iri, (name, version) in PROFILES.items()
         ),
     ]
-    text = {"@context": CONTEXT, "@graph": visible_values(graph)}
+    text = {"@context": CONTEXT, "@graph": visible_values([_compact(each) for each in graph])}
     return json.dumps(text, indent=1, ensure_ascii=False) + "\n"
 
 
-def _root(recorded: Recorded, files: Mapping[str, Entity], workflow: Entity, action: Entity) -> Entity:
+def _people(recorded: Recorded) -> Iterator[Entity]:
+    """The record does not say to which organization they belong: it is the one that keeps the code."""
+    keeper, name = {"@id": "#keeper"}, recorded.run.user or "unknown"
+    yield {"@id": "#agent", "@type": "Person", "name": name, "affiliation": keeper}
+    address = _address(recorded)
+    yield {**keeper, "@type": "Organization", "name": f"who keeps {address}", "url": address}
+    yield {
+        "@id": "#licence",
+        "@type": "CreativeWork",
+        "name": "as it is stated in it",
+        "description": LICENCE,
+    }
+
+
+def _compact(entity: Entity) -> Entity:
+    """One value is written as itself, not as a list of it."""
+    return {
+        key: value[0] if isinstance(value, list) and len(value) == 1 else value
+        for key, value in entity.items()
+        if value != []
+    }
+
+
+def _root(recorded: Recorded, parts: list[Entity], workflow: Entity, action: Entity) -> Entity:
     run = recorded.run
     return {
         "@id": "./",
@@ -88,16 +122,17 @@ def _root(recorded: Recorded, files: Mapping[str, Entity], workflow: Entity, act
         "name": f"Run {run.name} of {run.project}",
         "description": f"Code, packages, inputs and results of a run of {run.project}, entry point {run.entry_point}.",
         "datePublished": _time(run.end_time or run.start_time),
-        "license": "The licences of the code and the data in it hold; none is granted by this bundle.",
+        "license": {"@id": "#licence"},
+        "publisher": {"@id": "#keeper"},
         "conformsTo": _references([{"@id": iri} for iri in PROFILES]),
-        "hasPart": _references(list(files.values())),
+        "hasPart": _references(parts),
         "mainEntity": {"@id": workflow["@id"]},
         "mentions": {"@id": action["@id"]},
         "author": {"@id": "#agent"},
     }
 
 
-def _workflow(recorded: Recorded, names: list[str]) -> Entity:
+def _workflow(recorded: Recorded, names: list[str], members: Mapping[str, Member]) -> Entity:
     """The file that says what is run: MLproject, or the script of a folder without one."""
     prefix = f"code/{recorded.subdirectory}/" if recorded.subdirectory else "code/"
     known = [name for name in names if name.startswith(prefix)]
@@ -112,11 +147,12 @@ def _workflow(recorded: Recorded, names: list[str]) -> Entity:
     ]
     found = next((lower[name] for name in candidates if name in lower), "run/events.jsonl")
     return {
-        **_file(found),
+        **_entity(found, members.get(found, Member())),
         "@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow"],
         "name": recorded.run.project or recorded.run.name,
         "programmingLanguage": {"@id": "#language"},
         "version": recorded.code.commit or recorded.code.tree,
+        "url": _address(recorded),
         "conformsTo": {"@id": WORKFLOW},
     }
 
@@ -168,7 +204,7 @@ def _inputs(recorded: Recorded, files: Mapping[str, Entity]) -> tuple[list[Entit
             found["exampleOfWork"] = {"@id": slot["@id"]}
             given.append(found)
         else:
-            given.append(_value(f"#value-{_part(name)}", name, each.get("digest", name), slot))
+            given.append(_elsewhere(each, name, recorded.project) | {"exampleOfWork": {"@id": slot["@id"]}})
     return formal, given
 
 
@@ -204,7 +240,8 @@ def _formal(iri: str, name: str, kind: str) -> Entity:
 
 
 def _value(iri: str, name: str, value: object, slot: Entity) -> Entity:
-    plain = value if isinstance(value, (bool, int)) else str(value)
+    finite = isinstance(value, (bool, int)) or (isinstance(value, float) and isfinite(value))
+    plain = value if finite else str(value)
     return {
         "@id": iri,
         "@type": "PropertyValue",
@@ -214,13 +251,45 @@ def _value(iri: str, name: str, value: object, slot: Entity) -> Entity:
     }
 
 
-def _file(name: str) -> Entity:
+def _entity(name: str, member: Member) -> Entity:
+    if name.endswith("/"):
+        return _folder(name)
     kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-    return {"@id": quote(name), "@type": "File", "name": name.rpartition("/")[2], "encodingFormat": kind}
+    found = digest(member)
+    entity = {
+        "@id": quote(name),
+        "@type": "File",
+        "name": name.rpartition("/")[2],
+        "encodingFormat": "text/markdown" if name == README else kind,
+        "contentSize": str(found.size),
+        "sha256": found.hex,
+    }
+    return entity | {"about": {"@id": "./"}} if name == README else entity
+
+
+def _elsewhere(each: Facts, name: str, project: str) -> Entity:
+    """An input that is not in the bundle: where it was, and what it was."""
+    address = str(each.get("uri") or f"file://{quote(visible(os.path.join(project, name)))}")
+    algorithm, _, value = str(each.get("digest") or "").partition(":")
+    known = (
+        {"sha256": value}
+        if algorithm == "sha256"
+        else {"identifier": f"{algorithm}:{value}"}
+        if value
+        else {}
+    )
+    return {"@id": address, "@type": "File", "name": name, **known}
+
+
+def _address(recorded: Recorded) -> str:
+    for address in (recorded.code.repository, str(recorded.section("source").get("repository", ""))):
+        if "://" in address:
+            return address
+    return f"file://{quote(visible(recorded.project))}"
 
 
 def _folder(name: str) -> Entity:
-    return {"@id": name, "@type": "Dataset", "name": name.rstrip("/").rpartition("/")[2]}
+    return {"@id": quote(name), "@type": "Dataset", "name": name.rstrip("/").rpartition("/")[2]}
 
 
 def _references(entities: list[Entity]) -> list[Entity]:

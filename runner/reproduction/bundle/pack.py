@@ -11,8 +11,9 @@ from runner.data.inputs import digest_of
 from runner.environments import kinds
 from runner.environments.packages import packages
 from runner.errors import InputError, ProjError
-from runner.reproduction.bundle import archive, crate, page
-from runner.reproduction.bundle.archive import LINK, PROGRAM, Member, member_name
+from runner.reproduction.bundle import archive, crate, page, recipe
+from runner.reproduction.bundle import own as own_wheel
+from runner.reproduction.bundle.archive import FOLDER, LINK, PROGRAM, Member, member_name
 from runner.reproduction.bundle.supplies import folder_of
 from runner.running.recorded import CannotRunError, Recorded, load
 from runner.snapshots import snapshot
@@ -20,7 +21,7 @@ from runner.text.units import size
 from runner.tracking import segments
 from runner.tracking.log import encode, read
 from runner.tracking.store import Store
-from runner.values import Activation, EnvironmentOptions, EnvironmentSpec, Report
+from runner.values import Environment, EnvironmentOptions, EnvironmentSpec, Report
 
 __all__ = ["Bundle", "make"]
 
@@ -45,7 +46,7 @@ def make(store: Store, ref: str, path: str, limit: int, with_packages: bool, rep
     try:
         code = os.path.join(work, "code")
         with report.step("restoring the code"):
-            snapshot.restore(recorded.store, recorded.code.tree, code)
+            snapshot.restore(recorded.store, recorded.code.tree, code, folders=recorded.code.folders)
         elsewhere = os.path.join(work, "artifacts")
         members = {**_record(recorded, "run", elsewhere), **_tree(code, "code")}
         for step in recorded.descendants():
@@ -56,6 +57,11 @@ def make(store: Store, ref: str, path: str, limit: int, with_packages: bool, rep
             found, more = _packages(recorded, code, os.path.join(work, "packages"), report)
             members |= found
             lacking += more
+        own = own_wheel.wheel()
+        wheel = f"proj/{own.name}" if own else ""
+        if own:
+            members[wheel] = Member(own.data)
+        members[crate.README] = Member(recipe.readme(recorded, members, wheel).encode())
         members[crate.PREVIEW] = Member(page.render(recorded, sorted(members), lacking).encode())
         members[crate.METADATA] = Member(crate.describe(recorded, members).encode())
         with report.step("packing"):
@@ -94,6 +100,8 @@ def _tree(folder: str, prefix: str) -> dict[str, Member]:
     members = {}
     for parent, folders, names in os.walk(folder):
         links = [name for name in folders if os.path.islink(os.path.join(parent, name))]
+        if not folders and not names and parent != folder:
+            members[member_name(f"{prefix}/{os.path.relpath(parent, folder)}/")] = Member(mode=FOLDER)
         for name in (*names, *links):
             file = os.path.join(parent, name)
             place = member_name(f"{prefix}/{os.path.relpath(file, folder)}")
@@ -155,13 +163,13 @@ def _packages(
             inside = os.path.relpath(each.project, recorded.root)
             project = os.path.join(code, "" if inside.startswith("..") else inside)
             notes += _collect(
-                each, EnvironmentSpec(kind, str(environment.get("file", ""))), project, place, report
+                each, EnvironmentSpec(kind, str(environment.get("file", ""))), code, project, place, report
             )
     return _tree(folder, "packages"), list(dict.fromkeys(notes))
 
 
 def _collect(
-    recorded: Recorded, spec: EnvironmentSpec, project: str, place: str, report: Report
+    recorded: Recorded, spec: EnvironmentSpec, code: str, project: str, place: str, report: Report
 ) -> tuple[str, ...]:
     python = "" if kinds.load(spec.kind).LOCKS_PYTHON else recorded.section("environment").get("python", "")
     options = EnvironmentOptions(
@@ -169,12 +177,15 @@ def _collect(
         python=recorded.options.get("python") or python,
         groups=recorded.options.get("groups", ()),
         extras=recorded.options.get("extras", ()),
+        fetched=recorded.section("source").get("kind") != "local",
+        moved=(code, recorded.root),
+        versions=recorded.versions,
     )
 
-    def prepared() -> Activation:
+    def prepared() -> Environment:
         """The recorded environment, made again if it has to be."""
         try:
-            return environments.prepare(spec, project, options, report).activation
+            return environments.prepare(spec, project, options, report)
         except ProjError as error:
             raise CannotRunError("environment", error.message, error.hint) from None
 

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from runner.environments.packages import packages
+from runner.reproduction.bundle import recipe
 from runner.running.recorded import Recorded
 from runner.text.encoding import visible
 
@@ -35,6 +36,7 @@ def render(recorded: Recorded, members: Sequence[str], lacking: Sequence[str]) -
         f"<title>{escape(run.name)}</title><style>{STYLE}</style></head><body>",
         f"<h1>{escape(run.name)}</h1><p class='status'>{escape(_status(recorded))}</p>",
         _section("Make it again", ["<pre>proj reproduce THIS-FILE.zip --offline</pre>"]),
+        _section("By hand, in the folder that it was unpacked to", _recipe(recorded, members)),
         _table("Parameters", run.params.items()),
         _table("Metrics", ((name, run.metrics[name].value) for name in sorted(run.metrics))),
         _section("Command", [f"<pre>{escape(str(recorded.section('command').get('command', '')))}</pre>"]),
@@ -52,6 +54,11 @@ def render(recorded: Recorded, members: Sequence[str], lacking: Sequence[str]) -
         "</body></html>\n",
     ]
     return visible("\n".join(part for part in parts if part))
+
+
+def _recipe(recorded: Recorded, members: Sequence[str]) -> list[str]:
+    lines = "\n".join(recipe.commands(recorded, set(members)))
+    return [f"<pre>{escape(lines)}</pre>"] if lines else []
 
 
 def _status(recorded: Recorded) -> str:

@@ -71,7 +71,9 @@ def _commands(parser: Parser, word: str, before: tuple[Part, ...], notes: list[s
         if option not in kept:
             notes.append(f"{option.flag or option.name}, before a subcommand, {LEFT}")
     path = (*before, Part(word, tuple(kept)))
-    made = [] if below.required or below.parsers else [Command(path, described(parser.description))]
+    if below.unknown:
+        notes.append("subcommands whose names are computed are left out: pass them after --")
+    made = [] if below.parsers else [Command(path, described(parser.description))]
     seen: set[int] = set()
     for name, inner in below.parsers.items():
         if id(inner) not in seen:
@@ -165,7 +167,7 @@ def _with_value(option: Option, action: str | None, argument: Argument) -> Optio
     shown = None if default is UNKNOWN else default
     kept = default is not UNKNOWN and default is not None and default != "==SUPPRESS=="
     option = option._replace(
-        type={"path": "path", "int": "int", "float": "float"}.get(kind, "string"),
+        type=kind if kind in ("int", "float") else "string",
         required=required,
         choices=tuple(choices),
         help=described(option.help, shown),
@@ -190,7 +192,7 @@ def _with_value(option: Option, action: str | None, argument: Argument) -> Optio
 
 
 def _type(module: Module, node: ast.expr | None) -> str:
-    """int, float, string, path (a file that is read); "custom" for what else makes a value of the text."""
+    """int, float, string; "custom" for what else makes a value of the text, as a FileType (which may be -)."""
     if node is None:
         return "string"
     name = module.dotted(node)
@@ -198,9 +200,6 @@ def _type(module: Module, node: ast.expr | None) -> str:
         return name
     if name == "str":
         return "string"
-    if isinstance(node, ast.Call) and module.called(node) == "argparse.FileType":
-        mode = module.value(node.args[0]) if node.args else "r"
-        return "path" if isinstance(mode, str) and mode.startswith("r") else "custom"
     return "custom"
 
 
@@ -210,7 +209,6 @@ def _fits(kind: str, values: Sequence[Any]) -> bool:
         "int": (int,),
         "float": (int, float),
         "string": (str,),
-        "path": (str,),
     }
     allowed = kinds.get(kind, ())
     return all(isinstance(each, allowed) and not isinstance(each, bool) for each in values)

@@ -277,11 +277,6 @@ def _typed(module: Module, option: Option, node: ast.expr | None, default: Any) 
             return option._replace(type=kind) if clamped else ranged(option, kind, bounds, opened)
         if name == "Path":
             return option._replace(type="path" if module.value(given.get("exists")) is True else "string")
-        if name == "File":
-            mode = positional[0] if positional else module.value(given.get("mode", ast.Constant("r")))
-            return option._replace(
-                type="path" if isinstance(mode, str) and mode.startswith("r") else "string"
-            )
     kinds = {"int": "int", "float": "float", "str": "string", "bool": "bool", **TYPES}
     return option._replace(type=kinds.get(name, "string"))
 

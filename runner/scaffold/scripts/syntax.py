@@ -40,6 +40,11 @@ class Module:
     def description(self) -> str:
         return (ast.get_docstring(self.tree) or "").strip().partition("\n")[0].strip()
 
+    @property
+    def is_inner(self) -> bool:
+        """Whether it imports relatively, as only a module of a package can."""
+        return any(isinstance(node, ast.ImportFrom) and node.level for node in self.tree.body)
+
     def dotted(self, node: ast.AST | None) -> str:
         """`argparse.ArgumentParser`, by whatever name the module calls it; "" for what is no name."""
         if isinstance(node, ast.Name):

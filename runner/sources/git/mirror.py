@@ -290,3 +290,34 @@ def _unlink(path: str) -> None:
         os.unlink(path)
     except OSError:
         pass
+
+
+def last_use(folder: str) -> float:
+    """s since the epoch: when commits came into the mirror, or it was checked out, the last time."""
+    names = ("", "worktrees", "objects", "objects/pack", "packed-refs", "refs")
+    found = [files.stamp(os.path.join(folder, name)) for name in names]
+    return max((stamp.mtime_ns / 1e9 for stamp in found if stamp), default=0.0)
+
+
+def is_free(folder: str) -> bool:
+    """Whether nobody fetches into the mirror, and no checkout has its objects there."""
+    if files.names(os.path.join(folder, "worktrees")):
+        return False
+    handle = files.try_lock(f"{folder}.lock")
+    if handle is not None:
+        os.close(handle)
+    return handle is not None
+
+
+def remove(folder: str) -> bool:
+    """Removes a mirror; it is cloned again when it is wanted. False when it is in use."""
+    handle = files.try_lock(f"{folder}.lock")
+    if handle is None:
+        return False
+    try:
+        if files.names(os.path.join(folder, "worktrees")):
+            return False
+        files.remove_tree(folder)
+        return True
+    finally:
+        os.close(handle)

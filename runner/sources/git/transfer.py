@@ -31,7 +31,8 @@ class Shown(RemoteProgress):
     ) -> None:
         stage = STAGES.get(op_code & self.OP_MASK)
         if stage:
-            self._step.update(f"{stage} {message}".rstrip(" ,"), float(cur_count), float(max_count or 0))
+            whole = f" of {max_count:.0f}" if isinstance(max_count, float) and max_count else ""
+            self._step.update(f"{stage} {float(cur_count):.0f}{whole} {message}".rstrip(" ,"))
 
 
 def transfer(

@@ -183,7 +183,7 @@ def catch_up(connection: Database, root: str, work: Work, report: Report | None 
         for first in range(0, max(1, len(work.runs)), BATCH):
             with transaction(connection), connection.together():
                 _batch(connection, root, work, first)
-            step.update("runs", min(first + BATCH, len(work.runs)), len(work.runs))
+            step.update(f"{min(first + BATCH, len(work.runs))} of {len(work.runs)} runs")
 
 
 def _batch(connection: Database, root: str, work: Work, first: int) -> None:

@@ -41,7 +41,7 @@ WORDS: tuple[tuple[str, ...], ...] = (
     *(("IS", "NOT", "NULL"), ("IS", "NULL"), ("NOT", "IN")),
     *(("IN",), ("LIKE",), ("ILIKE",)),
 )
-HINT = "docs/search.md shows how filters are written, e.g.  metrics.rmse < 0.8 and params.model = 'ridge'"
+HINT = "such as  metrics.rmse < 0.8 and params.model = 'ridge' and tags.team LIKE 'a%'"
 
 
 class Clause(NamedTuple):

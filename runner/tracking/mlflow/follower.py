@@ -9,18 +9,22 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from runner.errors import ProjError
 from runner.host import process, program
+from runner.tracking.fold import PARENT_TAG
 from runner.tracking.mlflow import sent
+from runner.tracking.mlflow.rest import without_credentials
 
 if TYPE_CHECKING:
     from runner.tracking.store import Store
 
-__all__ = ["Follower", "begin", "destination"]
+__all__ = ["Follower", "begin", "destination", "registry", "unserved"]
 
+DATABASES = ("sqlite", "postgresql", "mysql", "mssql", "file")
 WAIT = 10.0  # s that the end of a run waits at most for what is unsent
 
 
@@ -29,22 +33,74 @@ def destination(environ: Mapping[str, str], given: str = "") -> str:
 
     In the command of a run that variable leads to the endpoint of that run, which is no server of the user's.
     """
-    inside = bool(environ.get("PROJ_RUN_ID"))
-    uri = given if "://" in given or inside else environ.get("MLFLOW_TRACKING_URI", "")
-    return uri if uri.startswith(("http://", "https://")) else ""
+    uri = given if "://" in given else _asked(environ, "MLFLOW_TRACKING_URI")
+    return uri if _is_server(uri) else ""
+
+
+def registry(environ: Mapping[str, str]) -> str:
+    """The server to which versions of registered models are to be sent, where it is said to be another one."""
+    uri = _asked(environ, "MLFLOW_REGISTRY_URI")
+    return uri if _is_server(uri) else ""
+
+
+def _asked(environ: Mapping[str, str], name: str) -> str:
+    return "" if environ.get("PROJ_RUN_ID") else environ.get(name, "")
+
+
+def _is_server(uri: str) -> bool:
+    return uri.startswith(("http://", "https://"))
+
+
+def unserved(environ: Mapping[str, str], run_id: str) -> list[str]:
+    """What to tell the user about addresses of theirs that are no servers: nothing is written there."""
+    found = []
+    for name, what in (
+        ("MLFLOW_TRACKING_URI", "the run is"),
+        ("MLFLOW_REGISTRY_URI", "registered models are"),
+    ):
+        uri = _asked(environ, name)
+        if not uri or _is_server(uri):
+            continue
+        serve = f"mlflow server --backend-store-uri {without_credentials(uri)}"
+        start = f" (start it: {serve})" if uri.partition(":")[0] in DATABASES else ""
+        found.append(
+            f"{name}={without_credentials(uri)} is no MLflow server: {what} kept in this store;"
+            f" proj export {run_id[:12]} --to-mlflow http://HOST:PORT  sends it to one{start}"
+        )
+    return found
 
 
 class Follower:
-    def __init__(self, store: Store, run_id: str, helper: process.Pending | None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        run_id: str,
+        helpers: Mapping[str, process.Pending | None],
+        later: str = "",
+        notes: Sequence[str] = (),
+    ) -> None:
+        """`helpers` send the run, by the server; `later`: the server it goes to if it registers models.
+
+        `notes` are said at the end.
+        """
         self._store = store
         self._run_id = run_id
-        self._helper = helper
+        self._helpers = dict(helpers)
+        self._later = later
+        self._notes = notes
 
     def finish(self, wait: float = WAIT) -> str:
-        """Gives that process that long, and says what is still unsent."""
-        if self._helper is not None:
-            self._helper.finish(wait)
-        state = sent.state_of(self._store, self._run_id)
+        """Gives these processes that long, and says what is still unsent."""
+        if self._later and _registers(self._store, self._run_id):
+            self._helpers[self._later] = _start(self._store, self._run_id, self._later)
+        deadline = time.monotonic() + wait
+        for helper in self._helpers.values():
+            if helper is not None:
+                helper.finish(max(0.0, deadline - time.monotonic()))
+        return "\n".join(filter(None, (*self._notes, *map(self._note, self._helpers))))
+
+    def _note(self, uri: str) -> str:
+        state = sent.state_of(self._store, self._run_id, without_credentials(uri))
         if state is None:
             return ""
         command = f"proj sync {self._run_id[:12]}"
@@ -59,17 +115,32 @@ class Follower:
 
 def begin(store: Store, run_id: str, environ: Mapping[str, str], given: str = "") -> Follower | None:
     """Notes where the run goes, and starts to send it. None when it goes nowhere. Whatever fails, the run goes on."""
-    uri = destination(environ, given)
-    if not uri:
+    uri, models = destination(environ, given), registry(environ)
+    if without_credentials(models) == without_credentials(uri):
+        models = ""
+    notes = unserved(environ, run_id)
+    if not uri and not models and not notes:
         return None
-    helper = None
+    helpers = {uri: _start(store, run_id, uri, models)} if uri else {}
+    return Follower(store, run_id, helpers, models, notes)
+
+
+def _start(store: Store, run_id: str, uri: str, models: str = "") -> process.Pending | None:
     try:
-        sent.plan(store, run_id, uri)
+        sent.plan(store, run_id, uri, models)
         ours = program.folder()
         command = [os.path.join(ours, "proj")] if ours else [sys.executable, "-m", "runner"]
         argv = [*command, "sync", run_id, "--follow", "--store", store.root]
         # in a variable: everybody may read a command line, and the address may hold a password
-        helper = process.start(argv, {"MLFLOW_TRACKING_URI": uri, "PROJ_RUN_ID": None})
+        return process.start(argv, {"MLFLOW_TRACKING_URI": uri, "PROJ_RUN_ID": None})
     except (ProjError, OSError):
-        pass  # `finish` says that it is unsent
-    return Follower(store, run_id, helper)
+        return None  # `finish` says that it is unsent
+
+
+def _registers(store: Store, run_id: str) -> bool:
+    """Whether the run, or one below it, has registered a model."""
+    try:
+        found = [store.read(run_id), *store.search(f"tags.`{PARENT_TAG}` = '{run_id}'", limit=1000).runs]
+    except ProjError:
+        return False
+    return any(link.get("relation") == "registered" for run in found for link in run.links)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, TypeAlias
 
 from runner.tracking.events import ODD, Event, Facts, Metric, points_of
-from runner.tracking.fold import PARENT_TAG, SECTIONS, TERMINAL, text_of
+from runner.tracking.fold import PARENT_TAG, SECTIONS, TERMINAL, given_text
 
 __all__ = ["METRICS", "OTHERS", "Request", "identity", "requests", "tags_of"]
 
@@ -111,7 +111,7 @@ def _pieces(event: Event) -> Iterator[tuple[str, str, Any]]:
             for key, point in points_of(event):
                 yield "metric", key, {"key": key, **_point(point), **_about(event)}
         elif kind == "param":
-            yield "param", event["key"], event.get("text") or text_of(event["value"])
+            yield "param", event["key"], given_text(event["value"], event.get("text"))
         elif kind == "tag":
             if event["key"] != PARENT_TAG:
                 yield "tag", event["key"], event["value"]
@@ -127,7 +127,7 @@ def _point(point: Metric) -> Facts:
 
 
 def _about(event: Event) -> Facts:
-    names = {"dataset": "dataset_name", "dataset_digest": "dataset_digest"}
+    names = {"dataset": "dataset_name", "dataset_digest": "dataset_digest", "model_id": "model_id"}
     return {theirs: event[ours] for ours, theirs in names.items() if event.get(ours)}
 
 
@@ -167,6 +167,9 @@ def _other(event: Event) -> Request | None:
             return Request("inputs", {"datasets": [{"dataset": dataset, "tags": tags}]}, 0)
         if kind == "link" and event.get("relation") == "model-output":
             return Request("model", {"model_id": event["model_id"], "step": int(event.get("step", 0))}, 0)
+        if kind == "link" and event.get("relation") == "registered":
+            facts = {key: event.get(key) for key in ("name", "version", "source", "model_id")}
+            return Request("version", facts, 0)
         if kind == "artifact":
             return Request("file", {"path": event["path"], "deleted": bool(event.get("deleted"))}, 0)
         if kind in ("deleted", "restored"):

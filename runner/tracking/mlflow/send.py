@@ -10,18 +10,19 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from runner.errors import ProjError, StoreError
 from runner.host import files
-from runner.text.encoding import visible
 from runner.tracking.events import TERMINAL, Event, Facts
 from runner.tracking.fold import PARENT_TAG
 from runner.tracking.local_artifacts import found_file
 from runner.tracking.log import read
+from runner.tracking.mlflow import send_models
 from runner.tracking.mlflow.outbox import ID_TAG, Request, identity, requests
 from runner.tracking.mlflow.rest import Refused, Rest, Unreachable
-from runner.tracking.mlflow.sent import Notes, Sent, later, plan, state_of, thing
+from runner.tracking.mlflow.sent import Notes, Sent, later, plan, state_of, thing, unfinished
 from runner.tracking.reading import NOTHING, Reading, is_current, read_on
 
 if TYPE_CHECKING:
@@ -108,20 +109,39 @@ def _send(store: Store, run_id: str, rest: Rest, attempts: int) -> Sent:
         if not sent.remote_id:
             sent = _patiently(attempts, lambda: _introduce(store, sent, rest, start))
             notes.keep(sent)
-        for request in requests(
-            read(os.path.join(directory, "events.jsonl"), sent.offset), start.get("kind") == "project"
-        ):
-            refused = _patiently(attempts, lambda: _deliver(store, sent, rest, request))  # noqa: B023
-            if request.offset > sent.offset or refused:
-                sent = _reached(sent._replace(offset=max(request.offset, sent.offset)), refused)
+        supervised = start.get("kind") == "project"
+        for request in requests(read(os.path.join(directory, "events.jsonl"), sent.offset), supervised):
+            before = sent
+            sent = _patiently(attempts, lambda: _deliver(store, before, rest, request))  # noqa: B023
+            sent = sent._replace(offset=max(request.offset, sent.offset))
+            if sent != before:
                 notes.keep(sent)
         operations, after = later(directory, sent)
-        for request in requests(((each, 0) for each in operations), start.get("kind") == "project"):
-            refused = _patiently(attempts, lambda: _deliver(store, sent, rest, request))  # noqa: B023
-            after = _reached(after, refused)
+        for request in requests(((each, 0) for each in operations), supervised):
+            before = after
+            after = _patiently(attempts, lambda: _deliver(store, before, rest, request))  # noqa: B023
+        for model_id in unfinished(store.root, after):
+            before = after
+            after = _patiently(attempts, lambda: _visit(store, before, rest, model_id))  # noqa: B023
         if after != sent:
             notes.keep(after)
-    return after._replace(unsent=0)
+    return after._replace(unsent=len(unfinished(store.root, after)))
+
+
+def _has_ended(store: Store, run_id: str) -> bool:
+    return store.read(run_id).status in TERMINAL
+
+
+def _visit(store: Store, sent: Sent, rest: Rest, model_id: str) -> Sent:
+    """What came to a model since it was last looked at."""
+    try:
+        ended = partial(_has_ended, store, sent.run_id)
+        return send_models.visit(store, sent, rest, model_id, ended)
+    except Refused as refused:
+        if refused.status in (401, 403):
+            raise
+        given_up = {key: known for key, known in sent.models.items() if key != model_id}
+        return _reached(sent._replace(models=given_up), (refused.message,))
 
 
 def _reached(sent: Sent, refused: tuple[str, ...]) -> Sent:
@@ -206,11 +226,12 @@ def _experiment(store: Store, experiment_id: str, rest: Rest) -> str:
     raise Unreachable(f"{rest.uri}: the experiment {name!r} cannot be found nor made")
 
 
-def _deliver(store: Store, sent: Sent, rest: Rest, request: Request) -> tuple[str, ...]:
-    """What of it was refused, in words. Unreachable: to be sent again."""
+def _deliver(store: Store, sent: Sent, rest: Rest, request: Request) -> Sent:
+    """How it then stands, with what was refused. Unreachable: to be sent again."""
     try:
         if request.kind == "batch":
-            return _batch(sent, rest, request.body)
+            sent, body = _over_there(store, sent, rest, request.body)
+            return _reached(sent, _batch(sent, rest, body))
         if request.kind == "update":
             rest.post("runs/update", {"run_id": sent.remote_id, **request.body})
         elif request.kind == "tag-off":
@@ -223,14 +244,35 @@ def _deliver(store: Store, sent: Sent, rest: Rest, request: Request) -> tuple[st
         elif request.kind == "file":
             _file(store, sent, rest, request.body)
         elif request.kind == "model":
-            _model(store, sent, rest, request.body)
+            return send_models.link(store, sent, rest, request.body["model_id"], request.body["step"])
+        elif request.kind == "version" and sent.registry in ("", sent.uri):
+            return send_models.register(store, sent, rest, request.body)
     except Refused as refused:
         if refused.status in (401, 403):
             raise
         if request.kind == "tag-off" and refused.status == 404:
-            return ()  # it is off already: this was sent before
-        return (refused.message,)
-    return ()
+            return sent  # it is off already: this was sent before
+        return _reached(sent, (refused.message,))
+    except StoreError as error:  # a model that was removed
+        return _reached(sent, (error.message,))
+    return sent
+
+
+def _over_there(store: Store, sent: Sent, rest: Rest, body: Facts) -> tuple[Sent, Facts]:
+    """A batch with the ids that models have there. Of one that cannot be there, the points are the run's alone."""
+    if not any("model_id" in each for each in body.get("metrics", ())):
+        return sent, body
+    metrics = []
+    for each in body["metrics"]:
+        point = {key: value for key, value in each.items() if key != "model_id"}
+        if "model_id" in each:
+            try:
+                sent = send_models.named(store, sent, rest, each["model_id"])
+                point["model_id"] = sent.models[each["model_id"]]["id"]
+            except (Refused, StoreError):
+                pass  # an old server has no logged models; or it was removed
+        metrics.append(point)
+    return sent, {**body, "metrics": metrics}
 
 
 def _batch(sent: Sent, rest: Rest, body: Facts) -> tuple[str, ...]:
@@ -251,7 +293,7 @@ def _batch(sent: Sent, rest: Rest, body: Facts) -> tuple[str, ...]:
 
 
 def _file(store: Store, sent: Sent, rest: Rest, body: Facts) -> None:
-    place = _proxied(sent.artifact_uri)
+    place = send_models.proxied(sent.artifact_uri)
     if body["deleted"]:
         try:
             rest.delete_file(f"{place}/{body['path']}")
@@ -260,62 +302,4 @@ def _file(store: Store, sent: Sent, rest: Rest, body: Facts) -> None:
                 raise
         return
     path = found_file(os.path.join(store.run_directory(sent.run_id), "artifacts"), body["path"])
-    _upload(rest, path, f"{place}/{body['path']}")
-
-
-def _upload(rest: Rest, path: str, place: str) -> None:
-    try:
-        file = files.open_file(path)
-    except FileNotFoundError:
-        return  # deleted since; its event follows
-    with file:
-        rest.put_file(place, file, os.fstat(file.fileno()).st_size)
-
-
-def _proxied(uri: str) -> str:
-    """The path of an artifact root below the server's proxy."""
-    scheme, _, rest = uri.partition(":")
-    if scheme != "mlflow-artifacts":
-        raise Refused("", f"artifacts at {uri} are not kept through the server; they are not sent", 400)
-    return rest.lstrip("/") if not rest.startswith("//") else rest[2:].partition("/")[2]
-
-
-def _model(store: Store, sent: Sent, rest: Rest, body: Facts) -> None:
-    """A logged model with its files. It has another id there, found again by its tag."""
-    from runner.tracking import models
-
-    model = models.get(store.root, body["model_id"])
-    query = {
-        "experiment_ids": [sent.experiment_id], "filter": f"tags.`proj.model_id` = '{model.model_id}'"
-    }  # fmt: skip
-    found = rest.post("logged-models/search", query).get("models")
-    if found:
-        info = found[0]["info"]
-    else:
-        tags = {**model.tags, "proj.model_id": model.model_id}
-        info = rest.post(
-            "logged-models",
-            {
-                "experiment_id": sent.experiment_id,
-                "name": model.name,
-                "model_type": model.model_type,
-                "source_run_id": sent.remote_id,
-                "params": [{"key": key, "value": value} for key, value in model.params.items()],
-                "tags": [{"key": key, "value": value} for key, value in tags.items()],
-            },
-        )["model"]["info"]
-    if info.get("status") == "LOGGED_MODEL_READY":
-        return
-    root, place = (
-        os.path.join(models.directory(store.root, model.model_id), "artifacts"),
-        _proxied(info["artifact_uri"]),
-    )
-    for folder, _, names in os.walk(root):
-        for name in sorted(names):
-            path = os.path.join(folder, name)
-            _upload(rest, path, f"{place}/{visible(os.path.relpath(path, root))}")
-    output = {"model_id": info["model_id"], "step": body["step"]}
-    rest.post("runs/outputs", {"run_id": sent.remote_id, "models": [output]})
-    rest.post(
-        f"logged-models/{info['model_id']}", {"model_id": info["model_id"], "status": model.status}, "PATCH"
-    )
+    send_models.upload(rest, path, f"{place}/{body['path']}")

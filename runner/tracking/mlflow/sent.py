@@ -8,15 +8,28 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from runner.errors import StoreError
-from runner.tracking import entity, segments
-from runner.tracking.events import Event
+from runner.text.encoding import visible
+from runner.tracking import entity, models, segments
+from runner.tracking.events import Event, Facts
 from runner.tracking.log import read
 from runner.tracking.mlflow.rest import without_credentials
 
 if TYPE_CHECKING:
     from runner.tracking.store import Store
 
-__all__ = ["Later", "Notes", "Sent", "later", "pending", "plan", "state_of", "thing"]
+__all__ = [
+    "Later",
+    "Notes",
+    "Sent",
+    "later",
+    "pending",
+    "plan",
+    "servers",
+    "sizes",
+    "state_of",
+    "thing",
+    "unfinished",
+]
 
 ROOM = "sync"
 BEFORE = "mirrors"  # where older versions kept it, one JSON file a run
@@ -37,6 +50,10 @@ class Sent(NamedTuple):
     refused: tuple[str, ...] = ()  # what the server did not want, in its words
     unsent: int = 0  # events that wait
     above: str = ""  # id over there of the run that it says it is below of
+    models: Mapping[
+        str, Facts
+    ] = {}  # by id: id, place, files (bytes by path), offsets (segments.read) that were sent
+    registry: str = ""  # server to which versions of registered models go; "": this one
 
     @property
     def whole(self) -> bool:
@@ -54,11 +71,15 @@ def thing(root: str, run_id: str) -> str:
     return os.path.join(root, ROOM, run_id)
 
 
-def plan(store: Store, run_id: str, uri: str) -> None:
-    """Notes that the run is to be sent there, so that `proj sync` knows of it whatever happens next."""
-    if _known(store.root, run_id) is None:
+def plan(store: Store, run_id: str, uri: str, registry: str = "") -> None:
+    """Notes that the run is to be sent there, so that `proj sync` knows of it whatever happens next.
+
+    `registry`: another server, to which its versions of registered models go.
+    """
+    uri, registry = without_credentials(uri), without_credentials(registry)
+    if _known(store.root, run_id, uri) is None:
         with Notes(store.root, run_id) as notes:
-            notes.keep(Sent(run_id, without_credentials(uri)))
+            notes.keep(Sent(run_id, uri, registry="" if registry == uri else registry))
 
 
 class Notes:
@@ -115,7 +136,47 @@ def state_of(store: Store, run_id: str, uri: str = "") -> Sent | None:
         return None
     directory = store.run_directory(run_id)
     events = sum(1 for _ in read(os.path.join(directory, "events.jsonl"), sent.offset))
-    return sent._replace(unsent=events + len(later(directory, sent).operations))
+    waiting = events + len(later(directory, sent).operations) + len(unfinished(store.root, sent))
+    return sent._replace(unsent=waiting)
+
+
+def servers(root: str, run_id: str) -> list[str]:
+    """To which the run is to be sent, the one that it was last sent to at the end."""
+    found = dict.fromkeys(
+        str(event.get("uri", "")) for event in reversed(list(entity.events(thing(root, run_id))))
+    )
+    return list(found)[::-1]
+
+
+# ---- models ------------------------------------------------------------------------------------------------
+
+
+def unfinished(root: str, sent: Sent) -> list[str]:
+    """Models of which there is more than was sent."""
+    return [model_id for model_id, known in sent.models.items() if _more(root, model_id, known)]
+
+
+def _more(root: str, model_id: str, known: Facts) -> bool:
+    try:
+        folder = models.directory(root, model_id)
+    except StoreError:
+        return False
+    if not os.path.isdir(folder):
+        return False  # removed
+    return segments.changed(folder, known["offsets"]) or sizes(folder) != known["files"]
+
+
+def sizes(folder: str) -> dict[str, int]:
+    """Bytes of the files of the model in this folder, by their path."""
+    root, found = os.path.join(folder, "artifacts"), {}
+    for inner, _, names in os.walk(root):
+        for name in names:
+            path = os.path.join(inner, name)
+            try:
+                found[visible(os.path.relpath(path, root))] = os.stat(path).st_size
+            except OSError:
+                continue  # replaced at this moment
+    return found
 
 
 def later(directory: str, sent: Sent) -> Later:
@@ -138,5 +199,9 @@ def pending(store: Store) -> list[Sent]:
     """Runs that are not wholly sent."""
     found = {*entity.listing(store.root, ROOM)}
     found |= {name[: -len(".json")] for name in entity.listing(store.root, BEFORE) if name.endswith(".json")}
-    states = [state_of(store, run_id) for run_id in sorted(found)]
+    states = [
+        state_of(store, run_id, uri)
+        for run_id in sorted(found)
+        for uri in servers(store.root, run_id) or [""]
+    ]
     return [state for state in states if state is not None and not state.whole]

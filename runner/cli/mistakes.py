@@ -1,0 +1,143 @@
+"""What was probably meant by a command line that is none."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+
+from runner.cli.commands import COMMANDS
+from runner.errors import InputError, ProjError
+
+__all__ = ["SYNONYMS", "meant", "nearest", "option_hint", "script"]
+
+SYNONYMS = {
+    **dict.fromkeys(("ls", "list", "history", "ps", "status"), "runs"),
+    **dict.fromkeys(("web", "dashboard", "browse"), "ui"),
+    "serve": "server",
+    **dict.fromkeys(("stop", "kill", "abort"), "cancel"),
+    **dict.fromkeys(("delete", "del", "remove"), "rm"),
+    **dict.fromkeys(("undelete", "recover"), "restore"),
+    **dict.fromkeys(("exec", "start", "execute", "launch"), "run"),
+    **dict.fromkeys(("envs", "environment", "environments"), "env"),
+    **dict.fromkeys(("view", "describe", "inspect", "get"), "show"),
+    **dict.fromkeys(("create", "scaffold", "template", "templates"), "new"),
+    **dict.fromkeys(("validate", "lint"), "check"),
+    **dict.fromkeys(("download", "files"), "artifacts"),
+    **dict.fromkeys(("replay", "verify"), "reproduce"),
+    **dict.fromkeys(("clean", "purge", "prune"), "gc"),
+    **dict.fromkeys(("upload", "push"), "sync"),
+    "tail": "logs",
+}
+SCRIPTS = (".py", ".sh", ".R", ".r", ".ipynb")
+PROJECT_FILES = (
+    "MLproject", "pyproject.toml", "requirements.txt", "python_env.yaml", "conda.yaml", "environment.yml",
+    "environment.yaml", "pylock.toml", "pixi.toml", ".git",
+)  # fmt: skip
+
+
+def meant(words: Sequence[str]) -> list[str]:
+    """The line that is meant where that is beyond doubt: `help` and `version`. InputError, with advice, elsewhere."""
+    first, rest = words[0], list(words[1:])
+    if first == "help":
+        return [*rest, "--help"]
+    if first == "version" and not rest:
+        return ["--version"]
+    if first in SYNONYMS and SYNONYMS[first] in COMMANDS:
+        known = SYNONYMS[first]
+        raise InputError(
+            f"there is no command {first!r}; it is called {known!r}", f"proj {known} -h  shows the usage"
+        )
+    if os.path.exists(first) or "://" in first:
+        raise InputError(f"there is no command {first!r}", f"proj run {_quoted(first)}  runs it")
+    near = nearest(first, COMMANDS)
+    what = f" Did you mean {near!r}?" if near else ""
+    raise InputError(f"there is no command {first!r}.{what}", "proj -h  shows the usage")
+
+
+def _quoted(word: str) -> str:
+    import shlex
+
+    return shlex.quote(word)
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The one that is the fewest slips away, of the same length if there are several; "" when all are far."""
+    most = max(1, len(word) // 3)
+    found = [
+        (distance, abs(len(each) - len(word)), each)
+        for each in known
+        if (distance := slips(word, each)) <= most
+    ]
+    return min(found)[2] if found else ""
+
+
+def slips(a: str, b: str) -> int:
+    """Letters that are missing, too many or wrong, and neighbours that changed places."""
+    before: list[int] = []
+    row = list(range(len(b) + 1))
+    for i, left in enumerate(a, 1):
+        earlier, before, row = before, row, [i]
+        for j, right in enumerate(b, 1):
+            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (left != right))
+            if i > 1 and j > 1 and left == b[j - 2] and a[i - 2] == right:
+                cost = min(cost, earlier[j - 2] + 1)
+            row.append(cost)
+    return row[-1]
+
+
+def script(uri: str) -> tuple[str, str] | None:
+    """(project folder, entry point) of `proj run train.py`; None when it is no script.
+
+    The project is the nearest folder above it that looks like one, at most this one; else the script's own.
+    """
+    if not uri.endswith(SCRIPTS) or not os.path.isfile(uri):
+        return None
+    path = os.path.abspath(uri)
+    here, own = os.getcwd(), os.path.dirname(path)
+    folder = own
+    while f"{folder}/".startswith(f"{here}/"):
+        if any(os.path.exists(os.path.join(folder, name)) for name in PROJECT_FILES):
+            return _short(folder), os.path.relpath(path, folder)
+        folder = os.path.dirname(folder)
+    return _short(own), os.path.basename(path)
+
+
+def _short(folder: str) -> str:
+    return "." if folder == os.getcwd() else folder
+
+
+def option_hint(words: Sequence[str], option: str) -> str:
+    """What to type instead of `proj run . --steps 5`; "" when that is no such line."""
+    if not words or words[0] != "run" or not re.fullmatch(r"--?[\w-]+", option):
+        return ""
+    place = next((at for at, word in enumerate(words) if word.split("=")[0] == option), 0)
+    _, equals, value = words[place].partition("=")
+    after = words[place + 1] if place + 1 < len(words) else ""
+    value = value if equals else "" if after.startswith("-") else after
+    kept = list(words[:place])
+    name = _declared(words, option.lstrip("-"))
+    if name:
+        return f"proj {' '.join(map(_quoted, kept))} -P {name}={_quoted(value) if value else 'VALUE'}"
+    passed = [option, value] if value else [option]
+    return f"proj {' '.join(map(_quoted, kept))} -- {' '.join(map(_quoted, passed))}  passes it on to the program"
+
+
+def _declared(words: Sequence[str], option: str) -> str:
+    """The parameter of the project's entry point that is called so; "" when there is none."""
+    from runner.project.entry_point import entry_point
+    from runner.running.planning import load_project
+    from runner.sources import fetch
+    from runner.values import Silent
+
+    uri = words[1] if len(words) > 1 and not words[1].startswith("-") else "."
+    named = [words[at + 1] for at, word in enumerate(words[:-1]) if word in ("-e", "--entry-point")]
+    if "://" in uri or not os.path.exists(uri):
+        return ""
+    try:
+        found = entry_point(load_project(fetch(uri, "", Silent())), named[0] if named else "main")
+    except (ProjError, OSError):
+        return ""
+    names = [parameter.name for parameter in found.parameters]
+    plain = {name.replace("-", "_"): name for name in names}
+    return plain.get(option.replace("-", "_"), "")

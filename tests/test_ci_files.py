@@ -1,0 +1,255 @@
+"""The CI files that a new project gets: each `run:` step and script line of each template is run, in a virtualenv of
+its own, with the proj of this checkout; and what proj says of itself in a CI job."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from runner import paths
+from runner.tracking.store import Store
+from tests.helpers import make_tree, proj
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+TEMPLATES = sorted(name for name in os.listdir(os.path.join(ROOT, "templates")) if name != "common")
+# what cannot be had here in each: a channel, an index and a registry of the internet
+ELSEWHERE = {"conda": "conda channels", "pytorch": "PyTorch's own index", "docker": "an image of a registry"}
+VARIABLE = re.compile(r"\$\{?(CI_\w+)\}?")
+
+
+def github(folder: str) -> tuple[dict[str, str], list[str]]:
+    """Variables, and the lines of every `run:`."""
+    with open(os.path.join(folder, ".github/workflows/proj.yml"), encoding="utf-8") as file:
+        workflow = yaml.safe_load(file)
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    return workflow["env"], [step["run"] for step in steps if "run" in step]
+
+
+def gitlab(folder: str) -> tuple[dict[str, str], list[str]]:
+    with open(os.path.join(folder, ".gitlab-ci.yml"), encoding="utf-8") as file:
+        (job,) = yaml.safe_load(file).values()
+    given = {"CI_PROJECT_DIR": os.path.abspath(folder)}
+    variables = {
+        name: VARIABLE.sub(lambda found: given[found[1]], str(value))
+        for name, value in job["variables"].items()
+    }
+    return variables, job["script"]
+
+
+READERS = {"github": github, "gitlab": gitlab}
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The bin folder of a virtualenv with pip and nothing else, as after actions/setup-python; with a `sudo`."""
+    folder = str(tmp_path_factory.mktemp("ci"))
+    subprocess.run(
+        [sys.executable, "-m", "uv", "venv", "-q", "--seed", f"{folder}/venv"], check=True, timeout=120
+    )
+    make_tree(f"{folder}/venv/bin", {"sudo": '#!/bin/sh\nexec "$@"\n'})
+    os.chmod(f"{folder}/venv/bin/sudo", 0o755)
+    return f"{folder}/venv/bin"
+
+
+def made(template: str, folder: str) -> str:
+    """A project in a repository of its own, as CI checks it out."""
+    done = proj("new", template, folder, "--defaults")
+    assert done.code == 0, done.err
+    for words in (
+        ["init", "-q", "-b", "main"], ["add", "-A"], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "first"]
+    ):  # fmt: skip
+        subprocess.run(["git", "-C", folder, *words], check=True)
+    return folder
+
+
+def environment(python: str, variables: dict[str, str], folder: str) -> dict[str, str]:
+    kept = {
+        name: os.environ[name]
+        for name in os.environ
+        if not name.startswith(("PROJ_", "PYTHON", "VIRTUAL_ENV"))
+    }
+    return {
+        **kept,
+        **variables,
+        "PROJ_SOURCE": ROOT,
+        # of this machine, so that what the tests fetched is not fetched again
+        "PROJ_CACHE": paths.cache(),
+        "PATH": f"{python}:{os.environ['PATH']}",
+        "CI": "true",
+        "HOME": folder,
+    }
+
+
+def usable(template: str, lines: list[str]) -> list[str]:
+    """Without packages of the system that are there: who runs the tests need not be its administrator."""
+    there = template != "r" or shutil.which("Rscript")
+    return [line for line in lines if not (there and "apt-get" in line)]
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("provider", READERS)
+def test_what_the_files_say(template: str, provider: str) -> None:
+    """The install line is a variable, the tests of a project are run, its runs are kept, its caches cached."""
+    folder = made(template, f"of-{template}")
+    variables, lines = READERS[provider](folder)
+    assert variables["PROJ_SOURCE"].startswith("proj-runner")
+    assert lines.count('pip install "$PROJ_SOURCE"') == 1
+    assert not any("proj-runner" in line for line in lines)
+    with open(os.path.join(folder, "MLproject"), encoding="utf-8") as file:
+        entries = yaml.safe_load(file)["entry_points"]
+    assert ("proj run . -e test" in lines) == ("test" in entries)
+    assert [line for line in lines if line.startswith("proj check")]
+    assert not variables["PROJ_STORE"].startswith(variables["PROJ_CACHE"])
+    ignored = subprocess.run(
+        ["git", "-C", folder, "status", "--porcelain", "--ignored"], capture_output=True, check=True
+    )
+    assert ignored.stdout == b""
+
+
+def test_the_line_that_installs_is_in_one_place() -> None:
+    done = proj(
+        "new",
+        "basic",
+        "own",
+        "--defaults",
+        "-d",
+        "proj_source=proj-runner @ git+https://example.org/p.git@v1",
+    )
+    assert done.code == 0, done.err
+    for reader in READERS.values():
+        assert reader("own")[0]["PROJ_SOURCE"] == "proj-runner @ git+https://example.org/p.git@v1"
+
+
+def test_an_answer_to_no_question_is_refused() -> None:
+    for words in (["unknown=1"], ["descripton=x"], ["ci_packages=x"]):
+        done = proj("new", "basic", "p", "-d", *words, "--defaults")
+        assert done.code == 2
+        assert f"the template asks no question {words[0].split('=')[0]!r}" in done.err
+        assert not os.path.exists("p")
+    assert "did you mean description?" in proj("new", "basic", "p", "-d", "descripton=x", "--defaults").err
+
+
+@pytest.mark.parametrize(("answer", "there"), [("cpu", True), ("cuda", False)])
+def test_which_pytorch(answer: str, there: bool) -> None:
+    assert proj("new", "pytorch", "p", "--defaults", "-d", f"accelerator={answer}").code == 0
+    with open("p/python_env.yaml", encoding="utf-8") as file:
+        dependencies = yaml.safe_load(file)["dependencies"]
+    assert any(line.endswith("/whl/cpu") for line in dependencies) == there
+    assert "torch>=2.4" in dependencies
+
+
+@pytest.mark.slow
+@pytest.mark.network
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("provider", READERS)
+@pytest.mark.parametrize("template", [name for name in TEMPLATES if name not in ELSEWHERE])
+def test_every_line_passes(template: str, provider: str, python: str) -> None:
+    folder = made(template, f"of-{template}")
+    variables, lines = READERS[provider](folder)
+    variables |= {"PROJ_STORE": os.path.abspath("store")}
+    environ = environment(python, variables, os.getcwd())
+    for line in usable(template, lines):
+        done = subprocess.run(
+            ["bash", "-e", "-o", "pipefail", "-c", line], cwd=folder, env=environ, capture_output=True, text=True, check=False
+        )  # fmt: skip
+        assert done.returncode == 0, (line, done.stdout[-3000:], done.stderr[-3000:])
+    assert Store(variables["PROJ_STORE"]).search("status = 'FINISHED'").runs
+
+
+# ---- what proj says in a job of GitHub Actions --------------------------------------------------------------
+
+FAILS = """
+import json
+def read(text):
+    return json.loads(text)
+read("no JSON")
+"""
+
+
+@pytest.fixture
+def job(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The path of the job's summary."""
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", os.path.abspath("summary.md"))
+    monkeypatch.setenv("GITHUB_WORKSPACE", os.getcwd())
+    monkeypatch.setenv("GITHUB_BASE_REF", "main")
+    return os.path.abspath("summary.md")
+
+
+def read(path: str) -> str:
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def test_a_traceback_is_an_annotation_with_its_place(job: str) -> None:
+    make_tree("p", {"src/train.py": FAILS})
+    done = proj("run", "p", "-e", "src/train.py", "--env-manager", "local")
+    assert done.code == 1
+    notes = [line for line in done.err.splitlines() if line.startswith("::error")]
+    assert notes == [
+        "::error file=p/src/train.py,line=4::json.decoder.JSONDecodeError: Expecting value: line 1 column 1 (char 0)"
+    ]
+    text = read(job)
+    assert "failed (exit code 1)" in text
+    assert 'read("no JSON")' in text
+    assert text.count("```") == 2
+
+
+def test_a_failure_without_a_traceback_is_one_too(job: str) -> None:
+    make_tree("p", {"fail.sh": "echo no; exit 3\n"})
+    done = proj("run", "p", "-e", "fail.sh")
+    assert done.code == 3
+    assert re.search(r"^::error::run \S+ failed: exit code 3$", done.err, re.MULTILINE)
+    assert "failed (exit code 3)" in read(job)
+
+
+LOGS = "import subprocess, sys\nsubprocess.run([sys.executable, '-m', 'runner', 'log', 'metric', 'rmse=' + sys.argv[1]], check=True)\n"
+
+
+def test_a_summary_compares_with_the_base_branch(job: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = "name: demo\nentry_points: {main: {parameters: {rmse: 0.5, 'a|b': {default: '<x>'}}, command: '%s log.py {rmse}'}}\n"
+    make_tree("p", {"MLproject": project % sys.executable, "log.py": LOGS})
+    monkeypatch.setenv("PYTHONPATH", ROOT)
+    git = ["git", "-C", "p", "-c", "user.name=a", "-c", "user.email=a@b"]
+    for words in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-qm", "first"]):
+        subprocess.run([*git, *words], check=True)
+    assert proj("run", "p").code == 0
+    subprocess.run([*git, "switch", "-q", "-c", "change"], check=True)
+    os.unlink(job)
+    done = proj("run", "p", "-P", "rmse=0.25")
+    assert done.code == 0, done.err
+    base = Store(paths.store()).resolve("last~1")
+    text = read(job)
+    assert (
+        f"| rmse | 0.25 | main (`{base[:12]}`) | -0.25 (-50.0%) |" not in text
+    )  # the head names the branch, a row its value
+    assert f"| metric | value | main (`{base[:12]}`) | change |" in text
+    assert "| rmse | 0.25 | 0.5 | -0.25 (-50.0%) |" in text
+    assert r"| a\|b | \<x\> |" in text
+    assert "made again" not in text
+    assert proj("reproduce", "last").code == 0
+    assert "made again: **identical**" in read(job)
+    printed = proj("ci", "report")
+    assert printed.code == 0, printed.err
+    assert "| rmse | 0.25 | 0.5 | -0.25 (-50.0%) |" in printed.out
+    assert "made again: **identical**" in printed.out
+    assert "| metric | value |" in proj("ci", "report", "--base", "nowhere").out.splitlines()
+
+
+def test_elsewhere_nothing_is_said() -> None:
+    make_tree("p", {"fail.sh": "exit 3\n"})
+    assert "::" not in proj("run", "p", "-e", "fail.sh").err
+
+
+def test_steps_have_no_summary_of_their_own(job: str) -> None:
+    step = f"{sys.executable} -m runner run . -e step.sh"
+    make_tree("p", {"main.sh": f"PYTHONPATH={ROOT} {step}\n", "step.sh": "echo step\n"})
+    done = proj("run", "p", "-e", "main.sh", "--env-manager", "local")
+    assert done.code == 0, done.err
+    assert read(job).count("###") == 1
