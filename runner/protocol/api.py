@@ -14,6 +14,7 @@ from runner.protocol.answer import EMPTY, ApiError, Response
 from runner.protocol.artifacts import Upload
 from runner.protocol.fields import body_fields, query_fields, validated
 from runner.protocol.gate import PAGE_UPLOAD, Entry, Gate, Head, Limits
+from runner.protocol.live import HeldError
 from runner.protocol.middleware import DisconnectedError, Exchange, respond
 from runner.protocol.places import Place, find, in_run, writable
 from runner.protocol.route import Asked, Route
@@ -119,7 +120,10 @@ class Api:
         read = self._read(head, entry, found, body)
         run_id = read.asked.values.get("run_id") or read.asked.values.get("run_uuid")
         if not run_id or entry.runs.is_ready(run_id):
-            return self._handle(read)
+            try:
+                return self._handle(read)
+            except HeldError:
+                pass
         return await self._in_thread(lambda: self._handle(read), route)
 
     async def _in_thread(self, work: Callable[[], Response], route: Route | None = None) -> Response:

@@ -19,11 +19,25 @@ if TYPE_CHECKING:
     from runner.tracking.store import Store
     from runner.tracking.writer import RunWriter
 
-__all__ = ["Live", "LiveRuns"]
+__all__ = ["HeldError", "Live", "LiveRuns"]
 
 FOLD_AT = 1 << 20  # bytes that may wait before they are folded
 KEPT = 200  # runs in memory, each with up to two open files
 WEIGHT = 32_000_000  # characters of their parameters, tags and datasets
+
+
+class HeldError(Exception):
+    """Another process has what is wanted: to be tried again in a thread, which may wait."""
+
+
+def _is_loop() -> bool:
+    import asyncio
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 class Live:
@@ -73,9 +87,15 @@ class Live:
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Nobody else who asks for this, in any process, looks and writes at the same time."""
+        """Nobody else who asks for this, in any process, looks and writes at the same time.
+
+        HeldError, instead of waiting, for the loop that answers everybody.
+        """
         with self.lock:
-            flock(self._file)
+            if not flock(self._file, wait=False):
+                if _is_loop():
+                    raise HeldError
+                flock(self._file)
             try:
                 yield
             finally:
