@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-__all__ = ["cache", "home", "shipped", "store", "store_here", "temporary"]
+__all__ = ["cache", "home", "scratch", "shipped", "store", "store_here", "temporary"]
 
 
 def home() -> str:
@@ -40,17 +40,53 @@ def cache(*parts: str) -> str:
     return os.path.join(base, *parts)
 
 
+def scratch(*parts: str) -> str:
+    """For what one run needs, and what is fetched or noted again at need: in the cache.
+
+    Where that is only to be read, as one that a cluster's users share, it is a folder of the user's own in TMPDIR.
+    """
+    base = cache()
+    there = base
+    while not os.path.exists(there):
+        there = os.path.dirname(there)
+    return os.path.join(base if os.access(there, os.W_OK) else _own_temporary(), *parts)
+
+
+def _own_temporary() -> str:
+    """ProjError when somebody else has made one in our name."""
+    import stat
+    import tempfile
+
+    folder = os.path.join(tempfile.gettempdir(), f"proj-{os.getuid()}")
+    try:
+        os.mkdir(folder, 0o700)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise _unwritable(error) from error
+    found = os.lstat(folder)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+        from runner.errors import ProjError
+
+        raise ProjError(f"{folder} is not a folder of yours alone", "TMPDIR=FOLDER  uses another one")
+    return folder
+
+
+def _unwritable(error: OSError) -> Exception:
+    from runner.errors import ProjError
+
+    return ProjError(
+        f"the cache {cache()} cannot be written: {error.strerror}", "PROJ_CACHE=FOLDER  uses another one"
+    )
+
+
 def temporary() -> str:
-    """For work in progress: in the cache, so that a rename into it is atomic."""
-    folder = cache("tmp")
+    """For work in progress: in the cache, so that a rename into it is atomic, if it can be written."""
+    folder = scratch("tmp")
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
-        from runner.errors import ProjError
-
-        raise ProjError(
-            f"the cache {cache()} cannot be written: {error.strerror}", "PROJ_CACHE=FOLDER  uses another one"
-        ) from error
+        raise _unwritable(error) from error
     return folder
 
 

@@ -79,7 +79,6 @@ class Checkout(NamedTuple):
     version: str = ""  # as asked for: branch, tag or commit
     commit: str = ""  # full id
     branch: str = ""
-    first_commit: str = ""  # of the history: id, when it is known without asking git
     temporary: bool = False  # made for this run: sources.release() removes it
     notes: tuple[
         str, ...

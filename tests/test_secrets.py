@@ -53,6 +53,11 @@ for number, secret in enumerate(secrets):
     print("out", secret, "end", flush=True)
     print("err", repr(secret), json.dumps(secret), file=sys.stderr)
     from urllib.parse import quote, quote_plus
+    from base64 import b64encode, urlsafe_b64encode
+    print("Authorization: Basic", b64encode(f"user:{secret}".encode()).decode(), urlsafe_b64encode(secret.encode()).decode())
+    for line in secret.splitlines():
+        print("line", line, quote(line), file=sys.stderr, flush=True)
+    tag(f"f{number}", b64encode(f"x:{secret}:y".encode()).decode())
     tag(f"a{number}", secret)
     tag(f"b{number}", "https://ada:%s@example.org/?q=%s" % (quote(secret, safe=""), quote_plus(secret)))
     tag(f"c{number}", json.dumps({"deep": [secret]}))
@@ -97,9 +102,13 @@ def spelt(secret: str) -> set[bytes]:
              json.dumps(secret, ensure_ascii=False)[1:-1], json.dumps(json.dumps(secret))[3:-3]}  # fmt: skip
     if "\n" in secret:
         texts |= {line for line in secret.splitlines() if len(line) > 8 and not line.startswith("-----")}
-    return {text.encode() for text in texts if len(text) > 3} | {
-        base64.b64encode(secret.encode()).rstrip(b"=")[:-2]
-    }
+    encoded = set()
+    for before in range(
+        3
+    ):  # in base64, also in the middle of more: but for the edges, in which others have a part
+        text64 = base64.b64encode(b"x" * before + secret.encode()).rstrip(b"=")[4 if before else 0 : -2]
+        encoded |= {text64, text64.translate(bytes.maketrans(b"+/", b"-_"))}
+    return {text.encode() for text in texts if len(text) > 3} | {each for each in encoded if len(each) > 5}
 
 
 def hits(pieces: Iterator[tuple[str, bytes]], secrets: dict[str, str]) -> list[tuple[str, str]]:

@@ -416,12 +416,24 @@ def test_whatever_reaches_the_terminal_passes_the_guard(tmp_path: object) -> Non
 
 def test_a_terminal_that_only_has_ascii(tmp_path: object) -> None:
     """No text is a bug in proj (LC_ALL=POSIX without the UTF-8 mode)."""
+    text = "name: größe\nentry_points:\n  main:\n    description: 漢字\n    parameters: {ü: {default: é}}\n    command: 'echo {ü}'\n"
+    folder = make_tree(f"{tmp_path}/größe", {"MLproject": text})
     Store(paths.store()).create_run(name="größe 漢字 \udcff").end("FINISHED")
     for words in (
         ("runs",),
         ("show", "last"),
         ("runs", "--json"),
         ("show", "no-such-größe"),
+        ("check", folder),
+        ("info", folder),
+        ("run", folder, "--help-params"),
+        ("run", folder, "-P", "ü=ß", "--run-name", "ñ", "-t", "ç=漢"),
+        ("show", "ñ"),
+        ("diff", "last", "last"),
+        ("compare", "last", "last", "--all"),
+        ("logs", "last"),
+        ("info", f"{tmp_path}/nirgends-größe"),
+        ("bundle", "last", "-o", f"{tmp_path}/ü.zip", "--no-packages"),
         ("export", "--format", "csv"),
     ):
         done = proj(*words, LC_ALL="POSIX", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0", PYTHONIOENCODING="")

@@ -92,7 +92,7 @@ class Capture:
 
     def _open(self, name: str) -> int:
         path = os.path.join(self._directory, name)
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
 
     def write(self, data: bytes, stream: int) -> None:
         """`stream` is 1 (stdout) or 2 (stderr)."""

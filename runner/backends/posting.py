@@ -1,7 +1,8 @@
 """Starts guards (host/guard.py), and gives each its charge.
 
-`with prepared():` begins one that waits, while its run is being prepared: an interpreter needs ten milliseconds. A fork
-would need less, but of a process that has threads it is not safe, and of one that is large not cheap either.
+`with prepared():` begins one that waits, while its run is being prepared. It is a fork of us where we have hardly begun
+ourselves, as at the start of `proj run`; of a process that has threads that is not safe, and of a large one not cheap
+either, so there it is an interpreter, which needs ten milliseconds.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from _thread import get_ident
 from typing import NamedTuple
 
 from runner import paths
-from runner.host.guard import FILES, HIGH, Charge
+from runner.host.guard import FILES, HIGH, Charge, become
 
 __all__ = ["Posted", "Prepared", "post", "reap"]
 
 ALL = tuple(int(each) for each in signal.valid_signals())
 CODE = "import sys; sys.path.append(sys.argv.pop()); from runner.host.guard import main; main()"
+
+SMALL = 32 << 20  # bytes of memory
 
 _waiting: dict[tuple[int, int], Posted] = {}  # process and thread -> a guard without a charge
 _left: list[int] = []  # processes that have said their last word, perhaps not yet breathed their last
@@ -58,22 +61,46 @@ def whose() -> tuple[int, int]:
 
 
 def begin() -> Posted:
-    """An interpreter in which a guard waits. OSError when it cannot be started."""
+    """A process in which a guard waits. OSError when it cannot be started."""
     reap()
     ours, theirs = _socket.socketpair()
-    target = fcntl.fcntl(theirs.fileno(), fcntl.F_DUPFD_CLOEXEC, HIGH)
+    try:
+        pid = _forked(theirs.fileno()) if _is_small() else _interpreter(theirs.fileno())
+    finally:
+        theirs.close()
+    return Posted(pid, ours.detach())
+
+
+def _is_small() -> bool:
+    """Whether this process can be forked safely and at little cost."""
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            size = int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        return size < SMALL and len(os.listdir("/proc/self/task")) == 1
+    except OSError:
+        return False  # not Linux
+
+
+def _forked(channel: int) -> int:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ALL)
+    try:
+        return os.fork() or become(channel)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _interpreter(channel: int) -> int:
+    target = fcntl.fcntl(channel, fcntl.F_DUPFD_CLOEXEC, HIGH)
     try:
         root = os.path.dirname(os.path.dirname(os.path.abspath(paths.__file__)))
         argv = [sys.executable, "-I", "-S", "-c", CODE, str(target), root]
         actions: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
             (os.POSIX_SPAWN_OPEN, stream, os.devnull, os.O_RDWR, 0) for stream in range(3)
         ]
-        actions.append((os.POSIX_SPAWN_DUP2, theirs.fileno(), target))
-        pid = os.posix_spawn(sys.executable, argv, os.environ, file_actions=actions, setsigmask=ALL)
+        actions.append((os.POSIX_SPAWN_DUP2, channel, target))
+        return os.posix_spawn(sys.executable, argv, os.environ, file_actions=actions, setsigmask=ALL)
     finally:
         os.close(target)
-        theirs.close()
-    return Posted(pid, ours.detach())
 
 
 def post(charge: Charge, streams: tuple[int, int, int]) -> Posted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runner.cli import output, reference
+from runner.cli.export import refuse_special
 from runner.cli.options import Command, Option
 from runner.errors import InputError
 from runner.text.units import byte_count, size
@@ -21,6 +22,8 @@ def command(
     from runner.cli.terminal import Terminal
     from runner.reproduction.bundle.pack import make
 
+    if file:
+        refuse_special(file)
     limit = byte_count(max_input, "--max-input")
     with reference.open_store(location, quiet=True) as store:
         run = reference.find(store, ref)

@@ -37,12 +37,17 @@ def _quiet(function: Callable[[Context, str], Found]) -> Callable[[Context, str]
 
 
 def _starting(words: Iterable[tuple[str, str]], incomplete: str) -> Found:
-    """Of words that can be typed."""
+    """Of words that are nothing but words for a shell, which puts them into the line as they are.
+
+    A run may be called `$(reboot)`, or `--yes`.
+    """
     return [
-        (word, printable(text))
-        for word, text in words
-        if word.startswith(incomplete) and word == printable(word)
+        (word, printable(text)) for word, text in words if word.startswith(incomplete) and _is_harmless(word)
     ]
+
+
+def _is_harmless(word: str) -> bool:
+    return not word.startswith("-") and all(letter.isalnum() or letter in " _@%+=:,./-" for letter in word)
 
 
 def _project(ctx: Context) -> Project:

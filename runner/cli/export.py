@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 from runner.cli import columns, reference
 from runner.cli.options import Command, Option
 from runner.errors import InputError, ProjError
-from runner.host.files import Draft
+from runner.host.files import Draft, is_special
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
@@ -23,7 +23,8 @@ FORMATS = ("csv", "json", "jsonl", "parquet")
 
 def command(
     refs: tuple[str, ...], path: str, form: str, to_mlflow: str, where: str, order_by: tuple[str, ...],
-    experiments: tuple[str, ...], names: tuple[str, ...], everything: bool, location: str, as_json: bool,
+    experiments: tuple[str, ...], names: tuple[str, ...], everything: bool, location: str, as_json: bool, csv: bool,
+    spreadsheet: bool,
 ) -> int:  # fmt: skip
     """Write runs (all, or RUNS, or what --filter finds) with every metric, parameter and tag to a file."""
     from runner.cli import sync
@@ -34,7 +35,9 @@ def command(
         raise InputError("--to-mlflow sends runs as they are: it takes no --columns, --format or --output")
     if refs and (where or experiments):
         raise InputError("RUNS and a filter exclude each other")
-    kind = format_of(form or ("json" if as_json else ""), path)
+    kind = format_of(form or ("json" if as_json else "csv" if csv else ""), path)
+    if spreadsheet and kind != "csv":
+        raise InputError(f"--for-spreadsheet is for CSV, not for {kind}", "--csv")
     chosen = columns.check(names)
     view = "all" if everything else "active"
     with reference.open_store(location) as store:
@@ -45,19 +48,20 @@ def command(
         if to_mlflow:
             return sync.show([sync.send(store, run.run_id, to_mlflow, False) for run in runs], as_json)
         known = experiment_names(store, runs)
-    write_file(path, kind, runs, chosen or columns.everything(runs), known)
+    write_file(path, kind, runs, chosen or columns.everything(runs), known, spreadsheet)
     return 0
 
 
 def write_file(
-    path: str, kind: str, runs: Sequence[Run], names: Sequence[str], known: dict[str, str]
+    path: str, kind: str, runs: Sequence[Run], names: Sequence[str], known: dict[str, str], spreadsheet: bool
 ) -> None:
     """Whole or not at all. `-` is stdout; `known`: names of experiments."""
     if path == "-":
         if kind == "parquet":
             raise InputError("Parquet is not written to a terminal or a pipe", "proj export -o runs.parquet")
-        write(sys.stdout, kind, runs, names, known)
+        write(sys.stdout, kind, runs, names, known, spreadsheet)
         return
+    refuse_special(path)
     folder = os.path.dirname(path)
     if folder and not os.path.isdir(folder):  # misspelt, rather than to be made
         raise ProjError(f"{path} cannot be written: there is no folder {folder}")
@@ -67,10 +71,16 @@ def write_file(
                 write_parquet(draft, runs, names, known)
             else:
                 with open(draft, "w", encoding="utf-8", newline="") as file:
-                    write(file, kind, runs, names, known)
+                    write(file, kind, runs, names, known, spreadsheet)
     except OSError as error:
         raise ProjError(f"{path} cannot be written: {error.strerror or error}") from None
     sys.stderr.write(f"{len(runs)} runs written to {path}\n")
+
+
+def refuse_special(path: str) -> None:
+    """InputError: a file is put in its place as a whole, and no device or pipe is replaced."""
+    if is_special(path):
+        raise InputError(f"{path} is a device or a pipe, not a file", "-o -  writes to standard output")
 
 
 def format_of(kind: str, path: str) -> str:
@@ -82,12 +92,19 @@ def format_of(kind: str, path: str) -> str:
     return found
 
 
-def write(file: TextIO, kind: str, runs: Sequence[Run], names: Sequence[str], known: dict[str, str]) -> None:
+def write(
+    file: TextIO,
+    kind: str,
+    runs: Sequence[Run],
+    names: Sequence[str],
+    known: dict[str, str],
+    spreadsheet: bool,
+) -> None:
     """csv has the columns `names`; json and jsonl have whole runs."""
     if kind == "csv":
         from runner.cli.runs import write_csv
 
-        write_csv(file, runs, names, known)
+        write_csv(file, runs, names, known, spreadsheet)
         return
     from runner.cli.output import json_text
     from runner.cli.render_run import as_json
@@ -140,4 +157,6 @@ COMMAND = Command(command, (
     Option("everything", ("-a", "--all"), "Deleted ones too.", "flag"),
     reference.STORE,
     Option("as_json", ("--json",), "As --format json.", "flag"),
+    Option("csv", ("--csv",), "As --format csv.", "flag"),
+    Option("spreadsheet", ("--for-spreadsheet",), "In CSV: texts that a spreadsheet would calculate get a ' before them.", "flag"),
 ))  # fmt: skip

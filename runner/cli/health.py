@@ -167,7 +167,21 @@ def records(store: Store) -> Iterator[Finding]:
         yield Finding("record", "warning", f"and {len(problems) - SHOWN} more lines")
     if not problems:
         yield Finding("records", "ok", f"{store.index.count()} runs, every line of their logs is sound")
-    yield Finding("index", "ok", store.index.path)
+    yield from _index(store)
+
+
+def _index(store: Store) -> Iterator[Finding]:
+    """All of it is looked at, and it is compared with the logs."""
+    if wrong := store.index.damage():
+        store.index.refresh()
+        text = f"{store.index.path} was damaged ({wrong}), and was made again from the logs"
+        yield Finding("index", "warning", text, "is the disk well?  smartctl -a, dmesg")
+    found, logs = store.index.count(), store.logs()
+    if found != logs:
+        text = f"{store.index.path} has {found} runs, and there are the logs of {logs}"
+        yield Finding("index", "broken", text, "remove that file: it is made again from the logs")
+    elif not wrong:
+        yield Finding("index", "ok", f"{store.index.path}: {found} runs, as many as there are logs")
 
 
 def snapshots(store: Store) -> Iterator[Finding]:

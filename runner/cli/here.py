@@ -10,6 +10,7 @@ from runner.cli import columns, output, reference
 from runner.cli.options import Command
 from runner.cli.render_values import cut, safe
 from runner.errors import ProjError
+from runner.parameters.shell import quote
 from runner.text.units import ago
 from runner.text.units import duration as took
 
@@ -80,8 +81,10 @@ def _heading(project: Project | None, fault: str, colour: bool) -> list[str]:
 
 
 def _entry(entry: EntryPoint) -> Row:
-    words = ["proj run ."] + ([] if entry.name == "main" else [f"-e {entry.name}"])
-    words += [f"-P {each.name}=..." for each in entry.parameters if each.required and not each.has_default]
+    words = ["proj run ."] + ([] if entry.name == "main" else [f"-e {quote(entry.name)}"])
+    words += [
+        f"-P {quote(each.name)}=..." for each in entry.parameters if each.required and not each.has_default
+    ]
     return safe(" ".join(words)), safe(entry.description.split("\n")[0])
 
 
@@ -115,14 +118,15 @@ def _has_scripts() -> bool:
 
 
 def _after(run: Run, project: Project | None) -> Row:
+    name = quote(safe(run.name))  # to be typed: a run may be called anything
     if run.status == "RUNNING":
-        return f"proj logs -f {run.name}", "follows what it writes"
+        return f"proj logs -f {name}", "follows what it writes"
     if run.status != "FINISHED":
-        return f"proj logs {run.name}", "what it wrote before it failed"
+        return f"proj logs {name}", "what it wrote before it failed"
     made_again = run.verifications or any(link.get("relation") == "reproduces" for link in run.links)
     if project and run.kind == "project" and not made_again:
-        return f"proj reproduce {run.name}", "makes it again: is the result the same?"
-    return f"proj show {run.name}", "everything about it"
+        return f"proj reproduce {name}", "makes it again: is the result the same?"
+    return f"proj show {name}", "everything about it"
 
 
 def _aligned(rows: list[Row], width: int) -> list[str]:

@@ -8,6 +8,7 @@ from runner import paths
 from runner.cli.options import Command, Group, Option, pairs
 from runner.cli.reference import RUN, STORE, find, open_store
 from runner.errors import InputError
+from runner.host.files import is_special
 from runner.text.secrets import around
 from runner.tracking import events
 from runner.tracking.log import now
@@ -68,7 +69,10 @@ def dataset(file: str, name: str, usage: str, ref: str, location: str) -> int:
     from runner.data.dataset import describe
 
     _check_there(file)
-    event = describe(file, name, usage)
+    try:
+        event = describe(file, name, usage)
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror}") from None
     with _writer(ref, location) as record:
         record.append(event)
     return 0
@@ -77,6 +81,8 @@ def dataset(file: str, name: str, usage: str, ref: str, location: str) -> int:
 def _check_there(file: str) -> None:
     if not os.path.exists(file):
         raise InputError(f"there is no file {file}")
+    if is_special(file):
+        raise InputError(f"{file} is a device or a pipe, not a file")
 
 
 def _given(texts: tuple[str, ...], what: str) -> list[tuple[str, str]]:

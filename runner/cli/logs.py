@@ -79,7 +79,7 @@ def whole_lines(pieces: Iterator[Piece], last: int) -> Iterable[Line]:
         for stream, (moment, text) in kept.items():
             yield Line(moment, stream, text, False)
 
-    return deque(lines(), maxlen=last) if last else lines()
+    return deque(lines(), maxlen=min(last, 1 << 31)) if last else lines()
 
 
 def as_bytes(line: Line, stamped: bool, as_json: bool) -> bytes:

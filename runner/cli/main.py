@@ -107,6 +107,8 @@ def _trouble(error: Exception) -> ProjError | None:
         "EMFILE",
         "ENFILE",
         "ENOMEM",
+        "ENAMETOOLONG",
+        "ELOOP",
     )
     if error.errno not in [getattr(errno, name) for name in troubles]:
         return None
@@ -212,7 +214,7 @@ def _report_bug(words: Sequence[str]) -> int:
 
     lines = [f"proj {__version__}, Python {platform.python_version()}, {platform.platform()}"]
     lines += [f"command: {words[0] if words else ''}", "", traceback.format_exc()]
-    path = paths.cache("logs", f"bug-{os.getpid()}.log")
+    path = paths.scratch("logs", f"bug-{os.getpid()}.log")
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 
 from runner.cli.options import Command, Option, pairs
@@ -40,7 +41,7 @@ def command(file: str, parameters: tuple[str, ...], extra: tuple[str, ...]) -> i
         else:
             for path in made:
                 stem, ending = os.path.splitext(os.path.basename(path))
-                os.replace(path, f"{stem}.executed{ending}")
+                shutil.move(path, f"{stem}.executed{ending}")  # from another file system, perhaps
     return done.code
 
 

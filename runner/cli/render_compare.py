@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from runner.cli import columns, output
 from runner.cli.render_values import cut, json_number, plain, safe
 from runner.errors import ProjError
+from runner.host import files
 from runner.text import units
 
 if TYPE_CHECKING:
@@ -131,8 +132,8 @@ def packages_of(root: str, run: Run) -> dict[str, str]:
     if not lock:
         return {}
     try:
-        with open(os.path.join(root, "runs", run.run_id, os.path.basename(lock)), encoding="utf-8") as file:
-            text = file.read()
+        path = os.path.join(root, "runs", run.run_id, os.path.basename(lock))
+        text = files.read(path).decode("utf-8", "replace")
     except OSError:
         return {}
     from runner.environments.packages import packages
@@ -153,7 +154,7 @@ def _files(root: str, runs: Sequence[Run]) -> list[Difference]:
         return _group("code", runs, lambda run: {"snapshot": run.sections["code"]["tree"]})
     first = known[trees[0]]
     found = []
-    for name in sorted({name for files in known.values() for name in files}):
+    for name in sorted({name for each in known.values() for name in each}):
         states = tuple(_state(first.get(name), known[tree].get(name)) for tree in trees)
         if len(set(states)) > 1:
             found.append(Difference("files", name, states))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from runner.cli import output, reference
 from runner.cli.options import Command, Option
 from runner.errors import InputError, StoreError
+from runner.parameters.shell import quote
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
@@ -27,7 +28,7 @@ def command(ref: str, directory: str, location: str, as_json: bool) -> int:
         run = find_deleted(store, ref)
         if run.lifecycle != "deleted":
             raise InputError(
-                f"the run {run.name} is not deleted", f"proj restore {run.name} DIR  writes its code"
+                f"the run {run.name} is not deleted", f"proj restore {quote(run.name)} DIR  writes its code"
             )
         store.restore_run(run.run_id)
     return output.result(as_json, {"run_id": run.run_id}, [f"{run.name} is back"])

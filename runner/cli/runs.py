@@ -164,16 +164,30 @@ def _typed(run: Run, name: str, experiments: dict[str, str]) -> object:
     return json_number(found) if isinstance(found, float) else found
 
 
-def write_csv(file: TextIO, runs: Sequence[Run], names: Sequence[str], experiments: dict[str, str]) -> None:
-    """RFC 4180 but for line ends, which are \\n."""
+def write_csv(
+    file: TextIO, runs: Sequence[Run], names: Sequence[str], known: dict[str, str], spreadsheet: bool = False
+) -> None:
+    """RFC 4180 but for line ends, which are \\n. For a spreadsheet, a text that it would calculate begins with `'`."""
     import csv
 
     class Lines:  # the csv module quotes a \r only where it ends the lines
         write = staticmethod(lambda line: file.write(line[:-2] + "\n"))
 
     writer = csv.writer(Lines, lineterminator="\r\n")
-    writer.writerow(names)
-    writer.writerows([columns.flat(run, name, experiments) for name in names] for run in runs)
+    cell = _guarded if spreadsheet else str
+    writer.writerow(map(cell, names))
+    writer.writerows([cell(columns.flat(run, name, known)) for name in names] for run in runs)
+
+
+def _guarded(text: str) -> str:
+    """https://owasp.org/www-community/attacks/CSV_Injection; a number stays one."""
+    if not text.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return text
+    try:
+        float(text)
+    except ValueError:
+        return "'" + text
+    return text
 
 
 COMMAND = Command(command, (

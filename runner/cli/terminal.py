@@ -153,6 +153,8 @@ class _Step:
 
 def agreed(question: str) -> bool:
     """Asks whoever sits at the terminal."""
-    sys.stderr.write(f"{question} [y/N] ")
+    from runner.text.terminal import printable
+
+    sys.stderr.write(f"{printable(question)} [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")

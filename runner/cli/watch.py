@@ -27,7 +27,6 @@ def command(refs: tuple[str, ...], interval: str, location: str) -> int:
 
     Leaving it (^C) ends no run. Piped, a line is written for each run that ends.
     """
-    from runner.running.reconcile import current
     from runner.text.units import seconds
 
     pause = max(seconds(interval, "--interval"), 0.1)
@@ -36,7 +35,7 @@ def command(refs: tuple[str, ...], interval: str, location: str) -> int:
         seen = dict.fromkeys(chosen or [run.run_id for run in ps.on(store)])
         live, drawn, ended = output.is_terminal(), 0, set[str]()
         while True:
-            runs = [current(store, run_id) for run_id in seen]
+            runs = states(store, list(seen))
             if live:
                 drawn = _draw(list(screen(store, runs)), drawn)
             else:
@@ -45,7 +44,7 @@ def command(refs: tuple[str, ...], interval: str, location: str) -> int:
                 )
                 sys.stdout.flush()
             ended |= {run.run_id for run in runs if run.status not in ON}
-            if len(ended) == len(seen):
+            if all(run.status not in ON for run in runs):  # of one that was removed nothing is known
                 break
             time.sleep(pause)
             if not chosen:  # whatever was started since
@@ -53,6 +52,17 @@ def command(refs: tuple[str, ...], interval: str, location: str) -> int:
     if live and not seen:
         sys.stderr.write("nothing runs\n")
     return 0
+
+
+def states(store: Store, ids: list[str]) -> list[Run]:
+    """As they are now, by the index: it reads on where it was, however long the logs are."""
+    from runner.running.reconcile import close_lost, concluded
+
+    close_lost(store)
+    listed = ", ".join(f"'{run_id}'" for run_id in ids)
+    found = store.search(f"run_id IN ({listed})", limit=len(ids), view="all").runs if ids else ()
+    known = {run.run_id: concluded(run) for run in found}
+    return [known[run_id] for run_id in ids if run_id in known]
 
 
 def screen(store: Store, runs: list[Run]) -> Iterator[str]:

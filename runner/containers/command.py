@@ -108,7 +108,10 @@ def argv(job: Job) -> list[str]:
 
 
 def entering(container: Container, command: Sequence[str], terminal: bool) -> list[str]:
-    """The engine's command line for a command that belongs to no run: in a container that goes when it ends."""
+    """The engine's command line for a command that belongs to no run: in a container that goes when it ends.
+
+    In the project's folder it begins where we are.
+    """
     program = engine.program()
     if not program:
         raise BackendError(engine.problem(), "install Docker or Podman, or set PROJ_DOCKER_EXE")
@@ -117,7 +120,13 @@ def entering(container: Container, command: Sequence[str], terminal: bool) -> li
     words += [word for volume in container.volumes for word in ("-v", volume)]
     words += [word for name, value in container.constants.items() for word in ("-e", f"{name}={value}")]
     words += [word for name in container.copied for word in ("-e", name)]
-    return [*words, *_flags(container), container.image, *command]
+    words += _flags(container)
+    here = (
+        os.path.relpath(os.getcwd(), os.path.realpath(container.directory)) if container.directory else ".."
+    )
+    if here != "." and not here.startswith(".."):
+        words += ["--workdir", f"{container.place}/{here}"]
+    return [*words, container.image, *command]
 
 
 def _around(container: Container, given: Set[str]) -> list[str]:

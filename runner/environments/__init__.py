@@ -38,6 +38,10 @@ def prepare(
         environment = system.existing(options.env_path) if options.env_path else system.current(directory)
     else:
         environment = _kept(spec, directory, options, report)
+    if not environment.activation.python and environment.activation.container is None:
+        from runner.environments import system
+
+        environment = system.with_python(environment, directory)
     if options.isolated:
         return environment._replace(activation=isolated(environment.activation))
     return environment

@@ -109,8 +109,11 @@ def remove(key: str, maker: Maker | None = None) -> bool:
 
 
 def in_use(key: str) -> bool:
-    """Whether somebody (not necessarily we) runs in it or builds it."""
-    handle = files.try_lock(cache.folder(f"{key}.building"))
+    """Whether somebody (not necessarily we) runs in it or builds it; True where we may not lock, as its owner may."""
+    try:
+        handle = files.try_lock(cache.folder(f"{key}.building"))
+    except PermissionError:
+        return True
     if handle is None:
         return True
     try:

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 
 from runner import paths
 from runner.errors import InputError
-from runner.host import process
+from runner.host import files, process
 from runner.host.files import stamp
 from runner.parameters import shell
 from runner.values import Activation, Environment, Json
 
-__all__ = ["current", "editable", "existing", "loose", "packages"]
+__all__ = ["current", "editable", "existing", "loose", "packages", "with_python"]
 
 NAMES = ("python", "python3")  # by which commands call it
 
@@ -22,10 +22,22 @@ NAMES = ("python", "python3")  # by which commands call it
 def current(directory: str) -> Environment:
     """The one that `proj` was called in. Without any Python on PATH, a command gets the one that runs `proj`."""
     python = _python(directory) or _base()
-    lacking = [name for name in NAMES if not process.find(name)]
-    folders = (_named(python, lacking),) if lacking else ()
-    activation = Activation("system", folders, prefix=_prefix(python), python=python)
+    activation = Activation("system", _lacking(python), prefix=_prefix(python), python=python)
     return Environment(activation, details={"interpreter": python})
+
+
+def with_python(environment: Environment, directory: str) -> Environment:
+    """An environment that has no Python, as one of R: a command that calls one gets the caller's."""
+    activation = environment.activation
+    folders = (*activation.path, *_lacking(_python(directory) or _base(), activation.path))
+    return environment._replace(activation=activation._replace(path=folders))
+
+
+def _lacking(python: str, path: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """A folder with the names of Python that are not on PATH, if there are any."""
+    places = os.pathsep.join((*path, os.environ.get("PATH", os.defpath)))
+    names = [name for name in NAMES if not process.find(name, places)]
+    return (_named(python, names),) if names else ()
 
 
 def _base() -> str:
@@ -43,13 +55,10 @@ def _named(python: str, names: list[str]) -> str:
     for name in names:
         path = os.path.join(folder, name)
         if not os.access(path, os.X_OK):
-            os.makedirs(folder, exist_ok=True)
-            draft = f"{path}.{os.getpid()}.{id(names)}"
-            with open(draft, "w", encoding="utf-8", errors="surrogateescape") as file:
+            with files.Draft(path) as draft, open(draft, "xb") as file:
                 # no link: a virtual environment is found by the path that is called
-                file.write(f'#!/bin/sh\nexec {shell.quote(python)} "$@"\n')
+                file.write(os.fsencode(f'#!/bin/sh\nexec {shell.quote(python)} "$@"\n'))
                 os.fchmod(file.fileno(), 0o755)
-            os.replace(draft, path)
     return folder
 
 
@@ -66,10 +75,13 @@ def existing(path: str) -> Environment:
     else:
         variables["VIRTUAL_ENV"] = prefix
     kind, folders = "conda" if conda else "virtualenv", (os.path.join(prefix, "bin"),)
+    python = python if os.path.exists(python) else ""
     activation = Activation(kind, folders, variables, prefix, python)
     lock = "".join(f"{each}\n" for each in packages(activation))
-    details: dict[str, Json] = {"existing": prefix, "interpreter": python}
-    if version := _version(python):
+    details: dict[str, Json] = {"existing": prefix}
+    if python:
+        details["interpreter"] = python
+    if python and (version := _version(python)):
         details["python"] = version
     return Environment(activation, lock=lock, lock_name="packages.txt", details=details)
 

@@ -16,8 +16,8 @@ from runner.values import Report, Silent
 
 __all__ = [
     "DRAFT", "Digest", "Draft", "Exclusive", "Hash", "IrregularError", "Stamp", "digest", "flock", "is_draft",
-    "lock", "names", "now", "open_file", "open_handle", "open_text", "read", "remove_tree", "settled", "stamp",
-    "transfer", "try_lock", "unlock", "write",
+    "is_special", "lock", "names", "now", "open_file", "open_handle", "open_text", "read", "remove_tree", "settled",
+    "stamp", "transfer", "try_lock", "unlock", "write",
 ]  # fmt: skip
 
 # ---- whether a file changed --------------------------------------------------------------------------------
@@ -129,7 +129,7 @@ class Draft:
     def put(self) -> None:
         """For those who write it over a longer time, and not in one block."""
         try:
-            if _is_special(self._target):  # as root, /dev/null would become a file
+            if is_special(self._target):  # as root, /dev/null would become a file
                 raise OSError(errno.EINVAL, "it is a device or a pipe, not a file", self._target)
             if self._durable:
                 _sync(self.path)
@@ -150,7 +150,8 @@ def write(path: str, data: str | bytes, *, folder: str = "", durable: bool = Fal
         file.write(data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data)
 
 
-def _is_special(path: str) -> bool:
+def is_special(path: str) -> bool:
+    """Whether there is something that is neither a file nor a folder."""
     try:
         mode = os.stat(path).st_mode
     except OSError:

@@ -8,6 +8,7 @@ from runner.errors import Fault
 from runner.host.yamltext import Entry
 
 __all__ = ["Findings", "kind", "text", "texts"]
+MOST = 300  # characters of a message
 
 
 class Findings:
@@ -25,7 +26,7 @@ class Findings:
     ) -> Fault:
         """At the place of the entry's value, or without `value` of its key."""
         line, column = (entry.value_line, entry.value_column) if value else (entry.line, entry.column)
-        fault = Fault(self.file, line, column, message, hint, severity)
+        fault = Fault(self.file, line, column, _cut(message), _cut(hint), severity)
         self.faults.append(fault)
         return fault
 
@@ -70,6 +71,11 @@ class Findings:
                 self.warn(child, f"{child.key!r} is no key of {what}; it is ignored", value=False)
         self.misspelt += found
         return found
+
+
+def _cut(message: str) -> str:
+    """It may quote a value of any length; and the file may be a link to anything, which nobody wants in a log."""
+    return message if len(message) <= MOST else f"{message[: MOST - 60]} ... {message[-50:]}"
 
 
 def kind(entry: Entry) -> str:

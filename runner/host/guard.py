@@ -4,8 +4,9 @@ ends what is left of it, also when the supervisor was killed (SIGKILL, out of me
 It is the child subreaper of all that the command starts: a daemon whose parent has ended becomes a child of the guard,
 whatever it did to its process group, its session and its environment. So wait(2) says when nothing of a run is left.
 
-It is an interpreter of its own, which is begun early and waits for its charge at a socket (backends/posting.py); so it
-may import no more than it has to: `signal` alone takes as long as a third of its start. What comes and goes there:
+It is a process of its own, which is begun early and waits for its charge at a socket (backends/posting.py): a fork of a
+supervisor that has hardly begun, or else an interpreter. So it may import no more than it has to: `signal` alone takes
+a third of an interpreter's start. What comes and goes there:
 
     supervisor   8 bytes: a length; so much of a Charge (marshal); with them, the files that the command gets
                  end SECONDS                          what is left is asked to end, and ended after that time
@@ -28,7 +29,11 @@ import time
 
 from runner.host import cgroup, process_tree, subreaper
 
-__all__ = ["FILES", "HIGH", "Charge", "main"]
+TYPE_CHECKING = False  # of typing, which takes longer to import than all else here
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+__all__ = ["FILES", "HIGH", "Charge", "become", "main"]
 
 # Python ignores these, programs do not; what nohup or a shell made us ignore, the command ignores, too
 DEFAULT = (signal.SIGPIPE, signal.SIGXFSZ)
@@ -77,7 +82,39 @@ class Charge:
 
 def main() -> None:
     """The word on our command line is the number of the socket. Whoever starts us blocks all signals."""
-    channel = _socket.socket(fileno=int(sys.argv[1]))
+    attend(int(sys.argv[1]))
+
+
+def become(number: int) -> NoReturn:
+    """In a fork of the supervisor, which has blocked all signals; `number` is that of the socket."""
+    try:
+        null = os.open(os.devnull, os.O_RDWR)
+        for stream in range(3):
+            os.dup2(null, stream)
+        _forget_command_line()
+        attend(number)
+    finally:
+        os._exit(0)
+
+
+def _forget_command_line() -> None:
+    """`ps` and `pkill -f` must not take us for the supervisor, whose words we have."""
+    try:
+        with open("/proc/self/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+        start, end = (
+            int(fields[45]),
+            int(fields[46]),
+        )  # arg_start and arg_end of proc(5), from the third field on
+        with open("/proc/self/mem", "r+b", buffering=0) as memory:
+            memory.seek(start)
+            memory.write(NAME.encode().ljust(end - start, b"\0")[: end - start])
+    except (OSError, ValueError, IndexError):
+        pass  # then only the name of the process says what we are
+
+
+def attend(number: int) -> None:
+    channel = _socket.socket(fileno=number)
     os.set_inheritable(channel.fileno(), False)
     _close_all_but(channel.fileno())
     os.setpgid(0, 0)  # not a session: the command keeps its terminal, and a parent in the terminal's session

@@ -11,12 +11,14 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from zlib import crc32
 
-from runner import __version__, paths
+from runner import __version__, paths, values
 from runner.host import files
 
 __all__ = ["keep", "recall", "subjects"]
 
-FORMAT = 2
+FORMAT = 3
+# The fields of what is remembered: a version of proj from between two releases has others.
+FIELDS = crc32(repr([getattr(each, "_fields", "") for each in vars(values).values()]).encode())
 
 
 def recall(kind: str, subject: str) -> Any:
@@ -24,13 +26,14 @@ def recall(kind: str, subject: str) -> Any:
     try:
         with open(_path(kind, subject), encoding="utf-8") as file:
             kept = json.load(file)
-        if kept["is"] != [FORMAT, __version__, subject]:
+        if kept["is"] != [FORMAT, FIELDS, __version__, subject]:
             return None
         if any(_stamp(path) != known for path, known in kept["files"]):
             return None
-    except (OSError, ValueError, KeyError, TypeError):
+        text = kept["value"]
+        return json.loads(text) if crc32(text.encode()) == kept["checksum"] else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    return kept["value"]
 
 
 def keep(kind: str, subject: str, watched: Iterable[str], value: object, began: int) -> None:
@@ -41,9 +44,15 @@ def keep(kind: str, subject: str, watched: Iterable[str], value: object, began: 
     stamps = [(path, _stamp(path)) for path in watched]
     if not all(found is None or files.settled(files.Stamp(*found), began) for _, found in stamps):
         return
-    text = json.dumps({"is": [FORMAT, __version__, subject], "files": stamps, "value": value})
+    text = json.dumps(value)
+    kept = {
+        "is": [FORMAT, FIELDS, __version__, subject],
+        "files": stamps,
+        "value": text,
+        "checksum": crc32(text.encode()),
+    }
     try:
-        files.write(_path(kind, subject), text)
+        files.write(_path(kind, subject), json.dumps(kept))
     except OSError:
         pass  # a read-only or full cache: nothing is remembered
 

@@ -10,7 +10,7 @@ from runner.errors import InputError
 from runner.parameters import shell, template, types
 from runner.values import EntryPoint, Json, Parameter
 
-__all__ = ["Resolved", "assignments", "load_file", "meant", "resolve"]
+__all__ = ["LONGEST", "Resolved", "assignments", "is_too_long", "load_file", "meant", "resolve"]
 
 LONGEST = 131_071  # bytes: what Linux takes for one argument, as the command is one of bash
 
@@ -70,6 +70,7 @@ def resolve(
     """
     if shell.MARK in entry_point.command or any(shell.MARK in text for text in extra):
         raise InputError(f"the command of {entry_point.name} contains a NUL character")
+    _check_length(entry_point.command, "")
     declared = {parameter.name: parameter for parameter in entry_point.parameters}
     given = {name: value for name, value in given.items() if value is not None}
     in_command = set(template.placeholders(entry_point.command))
@@ -102,14 +103,22 @@ def resolve(
     command, shown = (template.render(parsed, gathered.writer(masked)) for masked in (False, True))
     if after:
         command, shown = (" ".join([template.open_end(parsed, text), *after]) for text in (command, shown))
-    if len(command) > LONGEST // 4 and len(command.encode("utf-8", "surrogateescape")) > LONGEST:
-        longest = max(gathered.texts, key=lambda name: len(gathered.texts[name]), default="")
+    _check_length(command, max(gathered.texts, key=lambda name: len(gathered.texts[name]), default=""))
+    return gathered.resolved(command, shown)._replace(warnings=tuple(warnings))
+
+
+def _check_length(command: str, longest: str) -> None:
+    """InputError for one that cannot be started. `longest`: the parameter with the longest value."""
+    if is_too_long(command):
         raise InputError(
             f"the command is longer than {LONGEST} bytes, which is all that the system takes"
             + (f"; the longest value is that of {longest}" if longest else ""),
             "write long values to a file, and pass its path",
         )
-    return gathered.resolved(command, shown)._replace(warnings=tuple(warnings))
+
+
+def is_too_long(command: str) -> bool:
+    return len(command) > LONGEST // 4 and len(command.encode("utf-8", "surrogatepass")) > LONGEST
 
 
 class _Gathered:

@@ -8,7 +8,18 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-__all__ = ["COMMENT", "FIXED", "MARK", "PLAIN", "contexts", "is_plain", "quote", "reference", "write"]
+__all__ = [
+    "COMMENT",
+    "FIXED",
+    "MARK",
+    "PLAIN",
+    "Layers",
+    "contexts",
+    "is_plain",
+    "quote",
+    "reference",
+    "write",
+]
 
 Layers: TypeAlias = tuple[str, ...]
 
@@ -84,7 +95,18 @@ def contexts(command: str) -> list[Layers]:
 class _Frame:
     """An open quote or substitution. `end` closes it."""
 
-    __slots__ = ("begin", "documents", "end", "kind", "script", "start", "words")
+    __slots__ = (
+        "begin",
+        "documents",
+        "end",
+        "expression",
+        "kind",
+        "quoted",
+        "script",
+        "start",
+        "ticked",
+        "words",
+    )
 
     def __init__(self, kind: str, start: int, end: str = "", script: bool = False) -> None:
         self.kind = kind  # plain, backtick, single, double, ansi, brace, arithmetic
@@ -94,6 +116,16 @@ class _Frame:
         self.words: list[str] = []  # of the simple command that is being read
         self.begin = -1  # of the word that is being read
         self.documents: list[tuple[str, bool]] = []  # here-documents to come: (end line, tabs are stripped)
+        # Of this one and those around it:
+        self.expression = kind in ("brace", "arithmetic")
+        self.quoted = kind == "double"
+        self.ticked = kind == "backtick"
+
+    def inside(self, outer: _Frame) -> _Frame:
+        self.expression |= outer.expression
+        self.quoted |= outer.quoted
+        self.ticked |= outer.ticked
+        return self
 
 
 class _Lexer:
@@ -120,27 +152,28 @@ class _Lexer:
         return self.layers
 
     def here(self) -> Layers:
-        kinds = [frame.kind for frame in self.stack]
-        top = kinds[-1]
-        if self.lost or "brace" in kinds or "arithmetic" in kinds or top == "ansi":
+        frame = self.stack[-1]
+        top = frame.kind
+        if self.lost or frame.expression or top == "ansi":
             return FIXED
-        if "backtick" not in kinds:
+        if not frame.ticked:
             return (top,)
-        if kinds.count("backtick") > 1 or any(kind != "plain" for kind in kinds[: kinds.index("backtick")]):
+        kinds = [each.kind for each in self.stack]
+        if any(kind != "plain" for kind in kinds[: kinds.index("backtick")]):
             return FIXED
         return ("plain" if top == "backtick" else top, "backtick")
 
     def push(self, frame: _Frame, width: int) -> None:
         for index in range(self.at, self.at + width):
             self.layers[index] = self.here()
-        self.stack.append(frame)
+        self.stack.append(frame.inside(self.stack[-1]))
         self.at += width
 
     def escape(self) -> None:
         """A backslash: what follows it loses its meaning, so a value after it would lose its quotes."""
         if self.at + 1 < len(self.text):
             self.layers[self.at + 1] = FIXED
-        if self.text.startswith("\\`", self.at) and any(frame.kind == "backtick" for frame in self.stack):
+        if self.text.startswith("\\`", self.at) and self.stack[-1].ticked:
             self.lost = True  # backticks in backticks
         self.at += 2
 
@@ -170,7 +203,6 @@ class _Lexer:
     def expression(self, frame: _Frame) -> None:
         """Inside ${ } or (( ))."""
         character = self.text[self.at]
-        quoted = any(each.kind == "double" for each in self.stack)
         if character == "\\":
             self.escape()
         elif self.text.startswith(frame.end, self.at):
@@ -178,7 +210,7 @@ class _Lexer:
             self.at += len(frame.end)
         elif character == "(" and frame.kind == "arithmetic":
             self.push(_Frame("arithmetic", self.at, ")"), 1)
-        elif frame.kind == "brace" and character == "'" and not quoted:
+        elif frame.kind == "brace" and character == "'" and not frame.quoted:
             self.push(_Frame("single", self.at), 1)
         elif frame.kind == "brace" and character == '"':
             self.push(_Frame("double", self.at), 1)
@@ -189,7 +221,7 @@ class _Lexer:
         """Opens $( ), $(( )), ${ } or ` `, if one begins here."""
         ahead = self.text[self.at : self.at + 3]
         if character == "`":
-            if any(frame.kind == "backtick" for frame in self.stack):
+            if self.stack[-1].ticked:
                 while self.stack.pop().kind != "backtick":
                     pass
                 self.at += 1

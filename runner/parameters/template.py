@@ -12,6 +12,7 @@ __all__ = ["Template", "open_end", "parse", "placeholders", "render"]
 
 # A line that ends in one of these is complete or expects another command: no option list goes on after it.
 ENDS = (";", "&", "|", "(", "{", "then", "do", "else")
+LONGEST_NAME = 500  # characters; a longer one is no parameter
 
 
 class Template(NamedTuple):
@@ -36,12 +37,13 @@ def _split(command: str, names: Container[str]) -> tuple[list[str], list[str]]:
     strict = _is_format(command, names)
     pieces, found = [], []
     open_pairs = 0
+    last_pair = command.rfind("}}")
     at = 0
     while at < len(command):
         character = command[at]
         pair = command[at : at + 2]
         width = 1
-        if pair == "{{" and (strict or "}}" in command[at + 2 :]):
+        if pair == "{{" and (strict or last_pair >= at + 2):
             open_pairs += 1
             width = 2
         elif pair == "}}" and (strict or open_pairs):
@@ -57,7 +59,7 @@ def _split(command: str, names: Container[str]) -> tuple[list[str], list[str]]:
 
 
 def _name_at(command: str, at: int) -> str:
-    end = command.find("}", at)
+    end = command.find("}", at, at + 2 + LONGEST_NAME)
     return command[at + 1 : end] if end > at else ""
 
 

@@ -38,6 +38,9 @@ class Lint:
         self.declared = {parameter.name: parameter for parameter in entry_point.parameters}
         self.used = template.placeholders(entry_point.command)
         self.parsed = template.parse(entry_point.command, self.declared)
+        self._contexts: Sequence[shell.Layers] | None = (
+            None  # of each character of the command, once asked for
+        )
 
     def always(self) -> Iterator[Fault]:
         """Told at each run too: they follow from the project file alone."""
@@ -91,7 +94,9 @@ class Lint:
 
     def quoted(self, text: str) -> bool:
         at = self.entry_point.command.find(text)
-        return at >= 0 and shell.contexts(self.entry_point.command)[at] == ("single",)
+        if self._contexts is None:
+            self._contexts = shell.contexts(self.entry_point.command)
+        return at >= 0 and self._contexts[at] == ("single",)
 
     def joined(self) -> Iterator[Fault]:
         if self.parsed.joined:

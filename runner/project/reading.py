@@ -12,6 +12,7 @@ from runner.host.findings import Findings, kind
 from runner.host.keytable import names
 from runner.host.yamltext import Entry
 from runner.host.yamltext import read as read_yaml
+from runner.parameters.resolve import is_too_long
 from runner.project import keys
 from runner.project.entries import entry_points
 from runner.project.files import all_found
@@ -87,7 +88,7 @@ def _project(root: Entry, directory: str, file: str, findings: Findings, lines: 
 
 
 def _linted(point: EntryPoint, directory: str, file: str, lines: Sequence[str]) -> EntryPoint:
-    if not point.command.strip():
+    if not point.command.strip() or is_too_long(point.command):
         return point
     told = [fault.text for fault in Lint(directory, file, point, lines).always()]
     return point._replace(warnings=(*point.warnings, *told))

@@ -195,7 +195,7 @@ def _parameters(
             entry,
             {**given, **changed},
             directory=os.getcwd(),
-            storage=paths.cache("downloads"),
+            storage=paths.scratch("downloads"),
             project=room.seen or room.directory,
             extra=request.extra,
         )

@@ -10,6 +10,7 @@ from runner.errors import Fault, InputError, ProjectError
 from runner.host import git, process
 from runner.host.files import open_text
 from runner.parameters import template
+from runner.parameters.resolve import LONGEST, is_too_long
 from runner.project.files import NAMES
 from runner.project.lint import Lint, scripts
 from runner.project.reading import read
@@ -32,7 +33,12 @@ def check(directory: str) -> list[Fault]:
         text = f"MLflow only finds a file that is called MLproject, not {project.file}"
         faults.append(Fault(project.file, 0, 0, text, "", "warning"))
     for entry_point in project.entry_points:
-        if entry_point.command.strip():
+        if is_too_long(entry_point.command):
+            text = (
+                f"the command of {entry_point.name} is longer than {LONGEST} bytes: the system takes no more"
+            )
+            faults.append(Fault(project.file, entry_point.line, 1, text, "put it into a script"))
+        elif entry_point.command.strip():
             lint = Lint(directory, project.file, entry_point, lines)
             faults += [*lint.faults(), *_own_environment(lint, project), *_syntax(lint)]
     faults += _environment(project)
@@ -96,7 +102,7 @@ def _syntax(lint: Lint) -> Iterator[Fault]:
     text = template.render(lint.parsed, lambda name, layers: "x")  # noqa: ARG005
     done = process.run(["bash", "-n", "-c", text], timeout=10)
     if done.code:
-        said = done.err.strip().splitlines()[0].partition(": line ")[2].partition(": ")[2] or done.err.strip()
-        yield lint.fault(
-            "command", f"bash cannot read the command of {lint.entry_point.name}: {said}", "", "error"
-        )
+        first = next(iter(done.err.strip().splitlines()), "")
+        said = first.partition(": line ")[2].partition(": ")[2] or first or "it crashes on it"
+        text = f"bash cannot read the command of {lint.entry_point.name}: {said}"
+        yield lint.fault("command", text, "", "error")

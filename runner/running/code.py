@@ -109,12 +109,14 @@ class Code:
     def first_commit(self) -> None:
         """Notes it where it is not known yet: once for each repository, for git needs its time for a long history."""
         checkout = self._plan.checkout
-        if checkout.first_commit or not checkout.commit or checkout.temporary:
+        if not checkout.commit or checkout.temporary:
             return
         from runner.sources.git import history, repository
 
         found = repository.find(checkout.root)
-        if found and (commit := history.first_commit(found, PATIENCE)):
+        if found is None or history.remembered(found) is not None:
+            return
+        if commit := history.first_commit(found, PATIENCE):
             self._record.note(events.section("source", {"first_commit": commit}))
 
     def __exit__(self, *error: object) -> None:

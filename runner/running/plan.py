@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from runner.errors import InputError
 from runner.host.namespace import Bind
 from runner.parameters.resolve import Resolved
+from runner.sources.git import history, repository
 from runner.values import Checkout, CodeState, EntryPoint, EnvironmentSpec, Json, Project
 
 __all__ = ["NONE", "Origin", "Outcome", "Plan", "Request", "source_of"]
@@ -151,9 +152,10 @@ def source_of(checkout: Checkout) -> dict[str, str]:
         "commit": checkout.commit,
         "branch": checkout.branch,
         "subdirectory": checkout.subdirectory,
-        "first_commit": checkout.first_commit,
     }
     if not checkout.temporary:
+        if found := repository.find(checkout.root) if checkout.root else None:
+            section["first_commit"] = history.remembered(found) or ""
         section["directory"] = checkout.directory
         section["path"] = os.path.realpath(checkout.directory)
         if section["path"] == checkout.directory:

@@ -40,7 +40,7 @@ def make(request: Request, checkout: Checkout) -> Plan:
         warnings += told
     given.update(assignments(list(request.parameters)))
     stated = request.storage_dir or os.environ.get("MLFLOW_TMP_DIR", "")  # as for `mlflow run`
-    storage = os.path.abspath(stated) if stated else paths.cache("downloads")
+    storage = os.path.abspath(stated) if stated else paths.scratch("downloads")
     parameters = resolve(
         entry, given, directory=os.getcwd(), storage=storage, project=checkout.directory, extra=request.extra
     )

@@ -6,7 +6,8 @@ is done. Runs that only an MLflow client writes to have no supervisor and are le
 
 Anybody may write a record, and name any process in it. So of a record that is not this user's nothing is written and
 nobody is ended: what would have been written is only shown. And a process is ended only if it carries the token that
-its run was started with, or is in the control group of that name: never for its id, nor for that of its group.
+its run was started with, or is in the control group of that name: never for its id, nor for that of its group. Nor for
+a copy of a record: the token of a run can be read by whoever can read the run.
 """
 
 from __future__ import annotations
@@ -121,11 +122,12 @@ def _close(store: Store, run_id: str) -> bool:
         if not reason:
             return False
         end_time = _last_sign(store.run_directory(run_id), run.start_time)
-        if reason == "lost":
-            _end_processes(run.sections["supervisor"])
-        if run.sections.get("environment", {}).get("kind") == "docker":
-            _remove_container(run)
         with store.open_run(run_id) as writer:
+            original = writer.is_original()
+            if original and reason == "lost":
+                _end_processes(run.sections["supervisor"])
+            if original and run.sections.get("environment", {}).get("kind") == "docker":
+                _remove_container(run)
             by = f"proj on {os.uname().nodename}"
             writer.end("KILLED", reason=reason, message=MESSAGES[reason], by=by, end_time=end_time)
         return True
@@ -150,9 +152,11 @@ def _end_processes(supervisor: Mapping[str, Any]) -> None:
 def _remove_container(run: Run) -> None:
     """It outlives its client, and without the guard even its supervisor."""
     from runner.containers import command
+    from runner.host import process_tree
 
     try:
-        if command.carries(run.run_id, str(run.sections["supervisor"].get("token") or "")):
+        token = run.sections["supervisor"].get("token")
+        if isinstance(token, str) and process_tree.is_token(token) and command.carries(run.run_id, token):
             command.finish(run.run_id)
     except ProjError:
         pass  # no engine: no container either

@@ -103,7 +103,8 @@ class Recorded(NamedTuple):
         """The file of an artifact; of one that is kept elsewhere a copy, made in `folder`. "" when it is lost."""
         path = os.path.join(self.artifacts, *name.split("/"))
         if os.path.isfile(path):
-            return path
+            inside = os.path.realpath(path).startswith(os.path.realpath(self.artifacts) + os.sep)
+            return path if inside else ""  # of a record that was sent to us
         from runner.tracking.artifacts import fetch
 
         target = os.path.join(folder, self.run.run_id, os.path.dirname(name))

@@ -40,7 +40,7 @@ def here(directory: str = ".") -> Here:
         folder = _project_folder(real)
         checkout = fetch(folder, "", Silent())
         source = source_of(checkout)
-        if not checkout.first_commit and (found := repository.find(folder)):
+        if not source.get("first_commit") and (found := repository.find(folder)):
             source["first_commit"] = history.first_commit(found)
     except (ProjError, OSError) as error:
         return Here(os.path.abspath(os.sep), None, _told(error), places.NOWHERE)
@@ -59,13 +59,15 @@ def _told(error: ProjError | OSError) -> str:
 
 
 def _project_folder(real: str) -> str:
-    """Without a repository only the folder itself: MLproject files further up are somebody else's."""
+    """Upwards, but not out of a repository, into the user's home, or into what is somebody else's."""
     found = repository.find(real)
-    folder = real
-    while found and not find(folder):
-        if folder == found.root:
+    last = (found.root if found else "", os.path.realpath(os.path.expanduser("~")))
+    folder, owner = real, os.stat(real).st_uid
+    while not find(folder):
+        above = os.path.dirname(folder)
+        if folder in last or above in (folder, last[1]) or os.stat(above).st_uid != owner:
             return real
-        folder = os.path.dirname(folder)
+        folder = above
     return folder
 
 

@@ -41,7 +41,7 @@ def templates() -> list[Template]:
 
 def assembled(name: str) -> tuple[str, str]:
     """(repository in the cache, tag of the version that was just put there)."""
-    folder = paths.cache("templates", name)
+    folder = paths.scratch("templates", name)
     with Exclusive(f"{folder}.lock"):
         if not os.path.isdir(os.path.join(folder, ".git")):
             shutil.rmtree(folder, ignore_errors=True)

@@ -6,6 +6,8 @@ here only, when a project is made: it takes half a second.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import shutil
 import warnings
@@ -14,11 +16,14 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from runner import paths, sources
-from runner.errors import InputError, ProjError
+from runner.errors import InputError, ProjError, SourceError
 from runner.host import git
 from runner.host.process import Completed
+from runner.parameters.shell import quote
 from runner.scaffold import installed
 from runner.scaffold.builtin import BUILTIN, Template, assembled, templates
+from runner.sources.git.messages import last_line
+from runner.text.credentials import without
 from runner.values import JsonMapping, Report
 
 __all__ = ["ANSWERS", "Made", "Template", "new", "templates", "update"]
@@ -109,6 +114,8 @@ def _located(template: str, report: Report) -> Iterator[tuple[str, str]]:
             yield checkout.directory, ""
         finally:
             sources.release(checkout)
+    elif os.path.exists(template):
+        raise InputError(f"{template} is neither a folder nor a file")
     elif template.startswith(BUILTIN) or not {"/", ":"} & set(template):
         import difflib
 
@@ -122,7 +129,7 @@ def _located(template: str, report: Report) -> Iterator[tuple[str, str]]:
 def _render(source: str, version: str, target: str, answers: JsonMapping, ask: bool, trust: bool) -> None:
     import copier
 
-    with _explained(source):
+    with _explained(source, source):
         for pretend in (True, False) if ask and answers else (False,):  # nobody is asked in vain
             made = copier.run_copy(
                 source,
@@ -164,7 +171,7 @@ def _merge(target: str, source: str, answers: JsonMapping, ask: bool, trust: boo
     with open(path, encoding="utf-8") as file, open(draft, "w", encoding="utf-8") as copy:
         yaml.safe_dump({**yaml.safe_load(file), "_src_path": source}, copy)
     try:
-        with _explained(target):
+        with _explained(target, source):
             copier.run_update(
                 target,
                 data=dict(answers),
@@ -192,7 +199,7 @@ def _variables(repository: str) -> dict[str, str]:
 
 
 @contextmanager
-def _explained(repository: str) -> Iterator[None]:
+def _explained(repository: str, template: str) -> Iterator[None]:
     """Copier's errors in our words. The git that it starts executes nothing that `repository` names."""
     import copier.errors
     import jinja2
@@ -200,7 +207,11 @@ def _explained(repository: str) -> Iterator[None]:
     import yaml
 
     try:
-        with warnings.catch_warnings(), plumbum.local.env(**_variables(repository)):
+        with (
+            warnings.catch_warnings(),
+            plumbum.local.env(**_variables(repository)),
+            contextlib.redirect_stderr(io.StringIO()),  # some of Copier's errors print themselves
+        ):
             warnings.simplefilter("ignore")
             yield
     except copier.errors.UnsafeTemplateError:
@@ -209,11 +220,24 @@ def _explained(repository: str) -> Iterator[None]:
     except copier.errors.InteractiveSessionError as error:
         message = f"the template asks questions, and this is no terminal: {error}"
         raise InputError(message, "-d key=value or --defaults") from None
+    except copier.errors.InvalidConfigFileError as error:
+        said = f": {_first(error.__cause__)}" if error.__cause__ else ""
+        raise InputError(f"the copier.yml of the template cannot be read{said}") from None
     except copier.errors.CopierError as error:
         raise InputError(f"the template cannot be used: {_first(error)}") from None
+    except plumbum.ProcessExecutionError as error:
+        raise SourceError(
+            f"the template {without(template)} cannot be used: {last_line(error.stderr or '')}",
+            f"git ls-remote {quote(without(template))}  shows what git says",
+        ) from None
     except (jinja2.TemplateError, yaml.YAMLError) as error:
         raise InputError(f"the template is broken: {_first(error)}") from None
     except (ValueError, TypeError) as error:
+        if str(error) == "Local template must be a directory.":
+            raise InputError(
+                f"{without(template)} is not the address of a template",
+                "a folder, gh:OWNER/REPOSITORY, git+https://..., git@HOST:PATH",
+            ) from None
         hint = "the questions and their types are in copier.yml of the template"
         raise InputError(f"an answer is wrong: {_first(error)}", hint) from None
     except OSError as error:

@@ -80,7 +80,7 @@ def of_folder(
     For folders without git, and for repositories that git alone can read (`listed_by` says what they
     have). An index of ours is kept in the cache, so that only files with a new stamp are read again.
     """
-    kept = Kept(directory, for_good=not directory.startswith(paths.cache("checkouts")))
+    kept = Kept(directory, for_good=not directory.startswith(paths.scratch("checkouts")))
     place = vault.folder, vault.generation()
     try:
         known = kept.open() and (kept.state.vault, kept.state.generation) == place
@@ -177,7 +177,7 @@ def _nested(index: Index, path: str, commit: str, limits: Limits) -> Part:
     found = repository.find(place) if _is_folder(place) else None
     if found is None or found.root != place:  # a submodule that is not there
         return Part("", submodules=({"path": path, "commit": commit, "missing": True},) if commit else ())
-    view = View(found, repository.head(found), for_good=not place.startswith(paths.cache("checkouts")))
+    view = View(found, repository.head(found), for_good=not place.startswith(paths.scratch("checkouts")))
     try:
         answer = view.finish()
         state = None if isinstance(answer, str) else answer

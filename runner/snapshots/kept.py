@@ -42,7 +42,7 @@ class Kept:
         self.root = root
         name = f"index-{os.getpid()}-{os.urandom(4).hex()}"
         self.index = os.path.join(paths.temporary(), name)  # ours alone
-        self.folder = paths.cache("snapshots", key_of(root)) if for_good else f"{self.index}.view"
+        self.folder = paths.scratch("snapshots", key_of(root)) if for_good else f"{self.index}.view"
         self.state = State()
         self._for_good = for_good
 

@@ -95,7 +95,7 @@ def named(directory: str, seen: str, root: str, tree: str, without: Iterable[str
     `without`: paths in `directory` that are not read: what git ignores, and outputs, which may name anything. What its
     texts say is remembered for the snapshot `tree`, but not of a folder that nobody sees again ("").
     """
-    memory = paths.cache("snapshots", f"{key_of(directory)}.named.json")
+    memory = paths.scratch("snapshots", f"{key_of(directory)}.named.json")
     found = _remembered(memory, directory, tree) if tree else None
     if found is None:
         found = _read(directory, seen, frozenset(without))

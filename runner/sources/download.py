@@ -26,7 +26,7 @@ PATIENCE = 60.0  # s without any answer
 def download(address: str, shown: str, folder: str, report: Report) -> tuple[str, str, tuple[str, ...]]:
     """(path, sha256, notes) of the file at `address`, which is called `shown` in messages; drafts go to `folder`."""
     url, credentials = split(address)
-    memory = paths.cache("archives", f"{sha256(url.encode()).hexdigest()[:40]}.json")
+    memory = paths.scratch("archives", f"{sha256(url.encode()).hexdigest()[:40]}.json")
     known = _known(memory)
     try:
         with report.step(f"downloading {shown}") as step:
@@ -34,7 +34,7 @@ def download(address: str, shown: str, folder: str, report: Report) -> tuple[str
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == 304:
-            return paths.cache("archives", known["digest"]), known["digest"], ()
+            return paths.scratch("archives", known["digest"]), known["digest"], ()
         if error.code < 500 or not known:
             raise SourceError(
                 f"{shown} cannot be downloaded: {error.code} {error.reason}", _hint(error.code)
@@ -48,7 +48,7 @@ def download(address: str, shown: str, folder: str, report: Report) -> tuple[str
             ) from None
         return _cached(known, shown, reason)
     digest = answer["digest"]
-    path = paths.cache("archives", digest)
+    path = paths.scratch("archives", digest)
     os.makedirs(os.path.dirname(path), exist_ok=True)
     os.rename(os.path.join(folder, "download"), path)
     _keep(memory, answer)
@@ -92,14 +92,14 @@ def _get(url: str, credentials: Credentials, known: JsonMapping, path: str, step
 
 def _cached(known: JsonMapping, shown: str, reason: str) -> tuple[str, str, tuple[str, ...]]:
     note = f"{shown} cannot be reached ({reason}): the copy of the last download is used"
-    return paths.cache("archives", known["digest"]), known["digest"], (note,)
+    return paths.scratch("archives", known["digest"]), known["digest"], (note,)
 
 
 def _known(memory: str) -> JsonObject:
     try:
         with open(memory, encoding="utf-8") as file:
             known = json.load(file)
-        return known if os.path.exists(paths.cache("archives", known["digest"])) else {}
+        return known if os.path.exists(paths.scratch("archives", known["digest"])) else {}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
 

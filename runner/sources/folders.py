@@ -37,7 +37,7 @@ _held: dict[str, int] = {}  # folder -> its open lock
 def make() -> str:
     """A new folder, locked by this process and by the children that it starts from now on."""
     sweep()
-    parent = paths.cache("checkouts")
+    parent = paths.scratch("checkouts")
     while True:
         folder = os.path.join(parent, os.urandom(6).hex())
         os.makedirs(folder)
@@ -49,7 +49,7 @@ def make() -> str:
 
 def set_aside(folder: str, name: str) -> bool:
     """Gives a folder of ours up for later use by whoever asks for `name`. False when there is one already."""
-    target = paths.cache("spares", name)
+    target = paths.scratch("spares", name)
     os.makedirs(os.path.dirname(target), exist_ok=True)
     if os.path.exists(target):
         return False
@@ -64,8 +64,8 @@ def set_aside(folder: str, name: str) -> bool:
 
 def take_back(name: str) -> str:
     """Makes a folder that was set aside ours again; "" when there is none."""
-    target = paths.cache("spares", name)
-    folder = paths.cache("checkouts", os.urandom(6).hex())
+    target = paths.scratch("spares", name)
+    folder = paths.scratch("checkouts", os.urandom(6).hex())
     try:
         os.makedirs(os.path.dirname(folder), exist_ok=True)
         os.utime(target)  # young, and without a lock: nobody sweeps it
@@ -112,7 +112,7 @@ def remove(folder: str) -> None:
 
 def sweep() -> None:
     """Removes the folders whose processes are gone."""
-    parent = paths.cache("checkouts")
+    parent = paths.scratch("checkouts")
     try:
         names = os.listdir(parent)
     except FileNotFoundError:
@@ -129,9 +129,9 @@ def sweep() -> None:
 
 
 def _sweep_spares() -> None:
-    for name in files.names(paths.cache("spares")):
+    for name in files.names(paths.scratch("spares")):
         try:
-            age = time.time() - os.stat(paths.cache("spares", name)).st_mtime
+            age = time.time() - os.stat(paths.scratch("spares", name)).st_mtime
         except OSError:
             continue
         if age > OLD and (folder := take_back(name)):

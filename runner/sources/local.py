@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from runner.errors import InputError
-from runner.sources.git import history, repository
+from runner.sources.git import repository
 from runner.text.credentials import without
 from runner.values import Checkout, Report
 
@@ -53,7 +53,6 @@ def fetch(uri: str, version: str, report: Report) -> Checkout:
         repository=without(repository.origin(found)),
         commit=head.commit,
         branch=head.branch,
-        first_commit=history.remembered(found) or "",
     )
 
 

@@ -24,7 +24,7 @@ def around(environment: Mapping[str, str], own: Iterable[str] = ()) -> Secrets |
 
 
 def shapes(secrets: Iterable[str]) -> list[str]:
-    """Each secret as it is, in a URL, in JSON, and its longer lines; the longest first."""
+    """Each secret as it is, in a URL, in JSON, in base64, and its longer lines; the longest first."""
     from urllib.parse import quote, quote_plus
 
     found: dict[str, None] = {}
@@ -37,8 +37,23 @@ def shapes(secrets: Iterable[str]) -> list[str]:
             raw = text.encode("utf-8", "surrogateescape" if _is_of_bytes(text) else "surrogatepass")
             urls = (quote(raw), quote(raw, safe=""), quote_plus(raw))
             quoted = (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])
-            found |= dict.fromkeys((text, *urls, *quoted))
+            found |= dict.fromkeys((text, *urls, *quoted, *_in_base64(raw)))
     return sorted(found, key=len, reverse=True)
+
+
+def _in_base64(raw: bytes) -> list[str]:
+    """Also in the middle of more, as in `Authorization: Basic` of `user:secret`: what no neighbour has a part in."""
+    if len(raw) < LINE:
+        return []
+    from base64 import b64encode
+
+    found = []
+    for before in range(3):
+        text = b64encode(bytes(before) + raw).decode()
+        end = (before + len(raw)) // 3 * 4
+        core = text[(0, 2, 3)[before] : end]
+        found += [core, core.replace("+", "-").replace("/", "_")]
+    return found
 
 
 def _is_of_bytes(text: str) -> bool:

@@ -197,7 +197,7 @@ def fetch(store: Store, run_id: str, path: str, target: str, report: Report | No
         meter = Meter(step, sum(size for _, size in files))
         for name, _ in files:
             inside = os.path.relpath(visible(normal(name)), top or ".")
-            file = os.path.join(target, inside if is_encodable(name) else restored(inside))
+            file = _below(target, inside if is_encodable(name) else restored(inside))
             try:
                 with Draft(file) as draft:
                     digest = repository.get(name, draft, meter.of(name))
@@ -212,6 +212,15 @@ def fetch(store: Store, run_id: str, path: str, target: str, report: Report | No
     return made + _make_links(run, path, target, top)
 
 
+def _below(target: str, inside: str) -> str:
+    """The place of a file in `target`. StoreError when a link that is there leads out of it."""
+    place = os.path.join(target, inside)
+    top = os.path.realpath(target)
+    if not f"{os.path.realpath(os.path.dirname(place))}/".startswith(f"{top}/".replace("//", "/")):
+        raise StoreError(f"{place} lies behind a link that leads out of {target}")
+    return place
+
+
 def _make_links(run: Run, path: str, target: str, top: str) -> list[str]:
     """Those of the run's outputs that lie at `path`, or below it."""
     made = []
@@ -219,7 +228,11 @@ def _make_links(run: Run, path: str, target: str, top: str) -> list[str]:
         for name, leads in (output.get("links") or {}).items():
             if not f"{name}/".startswith(f"{path}/" if path else ""):
                 continue
-            link = os.path.join(target, os.path.relpath(normal(name), top or "."))
+            if os.path.isabs(
+                leads
+            ) or f"{os.path.normpath(os.path.join(os.path.dirname(name), leads))}/".startswith("../"):
+                raise StoreError(f"the artifact {name!r} is a link that leads out of the artifacts: {leads}")
+            link = _below(target, os.path.relpath(normal(name), top or "."))
             with Draft(link) as draft:
                 os.symlink(leads, draft)
             made.append(link)

@@ -87,7 +87,7 @@ class Curves:
         """`directory` of the record; `folder` for the derived file (default: in the cache)."""
         name = hashlib.sha256(os.path.realpath(directory).encode("utf-8", "surrogateescape")).hexdigest()[:32]
         self._directory = directory
-        self._path = os.path.join(folder or paths.cache("curves"), name[:2], name)
+        self._path = os.path.join(folder or paths.scratch("curves"), name[:2], name)
         self._reached = Reached()
         self._places: dict[str, Place] = {}
         self._fresh: dict[str, Columns] = {}  # later than the file, merged with what it has of the metric

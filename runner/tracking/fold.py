@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from runner.tracking.events import CLOSED, ODD, TERMINAL, Event, Facts, Metric, points_of, string
+from runner.tracking.shapes import shaped
 from runner.values import Json
 
 __all__ = ["ODD", "SECTIONS", "TERMINAL", "Metric", "Run", "fold", "from_json", "to_json"]
@@ -88,7 +89,7 @@ def fold(
                     raise ValueError("an event before start")
                 state = _start(event)
             elif event["type"] != "start":
-                apply(state, event)
+                apply(state, shaped(event, problem))
         except ODD:
             if problem is not None:
                 problem(event)

@@ -43,10 +43,10 @@ def hint(root: str, name: str) -> None:
 def _open(name: str) -> int:
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
     try:
-        return os.open(name, flags, 0o644)
+        return os.open(name, flags, 0o666)
     except FileNotFoundError:  # the first one of the store
         os.makedirs(os.path.dirname(name), exist_ok=True)
-        return os.open(name, flags, 0o644)
+        return os.open(name, flags, 0o666)
 
 
 class Journal(NamedTuple):

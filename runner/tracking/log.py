@@ -143,9 +143,8 @@ class EventLog:
     def open(self, flags: int = 0) -> int:
         """Its file, made if it is not there. OSError."""
         if self._file < 0:
-            self._file = os.open(
-                self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | flags, 0o644
-            )
+            flags |= os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+            self._file = os.open(self.path, flags, 0o666)  # less the umask: a group may share a store
         return self._file
 
     def sync(self) -> None:

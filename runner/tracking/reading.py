@@ -16,10 +16,10 @@ from runner.tracking import segments
 from runner.tracking.events import FORMAT, Event
 from runner.tracking.fold import Run, fold
 from runner.tracking.journal import tail
-from runner.tracking.log import read_all
-from runner.tracking.segments import check_format
+from runner.tracking.log import read, read_all
+from runner.tracking.segments import NewerFormatError, check_format
 
-__all__ = ["NOTHING", "Reading", "Skipped", "is_current", "read_on", "record_of"]
+__all__ = ["NOTHING", "Reading", "Skipped", "is_begun", "is_current", "read_on", "record_of"]
 
 Skipped = Callable[[int, str], None]  # is told the byte and the reason of what cannot be understood
 
@@ -60,6 +60,20 @@ def is_current(directory: str, old: Reading) -> bool:
     return (status.st_ino, status.st_size) == (old.inode, old.position) and not segments.changed(
         directory, old.offsets
     )
+
+
+def is_begun(directory: str) -> bool:
+    """Whether there is a run in this folder that we can read."""
+    path = os.path.join(directory, "events.jsonl")
+    try:
+        for number, (event, _) in enumerate(read(path)):
+            if number == 0:
+                check_format(path, event, FORMAT)
+            if fold([event]) is not None:
+                return True
+    except (OSError, NewerFormatError):
+        pass
+    return False
 
 
 def read_on(

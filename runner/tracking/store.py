@@ -253,6 +253,13 @@ class Store:
         self.index.refresh(everything=True)
         return self.index.problems()
 
+    def logs(self) -> int:
+        """How many runs there are, by their logs alone: those that have begun, and that this version can read."""
+        from runner.tracking.reading import is_begun
+
+        folder = os.path.join(self.root, "runs")
+        return sum(is_run_id(name) and is_begun(os.path.join(folder, name)) for name in os.listdir(folder))
+
     def history(self, run_id: str, key: str, limit: int = 25_000, page_token: str = "") -> Points:
         """The points of a metric in the order in which they were logged, re-sent ones once."""
         from runner.tracking.metrics import history

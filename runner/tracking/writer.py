@@ -67,7 +67,7 @@ class RunWriter:
             raise StoreError(f"run {self.run_id}: this cannot be written as JSON: {error}") from None
         with self._lock:
             if self._open is None:
-                self._open = self._is_ours()
+                self._open = self.is_original()
             closes = any(map(self._ends, new))
             if closes:
                 lines[-1] = lines[-1][:-2] + LAST
@@ -78,8 +78,8 @@ class RunWriter:
             if time.monotonic() - self._hinted > HINT_EVERY:
                 self._hint()
 
-    def _is_ours(self) -> bool:
-        """Whether this is the file that its start event was written to, and this its host."""
+    def is_original(self) -> bool:
+        """Whether this is the file that its start event was written to, and this its host: no copy, nor sent to us."""
         from runner.host.machine import boot_id
 
         try:

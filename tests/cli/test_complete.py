@@ -68,3 +68,29 @@ def test_offers(line: str, expected: list[str]) -> None:
     make_run("first-run", metrics={"rmse": [1.0]}, experiment="exp")
     make_run("second-run")
     assert offered(line) == expected
+
+
+def test_nothing_is_offered_that_a_shell_would_do_something_with() -> None:
+    """bash puts it into the line as it is."""
+    for name in (
+        "$(touch x)",
+        "`id`",
+        "a;b",
+        "a|b",
+        "a&b",
+        "a>b",
+        "a'b",
+        'a"b',
+        "a\\b",
+        "a*b",
+        "a\nb",
+        "--yes",
+        "~root",
+        "!x",
+        "a#b",
+        "{a,b}",
+    ):
+        make_run(name)
+    make_run("größe-1.5")
+    assert offered("proj show ") == ["last", "größe-1.5", "best:metrics."]
+    assert offered("proj show a") == []

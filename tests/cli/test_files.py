@@ -148,3 +148,41 @@ def test_a_place_that_cannot_be_written_is_told(program: Program) -> None:
     done = program("export", "-o", "nowhere/runs.csv")
     assert done.code == 125
     assert "nowhere/runs.csv" in done.err
+
+
+def test_texts_that_a_spreadsheet_would_calculate(program: Program) -> None:
+    """A number stays a number, and without the option all stays as it is."""
+    texts = {
+        "a": "=1+1",
+        "b": "@SUM(A1)",
+        "c": "+x",
+        "d": "-x",
+        "e": "\tx",
+        "f": "-0.5",
+        "g": "+1",
+        "h": "x=1",
+    }
+    make_run("=cmd|' /C calc'!A0", params=texts)
+    for words, guard in (((), ""), (("--for-spreadsheet",), "'")):
+        done = program("export", "--csv", *words)
+        assert done.code == 0
+        (row,) = csv.DictReader(done.out.splitlines(keepends=True))
+        assert row["name"] == guard + "=cmd|' /C calc'!A0"
+        assert [row[f"params.{key}"] for key in "abcde"] == [guard + texts[key] for key in "abcde"]
+        assert [row[f"params.{key}"] for key in "fgh"] == [texts[key] for key in "fgh"]
+    assert program("export", "--json", "--for-spreadsheet").code == 2
+
+
+@pytest.mark.parametrize(
+    "words", [("export", "--csv"), ("export", "--format", "parquet"), ("bundle", "last")]
+)
+def test_a_device_or_a_pipe_is_not_replaced(
+    program: Program, words: tuple[str, ...], tmp_path: object
+) -> None:
+    make_run()
+    os.mkfifo(f"{tmp_path}/pipe")
+    for path in (os.devnull, f"{tmp_path}/pipe"):
+        done = program(*words, "-o", path)
+        assert done.code == 2, done.err
+        assert "a device or a pipe" in done.err
+    assert os.path.exists(f"{tmp_path}/pipe")

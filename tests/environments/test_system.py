@@ -114,9 +114,12 @@ def test_both_names_of_python_are_there(
         os.symlink(base, os.path.join(folder, name))
     code = "import sys; print(sys.executable)\n"
     project = make_tree(f"{tmp_path}/p", {"main.py": code, "b.sh": f"python3 -c '{code.strip()}'\n"})
+    prefix = make_tree(
+        f"{tmp_path}/r", {"conda-meta/history": "", "bin/R*": "#!/bin/sh\n"}
+    )  # of conda, without Python
     monkeypatch.setenv("PATH", folder)
     for _ in range(2):
-        for arguments in ((), ("-e", "b.sh")):
+        for arguments in ((), ("-e", "b.sh"), ("--env", prefix), ("-e", "b.sh", "--env", prefix)):
             done = proj("run", project, *arguments)
             assert done.code == 0, done.err
             assert os.path.realpath(done.out.strip()) == base

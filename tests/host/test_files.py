@@ -285,3 +285,11 @@ def test_nobody_does_it_by_hand() -> None:
                 if text in ("os.replace", "fcntl.flock", "time.clock_gettime_ns"):
                     wrong.append(f"{os.path.relpath(path, PACKAGE)}:{node.lineno} {text}")
     assert wrong == []
+
+
+def test_what_another_version_of_proj_remembered_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one of the same number, between two releases, whose values have other fields."""
+    memo.keep("project", "subject", [], ["kept"], files.now())
+    assert memo.recall("project", "subject") == ["kept"]
+    monkeypatch.setattr(memo, "FIELDS", memo.FIELDS + 1)
+    assert memo.recall("project", "subject") is None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -183,6 +185,89 @@ def test_commands_that_only_look_execute_nothing(lay: Callable[[Trap], None], tm
     for words in (("check", "."), ("info", "."), ("init", "."), ("check", ".", "--json"), ("update", ".")):
         proj(*words, cwd=trap.root)
     assert trap.started() == ""
+
+
+@pytest.mark.parametrize("lay", [*TRAPS, filters])
+def test_commands_that_look_at_a_run_execute_nothing(lay: Callable[[Trap], None], tmp_path: Path) -> None:
+    """Of the project in whose folder they are called, which the run was of."""
+    trap = Trap(tmp_path)
+    for text in ("a = 3\n", "a = 4\n"):
+        Path(trap.root, "a.py").write_text(text)
+        assert proj("run", trap.root, cwd=trap.root).code == 0
+    lay(trap)
+    Path(trap.root, "a.py").write_text("a = 2\n")
+    for words in (("show", "last"), ("diff", "last", "last~1"), ("compare", "last", "last~1"), ("restore", "last", f"{tmp_path}/r"), ("logs",),
+                  ("runs",), (), ("run", ".", "--dry-run")):  # fmt: skip
+        done = proj(*words, cwd=trap.root)
+        assert done.code == 0, (words, done.err)
+        assert trap.started() == "", words
+    assert Path(tmp_path, "r", "a.py").read_text() == "a = 4\n"
+
+
+def test_a_store_that_was_sent_to_us_executes_nothing(tmp_path: Path) -> None:
+    """Its snapshots are a repository with settings and hooks of its own."""
+    trap = Trap(tmp_path)
+    make_tree(trap.root, {".gitattributes": "*.py filter=f diff=x text eol=crlf\n"})
+    for text in ("a = 3\n", "a = 4\n"):
+        Path(trap.root, "a.py").write_text(text)
+        assert proj("run", trap.root).code == 0
+    vault = f"{os.environ['PROJ_HOME']}/store/snapshots.git"
+    keys = "filter.f.smudge filter.f.clean filter.f.process core.fsmonitor core.pager diff.external diff.x.textconv diff.x.command"
+    keys += " core.sshCommand uploadpack.packObjectsHook gc.recentObjectsHook core.alternateRefsCommand core.editor gpg.program"
+    for key in keys.split():
+        git(tmp_path, "config", "--file", f"{vault}/config", key, trap.program)
+    for key, value in {"filter.f.required": "true", "core.hooksPath": f"{tmp_path}/hooks", "alias.cat-file": f"!{trap.program}", "core.worktree": "/",
+                       "alias.ls-tree": f"!{trap.program}", "remote.origin.url": f"ext::{trap.program}", "remote.origin.promisor": "true"}.items():  # fmt: skip
+        git(tmp_path, "config", "--file", f"{vault}/config", key, value)
+    for folder in (f"{vault}/hooks", f"{tmp_path}/hooks"):
+        make_tree(folder, {f"{name}*": f"#!/bin/sh\n{trap.program}\n" for name in ("post-checkout", "post-index-change", "reference-transaction")})  # fmt: skip
+    for words in (("show", "last"), ("diff", "last", "last~1"), ("compare", "last", "last~1", "--all"), ("doctor",), ("restore", "last", f"{tmp_path}/r"),
+                  ("bundle", "last", "-o", f"{tmp_path}/x.zip", "--no-packages"), ("gc", "--dry-run"), ("rerun", "last")):  # fmt: skip
+        done = proj(*words)
+        assert "bug in proj" not in done.err
+        assert done.code == 0 or words[0] == "doctor", (words, done.err)
+        assert trap.started() == "", words
+    assert Path(tmp_path, "r", "a.py").read_text() == "a = 4\n"
+
+
+MARK = "open({marks!r}, 'a').write(__file__ + '\\n')\n"
+SETTINGS = {  # of tools, in the folder of a project; and modules and programs of their names
+    "pip.conf": "[global]\nindex-url = http://127.0.0.1:9\n", "uv.toml": "index-url = 'http://127.0.0.1:9/'\n", ".condarc": "plugins: [x]\nchannels: [x]\n",
+    ".python-version": "3.1\n", ".netrc": "machine x login y password z\n", ".gitconfig": "[core]\n\tfsmonitor = {program}\n", ".env": "LD_PRELOAD=x\n",
+    **dict.fromkeys((".envrc", ".bashrc", ".bash_profile", ".profile", "Makefile", ".Rprofile"), "{program}\n"),
+    **{f"{name}.py": MARK for name in ("setup", "conftest", "sitecustomize", "usercustomize", "yaml", "git", "copier", "typer", "runner", "json", "backend")},
+    **{f"{name}*": "#!/bin/sh\n{program}\n" for name in ("git", "bash", "uv", "python", "python3", "docker", "conda", "pixi", "activate.sh")},
+}  # fmt: skip
+PROJECTS: dict[str, dict[str, str]] = {
+    "python_env": {"MLproject": "python_env: e.yaml\nentry_points: {main: {command: 'true'}}\n", "e.yaml": "dependencies: [-e ., ./x, -r req.txt]\n",
+                   "req.txt": "-e .\n", "x/setup.py": MARK},
+    "conda_env": {"MLproject": "conda_env: c.yaml\nentry_points: {main: {command: 'true'}}\n",
+                  "c.yaml": "channels: ['file:///nowhere']\ndependencies: [python, pip, {pip: ['-e .']}]\n"},
+    "pyproject": {"pyproject.toml": "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n[project]\nname = 'p'\n"
+                                    "dynamic = ['version', 'dependencies']\n", "main.py": MARK},
+    "pixi": {"pixi.toml": "[workspace]\nname = 'p'\nchannels = []\nplatforms = ['linux-64']\n[activation]\nscripts = ['activate.sh']\n"
+                          "[tasks]\nmain = '{program}'\n[dependencies]\n", "main.py": MARK},
+    "docker": {"MLproject": "docker_env: {image: x}\nentry_points: {main: {command: 'true'}}\n"},
+    "scripts": {"main.py": "# /// script\n# dependencies = ['x']\n# ///\n" + MARK, "train.R": "system('{program}')\n", "n.ipynb": "{}"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", PROJECTS)
+def test_settings_and_programs_in_a_folder_are_not_taken(kind: str, tmp_path: Path) -> None:
+    trap = Trap(tmp_path)
+    files = {
+        **{key: value for key, value in PROJECT.items() if kind == "docker"},
+        **SETTINGS,
+        **PROJECTS[kind],
+    }
+    texts = {name: text.replace("{marks!r}", repr(trap.marks)).replace("{program}", trap.program) for name, text in files.items()}  # fmt: skip
+    root = make_repository(tmp_path / "p", texts)
+    script = os.path.join(
+        os.path.dirname(sys.executable), "proj"
+    )  # as it is installed: the folder is not on its path
+    for words in ((), ("check",), ("info",), ("info", "--json"), ("init",), ("run", ".", "--help-params"), ("run", ".", "--dry-run"), ("env", "ls"), ("runs",)):  # fmt: skip
+        subprocess.run([script, *words], cwd=root, capture_output=True, stdin=subprocess.DEVNULL, check=False, timeout=60)  # fmt: skip
+        assert trap.started() == "", words
 
 
 def test_the_repository_that_we_happen_to_be_in_has_no_say(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from typing import Any
 
 import pytest
@@ -136,3 +137,18 @@ def test_a_good_project_in_a_repository_by_its_url(tmp_path: Any) -> None:
     directory = make_repository(tmp_path / "p", {"MLproject": MAIN, "a.py": ""})
     done = proj("check", f"file://{directory}")
     assert (done.code, done.out) == (0, "nothing to complain about\n")
+
+
+@pytest.mark.parametrize("command", ["echo " + "a" * 140_000, "echo " + "$(" * 5000 + ")" * 5000, "$(" * 60_000, "{" * 60_000 + "}" * 60_000,
+                                     "{{" * 60_000, "`" * 9999, "[[ " * 30_000, "cat <<A <<B\n" * 5000, "'\"" * 30_000, "${" * 40_000, "".join(f"{{a{number}}}" for number in range(9000))], ids=lambda text: text[:8])  # fmt: skip
+def test_no_command_is_too_much(tmp_path: Any, command: str) -> None:
+    """However long or nested it is: in a few seconds, with a fault or without."""
+    folder = make_tree(
+        f"{tmp_path}/p", {"MLproject": json.dumps({"entry_points": {"main": {"command": command}}})}
+    )
+    began = time.monotonic()
+    for words in (("check", folder), ("info", folder), ("run", folder, "--dry-run")):
+        done = proj(*words)
+        assert done.code in (0, 2), done.err[-500:]
+        assert "bug in proj" not in done.err
+    assert time.monotonic() - began < 20

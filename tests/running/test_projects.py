@@ -113,6 +113,11 @@ def test_folders_of_one_repository_are_projects(tmp_path: object) -> None:
     run(f"{top}/b", "of-b")
     inside = make_tree(f"{top}/a/src/deep", {"x": ""})
     assert names(f"{top}/a") == names(inside) == ["of-a"]
+    plain = make_tree(f"{tmp_path}-plain", {**FILES, "src/deep/x": ""})
+    run(plain, "of-plain")
+    assert names(f"{plain}/src/deep") == ["of-plain"]
+    git(make_tree(f"{plain}/other", {}), "init", "-q")
+    assert "all runs are meant" in proj("here", cwd=f"{plain}/other").out
     link = f"{tmp_path}-link"
     os.symlink(f"{top}/a", link)
     assert proj("run", link, "-q", "--run-name", "by-link", cwd="/").code == 0

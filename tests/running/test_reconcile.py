@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from runner.host.process_tree import survivors
 from runner.running import reconcile
 from runner.tracking.fold import Run
 from runner.tracking.store import Store
-from tests.helpers import examples, proj
+from tests.helpers import examples, make_tree, proj
 
 pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="only on systems with /proc")
 
@@ -277,6 +278,56 @@ def test_a_list_of_a_foreign_store_says_what_can_be_concluded(store: Store, byst
     assert "lost (concluded)" in proj("show", run_id, "--store", store.root).out
     (found,) = json.loads(proj("runs", "--json", "--store", store.root).out)
     assert (found["status"], found["reason"]) == ("KILLED", "lost (concluded)")
+    assert bystander.poll() is None
+
+
+def test_a_copy_of_a_record_ends_nothing(store: Store, bystander: Any, tmp_path: object) -> None:
+    """The token of a run can be read by whoever can read the run: one that was sent to us may name a run of ours."""
+    import shutil
+
+    run_id = hand_written(store, bystander, token="f" * 32)
+    with Store(f"{tmp_path}/sent") as sent:
+        shutil.copytree(store.run_directory(run_id), sent.run_directory(run_id))
+        assert ended(sent, run_id) == ("KILLED", "lost")
+        assert bystander.poll() is None
+    assert ended(store, run_id) == ("KILLED", "lost")
+    assert bystander.wait(5) == -signal.SIGKILL
+
+
+ENGINE = """#!/bin/sh
+echo "$@" >> {log}
+case "$*" in
+*inspect*) echo '[{{"Name": "proj-x", "Config": {{"Env": ["PROJ_RUN_TOKEN={token}"]}}, "State": {{"Running": true, "ExitCode": 0}}}}]' ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("token", [None, "", TOKEN, "f" * 32, 7])
+def test_a_record_of_a_container_that_is_not_its_own_removes_none(
+    store: Store, bystander: Any, token: Any, tmp_path: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the record says, and whatever an engine answers to the name of the run."""
+    import shutil
+
+    log = f"{tmp_path}/asked"
+    text = ENGINE.format(log=log, token=TOKEN)
+    monkeypatch.setenv("PATH", make_tree(f"{tmp_path}/bin", {"docker*": text, "podman*": text}), prepend=os.pathsep)  # fmt: skip
+    run_id = hand_written(store, bystander, token=token)
+    with store.open_run(run_id) as writer:
+        writer.append({"type": "environment", "kind": "docker", "image": "x"})
+    with Store(f"{tmp_path}/sent") as sent:
+        shutil.copytree(store.run_directory(run_id), sent.run_directory(run_id))
+        for words in (
+            ("runs",),
+            ("show", run_id),
+            ("logs", run_id),
+            ("doctor",),
+            ("cancel", run_id, "--wait", "0"),
+            ("gc", "--dry-run"),
+        ):
+            proj(*words, "--store", sent.root)
+    asked = Path(log).read_text() if os.path.exists(log) else ""
+    assert "rm" not in asked.split()
     assert bystander.poll() is None
 
 

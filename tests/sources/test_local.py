@@ -191,7 +191,7 @@ from runner import sources
 from runner.values import Silent
 checkout = sources.fetch({root + "/a"!r}, "", Silent())
 assert checkout.commit
-heavy = {{"git", "re", "pathlib", "subprocess", "hashlib", "urllib", "json", "contextlib"}}
+heavy = {{"git", "re", "pathlib", "subprocess", "hashlib", "urllib", "contextlib"}}
 before = set(sys.argv[1].split(","))
 print(sorted((heavy & set(sys.modules)) - before))
 """

@@ -100,6 +100,7 @@ def check(store: Store) -> None:
     """index == fold(logs): the records, and the rows that are searched."""
     store.index.count()  # caught up
     store.index.ask(lambda connection: compare(connection, folded(store.root)), refresh=False)
+    assert store.index.damage() == ""
 
 
 def compare(connection: Database, logs: dict[str, Run]) -> None:

@@ -292,3 +292,32 @@ def test_sftp(store: Store, tmp_path: object) -> None:
     assert (listed, fetched) == ("3", "3")
     assert os.path.getsize(f"{tmp_path}/remote/{run_id}/artifacts/model/weights.bin") == 10_000
     assert store.read(run_id).artifacts["model/empty"]["digest"] == sha256("")
+
+
+@pytest.mark.parametrize("links", [
+    {"d": "/{outside}", "d/prey": "x"}, {"d": "../../../{outside}", "d/prey": "x"}, {"a/d": "../..", "a/d/prey": "x"}, {"prey": "/etc/passwd"},
+])  # fmt: skip
+def test_a_record_cannot_have_links_made_elsewhere(
+    store: Store, tmp_path: object, links: dict[str, str]
+) -> None:
+    """Who fetches the artifacts of a run that was sent to them gets files in that folder, and nowhere else."""
+    outside = make_tree(f"{tmp_path}/outside", {})
+    with store.create_run() as writer:
+        artifacts.put(writer, make_tree(f"{tmp_path}/files", {"a/f.txt": "x"}) + "/a")
+        leads = {name: where.replace("{outside}", outside.lstrip("/")) for name, where in links.items()}
+        writer.append({"type": "output", "path": "a", "digest": "x", "size": 1, "links": leads})
+    with pytest.raises(StoreError, match="leads out"):
+        artifacts.fetch(store, writer.run_id, "", f"{tmp_path}/deep/er/got")
+    assert os.listdir(outside) == []
+    assert not any("prey" in names for _, _, names in os.walk(str(tmp_path)))
+
+
+def test_nothing_is_fetched_through_a_link_that_is_there(store: Store, tmp_path: object) -> None:
+    outside = make_tree(f"{tmp_path}/outside", {})
+    got = make_tree(f"{tmp_path}/got", {})
+    os.symlink(outside, f"{got}/a")
+    with store.create_run() as writer:
+        artifacts.put(writer, make_tree(f"{tmp_path}/files", {"a/f.txt": "x"}) + "/a")
+    with pytest.raises(StoreError, match="behind a link"):
+        artifacts.fetch(store, writer.run_id, "", got)
+    assert os.listdir(outside) == []

@@ -94,6 +94,7 @@ def test_a_read_only_store_is_listed(readable: str, monkeypatch: pytest.MonkeyPa
     if not os.getuid():  # it is not current any more: one is made in the cache
         assert as_nobody(listing) == repr((["a", "b"], "index"))
     os.chmod(cache, 0o555)
+    monkeypatch.setattr(tempfile, "tempdir", cache)
     monkeypatch.setenv("PROJ_CACHE", os.path.join(cache, "not", "there"))
     if not os.getuid():  # there is no place for one at all: it is made in memory
         assert as_nobody(listing) == repr((["a", "b"], ""))
@@ -113,7 +114,7 @@ def test_a_store_on_a_network_file_system_has_its_index_in_the_cache(
     monkeypatch.setattr(location, "network", lambda path: path.startswith(root))
     assert names(root) == ["a"]
     assert not os.path.exists(os.path.join(root, "index.sqlite"))
-    assert len(os.listdir(paths.cache("index"))) == 1
+    assert len([name for name in os.listdir(paths.cache("index")) if name.endswith(".sqlite")]) == 1
 
 
 def test_file_systems_are_told_apart() -> None:
@@ -151,3 +152,23 @@ def test_a_full_disk_does_not_keep_runs_from_being_listed(root: str) -> None:
     done = subprocess.run([sys.executable, "-c", FULL, root], capture_output=True, text=True, check=False)
     assert done.stdout.split() == ["1", ":memory:"], done.stderr
     assert names(root) == ["a", "b"]
+
+
+@pytest.mark.parametrize("mask", [0o002, 0o022, 0o077])
+def test_the_umask_says_who_may_share_a_store(root: str, mask: int) -> None:
+    """As for a group: umask 002, and a folder with its setgid bit."""
+    before = os.umask(mask)
+    try:
+        (run,) = fill(root, "a")
+        with Store(root) as store:
+            store.create_experiment("x")
+            with store.open_run(run) as writer:
+                writer.tag("later", "yes")
+            assert store.search().runs
+    finally:
+        os.umask(before)
+    for folder, _, found in os.walk(root):
+        for name in (".", *found):
+            mode = os.stat(os.path.join(folder, name)).st_mode
+            assert not mode & mask, (folder, name)
+            assert mode & 0o660 & ~mask == 0o660 & ~mask, (folder, name)

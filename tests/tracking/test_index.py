@@ -154,7 +154,7 @@ def test_another_meaning_of_events_is_another_format(root: str, monkeypatch: pyt
     fill(root, "a", "b")
     assert names(root) == ["a", "b"]
     ask(root, "UPDATE runs SET name = 'as it was understood before'")
-    monkeypatch.setattr(schema, "FORMAT", "3" + schema.FORMAT[1:])
+    monkeypatch.setattr(schema, "FORMAT", "9" + schema.FORMAT[1:])
     with Store(root) as store:
         assert len(store.search("run_name IN ('a', 'b')").runs) == 2
         histories.check(store)

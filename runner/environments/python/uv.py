@@ -159,7 +159,7 @@ def explain(what: str, argv: Sequence[str], done: process.Completed, text: str |
 
 
 def _log(argv: Sequence[str], errors: str, text: str, out: str) -> str:
-    folder = paths.cache("logs")
+    folder = paths.scratch("logs")
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(
         folder, f"environment-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{os.getpid()}.log"

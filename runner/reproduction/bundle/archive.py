@@ -14,15 +14,18 @@ A member that ends in "/" is an empty folder.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import re
 import stat
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 from typing import IO, NamedTuple
 
-from runner.errors import InputError
+from runner.errors import InputError, ProjError
 from runner.host.files import Digest, Draft, Hash, open_file, transfer
 
 __all__ = ["FOLDER", "LINK", "MANIFEST", "PROGRAM", "Member", "digest", "member_name", "unpack", "write"]
@@ -34,6 +37,12 @@ FILE, PROGRAM, LINK, FOLDER = 0o100644, 0o100755, 0o120000, 0o040755
 # Control characters, backslashes, bytes that are not UTF-8 (as lone surrogates), and what looks like one of ours
 HARD = r"[\x01-\x1f\x7f\\\udc80-\udcff]|%(?=[0-9A-F]{2})"
 HARD_BYTE = r"%(0[1-9A-F]|1[0-9A-F]|25|5C|7F|[89A-F][0-9A-F])"
+LINKED = ("code", "inputs")  # folders in which there are links: their trees have hashes that the record knows
+# A file and a folder of one name, a name or a link that no file system has
+IMPOSSIBLE = (
+    *(errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL, errno.EILSEQ),
+    errno.ENOENT,
+)
 
 
 class Member(NamedTuple):
@@ -99,6 +108,7 @@ def unpack(path: str, folder: str) -> None:
             for name in known:
                 if name not in names:
                     raise _refused(path, name, "is missing")
+            _check_room(archive, folder, path)
             # links last: nothing can be written through one
             for info in sorted(archive.infolist(), key=lambda info: stat.S_ISLNK(info.external_attr >> 16)):
                 if info.filename != MANIFEST:
@@ -107,7 +117,14 @@ def unpack(path: str, folder: str) -> None:
         raise InputError(f"there is no file {path}") from None
     except IsADirectoryError:
         raise InputError(f"{path} is a folder, not a bundle") from None
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+        struct.error,
+    ) as error:
         raise InputError(
             f"{path} is not a bundle, or is damaged: {error}", "proj bundle RUN -o FILE.zip"
         ) from None
@@ -127,6 +144,16 @@ def _manifest(archive: zipfile.ZipFile, path: str) -> dict[str, str]:
     return found
 
 
+def _check_room(archive: zipfile.ZipFile, folder: str, path: str) -> None:
+    """ProjError before anything is written: a small file may unpack to a large one, and no more than it says."""
+    import shutil
+
+    size = sum(info.file_size for info in archive.infolist())
+    os.makedirs(folder, exist_ok=True)
+    if size > shutil.disk_usage(folder).free:
+        raise ProjError(f"{path} unpacks to {size / 1e9:.1f} GB, and there is less room in {folder}")
+
+
 def _refused(path: str, name: str, why: str) -> InputError:
     return InputError(f"{path} was changed since it was packed: {name} {why}; it is refused")
 
@@ -137,19 +164,34 @@ def _extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, digest: str, folde
     if name.startswith("/") or "\\" in name or any(part in ("", ".", "..") for part in parts):
         raise _refused(path, repr(name), "leads out of the bundle")
     mode = info.external_attr >> 16
-    target = os.path.join(folder, *parts)
-    os.makedirs(target if name.endswith("/") else os.path.dirname(target), exist_ok=True)
-    if name.endswith("/"):
-        found = Hash().result().hex
-    elif stat.S_ISLNK(mode):
+    if stat.S_ISLNK(mode) and parts[0] not in LINKED:
+        raise _refused(path, name, "is a link, which only the code and the inputs may have")
+    try:
+        found = _write(archive, info, os.path.join(folder, *parts), digest)
+    except ValueError:  # a NUL
+        raise _refused(path, repr(name), "cannot be made here") from None
+    except OSError as error:
+        if error.errno not in IMPOSSIBLE:
+            raise
+        raise _refused(path, name, f"cannot be made here: {error.strerror}") from None
+    if found != digest:
+        raise _refused(path, name, "is not what was packed")
+
+
+def _write(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: str, digest: str) -> str:
+    """The digest of what was written; a link is made only if it has the right one."""
+    mode = info.external_attr >> 16
+    if info.filename.endswith("/"):
+        os.makedirs(target, exist_ok=True)
+        return Hash().result().hex
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    if stat.S_ISLNK(mode):
         link: list[bytes] = []
         with archive.open(info) as source:
             found = transfer(source, link.append).hex
         if found == digest:
             os.symlink(os.fsdecode(b"".join(link)), target)
-    else:
-        handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o755 if mode & 0o100 else 0o644)
-        with archive.open(info) as source, open(handle, "wb") as file:
-            found = transfer(source, file.write).hex
-    if found != digest:
-        raise _refused(path, name, "is not what was packed")
+        return found
+    handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o755 if mode & 0o100 else 0o644)
+    with archive.open(info) as source, open(handle, "wb") as file:
+        return transfer(source, file.write).hex

@@ -41,6 +41,8 @@ def make(store: Store, ref: str, path: str, limit: int, with_packages: bool, rep
     recorded = load(store, ref)
     if not recorded.code.tree:
         raise CannotRunError("code", f"the record of {recorded.run.name} names no snapshot of its code")
+    if not recorded.project:
+        raise CannotRunError("code", f"the run {recorded.run.name} has no command: proj did not start one")
     work = os.path.join(paths.temporary(), f"bundle-{os.getpid()}-{os.urandom(4).hex()}")
     os.makedirs(work)
     try:
@@ -88,7 +90,7 @@ def _record(recorded: Recorded, prefix: str, folder: str) -> dict[str, Member]:
     names = [*RECORD, *(str(environment[key]) for key in ("lock", "packages") if environment.get(key))]
     for name in names:
         file = os.path.join(recorded.directory, os.path.basename(name))
-        if os.path.exists(file):
+        if os.path.isfile(file) and not os.path.islink(file):  # a link may lead to anything that is ours
             members[f"{prefix}/{os.path.basename(name)}"] = Member(path=file)
     for name in recorded.run.artifacts:
         if file := recorded.artifact(name, folder):
@@ -123,8 +125,7 @@ def _inputs(recorded: Recorded, code: str, limit: int) -> tuple[dict[str, Member
     lacking = []
     places = [(each, recorded.root, code) for each in recorded.code.left_out]
     for run in (recorded, *recorded.descendants()):
-        inside = os.path.relpath(run.project, recorded.root)
-        project = os.path.join(code, "" if inside.startswith("..") else inside)
+        project = _project(run, recorded, code)
         places += [(each, run.project, project) for each in run.run.inputs if each.get("digest")]
     for each, old, new in places:
         name, digest = str(each["path"]), str(each.get("digest"))
@@ -139,6 +140,12 @@ def _inputs(recorded: Recorded, code: str, limit: int) -> tuple[dict[str, Member
             place = f"inputs/{digest.replace(':', '-')}"
             members |= _tree(source, place) if os.path.isdir(source) else {place: Member(path=source)}
     return members, lacking
+
+
+def _project(run: Recorded, recorded: Recorded, code: str) -> str:
+    """Where the project of a run, or of one that it started, is in the restored code."""
+    inside = os.path.relpath(run.project, recorded.root) if run.project else ""
+    return os.path.join(code, "" if inside.startswith("..") else inside)
 
 
 # ---- packages ------------------------------------------------------------------------------------------------
@@ -160,8 +167,7 @@ def _packages(
                 f"the environment is of kind {kind}: it is made from its lock, which needs a network"
             )
         elif packages(each.lock) and not os.path.exists(place):
-            inside = os.path.relpath(each.project, recorded.root)
-            project = os.path.join(code, "" if inside.startswith("..") else inside)
+            project = _project(each, recorded, code)
             notes += _collect(
                 each, EnvironmentSpec(kind, str(environment.get("file", ""))), code, project, place, report
             )

@@ -11,7 +11,7 @@ BOILERPLATE = ("fatal: Could not read from remote", "Please make sure", "and the
 # broken objects or refs, but not
 DAMAGE = (
     *("unable to read", "corrupt", "bad object", "missing", "inflate", "not a git repository", "bad ref"),
-    *("broken", "could not reset index", "could not parse object"),
+    *("broken", "could not reset index", "could not parse object", "bad config"),
 )
 # trouble with the disk
 DISK = ("no space left", "quota exceeded", "permission denied", "read-only file system", "file name too long")
@@ -36,7 +36,9 @@ def is_damage(text: str) -> bool:
 
 
 def hint(url: str, reason: str) -> str:
-    reason = reason.lower()
+    from shlex import quote
+
+    reason, url = reason.lower(), quote(url)  # to be typed: that of a submodule is its repository's
     if (
         "could not read username" in reason
         or "authentication failed" in reason

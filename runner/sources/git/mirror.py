@@ -61,9 +61,11 @@ class DamagedError(SourceError):
     """A mirror is broken: condemn() it and fetch again."""
 
     def __init__(self, mirror: Mirror, reason: str) -> None:
+        from shlex import quote
+
         super().__init__(
             f"the cached copy {mirror.folder} of {mirror.url} is damaged: {reason}",
-            f"git ls-remote {mirror.url}  must work, then it is made anew",
+            f"git ls-remote {quote(mirror.url)}  must work, then it is made anew",
         )
         self.mirror = mirror
 
@@ -106,7 +108,7 @@ def of(url: str, credentials: Credentials = Credentials()) -> Mirror:  # noqa: B
     from hashlib import sha256
 
     name = sha256(url.encode("utf-8", "surrogateescape")).hexdigest()[:40]
-    return Mirror(url, paths.cache("git", f"{name}.git"), credentials)
+    return Mirror(url, paths.scratch("git", f"{name}.git"), credentials)
 
 
 class Asked:
@@ -159,7 +161,7 @@ def has(mirror: Mirror, commit: str) -> str:
 def restore_config(mirror: Mirror) -> None:
     """The config as it was made, whatever a command did to it from its work tree."""
     path = os.path.join(mirror.folder, "config")
-    with open(f"{path}.made", encoding="utf-8") as made, open(path, encoding="utf-8") as used:
+    with open(f"{path}.made", "rb") as made, open(path, "rb") as used:
         config = made.read()
         changed = used.read() != config
     if changed:

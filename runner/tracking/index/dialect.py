@@ -27,6 +27,7 @@ class Dialect(NamedTuple):
     failed: str  # after a `begin` that failed
     patience: str  # so many milliseconds it waits for the others
     table: str  # a query: is there a table of that name
+    anything: str  # a query: is there any table
     loaded: str  # after very many rows were added
 
 
@@ -98,6 +99,7 @@ SQLITE = Dialect(
     failed="SELECT 1",
     patience="PRAGMA busy_timeout = {}",
     table="SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?",
+    anything="SELECT 1 FROM sqlite_master",
     loaded="",
 )
 # Locks by CREATE or by rows would let two processes read the same log twice; hence one lock for each schema.
@@ -116,5 +118,6 @@ POSTGRESQL = Dialect(
     failed="ROLLBACK",
     patience="SET lock_timeout = {}",
     table="SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = ?",
+    anything="SELECT 1 FROM pg_tables WHERE schemaname = current_schema()",
     loaded="ANALYZE",
 )

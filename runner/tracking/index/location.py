@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from runner import paths
+from runner.errors import ProjError
 
 __all__ = ["candidates", "network", "schema"]
 
@@ -17,14 +18,18 @@ def candidates(root: str) -> list[str]:
     found = []
     if os.access(root, os.W_OK) and not network(root):
         found.append(os.path.join(root, "index.sqlite"))
-    return [*found, cached(root), ":memory:"]
+    try:
+        found.append(cached(root))
+    except ProjError:  # no place to write to at all
+        pass
+    return [*found, ":memory:"]
 
 
 def cached(root: str) -> str:
     import hashlib
 
     name = hashlib.sha256(os.path.realpath(root).encode("utf-8", "surrogateescape")).hexdigest()[:24]
-    return paths.cache("index", f"{name}.sqlite")
+    return paths.scratch("index", f"{name}.sqlite")
 
 
 def schema(root: str) -> str:

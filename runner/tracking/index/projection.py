@@ -29,6 +29,9 @@ class Home(Protocol):
 
     def current(self, everything: bool = False) -> Database: ...
 
+    def damage(self) -> str:
+        """What is wrong in it, as far as can be told; "" when nothing is. Then it is made again at its next use."""
+
     def close(self) -> None: ...
 
 
@@ -61,6 +64,11 @@ class Index:
         """Brings it up to the logs; with `everything`, each log is looked at."""
         with self._lock:
             self.home.current(everything)
+
+    def damage(self) -> str:
+        """What was wrong in it, when all of it is looked at; "" when nothing was."""
+        with self._lock:
+            return self.home.damage()
 
     def page(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from binascii import crc32
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -14,42 +15,29 @@ from runner.tracking.index.schema import PREFIX
 from runner.tracking.reading import NOTHING, Reading
 
 __all__ = [
-    "delete",
-    "find",
-    "known_places",
-    "load",
-    "load_many",
-    "load_within",
-    "read_segments",
-    "save",
-    "short",
-    "storable",
-]
+    "DERIVED", "Other", "belonging", "checksum", "delete", "derived", "find", "known_places", "load", "load_many",
+    "load_within", "read_segments", "save", "short", "storable",
+]  # fmt: skip
 
 encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 LONG = 400  # characters of a key
 CONTEXT = "mlflow.data.context"
-COLUMNS = (
+DERIVED = (  # from the record alone
     *("run_id", "experiment_id", "name", "status", "lifecycle", "start_time", "end_time"),
-    *(
-        "user_id",
-        "kind",
-        "parent",
-        "project",
-        "entry_point",
-        "host",
-        "place",
-        "inode",
-        "position",
-        "tail",
-        "segments",
-    ),
+    *("user_id", "kind", "parent", "project", "entry_point", "host", "place"),
 )
+COLUMNS = (*DERIVED, "inode", "position", "tail", "segments")
 UPSERT = (
     f"INSERT INTO runs ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))}) "  # noqa: S608
     f"ON CONFLICT (run_id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in COLUMNS[1:])}"
 )
 TABLES = ("metrics", "params", "tags")
+
+
+class Other(ValueError):
+    """A record in the index is not what was written there."""
+
+
 INSERT = {
     "metrics": "INSERT INTO metrics VALUES (?, ?, ?) "
     "ON CONFLICT (run, key) DO UPDATE SET value = excluded.value",
@@ -68,33 +56,48 @@ def save(connection: Database, number: int | None, old: Reading, new: Reading) -
         if number is not None:
             delete(connection, number)
         return
-    values = (
-        *(run.run_id, short(run.experiment_id), run.name, run.status, run.lifecycle),
-        *(run.start_time, run.end_time),
-        *(
-            run.user,
-            run.kind,
-            run.parent,
-            run.project,
-            run.entry_point,
-            short(_host(run)),
-            _place(connection, run),
-        ),
-        *(new.inode, new.position, new.tail),
-        encode([new.last, new.offsets]) if new.offsets else "",
-    )
-    connection.execute(UPSERT, tuple(map(storable, values)))
+    _note_place(connection, run)
+    kept = encode([new.last, new.offsets]) if new.offsets else ""
+    read = tuple(map(storable, (new.inode, new.position, new.tail, kept)))
+    connection.execute(UPSERT, (*derived(run), *read))
     if number is None:
         (number,) = connection.execute("SELECT run FROM runs WHERE run_id = ?", (run.run_id,)).fetchone()
     if (old.run, old.log) == (run, new.log):
         return
     log = encode(to_json(new.log)) if new.log is not None and new.log != run else None
+    record = encode(to_json(run))
     connection.execute(
-        "INSERT INTO records VALUES (?, ?, ?) ON CONFLICT (run) DO UPDATE SET "
-        "record = excluded.record, log = excluded.log",
-        (number, encode(to_json(run)), log),
+        "INSERT INTO records VALUES (?, ?, ?, ?) ON CONFLICT (run) DO UPDATE SET "
+        "record = excluded.record, log = excluded.log, checksum = excluded.checksum",
+        (number, record, log, checksum(record, log)),
     )
     _save_values(connection, number, old.run, run)
+
+
+def derived(run: Run) -> tuple[Any, ...]:
+    """The columns DERIVED."""
+    values = (
+        *(run.run_id, short(run.experiment_id), run.name, run.status, run.lifecycle),
+        *(run.start_time, run.end_time),
+        *(run.user, run.kind, run.parent, run.project, run.entry_point, short(_host(run))),
+        places.key(places.of_run(run)),
+    )
+    return tuple(map(storable, values))
+
+
+def checksum(record: str, log: str | None) -> int:
+    return crc32((log or "").encode(), crc32(record.encode()))
+
+
+def belonging(number: int, run: Run) -> dict[str, list[tuple[Any, ...]]]:
+    """The rows of the other tables, by table."""
+    values = _values(run)
+    return {
+        "metrics": [_metric((number, *item)) for item in values["metrics"].items()],
+        "params": [_text((number, *item)) for item in values["params"].items()],
+        "tags": [_text((number, *item)) for item in values["tags"].items()],
+        "datasets": list(_datasets(number, run)),
+    }
 
 
 def _save_values(connection: Database, number: int, old: Run | None, new: Run) -> None:
@@ -121,14 +124,12 @@ def _host(run: Run) -> str:
     return host if isinstance(host, str) else ""
 
 
-def _place(connection: Database, run: Run) -> str:
-    """The key of where its project lives, which is then known."""
+def _note_place(connection: Database, run: Run) -> None:
+    """Where its project lives is known by the key that is in its row."""
     place = places.of_run(run)
-    key = places.key(place)
-    if key:
+    if key := places.key(place):
         sql = "INSERT INTO places VALUES (?, ?) ON CONFLICT (place) DO NOTHING"
         connection.execute(sql, (key, storable(encode(place))))
-    return key
 
 
 def known_places(connection: Database) -> dict[places.Place, str]:
@@ -204,9 +205,16 @@ def read_segments(kept: str) -> tuple[str, Mapping[str, int]]:
 
 def load(connection: Database, number: int, read: Reading) -> Reading:
     """With what the run was."""
-    record, log = connection.execute("SELECT record, log FROM records WHERE run = ?", (number,)).fetchone()
-    run = from_json(json.loads(record))
+    sql = "SELECT record, log, checksum FROM records WHERE run = ?"
+    record, log, kept = connection.execute(sql, (number,)).fetchone()
+    run = _loaded(record, log, kept)
     return read._replace(run=run, log=from_json(json.loads(log)) if log else run)
+
+
+def _loaded(record: str, log: str | None, kept: int) -> Run:
+    if checksum(record, log) != kept:
+        raise Other("a record in the index is not what was written there")
+    return from_json(json.loads(record))
 
 
 def load_many(connection: Database, numbers: list[int]) -> tuple[Run, ...]:
@@ -215,9 +223,20 @@ def load_many(connection: Database, numbers: list[int]) -> tuple[Run, ...]:
     for first in range(0, len(numbers), 500):
         part = numbers[first : first + 500]
         marks = ", ".join("?" * len(part))
-        rows = connection.execute(f"SELECT run, record FROM records WHERE run IN ({marks})", part)  # noqa: S608
-        found.update({number: from_json(json.loads(record)) for number, record in rows})
+        rows = connection.execute(f"SELECT * FROM records WHERE run IN ({marks})", part)  # noqa: S608
+        found.update({number: _loaded(*kept) for number, *kept in rows})
+        _check_there(connection, part, found)
     return tuple(found[number] for number in numbers if number in found)
+
+
+def _check_there(connection: Database, numbers: list[int], found: Mapping[int, object]) -> None:
+    """Other for a run without a record, which was not removed meanwhile."""
+    for number in numbers:
+        if (
+            number not in found
+            and connection.execute("SELECT 1 FROM runs WHERE run = ?", (number,)).fetchone()
+        ):
+            raise Other("a run in the index has no record")
 
 
 def load_within(connection: Database, numbers: list[int], size: int) -> tuple[tuple[Run, ...], int]:
@@ -227,15 +246,15 @@ def load_within(connection: Database, numbers: list[int], size: int) -> tuple[tu
     for first in range(0, len(numbers), 20):
         part = numbers[first : first + 20]
         marks = ", ".join("?" * len(part))
-        records = dict(
-            connection.execute(f"SELECT run, record FROM records WHERE run IN ({marks})", part)  # noqa: S608
-        )
+        rows = connection.execute(f"SELECT * FROM records WHERE run IN ({marks})", part)  # noqa: S608
+        records = {number: kept for number, *kept in rows}
+        _check_there(connection, part, records)
         for place, number in enumerate(part):
-            record = records.get(number)
-            if record is None:
+            kept = records.get(number)
+            if kept is None:
                 continue
-            total += len(record)
+            total += len(kept[0])
             if found and total > size:
                 return tuple(found), first + place
-            found.append(from_json(json.loads(record)))
+            found.append(_loaded(*kept))
     return tuple(found), len(numbers)

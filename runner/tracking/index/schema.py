@@ -41,7 +41,8 @@ TABLES = (
     # Where projects live (places.py), as JSON. The places of runs that are gone stay: they are few, and mean nothing.
     "CREATE TABLE places (place {text} PRIMARY KEY, facts {text} NOT NULL)",
     # `log`: what it is by its log alone, when that is something else.
-    "CREATE TABLE records (run {reference} PRIMARY KEY, record {text} NOT NULL, log {text})",
+    """CREATE TABLE records (
+        run {reference} PRIMARY KEY, record {text} NOT NULL, log {text}, checksum BIGINT NOT NULL)""",
     """CREATE TABLE metrics (
         run {reference} NOT NULL, key {text} NOT NULL, value DOUBLE PRECISION,
         PRIMARY KEY (run, key)) {clustered}""",
@@ -63,7 +64,7 @@ TABLES = (
     "CREATE INDEX problems_by_run ON problems (run_id)",
     *BY_VALUE.values(),
 )
-FORMAT = f"2:{crc32(chr(0).join(TABLES).encode()):08x}"
+FORMAT = f"3:{crc32(chr(0).join(TABLES).encode()):08x}"
 
 
 def is_current(connection: Database) -> bool:
@@ -87,6 +88,8 @@ def prepare(connection: Database) -> None:
             if is_current(connection):
                 return
             raise Foreign("the index has another format")
+        if connection.execute(connection.dialect.anything).fetchone():
+            raise Foreign("it has the tables of another program")
         for statement in TABLES:
             connection.execute(statement.format(**connection.dialect._asdict()))
         connection.execute("INSERT INTO meta VALUES ('format', ?)", (FORMAT,))

@@ -1,4 +1,4 @@
-"""The index of a store in a SQLite file: beside the logs, in the cache, or in memory; made again when it is bad."""
+"""The index of a store in a SQLite file: beside the logs, in the cache, or in memory; made again when it is damaged."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from contextlib import contextmanager, nullcontext
 from typing import Any, TypeVar
 
 from runner.errors import StoreError
-from runner.tracking.index import catchup, location, schema
+from runner.host import files
+from runner.tracking.index import catchup, location, schema, soundness
 from runner.tracking.index.dialect import SQLITE, Busy, Database, too_slow
 from runner.values import Report
 
@@ -27,12 +28,15 @@ class Link(sqlite3.Connection):
     answered: tuple[object, Any] | None = None
 
     def recall(self, question: Callable[[], T]) -> T:
-        others = self.execute("PRAGMA data_version").fetchone()[0]  # what they wrote, and below what we wrote
-        state = (others, self.total_changes)
+        state = self.state()
         if self.answered is None or self.answered[0] != state:
             self.answered = (state, question())
         answer: T = self.answered[1]
         return answer
+
+    def state(self) -> tuple[int, int]:
+        """Another one after a change: of what others wrote, and of what we did."""
+        return self.execute("PRAGMA data_version").fetchone()[0], self.total_changes
 
     def together(self) -> nullcontext[None]:
         return nullcontext()
@@ -62,25 +66,40 @@ class SQLiteHome:
         self.connection: Link | None = None
         self._report = report
         self._borrowed = False
+        self._may_borrow = True
+        self._stamp: files.Stamp | None = None  # of the file that is open, when `_state` was asked
+        self._state: tuple[int, int] | None = (
+            None  # what others wrote, and what we did; None: not known to be sound
+        )
 
     def close(self) -> None:
+        """What was sound until now is noted to be, unless somebody else changed the file meanwhile."""
+        if self.connection is None:
+            return
+        sound = not self._borrowed and self.path != ":memory:" and self._is_ours(self.connection)
+        self._forget()
+        if sound:
+            soundness.note_left(self.path)
+
+    def _forget(self) -> None:
         if self.connection is not None:
             self.connection.close()
-            self.connection, self._borrowed = None, False
+        self.connection, self._borrowed, self._state = None, False, None
 
     def ask(self, question: Callable[[Database], T], refresh: bool = True) -> T:
-        try:
-            current = self.connection if self.connection is not None and not refresh else self.current()
-            return question(current)
-        except sqlite3.DatabaseError as error:
-            path = self.path
-            self.close()
-            if path != ":memory:" and not isinstance(error, sqlite3.OperationalError):
-                _remove(path)
+        for last in (False, True):
             try:
-                return question(self.current())
-            except sqlite3.Error as again:
-                raise StoreError(f"the index {self.path} cannot be read: {again}", CHECK) from again
+                current = self.connection if self.connection is not None and not refresh else self.current()
+                return question(current)
+            except soundness.FAULTS as error:
+                if not last:
+                    self._give_up(error)
+                    continue
+                self._forget()
+                if isinstance(error, sqlite3.Error):
+                    raise StoreError(f"the index {self.path} cannot be read: {error}", CHECK) from error
+                raise
+        raise AssertionError("unreachable")
 
     def current(self, everything: bool = False) -> Link:
         """A connection to an index that is as new as can be."""
@@ -88,26 +107,72 @@ class SQLiteHome:
             self.close()
         if self.connection is not None:
             try:
-                return self._refreshed(self.connection, everything)
-            except (sqlite3.Error, Busy):
-                self.close()  # looked for again, perhaps elsewhere
-        if not everything and (borrowed := self._borrow()) is not None:
+                if self._is_ours(self.connection):
+                    return self._refreshed(self.connection, everything)
+                self._forget()
+            except (*soundness.FAULTS, Busy) as error:
+                self._give_up(error)  # looked for again, perhaps elsewhere
+        if not everything and self._may_borrow and (borrowed := self._borrow()) is not None:
             return borrowed
         trouble: Exception | None = None
         for path in location.candidates(self.root):
             for _ in range(2):  # once more, after a bad file was removed
                 try:
-                    self.connection, self.path = _open(path), path
-                    return self._refreshed(self.connection, everything)
-                except (sqlite3.OperationalError, Busy) as error:
-                    trouble = error  # locked, read-only, full, no locks here: the next one
-                    self.close()
-                    break
-                except (sqlite3.DatabaseError, schema.Foreign) as error:
-                    trouble = error  # not ours, malformed: made again
-                    self.close()
+                    return self._opened(path, everything)
+                except schema.Foreign as error:  # not ours, or of another version: made again
+                    trouble = error
+                    self._forget()
                     _remove(path)
-        raise StoreError(f"no index can be made for {self.root}: {trouble}", CHECK)
+                except (*soundness.FAULTS, Busy) as error:
+                    trouble = error
+                    self._give_up(error)
+                    if not soundness.is_damage(error):
+                        break  # locked, read-only, full, no locks here: the next one
+        if trouble is not None and not isinstance(trouble, (sqlite3.Error, Busy, schema.Foreign)):
+            raise trouble  # not of the file: it comes again with a new one
+        raise StoreError(f"no index can be made for {self.root}: {trouble}", CHECK) from trouble
+
+    def damage(self) -> str:
+        """What is wrong in the index, of which all is looked at; "" when nothing is. Then it is made again."""
+        connection = self.current(everything=True)
+        found = soundness.damage(connection, self.root)
+        if found:
+            self._give_up(sqlite3.DatabaseError(found))
+        return found
+
+    def _opened(self, path: str, everything: bool) -> Link:
+        self.path, self._stamp = path, None
+        known = path == ":memory:" or _size(path) == 0 or soundness.is_as_left(path)
+        self.connection = _open(path)
+        self._stamp = files.stamp(path)
+        if not known:
+            if found := soundness.damage(self.connection, self.root):
+                raise sqlite3.DatabaseError(found)
+            everything = True  # what is not in it
+        return self._refreshed(self.connection, everything)
+
+    def _give_up(self, error: Exception) -> None:
+        """Closes the index; if it is damaged, it is removed, to be made again."""
+        borrowed, known = self._borrowed, self._stamp
+        self._forget()
+        if not soundness.is_damage(error) or self.path in ("", ":memory:"):
+            return
+        if borrowed:
+            self._may_borrow = False  # it is its owner's to mend
+            return
+        found = files.stamp(self.path)
+        if found is None or (known is not None and found.inode != known.inode):
+            return  # another process was quicker
+        _remove(self.path)
+        if self._report is not None:
+            said = " ".join(str(error).split())
+            self._report.warn(f"the index {self.path} was damaged ({said}): it is made again from the logs")
+
+    def _is_ours(self, connection: Link) -> bool:
+        """Whether the file of an open index is as we, and others who write into it as we do, have made it."""
+        if self.path == ":memory:" or self._state is None:
+            return self._state is not None
+        return files.stamp(self.path) == self._stamp or connection.state() != self._state
 
     def _borrow(self) -> Link | None:
         """The index of somebody else's store, which we may only read, if it is current."""
@@ -121,18 +186,21 @@ class SQLiteHome:
         except sqlite3.Error:
             return None
         try:
-            if schema.is_current(connection):
+            if schema.is_current(connection) and (
+                soundness.is_as_left(path, owner=False) or not soundness.damage(connection, self.root)
+            ):
                 work = catchup.look(connection, self.root)
                 if work is None or not (work.runs or work.experiments):
                     self.connection, self.path, self._borrowed = connection, path, True
                     return connection
-        except sqlite3.Error:
+        except soundness.FAULTS:
             pass
         connection.close()
         return None
 
     def _refreshed(self, connection: Link, everything: bool) -> Link:
         catchup.refresh(connection, self.root, self._report, everything)
+        self._stamp, self._state = files.stamp(self.path), connection.state()
         return connection
 
 
@@ -148,6 +216,7 @@ def _connect(name: str, uri: bool = False) -> Link:
         name, timeout=catchup.PATIENCE, isolation_level=None, check_same_thread=False, uri=uri, factory=Link
     )
     connection.execute("PRAGMA case_sensitive_like = ON")
+    connection.execute("PRAGMA cell_size_check = ON")
     return connection
 
 
@@ -159,6 +228,7 @@ def _open(path: str) -> Link:
             os.makedirs(os.path.dirname(path), exist_ok=True)
         except OSError as error:
             raise sqlite3.OperationalError(str(error)) from error
+        _make(path)
     connection = _connect(path)
     try:
         if not memory:
@@ -175,6 +245,16 @@ def _open(path: str) -> Link:
     return connection
 
 
+def _make(path: str) -> None:
+    """The file, with the mode that the umask leaves it: SQLite would not let a group write to it."""
+    if os.path.islink(path):  # in a store that was sent to us it may lead to any program's database
+        raise schema.Foreign("the index is a link")
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666))
+    except OSError as error:
+        raise sqlite3.OperationalError(f"unable to open {path}: {error.strerror}") from error
+
+
 def _identify(connection: Link, path: str) -> None:
     """One that was copied with its store (or merged into another) may not describe these logs."""
     inode = str(os.stat(path).st_ino)
@@ -188,7 +268,7 @@ def _identify(connection: Link, path: str) -> None:
 
 
 def _remove(path: str) -> None:
-    for name in (path, path + "-wal", path + "-shm", path + "-journal"):
+    for name in (path, *(path + suffix for suffix in ("-wal", "-shm", "-journal", soundness.LEFT))):
         try:
             os.unlink(name)
         except OSError:

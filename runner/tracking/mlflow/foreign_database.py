@@ -18,6 +18,7 @@ class DatabaseReader:
         self._artifacts = artifacts
         self._link = sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True)
         self._link.row_factory = sqlite3.Row
+        self._link.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
         try:
             self._tables = {
                 row[0] for row in self._all("select name from sqlite_master where type = 'table'")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 from runner.errors import InputError
 from runner.host.files import open_text
@@ -12,6 +13,7 @@ from runner.tracking.mlflow.reader import Dataset, File, ForeignExperiment, Fore
 
 __all__ = ["FolderReader"]
 
+ODD = "surrogateescape"  # bytes that are not UTF-8: see text/encoding.py
 STATUSES = {1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLED"}
 
 
@@ -53,8 +55,8 @@ class FolderReader:
                 str(meta.get("run_id") or meta["run_uuid"]),
                 str(meta.get("run_name") or meta.get("name") or tags.get("mlflow.runName", "")),
                 STATUSES.get(status, str(status)) if isinstance(status, int) else str(status),
-                int(meta.get("start_time") or 0),
-                int(meta["end_time"]) if meta.get("end_time") else None,
+                _moment(meta.get("start_time")) or 0,
+                _moment(meta.get("end_time")),
                 str(meta.get("user_id") or ""),
                 str(meta.get("lifecycle_stage") or "active"),
                 os.path.join(place, "artifacts"),  # where it is now, whatever was written then
@@ -66,14 +68,23 @@ class FolderReader:
 
     def history(self, run: ForeignRun, key: str) -> Iterator[Metric]:
         place = os.path.dirname(run.artifact_uri)
-        with open_text(os.path.join(place, "metrics", *key.split("/"))) as file:
+        with open_text(os.path.join(place, "metrics", *key.split("/")), ODD) as file:
             for line in file:
                 words = line.split()
-                if len(words) in (2, 3, 5):  # timestamp value [step [dataset name and digest]]
+                if len(words) not in (2, 3, 5):  # timestamp value [step [dataset name and digest]]
+                    continue
+                try:
                     yield Metric(float(words[1]), int(words[0]), int(words[2]) if len(words) > 2 else 0)
+                except ValueError:
+                    continue  # a line that a crash tore
 
     def files(self, run: ForeignRun) -> Iterator[File]:
         return local_files(run.artifact_uri)
+
+
+def _moment(value: object) -> int | None:
+    """ms; None when it is none."""
+    return value if isinstance(value, int) and abs(value) < 1 << 62 else None
 
 
 def _meta(folder: str) -> Facts | None:
@@ -82,7 +93,7 @@ def _meta(folder: str) -> Facts | None:
     try:
         with open_text(os.path.join(folder, "meta.yaml")) as file:
             found = yaml.safe_load(file)
-    except (OSError, yaml.YAMLError):
+    except (OSError, ValueError, yaml.YAMLError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 
@@ -100,7 +111,7 @@ def _names(folder: str) -> list[str]:
 def _texts(folder: str) -> dict[str, str]:
     found = {}
     for name in _names(folder):
-        with open_text(os.path.join(folder, name)) as file:
+        with open_text(os.path.join(folder, name), ODD) as file:
             found[name] = file.read()
     return found
 
@@ -113,6 +124,9 @@ def _datasets(experiment: str, run: str) -> Iterator[Dataset]:
         link = _meta(os.path.join(inputs, name)) or {}
         dataset = _meta(os.path.join(experiment, "datasets", str(link.get("source_id", "")))) or {}
         if dataset:
-            known = {key: dataset[key] for key in Dataset._fields if dataset.get(key) is not None}
-            tags = {str(key): str(value) for key, value in (link.get("tags") or {}).items()}
+            known: dict[str, Any] = {
+                key: str(dataset[key]) for key in Dataset._fields if dataset.get(key) is not None
+            }
+            given = link.get("tags")
+            tags = {str(key): str(each) for key, each in given.items()} if isinstance(given, dict) else {}
             yield Dataset(**{"name": "", "digest": "", **known, "tags": tags})

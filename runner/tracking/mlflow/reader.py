@@ -81,6 +81,8 @@ def local_files(uri: str, artifacts: str = "") -> Iterator[File]:
             raise InputError(f"{uri} is kept by a server", "--artifacts FOLDER  says where it kept them")
         rest = uri.partition(":")[2]
         rest = rest[2:].partition("/")[2] if rest.startswith("//") else rest.lstrip("/")
+        if ".." in rest.split("/"):
+            raise InputError(f"{uri} leads out of {artifacts}")
         root = os.path.join(artifacts, *rest.split("/"))
     else:
         root = local_path(uri)

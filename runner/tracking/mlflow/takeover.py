@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from sqlite3 import DatabaseError
 from typing import TYPE_CHECKING, NamedTuple
 
 from runner.errors import InputError, ProjError, StoreError
@@ -23,6 +24,16 @@ if TYPE_CHECKING:
 __all__ = ["Taken", "take_over"]
 
 POINTS = 5000  # of one line
+
+
+ODD = (
+    ValueError,
+    TypeError,
+    ArithmeticError,
+    LookupError,
+    AttributeError,
+    DatabaseError,
+)  # of what others wrote
 
 
 class Taken(NamedTuple):
@@ -97,6 +108,8 @@ def _take(store: Store, reader: Reader, run: ForeignRun, experiment_id: str, fil
         os.rename(draft, store.run_directory(run_id))
     except OSError as error:
         raise StoreError(f"{draft}: {error.strerror or error}") from error
+    except ODD as error:
+        raise InputError(f"the run {run.run_id!r} cannot be read there: {error}") from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     hint(store.root, run_id)
