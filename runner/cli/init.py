@@ -15,13 +15,13 @@ from runner.scaffold.init import draft
 __all__ = ["COMMAND"]
 
 
-def command(directory: str, yes: bool, as_json: bool) -> int:
+def command(directory: str, yes: bool, by_import: bool, as_json: bool) -> int:
     """Write an MLproject file from what is in a folder.
 
     Scripts become entry points with typed parameters, their defaults and help: argparse, click, typer, fire, hydra,
     sys.argv, [project.scripts], notebooks. Their text is read, nothing of it is run. A file that is there is left alone.
     """
-    made = draft(directory)
+    made = draft(directory, by_import)
     if as_json:
         output.emit_json(made)
         return 0
@@ -50,5 +50,6 @@ def command(directory: str, yes: bool, as_json: bool) -> int:
 COMMAND = Command(command, (
     Option("directory", (), "The folder.", default=".", metavar="[DIR]"),
     Option("yes", ("-y", "--yes"), "Write without asking.", "flag"),
+    Option("by_import", ("--import",), "Run scripts as far as their argparse parser, for options that their text does not tell.", "flag"),
     Option("as_json", ("--json",), "Print the text as JSON and write nothing.", "flag"),
 ))  # fmt: skip

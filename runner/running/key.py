@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Key", "Known", "code_files", "files", "is_output", "of", "of_run", "outputs"]
 
-FORMAT = 2
+FORMAT = 3
 MADE_BY = ("kind", "key", "python", "image", "digest", "existing", "interpreter")
 CACHES = frozenset(("__pycache__", ".pytest_cache", ".ipynb_checkpoints"))
 TIMES = ("timeout", "grace")
@@ -96,11 +96,12 @@ def of(plan: Plan, known: Known, seen: Surroundings) -> Key:
         "environment": [
             {name: known.environment.get(name) for name in MADE_BY if known.environment.get(name)},
             known.packages,
-            known.loose,
         ],
+        "modules": known.loose,
         "inputs": [f"{each.get('path') or each['uri']} {each.get('digest')}" for each in known.inputs],
         "variables": [seen.key, {name: seen.variables.get(name, "") for name in sorted(names)}],
         "programs": seen.programs,
+        "umask": seen.umask,
         "files": seen.files,
         "ignored": seen.ignored,
         "stdin": stdin,

@@ -38,8 +38,11 @@ SESSIONS = ("SSH_", "DBUS_", "XDG_", "GPG_", "KONSOLE_", "GNOME_", "ITERM_", "VS
 LOADING = (
     "LD_LIBRARY_PATH LD_PRELOAD PYTHONPATH R_LIBS R_LIBS_USER JULIA_LOAD_PATH CLASSPATH PERL5LIB NODE_PATH"
 ).split()
-LISTS = ("PATH", "MANPATH", "INFOPATH")  # of folders that are looked into for what is named, and not else
-ALL = frozenset(("env", "printenv"))  # print every variable
+# what lies there is known otherwise, or is looked into for what is named, and not else
+FOLDERS = frozenset(
+    "PATH MANPATH INFOPATH HOME TMPDIR SHELL VIRTUAL_ENV CONDA_PREFIX CONDA_EXE PYENV_ROOT NVM_DIR".split()
+)
+ALL = re.compile(r"(?:^|[;&|(])\s*(?:env|printenv)\s*(?:$|[;&|>)])", re.MULTILINE)  # prints every variable
 NAMED = re.compile(r"\$(?:\{([A-Za-z_]\w*)[^}]*\}|([A-Za-z_]\w*))")  # a variable in a shell's words
 WORD = re.compile(r"""[^\s'"`$;&|<>(){}=,]+""")
 QUOTED = re.compile(r"""'([^']+)'|"([^"]+)\"""")
@@ -62,6 +65,7 @@ class Surroundings(NamedTuple):
     named: tuple[str, ...] = ()  # variables that the command or the code names
     remote: str = ""  # the file of the code that reads from the network
     addresses: tuple[str, ...] = ()  # that it names
+    umask: str = ""  # what modes new files get; "" where that cannot be read
 
 
 class Unseen(NamedTuple):
@@ -125,7 +129,8 @@ def take(sight: Sight, unseen: Unseen) -> Surroundings:
         places = [each for each in _mounted(sight.container) if each.startswith("/")]
     else:
         places = [*_beside(words, sight), *(named.places if named else ()), *_values(variables, sight)]
-    places = [each for each in dict.fromkeys(places) if each not in programs and not _is_own(each, sight)]
+    apart = {*programs, *sight.outputs}
+    places = [each for each in dict.fromkeys(places) if each not in apart and not _is_own(each, sight)]
     return Surroundings(
         {name: _keyed(value, key) for name, value in seen.items() if _counts(name)},
         _keyed("", key)[-8:],
@@ -137,7 +142,17 @@ def take(sight: Sight, unseen: Unseen) -> Surroundings:
         tuple(sorted(variables)),
         named.remote if named else "",
         named.addresses if named else (),
+        _umask(),
     )
+
+
+def _umask() -> str:
+    """From /proc (proc_pid_status(5)): umask(2) tells it only by changing it, for all threads."""
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+            return next((line.split()[1] for line in file if line.startswith("Umask:")), "")
+    except (OSError, IndexError):
+        return ""
 
 
 # ---- variables ---------------------------------------------------------------------------------------------
@@ -153,7 +168,7 @@ def _named_variables(sight: Sight, named: Named | None, seen: Mapping[str, str])
     if sight.container:  # it gets no others
         return {name for name in seen if _counts(name)}
     words = {*mentioned(sight.text), *LOADING, *(named.variables if named else ())}
-    if ALL.intersection(WORD.findall(sight.text)):
+    if ALL.search(sight.text):
         words |= seen.keys()
     return {name for name in words if name in seen and _counts(name)}
 
@@ -173,7 +188,7 @@ def _counts(name: str) -> bool:
 def _values(names: Iterable[str], sight: Sight) -> Iterator[str]:
     """Files and folders that stand in variables, as in DATA=/data/x or PYTHONPATH=/a:/b."""
     for name in names:
-        if name in LISTS or "/" not in sight.variables[name]:
+        if name in FOLDERS or "/" not in sight.variables[name]:
             continue
         for part in sight.variables[name].split(os.pathsep):
             place = os.path.normpath(os.path.expanduser(part)) if part.startswith(("/", "~")) else ""
@@ -261,6 +276,8 @@ def _mounted(container: Container) -> Iterator[str]:
     for text in (*container.volumes, *flags):
         yield text.partition(":")[0]
     for name, value in container.flags:
+        if name == "env-file":
+            yield os.path.abspath(value or "")
         if name == "mount":
             pairs = (each.partition("=") for each in (value or "").split(","))
             yield from (place for key, _, place in pairs if key in ("source", "src"))

@@ -1,4 +1,4 @@
-"""An MLproject file for a folder that has none, from what lies in it. Nothing of the folder is run."""
+"""An MLproject file for a folder that has none, from what lies in it. Nothing of the folder is run unasked."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from runner.project.notebook import read as read_notebook
 from runner.scaffold import packages
 from runner.scaffold.console import console_scripts
 from runner.scaffold.drafting import entry, scalar
+from runner.scaffold.imported import imported
 from runner.scaffold.notebooks import options
 from runner.scaffold.scripts.option import Command, Option, Part, Script
 from runner.scaffold.scripts.reading import acts, read
@@ -43,8 +44,9 @@ class _Found(NamedTuple):
 
 
 class _Folder:
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, importing: bool) -> None:
         self.directory = directory
+        self.importing = importing
         self.notes: list[str] = []
         self.imported: set[str] = set()
 
@@ -91,9 +93,18 @@ class _Folder:
             return None
         if not script.runnable and not (name in FIRST and acts(module)):
             return None
+        if self.importing and name and script.notes:
+            script = self.by_import(path, script)
         self.notes += [f"{name or label}: {note}" for note in script.notes]
         self.imports(module, os.path.dirname(path))
         return _Found(label, program, script)
+
+    def by_import(self, path: str, script: Script) -> Script:
+        """What the text does not tell, from the parser that it makes."""
+        try:
+            return read(imported(path))._replace(description=script.description)
+        except InputError as error:
+            return script._replace(notes=(*script.notes, f"it cannot be imported: {error.message}"))
 
     def imports(self, module: Module, directory: str, seen: frozenset[str] = frozenset()) -> None:
         """Of a module, and of those beside it that it imports."""
@@ -129,11 +140,14 @@ class _Folder:
         return found
 
 
-def draft(directory: str) -> Draft:
-    """InputError when there is nothing that can be run."""
+def draft(directory: str, importing: bool = False) -> Draft:
+    """InputError when there is nothing that can be run.
+
+    `importing`: scripts with options that their text does not tell are run as far as their argparse parser.
+    """
     if not os.path.isdir(directory):
         raise InputError(f"{directory} is not a folder")
-    folder = _Folder(directory)
+    folder = _Folder(directory, importing)
     found = folder.found()
     if not found:
         raise InputError(

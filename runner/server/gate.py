@@ -13,7 +13,7 @@ from runner.protocol.live import LiveRuns
 from runner.protocol.scope import Role
 from runner.server.audit import Lines
 from runner.server.locations import check_location
-from runner.server.tokens import Tokens
+from runner.server.tokens import Token, Tokens
 
 __all__ = ["Rate", "Rules", "TeamGate"]
 
@@ -62,7 +62,8 @@ class TeamGate(Gate):
         audit: Lines,
         access: Lines | None,
     ) -> None:
-        self._runs = runs
+        self.runs = runs
+        self.everything = NamedRole("admin", "")
         self._rules = rules
         self._tokens = tokens
         self._counters = counters
@@ -70,33 +71,43 @@ class TeamGate(Gate):
         self._access = access
         self._rate = Rate(rules.rate, max(rules.rate * 5, 1)) if rules.rate else None
         self._failures = Rate(FAILURES / 60, FAILURES)
-        self._everything = NamedRole("admin", "")
         self._roles: dict[str, NamedRole] = {}
         self._looked = float("-inf")
 
     def enter(self, head: Head) -> Entry:
         check_host(head, self._rules.hosts)
         check_browser(head, self._rules.hosts)
+        role = self.everything if self.is_free(head) else self.holder(head, bearer(head.headers))[1]
+        if self._rate is not None and not self._rate.allows(role.who or self._peer(head), head.started):
+            raise ApiError("REQUEST_LIMIT_EXCEEDED", "Too many requests; try again in a moment.")
+        return Entry(self.runs, role)
+
+    def is_free(self, head: Head) -> bool:
+        """Whether everybody may do everything."""
         if head.started > self._looked + 1:  # a token may have been made or revoked
             self._looked = head.started
             self._tokens.refresh()
-        free = self._rules.no_auth or (self._rules.open and not self._tokens.wanted)
-        role = self._everything if free else self._holder(head)
-        if self._rate is not None and not self._rate.allows(role.who or self._peer(head), head.started):
-            raise ApiError("REQUEST_LIMIT_EXCEEDED", "Too many requests; try again in a moment.")
-        return Entry(self._runs, role)
+        return self._rules.no_auth or (self._rules.open and not self._tokens.wanted)
 
-    def _holder(self, head: Head) -> NamedRole:
-        token = self._tokens.find(bearer(head.headers), int(time.time() * 1000))
-        if (
-            token is None
-        ):  # only these are counted: who has a token is let in, whoever else is at that address
+    def holder(self, head: Head, text: str) -> tuple[str, NamedRole]:
+        """Id and role of a token. ApiError for one that is wrong."""
+        token = self._tokens.find(text, int(time.time() * 1000))
+        if token is None:
+            # only these are counted: who has a token is let in, whoever else is at that address
             if not self._failures.allows(self._peer(head), head.started):
                 raise ApiError("REQUEST_LIMIT_EXCEEDED", "Too many wrong tokens; try again in a minute.")
             raise ApiError(
                 "UNAUTHENTICATED",
                 "A token is needed (MLFLOW_TRACKING_TOKEN); this one is missing, wrong or expired.",
             )
+        return token.token_id, self._role(token)
+
+    def role_of(self, token_id: str) -> NamedRole | None:
+        """Of a token that was given before; None when it is no more good."""
+        token = self._tokens.valid(token_id, int(time.time() * 1000))
+        return None if token is None else self._role(token)
+
+    def _role(self, token: Token) -> NamedRole:
         role = self._roles.get(token.token_id)
         if role is None:
             role = self._roles[token.token_id] = NamedRole(

@@ -125,9 +125,11 @@ def _work(
     from runner.protocol.live import LiveRuns
     from runner.protocol.serving import Server
     from runner.server.audit import Lines
+    from runner.server.door import TeamDoor
     from runner.server.gate import Rules, TeamGate
     from runner.server.tokens import Tokens
     from runner.tracking.store import Store
+    from runner.web.site import DOORS, Site, pages
 
     sys.setswitchinterval(SWITCH)
     _return_memory()
@@ -149,7 +151,8 @@ def _work(
         Lines(settings.access_log) if settings.access_log else None,
     )
     limits = Limits(upload=settings.max_upload, connections=_room())
-    server = Server(application(gate, limits), gate, limits, tls, settings.grace)
+    site = Site(runs.store, TeamDoor(settings.store, gate), _hosts(settings))
+    server = Server(application(gate, limits, pages(site), DOORS), gate, limits, tls, settings.grace)
     for number in ENDING:
         signal.signal(number, lambda _number, _frame: server.stop())
     if slot == 0:

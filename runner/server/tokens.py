@@ -22,7 +22,7 @@ from runner.protocol.scope import ROLES
 from runner.text.units import seconds
 from runner.values import JsonObject
 
-__all__ = ["Token", "Tokens", "create", "expiry", "listing", "revoke"]
+__all__ = ["Token", "Tokens", "create", "expiry", "folder", "listing", "revoke"]
 
 
 class Token(NamedTuple):
@@ -48,6 +48,11 @@ def _path(root: str) -> str:
         except OSError as error:
             raise StoreError(f"{earlier} cannot be moved to {path}: {error.strerror or error}") from error
     return path
+
+
+def folder(root: str) -> str:
+    """Where the tokens of a store are, and what else opens it."""
+    return os.path.dirname(_path(root))
 
 
 def _append(root: str, event: JsonObject) -> None:
@@ -169,6 +174,11 @@ class Tokens:
         """Whether there ever was a token: to revoke the last one, or to lose the file, opens nothing."""
         self._wanted = self._wanted or bool(self._tokens)
         return self._wanted
+
+    def valid(self, token_id: str, now: int) -> Token | None:
+        """By its id. None for what is not there, revoked or too old."""
+        found = self._tokens.get(token_id)
+        return None if found is None or found.revoked or 0 < found.expires <= now else found
 
     def find(self, text: str, now: int) -> Token | None:
         """None for what is wrong, revoked or too old."""

@@ -16,6 +16,7 @@ from starlette.requests import Request
 
 from runner.errors import InputError
 from runner.protocol.answer import ApiError
+from runner.protocol.gate import Head
 from runner.protocol.scope import Role
 
 __all__ = [
@@ -47,11 +48,14 @@ class Doorkeeper(Protocol):
     closed: str  # what is said to those who have no cookie; "": the form for a token is shown
     hint: str  # what they may do
 
-    def enter(self, code: str, peer: str) -> str:
-        """The cookie for a code or token. ApiError for one that is wrong; `peer`: the address it comes from."""
+    def enter(self, code: str, head: Head) -> str:
+        """The cookie for a code or token. ApiError for one that is wrong."""
 
-    def find(self, cookie: str) -> Visitor | None:
+    def find(self, cookie: str, head: Head) -> Visitor | None:
         """None: whose it is may see nothing."""
+
+    def changed(self, visitor: Visitor, head: Head, what: str, subject: str) -> None:
+        """For the audit: `what` was done to the run `subject`."""
 
     def leave(self, cookie: str) -> None:
         """The cookie counts no more."""
@@ -74,7 +78,7 @@ class OneBrowser:
             self._code = digest(code)
         return code
 
-    def enter(self, code: str, peer: str) -> str:  # noqa: ARG002
+    def enter(self, code: str, head: Head) -> str:  # noqa: ARG002
         with self._lock:
             if not self._code or not hmac.compare_digest(digest(code), self._code):
                 raise ApiError("UNAUTHENTICATED", "This link has been used. `proj ui` opens a new one.")
@@ -83,7 +87,10 @@ class OneBrowser:
             self._visitors[digest(cookie)] = Visitor(Role("admin"), "you", csrf_of(cookie))
         return cookie
 
-    def find(self, cookie: str) -> Visitor | None:
+    def changed(self, visitor: Visitor, head: Head, what: str, subject: str) -> None:
+        pass  # it is the store's owner
+
+    def find(self, cookie: str, head: Head) -> Visitor | None:  # noqa: ARG002
         with self._lock:
             return self._visitors.get(digest(cookie))
 
@@ -110,14 +117,18 @@ def visitor(request: Request) -> Visitor:
     return found
 
 
-async def form(request: Request) -> dict[str, list[str]]:
-    """What a form of ours sent. ApiError when it is not ours, or whoever sent it may only read."""
+async def form(request: Request, looks: str = "") -> dict[str, list[str]]:
+    """What a form of ours sent. ApiError when it is not ours, or whoever sent it may only read.
+
+    `looks`: a value of the field `do` that changes nothing.
+    """
     who = visitor(request)
     fields = await fields_of(request)
     given = fields.pop(FIELD, [""])[0]
     if not hmac.compare_digest(given.encode("utf-8", "replace"), who.csrf.encode()):
         raise ApiError("PERMISSION_DENIED", "The form has expired. Load the page again.")
-    who.role.write("runs")
+    if not looks or fields.get("do") != [looks]:
+        who.role.write("runs")
     return fields
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from runner.text import units
 from runner.text.terminal import printable
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 __all__ = ["HEADERS", "number", "page"]
 
@@ -45,6 +47,8 @@ VERDICTS = {
 
 @cache
 def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
     found = Environment(
         loader=FileSystemLoader(os.path.join(HERE, "templates")),
         autoescape=select_autoescape(default=True, default_for_string=True),

@@ -11,11 +11,12 @@ from starlette.responses import RedirectResponse, Response
 
 from runner.errors import InputError, ProjError
 from runner.protocol.answer import ApiError
+from runner.protocol.gate import head_of
 from runner.running.reconcile import concluded
 from runner.text import units
 from runner.tracking.curves import Curves
 from runner.tracking.fold import Run
-from runner.web.access import form
+from runner.web.access import form, visitor
 from runner.web.charts import Chart, chart
 from runner.web.render import HEADERS, number, page
 
@@ -171,4 +172,7 @@ async def note(request: Request) -> Response:
             writer.append(events.tag(NOTE, fields.get("note", [""])[0].replace("\r\n", "\n")))
         return run.run_id
 
-    return RedirectResponse(f"../{await run_in_threadpool(write)}", 303, HEADERS)
+    run_id = await run_in_threadpool(write)
+    keeper = request.app.state.site.doorkeeper
+    keeper.changed(visitor(request), head_of(request.scope), "ui/note", run_id)
+    return RedirectResponse(f"../{run_id}", 303, HEADERS)

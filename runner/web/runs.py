@@ -10,9 +10,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from runner.errors import InputError
+from runner.protocol.gate import head_of
 from runner.running.reconcile import concluded
 from runner.tracking.fold import Run
-from runner.web.access import form
+from runner.web.access import form, visitor
 from runner.web.cells import Cell, cell, check, order_of, usual
 from runner.web.render import HEADERS, page, query
 
@@ -92,7 +93,7 @@ def _command(state: dict[str, str], columns: list[str]) -> str:
 async def act(request: Request) -> Response:
     """On the runs that were ticked: compare them, delete them, bring them back, give them a tag."""
     site = request.app.state.site
-    fields = await form(request)
+    fields = await form(request, "compare")
     ids = fields.get("run", [])
     what = fields.get("do", [""])[0]
     if not ids:
@@ -100,6 +101,8 @@ async def act(request: Request) -> Response:
     if what == "compare":
         return RedirectResponse(f"compare{query({'run': ids})}", 303, HEADERS)
     await run_in_threadpool(_change, site.store, ids, what, fields)
+    for run_id in ids:
+        site.doorkeeper.changed(visitor(request), head_of(request.scope), f"ui/{what}", run_id)
     return RedirectResponse("./", 303, HEADERS)
 
 

@@ -98,7 +98,7 @@ class Door:
                 scope, receive, send
             )
             return
-        found = self._site.doorkeeper.find(request.cookies.get(COOKIE, ""))
+        found = self._site.doorkeeper.find(request.cookies.get(COOKIE, ""), head)
         if found is None and not inside.startswith(OPEN):
             top = "../" * max(inside.count("/") - 1, 0)
             await RedirectResponse(f"{top}closed", 303, HEADERS)(scope, receive, send)
@@ -114,8 +114,7 @@ async def _enter(request: Request) -> Response:
         code, wanted = (await fields_of(request)).get("token", [""])[0].strip(), ""
     else:
         code, wanted = request.query_params.get("code", ""), request.query_params.get("to", "")
-    peer = request.client.host if request.client else ""
-    cookie = await run_in_threadpool(site.doorkeeper.enter, code, peer)
+    cookie = await run_in_threadpool(site.doorkeeper.enter, code, head_of(request.scope))
     parts = [quote(part) for part in wanted.split("/") if part not in ("", ".", "..")]
     answer = RedirectResponse("./" + "/".join(parts), 303, HEADERS)
     answer.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", secure=request.url.scheme == "https")
@@ -123,7 +122,7 @@ async def _enter(request: Request) -> Response:
 
 
 async def _leave(request: Request) -> Response:
-    await form(request)
+    await form(request, "leave")
     request.app.state.site.doorkeeper.leave(request.cookies.get(COOKIE, ""))
     answer = RedirectResponse("closed", 303, HEADERS)
     answer.delete_cookie(COOKIE, httponly=True, samesite="strict")

@@ -19,7 +19,8 @@ WORDS = (
     "file:///etc", "postgresql://x", "*", "[", "(", "metrics.m > 1", "metrics.`", "params.a = 'x", "csv", "table,", "name,metrics.m,zzz", "A" * 300, "A" * 5000,
     "5/0", "--", "-", "~", "${HOME}", "é漢字", "1XB", "-5s", "conda", "{}", '{"a":', "FINISHED", "main", ".", "\t", "'", '"',
 )  # fmt: skip
-NOT_TRIED = ("server", "cancel", "exec", "shell")  # they go on for ever, wait, or become another program
+# they serve for ever, wait, or become another program
+NOT_TRIED = ("server", "ui", "watch", "wait", "cancel", "exec", "shell", "notebook")
 
 
 @pytest.fixture

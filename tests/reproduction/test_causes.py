@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -84,6 +86,13 @@ NAMED: dict[str, tuple[str, str, Callable[[World], object], str, str]] = {
         "environment",
         "bin/tool is another program now",
     ),
+    "git, which knows no clean room": (
+        "import subprocess\nsubprocess.run(['git', 'rev-parse', 'HEAD'], stdout=open('out', 'w'))\n",
+        "python3 p.py",
+        lambda world: None,
+        "environment",
+        "the clean room is no repository",
+    ),
     "an ignored file beside the project": (
         "import os\nopen('out', 'w').write(str(os.path.exists('../ignored/x')))\n",
         "python3 p.py",
@@ -118,6 +127,29 @@ def test_a_file_that_the_run_itself_wrote_is_no_cause(world: World) -> None:
     verdict = world.judged(lambda: make_tree(world.beside, {"x": "2"}))
     assert "beside/x" in verdict["causes"][0]["text"]
     assert "log" not in verdict["causes"][0]["text"]
+
+
+def test_the_modes_of_new_files(world: World) -> None:
+    world.program("import os\nopen('new', 'w')\nopen('out', 'w').write(oct(os.stat('new').st_mode))\n")
+    make_tree(world.folder.parent, {".gitignore": "new\nout\n"})
+    run = ran(str(world.folder))
+    words = [sys.executable, "-m", "runner", "reproduce", run.run_id, "--json"]
+    done = subprocess.run(words, capture_output=True, umask=0o077, text=True, check=False, timeout=120)
+    verdict = json.loads(done.stdout)
+    assert verdict["cause"] == "environment"
+    assert "-> 0077" in verdict["causes"][0]["text"]
+
+
+def test_a_module_that_lies_beside_the_packages(world: World) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(world.beside / "v")], check=True)
+    (site,) = (world.beside / "v" / "lib").glob("python3*/site-packages")
+    make_tree(site, {"loose.py": "V = 1\n"})
+    world.program("import loose\nopen('out', 'w').write(str(loose.V))\n", "python p.py")
+    path = f"{world.beside / 'v' / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    world.variables = {"PATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+    verdict = world.judged(lambda: make_tree(site, {"loose.py": "V = 'two'\n"}))
+    assert verdict["cause"] == "environment"
+    assert "beside the packages of" in verdict["causes"][0]["text"]
 
 
 class Answering(BaseHTTPRequestHandler):

@@ -135,6 +135,49 @@ def test_a_module_of_a_package_is_not_run_as_a_file(tmp_path: object) -> None:
     assert made.notes == ("inner.py is a module of a package (it imports relatively) and was left out",)
 
 
+COMPUTED = """
+import argparse, enum
+def extend(parser):
+    for name in ("alpha", "beta"):
+        parser.add_argument("--" + name, type=float, default=0.5, help=f"the {name}")
+parser = argparse.ArgumentParser(description="Computed")
+sub = parser.add_subparsers(dest="how", required=True)
+for word in ("train", "test"):
+    inner = sub.add_parser(word, description=f"To {word}")
+    extend(inner)
+    inner.add_argument("data", nargs="+", type=int)
+    either = inner.add_mutually_exclusive_group()
+    either.add_argument("--fast", action="store_true")
+    either.add_argument("--kind", choices=["a", "b"], default="a")
+print(parser.parse_args())
+"""
+
+
+def test_what_the_text_does_not_tell_is_told_by_an_import_on_request() -> None:
+    make_tree(
+        "p",
+        {
+            "main.py": COMPUTED,
+            "bad.py": "import argparse, nothing_of_that_name\n" + COMPUTED,
+            "requirements.txt": "x",
+        },
+    )
+    assert "alpha" not in json.loads(proj("init", "p", "--json").out)["text"]
+    made = json.loads(proj("init", "p", "--json", "--import").out)
+    assert (
+        "bad.py: it cannot be imported: ModuleNotFoundError: No module named 'nothing_of_that_name'"
+        in made["notes"]
+    )
+    assert proj("init", "p", "--yes", "--import").code == 0
+    assert proj("check", "p").code == 0
+    done = proj(
+        "run", "p", "-e", "test", "-P", "data=1,2", "-P", "beta=3", "-P", "kind=b", "--env-manager", "local"
+    )
+    assert done.out == "Namespace(how='test', alpha=0.5, beta=3.0, data=[1, 2], fast=False, kind='b')\n", (
+        done.err
+    )
+
+
 def test_secrets_are_known_by_their_names() -> None:
     assert all(map(is_secret, ("api_token", "password", "openai-api-key", "TOKEN", "aws_secret_access_key")))
     assert not any(

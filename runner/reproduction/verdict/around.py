@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 
+from runner.running import key
 from runner.running.recorded import Recorded
 from runner.running.surroundings import Surroundings, load, mentioned
 
@@ -22,7 +23,16 @@ def differences(old: Recorded, new: Recorded) -> Iterator[tuple[str, str]]:
         yield "inputs", "something came through standard input then, and the record does not have it"
     if before is not None and after is not None:
         yield from _programs(before, after)
+        one, two = key.of_run(old.run), key.of_run(new.run)
+        here = before.key == after.key  # stamps of another machine say nothing
+        if here and one and two and one.factors.get("modules") != two.factors.get("modules"):
+            where = new.section("environment").get("interpreter") or new.section("environment").get(
+                "existing"
+            )
+            yield "environment", f"modules that lie beside the packages of {where} are others now"
         yield from _variables(before, after, str(old.section("command").get("command", "")))
+        if before.umask and after.umask and before.umask != after.umask:
+            yield "environment", f"new files got other modes: umask {before.umask} -> {after.umask}"
         if before.addresses or before.remote:
             what = _few(before.addresses) or before.remote
             yield (

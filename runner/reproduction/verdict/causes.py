@@ -19,6 +19,7 @@ REFUSED = re.compile(
     r"ENOTFOUND|EAI_AGAIN|Max retries exceeded|Connection timed out|Failed to establish a new connection).*$",
     re.MULTILINE,
 )
+NO_GIT = "not a git repository"
 UNKNOWN = (
     "code, packages, parameters, inputs and machine are as they were, and repeating does not explain it: "
     "something that is not in the record (a file that is not declared, the network, a variable)"
@@ -128,9 +129,13 @@ def _untouched(new: Recorded, differing: set[str]) -> list[Cause]:
 
 
 def _network(old: Recorded, new: Recorded) -> list[Cause]:
-    """What could be reached then, and cannot now."""
-    lines = REFUSED.findall(_said(new))
-    if not lines or REFUSED.search(_said(old)):
+    """What could be asked then, and cannot now: a host, or the project's git."""
+    then, now = _said(old), _said(new)
+    if NO_GIT in now and NO_GIT not in then:
+        text = "the command asks git, and the clean room is no repository: its commit is in the record"
+        return [Cause("environment", text)]
+    lines = REFUSED.findall(now)
+    if not lines or REFUSED.search(then):
         return []
     return [Cause("environment", f"the network did not answer as it did then: {lines[-1].strip()[:200]}")]
 
