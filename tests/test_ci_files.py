@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 
@@ -14,82 +13,13 @@ import yaml
 
 from runner import paths
 from runner.tracking.store import Store
+from tests.ci_lines import READERS, ROOT, made, run_lines
 from tests.helpers import make_tree, proj
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TEMPLATES = sorted(name for name in os.listdir(os.path.join(ROOT, "templates")) if name != "common")
-# what cannot be had here in each: a channel, an index and a registry of the internet
-ELSEWHERE = {"conda": "conda channels", "pytorch": "PyTorch's own index", "docker": "an image of a registry"}
-VARIABLE = re.compile(r"\$\{?(CI_\w+)\}?")
-
-
-def github(folder: str) -> tuple[dict[str, str], list[str]]:
-    """Variables, and the lines of every `run:`."""
-    with open(os.path.join(folder, ".github/workflows/proj.yml"), encoding="utf-8") as file:
-        workflow = yaml.safe_load(file)
-    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
-    return workflow["env"], [step["run"] for step in steps if "run" in step]
-
-
-def gitlab(folder: str) -> tuple[dict[str, str], list[str]]:
-    with open(os.path.join(folder, ".gitlab-ci.yml"), encoding="utf-8") as file:
-        (job,) = yaml.safe_load(file).values()
-    given = {"CI_PROJECT_DIR": os.path.abspath(folder)}
-    variables = {
-        name: VARIABLE.sub(lambda found: given[found[1]], str(value))
-        for name, value in job["variables"].items()
-    }
-    return variables, job["script"]
-
-
-READERS = {"github": github, "gitlab": gitlab}
-
-
-@pytest.fixture(scope="module")
-def python(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The bin folder of a virtualenv with pip and nothing else, as after actions/setup-python; with a `sudo`."""
-    folder = str(tmp_path_factory.mktemp("ci"))
-    subprocess.run(
-        [sys.executable, "-m", "uv", "venv", "-q", "--seed", f"{folder}/venv"], check=True, timeout=120
-    )
-    make_tree(f"{folder}/venv/bin", {"sudo": '#!/bin/sh\nexec "$@"\n'})
-    os.chmod(f"{folder}/venv/bin/sudo", 0o755)
-    return f"{folder}/venv/bin"
-
-
-def made(template: str, folder: str) -> str:
-    """A project in a repository of its own, as CI checks it out."""
-    done = proj("new", template, folder, "--defaults")
-    assert done.code == 0, done.err
-    for words in (
-        ["init", "-q", "-b", "main"], ["add", "-A"], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "first"]
-    ):  # fmt: skip
-        subprocess.run(["git", "-C", folder, *words], check=True)
-    return folder
-
-
-def environment(python: str, variables: dict[str, str], folder: str) -> dict[str, str]:
-    kept = {
-        name: os.environ[name]
-        for name in os.environ
-        if not name.startswith(("PROJ_", "PYTHON", "VIRTUAL_ENV"))
-    }
-    return {
-        **kept,
-        **variables,
-        "PROJ_SOURCE": ROOT,
-        # of this machine, so that what the tests fetched is not fetched again
-        "PROJ_CACHE": paths.cache(),
-        "PATH": f"{python}:{os.environ['PATH']}",
-        "CI": "true",
-        "HOME": folder,
-    }
-
-
-def usable(template: str, lines: list[str]) -> list[str]:
-    """Without packages of the system that are there: who runs the tests need not be its administrator."""
-    there = template != "r" or shutil.which("Rscript")
-    return [line for line in lines if not (there and "apt-get" in line)]
+# conda and docker have tests of their own (tests/environments), with a channel and an image of the tests; what pytorch
+# asks for is on an index of its own, which cannot be had here
+ELSEWHERE = ("conda", "docker", "pytorch")
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
@@ -149,17 +79,8 @@ def test_which_pytorch(answer: str, there: bool) -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("provider", READERS)
 @pytest.mark.parametrize("template", [name for name in TEMPLATES if name not in ELSEWHERE])
-def test_every_line_passes(template: str, provider: str, python: str) -> None:
-    folder = made(template, f"of-{template}")
-    variables, lines = READERS[provider](folder)
-    variables |= {"PROJ_STORE": os.path.abspath("store")}
-    environ = environment(python, variables, os.getcwd())
-    for line in usable(template, lines):
-        done = subprocess.run(
-            ["bash", "-e", "-o", "pipefail", "-c", line], cwd=folder, env=environ, capture_output=True, text=True, check=False
-        )  # fmt: skip
-        assert done.returncode == 0, (line, done.stdout[-3000:], done.stderr[-3000:])
-    assert Store(variables["PROJ_STORE"]).search("status = 'FINISHED'").runs
+def test_every_line_passes(template: str, provider: str, ci_python: str) -> None:
+    run_lines(template, made(template, f"of-{template}"), provider, ci_python)
 
 
 # ---- what proj says in a job of GitHub Actions --------------------------------------------------------------

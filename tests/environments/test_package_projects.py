@@ -180,6 +180,25 @@ def test_requirements_that_name_the_project(tmp_path: object, line: str) -> None
     assert output(environment, SHOW) == "22"
 
 
+def test_pylock_toml_that_names_the_project(tmp_path: object, index: str) -> None:
+    files = {**package(SOURCE, "tiny<2"), "src/pkg/__init__.py": "from tiny import VERSION as V\n"}
+    project = make_tree(f"{tmp_path}/p", files)
+    uv_of = [uv.executable(), "-q", "--no-config"]
+    more = ["--no-index", "--find-links", index, "--python", sys.executable]
+    subprocess.run([*uv_of, "lock", *more], cwd=project, check=True)
+    export = [*uv_of, "export", "--format", "pylock.toml", "-o", "pylock.toml", *more]
+    subprocess.run(export, cwd=project, check=True, capture_output=True)
+    before = listing(project)
+    environment = prepare(project, "pylock.toml")
+    assert output(environment, SHOW) == "1.0"
+    assert listing(project) == before
+    make_tree(project, {"src/pkg/__init__.py": "V = 22\n"})
+    assert output(environment, SHOW) == "22"
+    room = make_tree(f"{tmp_path}/room", files)
+    again = prepare(room, "pyproject.toml", kept_lock=environment.lock)
+    assert output(again, SHOW) == "1.0"
+
+
 def test_a_project_in_which_no_backend_finds_a_package_runs_from_its_folder(
     tmp_path: object, report: Recorder
 ) -> None:

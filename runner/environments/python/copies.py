@@ -37,8 +37,8 @@ class Copies:
         self.names: dict[str, frozenset[str]] = {}  # text in the line -> files that were copied, relative
         self.variables: dict[str, str] = {}  # for the backends: versions that git told then
         name = sha256("".join(each.digest for each in self.local).encode()).hexdigest()[:32]
-        # one folder for each process: two of them may build the same package for different interpreters
-        self.top = os.path.join(paths.temporary(), f"package-{name}-{os.getpid()}")
+        # one folder for each build: several may build the same package for different interpreters
+        self.top = os.path.join(paths.temporary(), f"package-{name}-{os.getpid()}-{os.urandom(3).hex()}")
 
     def __enter__(self) -> Copies:
         try:

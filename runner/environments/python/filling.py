@@ -11,6 +11,7 @@ from typing import NamedTuple
 from runner import paths
 from runner.environments.python import indexes, seed, uv
 from runner.environments.python.local import Built, installable
+from runner.environments.python.lockfile import apart
 from runner.environments.python.plan import Plan
 from runner.environments.python.wanted import text_of
 from runner.values import Report, Step
@@ -46,17 +47,16 @@ def fill(plan: Plan, lock: str, prefix: str, handle: int, report: Report) -> Fil
             extra={},
             handle=handle,
         )
-        if "[[packages]]" in lock:
+        stated, whole = lock.splitlines(), "[[packages]]" not in lock
+        if not whole:
+            lock, stated = apart(lock, os.path.dirname(plan.file), plan.base)
             with _pylock(plan, lock) as path:
                 install(["sync", path], plan, "", prefix, handle, step)
-            if extra:
-                install(["install", "--no-deps", "-r", "-"], plan, extra, prefix, handle, step)
-        else:
-            with installable(plan, lock.splitlines(), python_of(prefix), handle, report, step) as (
-                lines,
-                made,
-            ):
+        with installable(plan, stated, python_of(prefix), handle, report, step) as (lines, made):
+            if whole:
                 _fill_from_lines(plan, lines, extra, prefix, handle, step)
+            elif text := "".join(f"{line}\n" for line in lines) + extra:
+                install(["install", "--no-deps", "-r", "-"], plan, text, prefix, handle, step)
     return Filled(seed.pip_version(plan.version) if wheel else "", tuple(made))
 
 

@@ -99,13 +99,8 @@ def _call(plan: Plan, local: Local, copies: Copies, python: str, out: str, handl
     settings = indexes.settings(plan.stated)
     arguments, variables = [*settings.arguments], {**settings.widest, **copies.variables}
     if plan.wheels:
-        arguments = [
-            "--no-index",
-            "--find-links",
-            plan.wheels,
-            "--find-links",
-            os.path.join(plan.wheels, BUILD),
-        ]
+        places = [each for each in (plan.wheels, os.path.join(plan.wheels, BUILD)) if os.path.isdir(each)]
+        arguments = ["--no-index", *(word for each in places for word in ("--find-links", each))]
         variables = dict(copies.variables)
     step.update(f"building {local.text}")
     uv.call(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from typing import Any
 
+from runner.environments.python.wanted import parse_toml, relative
 from runner.text.names import canonical
 
-__all__ = ["packages", "versions"]
+__all__ = ["apart", "packages", "versions"]
 
 
 def packages(lock: str) -> dict[str, str]:
@@ -31,6 +33,22 @@ def packages(lock: str) -> dict[str, str]:
 def versions(details: Mapping[str, Any]) -> dict[str, str]:
     """Of the local packages that were built for an environment: what the lock calls them -> name==version."""
     return {str(each["path"]): f"{each['name']}=={each['version']}" for each in details.get("local") or ()}
+
+
+def apart(lock: str, folder: str, base: str) -> tuple[str, list[str]]:
+    """A pylock.toml that lies in `folder` without its local packages, and these as lines relative to `base`."""
+    kept, lines = [], []
+    for part in re.split(r"(?m)^(?=\[\[packages\]\])", lock):
+        table = {}
+        if part.startswith("[[packages]]") and "directory" in part:
+            table = parse_toml(part, "pylock.toml")["packages"][0]
+        if told := table.get("directory"):
+            path = relative(os.path.normpath(os.path.join(folder, told["path"])), base)
+            marker = f" ; {table['marker']}" if table.get("marker") else ""
+            lines.append(f"{'-e ' if told.get('editable') else ''}{path}{marker}")
+        else:
+            kept.append(part)
+    return "".join(kept), lines
 
 
 def _from_pylock(text: str) -> dict[str, str]:

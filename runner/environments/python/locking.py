@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 from runner.environments.python import indexes, uv
 from runner.environments.python.copies import Copies
 from runner.environments.python.plan import Plan
-from runner.environments.python.requirements import relative
-from runner.environments.python.wanted import text_of
+from runner.environments.python.wanted import relative, text_of
 from runner.errors import EnvironmentFailure
 from runner.text.credentials import redact
 from runner.text.names import canonical

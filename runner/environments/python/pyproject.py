@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from glob import escape, glob
 
 from runner.environments.python import faults
-from runner.environments.python.requirements import relative
-from runner.environments.python.wanted import Table, Wanted, parse_toml, python_version, text_of
+from runner.environments.python.wanted import Table, Wanted, parse_toml, python_version, relative, text_of
 from runner.errors import InputError, ProjectError
 from runner.text.names import canonical
 from runner.values import EnvironmentOptions

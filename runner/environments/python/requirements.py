@@ -9,13 +9,13 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from runner.environments.python.following import SKIPPED, look
-from runner.environments.python.wanted import path_of, text_of
+from runner.environments.python.wanted import path_of, relative, text_of
 from runner.errors import InputError
 from runner.host.files import Hash, digest
 from runner.text.credentials import redact
 from runner.values import Json
 
-__all__ = ["Flat", "Local", "Places", "expanded", "flatten", "relative", "tree_files"]
+__all__ = ["Flat", "Local", "Places", "expanded", "flatten", "tree_files"]
 
 OPTION = re.compile(r"(-r|-c|-e|-f|-i|--[a-z-]+)(?:\s*=\s*|\s+|(?=\S)|$)(.*)$")
 SHORT = {
@@ -245,12 +245,6 @@ def _logical(texts: Iterable[str]) -> Iterator[str]:
             yield whole
     if pending.strip():
         yield pending.strip()
-
-
-def relative(path: str, base: str) -> str:
-    """How lines call a folder: `.`, `./pkg`, `../pkg`."""
-    shown = os.path.relpath(path, base)
-    return shown if shown == "." or shown.startswith("..") else os.path.join(".", shown)
 
 
 def tree_files(folder: str) -> Iterator[str]:

@@ -7,6 +7,7 @@ import re
 
 from runner.environments.python import faults
 from runner.environments.python.exporters import export
+from runner.environments.python.lockfile import apart
 from runner.environments.python.pyproject import project
 from runner.environments.python.wanted import Wanted, parse_toml, parse_yaml, python_version, strings, text_of
 from runner.errors import Fault, InputError, ProjectError
@@ -32,7 +33,8 @@ def read(file: str, directory: str, options: EnvironmentOptions) -> Wanted:
         return _yaml(path, file, directory, asked=bool(options.python))
     if name == "pylock.toml" or re.fullmatch(r"pylock\..+\.toml", name):
         pinned = python_version(directory)
-        return Wanted(*pinned, form="pylock", file=path, base=directory, content_files=(path,))
+        local = tuple(apart(text_of(path), os.path.dirname(path), directory)[1])
+        return Wanted(*pinned, local=local, form="pylock", file=path, base=directory, content_files=(path,))
     poetry = os.path.join(os.path.dirname(path), "poetry.lock")
     if name == "pyproject.toml" and os.path.isfile(poetry) and "\n[project]" not in "\n" + text_of(path):
         path, name = poetry, "poetry.lock"

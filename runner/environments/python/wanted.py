@@ -10,7 +10,17 @@ from typing import Any, NamedTuple, TypeAlias
 
 from runner.errors import InputError
 
-__all__ = ["Table", "Wanted", "parse_toml", "parse_yaml", "path_of", "python_version", "strings", "text_of"]
+__all__ = [
+    "Table",
+    "Wanted",
+    "parse_toml",
+    "parse_yaml",
+    "path_of",
+    "python_version",
+    "relative",
+    "strings",
+    "text_of",
+]
 
 Table: TypeAlias = Mapping[str, Any]  # of another tool's file: nobody has checked what is in it
 
@@ -52,6 +62,12 @@ def path_of(text: str) -> str:
 
     path = text[5:].partition("#")[0]
     return unquote(path.removeprefix("//").removeprefix("localhost"))
+
+
+def relative(path: str, base: str) -> str:
+    """How lines call a folder: `.`, `./pkg`, `../pkg`."""
+    shown = os.path.relpath(path, base)
+    return shown if shown == "." or shown.startswith("..") else os.path.join(".", shown)
 
 
 def python_version(directory: str) -> tuple[str, str]:

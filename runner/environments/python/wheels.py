@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from runner.environments.python import build_requirements, indexes
-from runner.environments.python.lockfile import packages
+from runner.environments.python.lockfile import apart, packages
 from runner.errors import EnvironmentFailure
 from runner.host import process
 from runner.host.hashing import digest
@@ -41,8 +41,9 @@ class Code(NamedTuple):
 def collect(lock: str, pip: Sequence[str], code: Code, folder: str, report: Report) -> Wheels:
     """Fills `folder`. `pip`: argv of one on the right Python."""
     os.makedirs(folder, exist_ok=True)
-    pinned, local = [], []
-    for name, version in packages(lock).items():
+    pinned = []
+    rest, local = apart(lock, code.directory, code.directory) if "[[packages]]" in lock else (lock, [])
+    for name, version in packages(rest).items():
         if version == "local" or LOCAL.match(version):
             local.append(name if version == "local" else f"{name} @ {version}")
         elif "://" in version:
