@@ -35,7 +35,7 @@ def check(where: str) -> None:
                 )
 
 
-def _clauses(parsed: Any) -> Iterator[Any]:
+def _clauses(parsed: object) -> Iterator[Any]:
     """All that name something, however the filter is put together."""
     if hasattr(parsed, "operator") and hasattr(parsed, "entity"):
         yield parsed

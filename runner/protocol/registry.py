@@ -289,7 +289,7 @@ def _selected(
     return found
 
 
-def _rank(order: Any, row: tuple[RegisteredModel, Any]) -> Any:
+def _rank(order: object, row: tuple[RegisteredModel, Any]) -> Any:
     return _field(row, order) or 0
 
 

@@ -22,7 +22,7 @@ ACTIONS = {
 }
 
 
-def written(value: Any) -> str:
+def written(value: object) -> str:
     """As a literal; a call of nobody's, where it has none."""
     try:
         text = repr(value)

@@ -16,39 +16,39 @@ __all__ = ["shaped"]
 Shape: TypeAlias = "Callable[[Any], bool]"
 
 
-def text(value: Any) -> bool:
+def text(value: object) -> bool:
     return isinstance(value, str)
 
 
-def number(value: Any) -> bool:
+def number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and -LARGE < value < LARGE
 
 
-def whole(value: Any) -> bool:
+def whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and -LARGE < value < LARGE
 
 
-def flag(value: Any) -> bool:
+def flag(value: object) -> bool:
     return isinstance(value, bool)
 
 
-def texts(value: Any) -> bool:
+def texts(value: object) -> bool:
     return isinstance(value, list | tuple) and all(map(text, value))
 
 
-def mapping(value: Any) -> bool:
+def mapping(value: object) -> bool:
     return isinstance(value, Mapping)
 
 
-def mapping_of_texts(value: Any) -> bool:
+def mapping_of_texts(value: object) -> bool:
     return isinstance(value, Mapping) and all(map(text, value.values()))
 
 
-def simple(value: Any) -> bool:
+def simple(value: object) -> bool:
     return value is None or isinstance(value, str | bool) or number(value) or texts(value)
 
 
-def options(value: Any) -> bool:
+def options(value: object) -> bool:
     """Of `proj run`."""
     return isinstance(value, Mapping) and all(
         simple(each) or (isinstance(each, Mapping) and all(map(simple, each.values())))
@@ -56,14 +56,14 @@ def options(value: Any) -> bool:
     )
 
 
-def files(value: Any) -> bool:
+def files(value: object) -> bool:
     """Paths, with what is known of them."""
     return isinstance(value, list | tuple) and all(
         isinstance(each, Mapping) and text(each.get("path")) and _fits(each, FILE) for each in value
     )
 
 
-def gpus(value: Any) -> bool:
+def gpus(value: object) -> bool:
     return isinstance(value, list | tuple) and all(
         isinstance(each, Mapping) and number(each.get("memory", 0)) for each in value
     )
@@ -137,5 +137,5 @@ def _fits(found: Mapping[str, Any], known: Mapping[str, Shape]) -> bool:
     return all(_is(value, known[key]) for key, value in found.items() if key in known)
 
 
-def _is(value: Any, shape: Shape) -> bool:
+def _is(value: object, shape: Shape) -> bool:
     return shape(value) if value is not None else shape in SCALARS

@@ -64,7 +64,7 @@ def _environment() -> Environment:
     return found
 
 
-def page(request: Request, name: str, status: int = 200, **values: Any) -> Response:
+def page(request: Request, name: str, status: int = 200, **values: object) -> Response:
     """`top` leads from the page to the folder that all pages are below, so that a proxy may put that anywhere."""
     depth = request.scope["path"].removeprefix(request.scope.get("root_path", "")).count("/") - 1
     visitor = request.scope["state"].get("visitor")
@@ -83,7 +83,7 @@ def _shown(value: object) -> object:
     return printable(value, lines=True) if type(value) is str else value
 
 
-def query(values: Mapping[str, Any], **changes: Any) -> str:
+def query(values: Mapping[str, Any], **changes: object) -> str:
     """`?...` of a link: these values with some of them changed; empty ones are left out."""
     found = {key: value for key, value in {**values, **changes}.items() if value not in ("", None, [], ())}
     return "?" + urlencode(found, doseq=True) if found else "?"

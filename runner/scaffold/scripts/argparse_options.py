@@ -214,12 +214,12 @@ def _fits(kind: str, values: Sequence[Any]) -> bool:
     return all(isinstance(each, allowed) and not isinstance(each, bool) for each in values)
 
 
-def _choices(value: Any) -> list[Any]:
+def _choices(value: object) -> list[Any]:
     found = [*value] if isinstance(value, (list, tuple, set, dict)) else []
     return found if all(isinstance(each, (str, int, float)) for each in found) and len(found) <= 50 else []
 
 
-def _list(kind: str, default: Any) -> str | None:
+def _list(kind: str, default: object) -> str | None:
     if not isinstance(default, (list, tuple)) or not default or not _fits(kind, default):
         return None
     return list_text(default)

@@ -253,7 +253,7 @@ def _is_tuple(module: Module, node: ast.expr | None) -> bool:
     return isinstance(node, ast.Tuple) or module.called(node or ast.Constant(0)) == "click.Tuple"
 
 
-def _typed(module: Module, option: Option, node: ast.expr | None, default: Any) -> Option:
+def _typed(module: Module, option: Option, node: ast.expr | None, default: object) -> Option:
     if node is None:
         guessed = {bool: "bool", int: "int", float: "float"}.get(type(default), "string")
         return option._replace(type=guessed)

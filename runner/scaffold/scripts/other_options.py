@@ -87,7 +87,7 @@ def _parameters(function: Function, notes: list[str], method: bool = False) -> I
         yield sound(option._replace(flag=f"--{argument.arg}"))
 
 
-def _plain(value: Any) -> bool:
+def _plain(value: object) -> bool:
     """Whether the library makes the same value of its text."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return True
@@ -121,7 +121,7 @@ def _of_configuration(module: Module, given: dict[str, ast.expr], notes: list[st
     yield from _settings(settings, "")
 
 
-def _settings(settings: Any, before: str) -> Iterator[Option]:
+def _settings(settings: object, before: str) -> Iterator[Option]:
     for key, value in settings.items() if isinstance(settings, dict) else ():
         path = f"{before}{key}"
         if path in ("defaults", "hydra") or not re.fullmatch(r"[A-Za-z_][\w.]*", path):

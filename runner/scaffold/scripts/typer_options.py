@@ -201,7 +201,7 @@ class _Declared:
             return flag.partition("/")[2].strip()
         return "" if stated else "--no-" + flag[2:]
 
-    def _switch(self, option: Option, value: dict[str, Any], default: Any) -> Option | None:
+    def _switch(self, option: Option, value: dict[str, Any], default: object) -> Option | None:
         option = option._replace(flag=option.flag.partition("/")[0].strip(), style="switch")
         if not option.flag or (self.default is None and not self.optional and not value.get("envvar")):
             return None  # one of two options has to be given
