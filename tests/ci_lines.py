@@ -18,6 +18,9 @@ from tests.helpers import make_tree, proj
 __all__ = ["READERS", "ROOT", "ci_python", "commit", "made", "run_lines"]
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+INDEXES = ("PIP_", "UV_")
+# before a test of environments says where its own packages are: what installs proj itself is not among them
+FETCHING = {name: value for name, value in os.environ.items() if name.startswith(INDEXES)}
 VARIABLE = re.compile(r"\$\{?(CI_\w+)\}?")
 
 
@@ -73,10 +76,11 @@ def environment(python: str, variables: dict[str, str], folder: str) -> dict[str
     kept = {
         name: os.environ[name]
         for name in os.environ
-        if not name.startswith(("PROJ_", "PYTHON", "VIRTUAL_ENV"))
+        if not name.startswith(("PROJ_", "PYTHON", "VIRTUAL_ENV", *INDEXES))
     }
     return {
         **kept,
+        **FETCHING,
         **variables,
         "PROJ_SOURCE": ROOT,
         # of this machine, so that what the tests fetched is not fetched again

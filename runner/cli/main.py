@@ -51,6 +51,8 @@ def prepare_standard_streams() -> None:
             os.set_inheritable(number, True)
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+    if isinstance(sys.stdin, io.TextIOWrapper) and sys.stdin.errors == "strict":
+        sys.stdin.reconfigure(errors="surrogateescape")  # any bytes, as in arguments
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors in ("strict", "surrogateescape"):
         # a name of a run or a file may have letters that this output has not
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -109,6 +111,7 @@ def _trouble(error: Exception) -> ProjError | None:
         "ENOMEM",
         "ENAMETOOLONG",
         "ELOOP",
+        "EISDIR",
     )
     if error.errno not in [getattr(errno, name) for name in troubles]:
         return None

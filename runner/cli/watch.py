@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from runner.cli import columns, output, ps, reference
 from runner.cli.cancel import ON, told
 from runner.cli.options import Command, Option
+from runner.cli.render_run import as_json as plain
 from runner.cli.render_values import cut, safe
 from runner.text.units import duration
 
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["COMMAND", "screen"]
 
 
-def command(refs: tuple[str, ...], interval: str, location: str) -> int:
+def command(refs: tuple[str, ...], interval: str, location: str, as_json: bool) -> int:
     """Show runs live until they have ended: how their metrics go, what they write. Without RUN, all that are on.
 
-    Leaving it (^C) ends no run. Piped, a line is written for each run that ends.
+    Leaving it (^C) ends no run. Piped, a line is written for each run that ends; with --json, one JSON object.
     """
     from runner.text.units import seconds
 
@@ -33,15 +34,14 @@ def command(refs: tuple[str, ...], interval: str, location: str) -> int:
     with reference.open_store(location) as store:
         chosen = [reference.find(store, ref).run_id for ref in refs]
         seen = dict.fromkeys(chosen or [run.run_id for run in ps.on(store)])
-        live, drawn, ended = output.is_terminal(), 0, set[str]()
+        live, drawn, ended = output.is_terminal() and not as_json, 0, set[str]()
         while True:
             runs = states(store, list(seen))
             if live:
                 drawn = _draw(list(screen(store, runs)), drawn)
             else:
-                output.emit_lines(
-                    told(run) for run in runs if run.status not in ON and run.run_id not in ended
-                )
+                over = [run for run in runs if run.status not in ON and run.run_id not in ended]
+                output.emit_lines(output.json_text(plain(run, {})) if as_json else told(run) for run in over)
                 sys.stdout.flush()
             ended |= {run.run_id for run in runs if run.status not in ON}
             if all(run.status not in ON for run in runs):  # of one that was removed nothing is known
@@ -99,4 +99,5 @@ COMMAND = Command(command, (
     reference.RUNS._replace(metavar="[RUN]..."),
     Option("interval", ("--interval",), "Time between two looks.", default="1", metavar="TIME"),
     reference.STORE,
+    reference.JSON,
 ))  # fmt: skip

@@ -13,7 +13,8 @@ from starlette.types import Receive, Scope, Send
 from runner.protocol.answer import EMPTY, ApiError, Response
 from runner.protocol.artifacts import Upload
 from runner.protocol.fields import body_fields, query_fields, validated
-from runner.protocol.gate import Entry, Gate, Head, Limits
+from runner.protocol.gate import PAGE_UPLOAD, Entry, Gate, Head, Limits
+from runner.protocol.live import HeldError
 from runner.protocol.middleware import DisconnectedError, Exchange, respond
 from runner.protocol.places import Place, find, in_run, writable
 from runner.protocol.route import Asked, Route
@@ -23,7 +24,6 @@ from runner.values import JsonObject
 __all__ = ["Api"]
 
 UPLOADS = ("/api/2.0/mlflow-artifacts/artifacts/", "/ajax-api/2.0/mlflow-artifacts/artifacts/")
-PAGE_UPLOAD = "/ajax-api/2.0/mlflow/upload-artifact"  # of a UI
 PAGE_LIMIT = 10 * 1024 * 1024  # bytes
 LARGE = 64 * 1024  # bytes of a body that is not small
 ROOM = 16_000_000  # bytes of such bodies that may be in memory at once
@@ -120,7 +120,10 @@ class Api:
         read = self._read(head, entry, found, body)
         run_id = read.asked.values.get("run_id") or read.asked.values.get("run_uuid")
         if not run_id or entry.runs.is_ready(run_id):
-            return self._handle(read)
+            try:
+                return self._handle(read)
+            except HeldError:
+                pass
         return await self._in_thread(lambda: self._handle(read), route)
 
     async def _in_thread(self, work: Callable[[], Response], route: Route | None = None) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -22,6 +23,16 @@ if TYPE_CHECKING:
 
 __all__ = ["FILES", "ROUTES", "SHOWN", "Upload"]
 
+# of what is no file that we may read; other errors are ours
+ABSENT = (
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EACCES,
+    errno.EPERM,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+)
 # shown as text, as MLflow's pages want them
 TEXTS = frozenset(
     "txt log err cfg conf cnf cf ini properties prop hocon toml yaml yml xml json js py py3 csv tsv md rst ipynb"
@@ -45,6 +56,8 @@ class Upload:
             raise invalid("Invalid path: a part of it is a file") from None
         if os.path.isdir(self._target):
             raise invalid("Invalid path: it is a folder")
+        if os.path.exists(self._target) and not os.path.isfile(self._target):
+            raise invalid("Invalid path: it is a pipe or a device")
         self._draft = Draft(self._target)
         self._file = open(self._draft.path, "xb", buffering=0)  # noqa: SIM115
         self._hash = Hash()
@@ -76,16 +89,24 @@ def listing(place: Place, prefix: str = "") -> list[JsonObject]:
             for entry in entries:
                 if is_draft(entry.name):
                     continue
-                info: JsonObject = {"path": prefix + visible(entry.name), "is_dir": entry.is_dir()}
-                if not info["is_dir"]:
-                    size = entry.stat().st_size
-                    if size:
-                        info["file_size"] = size
-                found.append(info)
+                found.append(_entry(entry, prefix))
                 ENTRIES.check(len(found))
     except OSError:
         return []
     return sorted(found, key=lambda info: str(info["path"]))
+
+
+def _entry(entry: os.DirEntry[str], prefix: str) -> JsonObject:
+    """A link that leads nowhere, or to itself, is shown as an empty file."""
+    info: JsonObject = {"path": prefix + visible(entry.name), "is_dir": False}
+    try:
+        info["is_dir"] = entry.is_dir()
+        size = 0 if info["is_dir"] else entry.stat().st_size
+    except OSError:
+        size = 0
+    if size:
+        info["file_size"] = size
+    return info
 
 
 def download(place: Place, wanted: str = "") -> Response:
@@ -97,14 +118,10 @@ def download(place: Place, wanted: str = "") -> Response:
     try:
         file = open_file(path)
         info = os.fstat(file.fileno())
-    except (
-        FileNotFoundError,
-        NotADirectoryError,
-        IsADirectoryError,
-        PermissionError,
-        IrregularError,
-        ValueError,
-    ):
+    except (OSError, ValueError) as error:
+        absent = isinstance(error, ValueError | IrregularError) or error.errno in ABSENT
+        if not absent:
+            raise
         raise ApiError("RESOURCE_DOES_NOT_EXIST", f"No such artifact: '{place.path}'") from None
     name = visible(name)
     quoted = quote(name, safe="!#$&+-.^_`|~")

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from runner.protocol.live import LiveRuns
     from runner.protocol.scope import Scope
 
-__all__ = ["Entry", "Gate", "Head", "Limits", "bearer", "head_of"]
+__all__ = ["PAGE_UPLOAD", "Entry", "Gate", "Head", "Limits", "bearer", "head_of"]
+
+
+PAGE_UPLOAD = "/ajax-api/2.0/mlflow/upload-artifact"  # of a UI
 
 
 class Limits(NamedTuple):
@@ -40,6 +43,11 @@ class Head(NamedTuple):
         if "transfer-encoding" in self.headers:
             return -1
         return int(self.headers.get("content-length", 0))
+
+    @property
+    def brings_file(self) -> bool:
+        """Whether the body is a file, which may be larger than others."""
+        return self.method == "PUT" or (self.method == "POST" and self.path == PAGE_UPLOAD)
 
 
 class Entry(NamedTuple):

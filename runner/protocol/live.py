@@ -19,10 +19,25 @@ if TYPE_CHECKING:
     from runner.tracking.store import Store
     from runner.tracking.writer import RunWriter
 
-__all__ = ["Live", "LiveRuns"]
+__all__ = ["HeldError", "Live", "LiveRuns"]
 
 FOLD_AT = 1 << 20  # bytes that may wait before they are folded
 KEPT = 200  # runs in memory, each with up to two open files
+WEIGHT = 32_000_000  # characters of their parameters, tags and datasets
+
+
+class HeldError(Exception):
+    """Another process has what is wanted: to be tried again in a thread, which may wait."""
+
+
+def _is_loop() -> bool:
+    import asyncio
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 class Live:
@@ -40,6 +55,7 @@ class Live:
         self._seen = 0
         self._read = NOTHING
         self.gone = False  # removed from the store
+        self.weight = 0  # characters that it has in memory
 
     def run(self) -> Run:
         """As it is now. ApiError when it is gone."""
@@ -71,9 +87,15 @@ class Live:
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Nobody else who asks for this, in any process, looks and writes at the same time."""
+        """Nobody else who asks for this, in any process, looks and writes at the same time.
+
+        HeldError, instead of waiting, for the loop that answers everybody.
+        """
         with self.lock:
-            flock(self._file)
+            if not flock(self._file, wait=False):
+                if _is_loop():
+                    raise HeldError
+                flock(self._file)
             try:
                 yield
             finally:
@@ -109,6 +131,7 @@ class Live:
         ):
             self._read = read_on(self.directory, self._read)
             self._seen = max(self._seen, self._read.position)
+            self.weight = _weight(self._read.run)
         if self._read.run is None:
             raise unknown(self.run_id)
         return self._read.run
@@ -121,6 +144,13 @@ class Live:
                 self._file = -1
 
     __del__ = close
+
+
+def _weight(run: Run | None) -> int:
+    if run is None:
+        return 0
+    texts = (run.tags.values(), run.param_texts.values(), *(each.values() for each in run.datasets))
+    return sum(len(text) for values in texts for text in values if isinstance(text, str))
 
 
 class LiveRuns:
@@ -157,8 +187,10 @@ class LiveRuns:
         live = Live(writer)
         with self._lock:
             live = self._runs.setdefault(writer.run_id, live)
-            if len(self._runs) > KEPT:
-                self._runs.popitem(last=False)  # closed when the last who uses it lets go
+            left = WEIGHT - sum(each.weight for each in self._runs.values())
+            while len(self._runs) > KEPT or (left < 0 and len(self._runs) > 1):
+                _, old = self._runs.popitem(last=False)  # closed when the last who uses it lets go
+                left += old.weight
         return live
 
     def artifact_root(self, experiment_id: str) -> str:

@@ -102,7 +102,7 @@ class Watch:
         state: JsonObject = scope.setdefault("state", {})
         state["exchange"], state["head"] = exchange, head
         try:
-            if head.method != "PUT":  # a file may be larger
+            if not head.brings_file:
                 exchange.check(head.length)
             await self._app(scope, exchange.receive, exchange.send)
         except DisconnectedError:

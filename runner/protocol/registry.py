@@ -137,7 +137,7 @@ def _version(asked: Asked) -> tuple[RegisteredModel, Version]:
 
 
 def _numbered(model: RegisteredModel, text: str) -> Version:
-    if not text.isascii() or not text.isdigit():
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
         raise invalid(f"Invalid value '{text}' for parameter 'version' supplied: it must be an integer.")
     number = int(text)
     if claims := model.contested.get(number):

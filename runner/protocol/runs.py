@@ -182,5 +182,5 @@ ROUTES = (
     Route("POST", "runs/restore", restore, RUN_ID, _HAS_ID),
     Route("POST", "runs/set-tag", set_tag, {**RUN_ID, **TAG}, RUN_KEY),
     Route("POST", "runs/delete-tag", delete_tag, {**RUN_ID, "key": "string"}, RUN_KEY),
-    Route("POST", "runs/log-parameter", log_parameter, {**RUN_ID, **_PARAM}, RUN_KEY, blocks=True),
+    Route("POST", "runs/log-parameter", log_parameter, {**RUN_ID, **_PARAM}, RUN_KEY),
 )

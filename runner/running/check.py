@@ -14,7 +14,7 @@ from runner.parameters.resolve import LONGEST, is_too_long
 from runner.project.files import NAMES
 from runner.project.lint import Lint, scripts
 from runner.project.reading import read
-from runner.values import Project
+from runner.values import EnvironmentSpec, Project
 
 __all__ = ["check"]
 
@@ -26,7 +26,7 @@ def check(directory: str) -> list[Fault]:
     except ProjectError as error:
         return error.faults
     if not project.file:
-        return _without_file(project)
+        return [*_without_file(project), *_environment(project)]
     with open_text(os.path.join(directory, project.file), "replace") as file:
         lines = file.read().splitlines()
     if project.file.lower() != NAMES[0]:
@@ -57,17 +57,38 @@ def _without_file(project: Project) -> list[Fault]:
 
 
 def _environment(project: Project) -> Iterator[Fault]:
-    """Whether the specifications can be read."""
-    for spec in project.environments:
-        if spec.file and not os.path.isfile(os.path.join(project.directory, spec.file)):
-            continue
+    """Whether the specifications can be read, the entry points' own too; each fault once."""
+    told = set()
+    for spec in _specifications(project):
+        for fault in _of_specification(spec, project):
+            if fault not in told:
+                told.add(fault)
+                yield fault
+
+
+def _specifications(project: Project) -> list[EnvironmentSpec]:
+    found = [*project.environments]
+    for point in project.entry_points:
         try:
-            kinds.maker(spec.kind).check(spec, project.directory)
-        except ProjectError as error:
-            yield from error.faults
-        except InputError as error:
-            place = spec.file or project.file
-            yield Fault(place, 0, 0, error.message.removeprefix(f"{place}: "), error.hint)
+            own = choose(project, point, "") if point.environment else None
+        except InputError:
+            continue  # told where it stands
+        if own is not None and own.kind != "system" and own not in found:
+            found.append(own)
+    return found
+
+
+def _of_specification(spec: EnvironmentSpec, project: Project) -> list[Fault]:
+    if spec.file and not os.path.isfile(os.path.join(project.directory, spec.file)):
+        return []
+    try:
+        kinds.maker(spec.kind).check(spec, project.directory)
+    except ProjectError as error:
+        return error.faults
+    except InputError as error:
+        place = spec.file or project.file
+        return [Fault(place, 0, 0, error.message.removeprefix(f"{place}: "), error.hint)]
+    return []
 
 
 def _uncommitted(project: Project) -> Iterator[Fault]:

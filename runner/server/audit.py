@@ -68,7 +68,9 @@ class Lines:
             return
         if self._file < 0:
             os.makedirs(os.path.dirname(os.path.abspath(self._path)), exist_ok=True)
-            self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            # a pipe without a reader would hold up the server
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+            self._file = os.open(self._path, flags, 0o600)
         if self._torn:
             data = b"\n" + data
         written = os.write(self._file, data)

@@ -51,7 +51,7 @@ ABSOLUTE = (
     rb"""~/(?<=["']~/)[\w.@+-][^"'\n\r]* [^"'\n\r]*(?=["'])""",
 )
 LONGEST = 300
-CUT = re.compile(r"[*?{\[$%]")  # what follows is put in later
+CUT = r"[*?{\[$%]"  # what follows is put in later; like SHELL compiled when it is needed, which is seldom
 DATA = (".json", ".txt")  # many words of which are capitals
 VARIABLES = (
     rb"[A-Z][A-Z0-9_]{2,}(?![A-Za-z0-9_])",
@@ -69,7 +69,7 @@ STARTING = (b"subprocess", b"system", b"popen", b"which(", b"exec", b"spawn")  #
 REMOTES = tuple(
     b"urlopen urlretrieve requests. httpx. aiohttp. boto3. download.file curl wget gsutil".split()
 )
-SHELL = re.compile(rb"#!.*\b(?:ba|da|k|z)?sh\b")
+SHELL = rb"#!.*\b(?:ba|da|k|z)?sh\b"
 REMOTE = (
     rb"\b(?:urlopen|urlretrieve|requests\.(?:get|post|Session)|httpx\.|aiohttp\.|boto3\.|download\.file"
     rb"|curl\b|wget\b|gsutil\b)"
@@ -156,7 +156,7 @@ def _read(directory: str, seen: str, without: frozenset[str]) -> Named:
         except OSError:
             continue
         name = os.path.basename(path)
-        is_script = name.endswith(SCRIPTS) or name in SCRIPT_NAMES or bool(SHELL.match(data))
+        is_script = name.endswith(SCRIPTS) or name in SCRIPT_NAMES or bool(re.match(SHELL, data))
         text = _Text(data, os.path.dirname(seen + path[len(directory) :]), is_script)
         found["places"].update(dict.fromkeys(_places(text, project)))
         found["programs"].update(dict.fromkeys(_programs(text)))
@@ -203,7 +203,7 @@ def _places(text: _Text, project: str) -> Iterator[str]:
             yield os.path.normpath(os.path.join(start, os.fsdecode(each)))
     for each in dict.fromkeys(each for pattern in ABSOLUTE for each in re.findall(pattern, text.data)):
         place = os.fsdecode(each).replace("${HOME}", "~").replace("$HOME", "~")
-        if cut := CUT.search(place):
+        if cut := re.search(CUT, place):
             place = os.path.dirname(place[: cut.start()])
         if 2 < len(place) < LONGEST:
             yield os.path.normpath(place.rstrip("."))

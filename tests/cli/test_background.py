@@ -191,6 +191,8 @@ def test_watch_draws_each_run_and_leaves_when_all_have_ended(folder: str) -> Non
     assert "0.5 @3" in last
     piped = proj("watch", *ids)
     assert piped.out.count("FINISHED") == 3
+    told = [json.loads(line)["run_id"] for line in proj("watch", *ids, "--json").out.splitlines()]
+    assert told == ids
 
 
 def test_leaving_watch_ends_no_run(folder: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -177,3 +179,12 @@ def test_gc_removes_artifacts_that_are_kept_elsewhere(program: Program, tmp_path
     assert program("rm", "one").code == 0
     assert program("gc", "--yes").code == 0
     assert not os.path.exists(os.path.join(elsewhere, run_id, "artifacts", "model.bin"))
+
+
+def test_a_note_of_any_bytes_is_read_from_a_pipe() -> None:
+    run_id = make_run()
+    argv = [sys.executable, "-m", "runner", "note", run_id, "-"]
+    strict = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}  # as in most locales
+    done = subprocess.run(argv, env=strict, input=b"caf\xe9 \xff\n", capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert Store(paths.store()).read(run_id).tags["mlflow.note.content"] == r"caf\xe9 \xff"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import random
 from collections.abc import Iterator
@@ -39,6 +40,7 @@ def commands(entry: Command | Group, names: tuple[str, ...]) -> Iterator[tuple[t
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name not in NOT_TRIED])
 def test_no_words_are_a_bug(name: str, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UV_OFFLINE", "1")
+    monkeypatch.setattr("sys.stdin", io.StringIO("typed\n"))
     make_tree(
         os.getcwd(),
         {

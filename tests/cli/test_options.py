@@ -61,7 +61,7 @@ PLAIN = [
     "shell -e train --offline",
     "env kernel --install -C folder",
     "ps --json",
-    "watch one two --interval 2",
+    "watch one two --interval 2 --json",
     "wait one two --timeout 5m --json",
     "run . --detach --notify 'echo $PROJ_STATUS' --notify https://example.org/hook",
     "rm --filter \"status = 'FAILED'\" --all",

@@ -83,6 +83,7 @@ def many(index: str, count: int) -> list[str]:
     return names
 
 
+@pytest.mark.slow
 def test_kill_at_random_moments_leaves_no_half_built_environment(tmp_path: object, index: str) -> None:
     names = many(index, 5)
     kill_and_check(project_with(f"{tmp_path}/p", *names), 4, names, seed=1)

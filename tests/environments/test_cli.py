@@ -7,6 +7,8 @@ import os
 import shutil
 import subprocess
 
+import pytest
+
 from runner.environments import cache
 from runner.environments.python import fingerprint
 from tests.environments.packages import make_wheel
@@ -58,6 +60,7 @@ def test_verify_finds_edited_files(tmp_path: object) -> None:
     assert "tiny.py" in proj("env", "verify", environment.key[:8]).out
 
 
+@pytest.mark.slow
 def test_a_fingerprint_is_the_same_for_pip_and_uv(tmp_path: object, index: str) -> None:
     environment = prepare(project_with(f"{tmp_path}/p", "other"), "python_env.yaml")
     mine = environment.details["fingerprint"]

@@ -120,6 +120,16 @@ def test_place_and_suggestion(file: str, text: str, tmp_path: object) -> None:
     assert fault.severity == "error"
 
 
+def test_of_an_entry_point_and_of_a_folder_without_mlproject(tmp_path: object) -> None:
+    files = {"gpu.txt": "torch=2\n", "requirements.txt": "-r gpu.txt\n", "main.py": "print(1)\n"}
+    bare = make_tree(f"{tmp_path}/bare", files)
+    assert [fault.place for fault in check(bare)] == ["gpu.txt:1:1"]
+    text = "entry_points:\n  main: {command: 'true', environment: gpu.txt}\n"
+    assert [fault.place for fault in check(make_tree(f"{tmp_path}/p", {**files, "MLproject": text}))] == [
+        "gpu.txt:1:1"
+    ]
+
+
 def test_a_run_is_refused_with_all_of_them() -> None:
     text = "pyhton: 3.11\ndependencies:\n  - numpy=1\n  - pandas\n"
     make_tree("p", {"MLproject": "entry_points: {main: {command: 'true'}}\n", "python_env.yaml": text})

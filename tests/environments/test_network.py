@@ -39,6 +39,7 @@ def test_a_sourceless_pin_of_mlflows_build_dependencies(tmp_path: object) -> Non
     output(environment, "import setuptools, pip, six")
 
 
+@pytest.mark.slow
 def test_a_local_package_with_a_real_backend_leaves_nothing_behind(tmp_path: object) -> None:
     project = project_with(f"{tmp_path}/p", "./pkg")
     text = '[project]\nname = "pkg"\nversion = "1"\n[build-system]\nrequires = ["setuptools"]\n'

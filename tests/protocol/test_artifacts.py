@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import socket
+import tempfile
 import time
 
 import pytest
 
-from tests.servers import World
+from tests.helpers import proj
+from tests.servers import FILES, World
 
 
 def root(world: World) -> str:
@@ -65,6 +68,7 @@ def test_a_page_uploads_and_shows_a_file(world: World) -> None:
     assert world.store.read(world.run_id).artifacts["notes/a.txt"]["size"] == 3
     for wrong in (path.replace("a.txt", ".."), path.partition("&")[0], path.partition("?")[0]):
         assert world.client.call("POST", wrong, b"abc").status == 400
+    assert world.client.call("POST", path, b"x" * 10 * 1024 * 1024).status == 200
     assert world.client.call("POST", path, b"x" * (10 * 1024 * 1024 + 1)).status == 413
     assert world.client.call("POST", path.replace(world.run_id, "0" * 32), b"abc").status == 404
 
@@ -121,12 +125,65 @@ def test_an_upload_that_is_cut_leaves_nothing(world: World) -> None:
         wait(1)
     wait(0)
     assert world.client.call("GET", "/health").status == 200
+
+
+def test_files_that_are_no_files(world: World) -> None:
+    """Pipes, sockets, devices, links that lead out or nowhere: a refusal at once, and nothing of them is opened."""
     folder = os.path.join(world.store.run_directory(world.run_id), "artifacts")
-    for _ in range(100):
-        if os.listdir(folder) == []:
-            break
-        world.client.call("GET", "/health")
-    assert os.listdir(folder) == []
+    assert world.client.put(f"{root(world)}/dir/a.txt", b"abc").status == 200
+    os.mkfifo(f"{folder}/pipe")
+    short = tempfile.mkdtemp(prefix="s")  # a socket's path is not long
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"{short}/s")
+        os.rename(f"{short}/s", f"{folder}/socket")
+    links = {
+        "zero": "/dev/zero",
+        "tty": "/dev/tty",
+        "out": "/etc/passwd",
+        "loop": "loop",
+        "fd": "/proc/self/fd/0",
+        "to": "pipe",
+    }
+    for name, target in links.items():
+        os.symlink(target, f"{folder}/{name}")
+    api = "/api/2.0/mlflow/artifacts/list"
+    for name in ("pipe", "socket", *links, "pipe/x", "dir/../pipe", "dir/a.txt/x"):
+        for method, path, body in (
+            ("GET", f"{FILES}/{root(world)}/{name}", None),
+            ("GET", f"/get-artifact?run_uuid={world.run_id}&path={name}", None),
+            ("GET", f"{api}?run_id={world.run_id}&path={name}", None),
+            ("PUT", f"{FILES}/{root(world)}/{name}", b"x"),
+        ):
+            if (method, name) == ("PUT", "loop"):
+                continue  # it is replaced
+            began = time.monotonic()
+            answer = world.client.call(method, path, body)
+            assert time.monotonic() - began < 5, (method, path)
+            assert answer.status in ((200, 400, 404) if path.startswith(api) else (400, 404)), (
+                method,
+                path,
+                answer,
+            )
+    listed = world.client.get("artifacts/list", run_id=world.run_id).json["files"]
+    assert {"pipe", "socket", "dir", "zero"} <= {each["path"] for each in listed}
+    done = proj(
+        "artifacts", "get", world.run_id, "dir", "--store", world.store.root, "-o", f"{short}/got", timeout=30
+    )
+    assert done.code == 0, done
+    done = proj(
+        "artifacts",
+        "get",
+        world.run_id,
+        "pipe",
+        "--store",
+        world.store.root,
+        "-o",
+        f"{short}/got",
+        timeout=30,
+    )
+    assert done.code != 0
+    assert "bug in proj" not in done.err
+    shutil.rmtree(short)
 
 
 @pytest.mark.parametrize("name", ["MLproject", "MLmodel", "conda.yaml", "train.py", "a/MLproject"])

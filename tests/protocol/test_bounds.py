@@ -12,8 +12,10 @@ from urllib.parse import quote
 
 import pytest
 
-from runner.protocol import bounds, history
+from runner.host.files import flock
+from runner.protocol import bounds, history, live
 from runner.protocol.answer import ApiError
+from runner.tracking.store import Store
 from tests.protocol.test_limits import memory
 from tests.servers import API, Client, Start, World
 
@@ -26,6 +28,10 @@ GREEDY: dict[str, tuple[str, Any, str]] = {
     "text": ("runs/search", {"filter": f"params.a = '{LONG}'"}, "characters of a filter"),
     "text of an order": ("runs/search", {"order_by": [f"params.{LONG}"]}, "characters of a filter"),
     "list": ("runs/search", {"filter": f"run_id IN ({','.join([repr('a')] * 2001)})"}, "values in a clause"),
+    "digits": ("runs/search", {"filter": f"metrics.a > {'9' * 5000}"}, "at most 400 digits"),
+    "digits in a list": ("runs/search", {"filter": f"metrics.a IN (1, {'9' * 5000})"}, "at most 400 digits"),
+    "parentheses": ("runs/search", {"filter": "(" * 5000}, "more than 50 parentheses"),
+    "clauses in parentheses": ("runs/search", {"filter": f"({' OR '.join(['metrics.a > 1'] * 101)})"}, "clauses of a filter"),
     "wildcards": ("runs/search", {"filter": f"params.a LIKE '{'%a' * 51}'"}, "wildcards"),
     "ids": ("runs/search", {"experiment_ids": ["1"] * 5001}, "ids"),
     "runs": ("runs/search", {"max_results": 50_001}, "max_results"),
@@ -217,6 +223,51 @@ def test_histories_in_memory(world: World, monkeypatch: pytest.MonkeyPatch) -> N
         found = world.client.get("metrics/get-history", run_id=run_id, metric_key="m").json["metrics"]
         assert len(found) == 100
         assert sum(len(each.points) for each in history._kept.values()) <= 500
+
+
+def test_large_runs_in_memory(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "WEIGHT", 50_000)
+    runs = live.LiveRuns(world.store)
+    run_ids = [world.client.new_run(tags=[{"key": "t", "value": "x" * 8000}]) for _ in range(20)]
+    for run_id in run_ids * 2:
+        assert runs.get(run_id).run().tags["t"] == "x" * 8000
+        assert sum(each.weight for each in runs._runs.values()) <= 58_000
+    assert 5 <= len(runs._runs) <= 7
+    runs.close()
+
+
+def test_who_holds_the_lock_of_a_run_holds_up_nobody_else(start: Start) -> None:
+    """Such as a program that the run started; what needs the lock waits, and is then done."""
+    server = start()
+    client = server.client()
+    run_id = client.new_run()
+    param = {"run_id": run_id, "key": "p", "value": "1"}
+    client.ok("runs/log-parameter", {**param, "key": "first"})
+    path = os.path.join(server.store, "runs", run_id, "events.jsonl")
+    bodies = {
+        "runs/log-parameter": param,
+        "runs/log-batch": {"run_id": run_id, "params": [{"key": "q", "value": "1"}]},
+    }
+    answers: list[int] = []
+    waiting = [
+        threading.Thread(
+            target=lambda path=path, body=body: answers.append(server.client().post(path, body).status)
+        )  # type: ignore[misc]
+        for path, body in bodies.items()
+    ]
+    with open(path, "rb") as file:
+        assert flock(file.fileno())
+        for each in waiting:
+            each.start()
+        time.sleep(0.5)
+        began = time.monotonic()
+        assert server.client().call("GET", "/health").status == 200
+        assert time.monotonic() - began < 1
+        assert answers == []
+    for each in waiting:
+        each.join()
+    assert answers == [200, 200]
+    assert Store(server.store).read(run_id).params == {"first": "1", "p": "1", "q": "1"}
 
 
 def test_elements_are_counted_outside_of_texts() -> None:

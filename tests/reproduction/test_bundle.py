@@ -335,3 +335,12 @@ def test_files_may_have_any_names(tmp_path: object) -> None:
     shutil.rmtree(paths.home())
     again = reproduced(found["path"])
     assert (again["verdict"], again["exit_code"]) == ("identical", 0), again
+
+
+def test_an_input_outside_of_the_project_comes_along(tmp_path: object) -> None:
+    data = make_tree(tmp_path, {"beside/x.csv": "1\n"}) + "/beside/x.csv"
+    main = f"entry_points: {{main: {{command: 'cat {data} > out', inputs: [{data}], outputs: [out]}}}}\n"
+    run = ran(make_tree(f"{tmp_path}/demo", {"MLproject": main}))
+    bundle(run.run_id, f"{tmp_path}/run.zip")
+    os.unlink(data)
+    assert reproduced(f"{tmp_path}/run.zip")["verdict"] == "identical"

@@ -25,6 +25,7 @@ def causes(verdict: dict[str, Any]) -> dict[str, str]:
     return {each["name"]: each["cause"] for each in verdict["compared"] if each["cause"]}
 
 
+@pytest.mark.slow
 def test_each_result_has_its_own_cause(tmp_path: object) -> None:
     code = "open('a.txt', 'w').write(DATA)\nopen('b.txt', 'w').write(str(time.time_ns()))\n"
     run = ran(project(tmp_path, code, "[a.txt, b.txt]"))

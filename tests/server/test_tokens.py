@@ -9,6 +9,7 @@ import pathlib
 import signal
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -155,9 +156,14 @@ def test_what_a_killed_server_acknowledged_is_in_its_audit(start: Start, workers
         assert set(made) <= known | tagged
 
 
-def test_nothing_is_acknowledged_that_the_audit_cannot_take(start: Start) -> None:
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_nothing_is_acknowledged_that_the_audit_cannot_take(
+    start: Start, make: Callable[[str], None]
+) -> None:
+    """A folder in its place; or a pipe, which would make the whole server wait for a reader."""
     server = start()
-    os.makedirs(os.path.join(server.store, "server", "audit.jsonl"))
+    os.makedirs(os.path.join(server.store, "server"), exist_ok=True)
+    make(os.path.join(server.store, "server", "audit.jsonl"))
     answer = server.client().post("runs/create")
     assert answer.status == 503
     assert server.client().post("runs/search").status == 200

@@ -130,7 +130,7 @@ def _inputs(recorded: Recorded, code: str, limit: int) -> tuple[dict[str, Member
     for each, old, new in places:
         name, digest = str(each["path"]), str(each.get("digest"))
         source = os.path.join(old, name)
-        if digest_of(os.path.join(new, name))[0] == digest:
+        if not os.path.isabs(name) and digest_of(os.path.join(new, name))[0] == digest:
             continue
         if digest_of(source)[0] != digest:
             lacking.append(f"the input {name} is not there any more, or not what it was")

@@ -59,6 +59,7 @@ class Either(NamedTuple):
 
 Filter: TypeAlias = "tuple[Clause | Either, ...]"  # all of them are met
 DEPTH = 50  # of parentheses
+DIGITS = 400  # of a number
 
 
 class Order(NamedTuple):
@@ -302,6 +303,8 @@ class _Reader:
         token = self.take()
         if token.kind != "number":
             self.fail(token, f"expected a number to compare {key} with, without quotes")
+        if len(token.text) > DIGITS:
+            self.fail(token, f"a number has at most {DIGITS} digits")
         return float(token.text) if token.text.strip("+-0123456789") else int(token.text)
 
     def _string(self, key: str) -> str:

@@ -17,6 +17,7 @@ def on(channel: Channel) -> None:
     make_tree("map", {"conda.yaml": text})
 
 
+@pytest.mark.slow
 def test_the_template_runs_in_its_environment(channel: Channel) -> None:
     assert proj("new", "conda", "map", "--defaults", "-d", f"python={VERSION}").code == 0
     on(channel)
