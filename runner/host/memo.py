@@ -64,7 +64,7 @@ def subjects(kind: str) -> Iterator[tuple[str, Any]]:
             try:
                 with open(paths.cache("memo", name), encoding="utf-8") as file:
                     kept = json.load(file)
-                yield str(kept["is"][2]), kept["value"]
+                yield str(kept["is"][-1]), json.loads(kept["value"])
             except (OSError, ValueError, KeyError, TypeError, IndexError):
                 continue
 
