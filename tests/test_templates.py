@@ -89,6 +89,8 @@ def test_pytorch() -> None:
     folder = made("pytorch")
     version = os.path.basename(wheel).split("-")[1].replace("%2B", "+")
     replace(os.path.join(folder, "python_env.yaml"), "torch>=2.4", f"torch=={version}")
+    index = "  - --extra-index-url https://download.pytorch.org/whl/cpu\n"  # not there for tests
+    replace(os.path.join(folder, "python_env.yaml"), index, "")
     ran(folder, "-P", "epochs=3")
     assert metric("accuracy") > 0.8
 

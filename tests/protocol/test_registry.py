@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -141,6 +142,7 @@ def test_a_number_that_two_stores_gave_is_refused(tmp_path: object) -> None:
     for number, root in enumerate(roots):
         assert registry.create(root, "m")
         for each in range(number + 1):
+            time.sleep(0.005)  # ids are ordered by their millisecond
             registry.register(root, "m", registry.Version("", 0, f"s3://{number}/{each}", "s3://"))
     folder = os.path.join("registry", registry.id_of("m"), "segments")
     merged = os.path.join(str(tmp_path), "both")

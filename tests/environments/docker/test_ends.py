@@ -84,7 +84,9 @@ def test_a_container_whose_supervisor_and_guard_were_killed_is_removed_by_the_ne
     child = running()
     name = names()[0]
     child.send_signal(signal.SIGSTOP)  # so that it does nothing about the end of its guard
-    (guard,) = set(processes(b"runner.host.guard")) & process_tree.descendants(child.pid).keys()
+    (guard,) = (
+        pid for pid in process_tree.descendants(child.pid) if _read(f"/proc/{pid}/comm") == b"proj-guard\n"
+    )
     os.kill(guard, signal.SIGKILL)
     child.kill()
     child.wait()
