@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from runner.cli import output, reference
-from runner.cli.columns import duration
 from runner.cli.options import Command, Group, Option
 from runner.cli.render_values import number, plain
 from runner.text import units
@@ -51,7 +50,7 @@ def summarize(store: Store, run_id: str, ended: bool = True) -> None:
 def markdown(store: Store, run: Run, base: str) -> list[str]:
     """`base`: a branch; by default the one that the CI job's change is to be merged into, else main."""
     base = base or next((os.environ[name] for name in BASES if os.environ.get(name)), "main")
-    seconds = duration(run)
+    seconds = run.duration
     mark = {"FINISHED": "✅", "FAILED": "❌"}.get(run.status, "⚠️")
     how = run.status.lower() if run.status == "FINISHED" else f"{run.status.lower()} ({_why(run)})"
     found = [

@@ -14,7 +14,7 @@ from runner.text import units
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
 
-__all__ = ["NUMERIC", "check", "duration", "elapsed", "everything", "fit", "flat", "shown", "usual", "value"]
+__all__ = ["NUMERIC", "check", "elapsed", "everything", "fit", "flat", "shown", "usual", "value"]
 
 
 def _status(run: Run) -> str:
@@ -32,7 +32,7 @@ ATTRIBUTES: dict[str, Callable[[Run], Any]] = {
     "exit_code": lambda run: run.end.get("exit_code"),
     "started": lambda run: run.start_time,
     "ended": lambda run: run.end_time,
-    "duration": lambda run: duration(run),
+    "duration": lambda run: run.duration,
     "experiment": lambda run: run.experiment_id,
     "project": lambda run: run.project,
     "entry_point": lambda run: run.entry_point,
@@ -54,14 +54,9 @@ NUMERIC = ("duration", "exit_code", "peak_memory", "cpu_time")
 MOST = 4  # metrics, and as many parameters, in a table whose columns nobody chose
 
 
-def duration(run: Run) -> float | None:
-    """s; None while it runs."""
-    return None if run.end_time is None else (run.end_time - run.start_time) / 1000
-
-
 def elapsed(run: Run) -> float:
     """s; of a run that is on, until now."""
-    took = duration(run)
+    took = run.duration
     return max(0.0, time.time() - run.start_time / 1000) if took is None else took
 
 

@@ -109,7 +109,7 @@ def _run(run: Run) -> dict[str, object]:
         "status": run.status,
         "reason": run.end.get("reason"),
         "exit_code": run.end.get("exit_code"),
-        "duration": columns.duration(run),
+        "duration": run.duration,
         "project": run.project,
         "entry_point": run.entry_point,
         "user": run.user,

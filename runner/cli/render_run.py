@@ -32,7 +32,7 @@ def as_json(run: Run, experiments: Mapping[str, str]) -> dict[str, object]:
         "lifecycle": run.lifecycle,
         "start_time": iso(run.start_time),
         "end_time": iso(run.end_time) or None,
-        "duration": columns.duration(run),
+        "duration": run.duration,
         "experiment_id": run.experiment_id,
         "experiment": experiments.get(run.experiment_id, run.experiment_id),
         "project": run.project,

@@ -10,12 +10,10 @@ import json
 import os
 import time
 
-from runner.errors import StoreError
 from runner.host import files
 from runner.protocol.gate import Entry, Head
 from runner.server.gate import TeamGate
-from runner.server.tokens import folder
-from runner.values import JsonObject
+from runner.server.tokens import append, folder
 from runner.web.access import Visitor, csrf_of, digest, new_cookie
 
 __all__ = ["TeamDoor"]
@@ -40,7 +38,7 @@ class TeamDoor:
     def enter(self, code: str, head: Head) -> str:
         token_id, _ = self._gate.holder(head, code)
         cookie, end = new_cookie(), int(time.time() * 1000) + LONGEST
-        self._append({"type": "session", "digest": digest(cookie), "token": token_id, "end": end})
+        append(self._path, {"type": "session", "digest": digest(cookie), "token": token_id, "end": end})
         return cookie
 
     def find(self, cookie: str, head: Head) -> Visitor | None:
@@ -55,18 +53,7 @@ class TeamDoor:
         self._gate.changed(head, Entry(self._gate.runs, visitor.role), what, subject)
 
     def leave(self, cookie: str) -> None:
-        self._append({"type": "left", "digest": digest(cookie)})
-
-    def _append(self, event: JsonObject) -> None:
-        try:
-            os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
-            file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                os.write(file, json.dumps(event).encode() + b"\n")
-            finally:
-                os.close(file)
-        except OSError as error:
-            raise StoreError(f"{self._path}: {error.strerror or error}") from error
+        append(self._path, {"type": "left", "digest": digest(cookie)})
 
     def _refresh(self) -> None:
         began, stamp = files.now(), files.stamp(self._path)

@@ -22,7 +22,7 @@ from runner.protocol.scope import ROLES
 from runner.text.units import seconds
 from runner.values import JsonObject
 
-__all__ = ["Token", "Tokens", "create", "expiry", "folder", "listing", "revoke"]
+__all__ = ["Token", "Tokens", "append", "create", "expiry", "folder", "listing", "revoke"]
 
 
 class Token(NamedTuple):
@@ -55,8 +55,8 @@ def folder(root: str) -> str:
     return os.path.dirname(_path(root))
 
 
-def _append(root: str, event: JsonObject) -> None:
-    path = _path(root)
+def append(path: str, event: JsonObject) -> None:
+    """To a file that only its owner may read."""
     try:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -78,8 +78,8 @@ def create(root: str, name: str, role: str, expires: int = 0) -> str:
     from runner.tracking.log import now
 
     token_id, secret = os.urandom(4).hex(), os.urandom(24).hex()
-    _append(
-        root,
+    append(
+        _path(root),
         {
             "type": "token",
             "time": now(),
@@ -101,7 +101,7 @@ def revoke(root: str, which: str) -> Token:
     if len(found) != 1:
         what = "no token" if not found else "more than one token"
         raise InputError(f"{what} is called {which!r}", "proj server token list")
-    _append(root, {"type": "revoked", "time": now(), "id": found[0].token_id})
+    append(_path(root), {"type": "revoked", "time": now(), "id": found[0].token_id})
     return found[0]
 
 

@@ -21,7 +21,7 @@ from runner.tracking.segments import Segment, check_format
 if TYPE_CHECKING:
     from runner.text.secrets import Secrets
 
-__all__ = ["append", "create", "events", "fold", "listing"]
+__all__ = ["append", "create", "events", "every", "fold", "listing"]
 
 T = TypeVar("T")
 
@@ -55,6 +55,14 @@ def listing(root: str, room: str) -> list[str]:
         return sorted(name for name in os.listdir(os.path.join(root, room)) if not name.startswith("."))
     except OSError:
         return []
+
+
+def every(root: str, room: str, apply: Callable[[T | None, Event], T | None]) -> Iterator[T]:
+    """Each thing of a room, folded."""
+    for name in listing(root, room):
+        found = fold(os.path.join(root, room, name), apply)
+        if found is not None:
+            yield found
 
 
 def append(thing: str, *new: Event, secrets: Secrets | None = None) -> None:

@@ -51,6 +51,11 @@ class Run(NamedTuple):
     end: Mapping[str, Any] = {}  # status, exit_code, reason, ... of the end event; {} while it runs
 
     @property
+    def duration(self) -> float | None:
+        """s; None while it runs."""
+        return None if self.end_time is None else (self.end_time - self.start_time) / 1000
+
+    @property
     def param_texts(self) -> dict[str, str]:
         """Parameters as MLflow shows them: strings, and a path as it was given."""
         return {key: given_text(value, self.texts.get(key)) for key, value in self.params.items()}

@@ -80,10 +80,7 @@ def get(root: str, model_id: str) -> LoggedModel:
 
 def listing(root: str) -> Iterator[LoggedModel]:
     """All of them, deleted ones too."""
-    for name in entity.listing(root, ROOM):
-        model = entity.fold(os.path.join(root, ROOM, name), _apply)
-        if model is not None:
-            yield model
+    return entity.every(root, ROOM, _apply)
 
 
 def _apply(model: LoggedModel | None, event: Event) -> LoggedModel | None:

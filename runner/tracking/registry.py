@@ -123,10 +123,7 @@ def get(root: str, name: str) -> RegisteredModel:
 
 
 def listing(root: str) -> Iterator[RegisteredModel]:
-    for each in entity.listing(root, ROOM):
-        found = entity.fold(os.path.join(root, ROOM, each), _apply)
-        if found is not None:
-            yield found
+    return entity.every(root, ROOM, _apply)
 
 
 def register(root: str, name: str, wanted: Version, secrets: Secrets | None = None) -> Version:

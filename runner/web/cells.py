@@ -16,9 +16,7 @@ __all__ = ["Cell", "cell", "check", "order_of", "usual"]
 MOST = 5  # metrics, and as many parameters, in a table whose columns nobody chose
 ATTRIBUTES: dict[str, Callable[[Run], str]] = {
     "started": lambda run: units.ago(run.start_time),
-    "took": lambda run: units.duration(
-        None if run.end_time is None else (run.end_time - run.start_time) / 1000
-    ),
+    "took": lambda run: units.duration(run.duration),
     "reproduced": lambda run: str(run.verifications[-1].get("verdict", "")) if run.verifications else "",
     "entry_point": lambda run: run.entry_point,
     "project": lambda run: run.project,

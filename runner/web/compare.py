@@ -74,7 +74,7 @@ def _run(run: Run) -> dict[str, object]:
     code = run.sections.get("code", {})
     return {
         "status": run.status,
-        "took": units.duration(None if run.end_time is None else (run.end_time - run.start_time) / 1000),
+        "took": units.duration(run.duration),
         "project": run.project,
         "entry point": run.entry_point,
         "commit": str(code.get("commit", ""))[:12],
@@ -92,15 +92,18 @@ def _charts(store: Store, runs: Sequence[Run]) -> list[Chart]:
         found = Curves(store.run_directory(run.run_id))
         found.refresh(ended=bool(run.end))
         curves.append(found)
-    names = list(dict.fromkeys(name for each in curves for name in each.names()))
+    known = [set(each.names()) for each in curves]
+    names = dict.fromkeys(name for each in curves for name in each.names())
     drawn: list[Chart] = []
     for name in names:
+        if len(drawn) == CHARTS:
+            break
         lines = [
             (run.name, place % COLOURS, each.curve(name))
             for place, (run, each) in enumerate(zip(runs, curves, strict=True))
-            if name in each.names()
+            if name in known[place]
         ]
-        if any(len(curve.steps) > 1 for _, _, curve in lines) and len(drawn) < CHARTS:
+        if any(len(curve.steps) > 1 for _, _, curve in lines):
             drawn.append(chart(name, lines))
     return drawn
 

@@ -91,8 +91,8 @@ def _charts(store: Store, run: Run) -> list[tuple[str, str, Chart | None]]:
     found: list[tuple[str, str, Chart | None]] = []
     for name in curves.names():
         last = run.metrics.get(name)
-        curve = curves.curve(name)
-        drawn = chart(name, [(name, 0, curve)]) if len(curve.steps) > 1 and len(found) < CHARTS else None
+        curve = curves.curve(name) if len(found) < CHARTS else None
+        drawn = chart(name, [(name, 0, curve)]) if curve and len(curve.steps) > 1 else None
         found.append((name, number(last.value) if last else "", drawn))
     return found
 
