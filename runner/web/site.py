@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
@@ -14,7 +13,6 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
-from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from runner.errors import InputError, ProjError
@@ -22,9 +20,9 @@ from runner.protocol.answer import ApiError
 from runner.protocol.gate import head_of
 from runner.protocol.hosts import check_browser, check_host
 from runner.tracking.store import Store
-from runner.web import compare, files, log, run, runs
+from runner.web import assets, compare, files, log, run, runs
 from runner.web.access import COOKIE, Doorkeeper, fields_of, form
-from runner.web.render import HEADERS, HERE, page
+from runner.web.render import HEADERS, page
 
 __all__ = ["DOORS", "Site", "address", "pages"]
 
@@ -56,7 +54,7 @@ def pages(site: Site) -> list[BaseRoute]:
         Route("/runs/{run_id}/files", files.show),
         Route("/runs/{run_id}/files/{path:path}", files.show),
         Route("/runs/{run_id}/raw/{path:path}", files.raw),
-        Mount("/static", StaticFiles(directory=os.path.join(HERE, "static"))),
+        assets.mount(),
     ]
     handlers: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
         HTTPException: _refused, ApiError: _refused, ProjError: _refused, OSError: _refused,
