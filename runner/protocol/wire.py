@@ -21,7 +21,7 @@ from uvicorn.server import ServerState
 
 from runner.protocol.gate import Limits
 
-__all__ = ["Wire"]
+__all__ = ["Joined", "Wire"]
 
 IDLE, HEAD, BODY = range(3)  # what is being read
 SLOWEST = 256  # bytes a second of a body
