@@ -13,6 +13,7 @@ from runner.text import units
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
+    from runner.tracking.store import Store
 
 __all__ = ["NUMERIC", "check", "elapsed", "everything", "fit", "flat", "shown", "usual", "value"]
 
@@ -60,17 +61,18 @@ def elapsed(run: Run) -> float:
     return max(0.0, time.time() - run.start_time / 1000) if took is None else took
 
 
-def check(names: Iterable[str]) -> list[str]:
+def check(names: Iterable[str], store: Store) -> list[str]:
     """InputError for a column that there is not. `a,b` counts as two."""
     found = [name.strip() for text in names for name in text.split(",") if name.strip()]
     for name in found:
         entity, dot, key = name.partition(".")
         if name not in ATTRIBUTES and not (dot and key and entity in ("metrics", "params", "tags")):
-            import difflib
+            from runner.cli import unknown
+            from runner.cli.mistakes import nearest
 
-            near = difflib.get_close_matches(name, ATTRIBUTES, 1)
+            near = nearest(name, ATTRIBUTES) or unknown.whole(store, name)
             known = f"there are {', '.join(ATTRIBUTES)}, metrics.X, params.X, tags.X"
-            raise InputError(f"there is no column {name!r}", f"did you mean {near[0]}?" if near else known)
+            raise InputError(f"there is no column {name!r}", f"did you mean {near}?" if near else known)
     return found
 
 
