@@ -8,10 +8,11 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from runner.cli import columns, reference
+from runner.cli import reference, unknown
 from runner.cli.options import Command, Option
 from runner.errors import InputError, ProjError
 from runner.host.files import Draft, is_special
+from runner.tables import columns
 from runner.text.units import counted
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def command(
         raise InputError(f"--for-spreadsheet is for CSV, not for {kind}", "--csv")
     view = "all" if everything else "active"
     with reference.open_store(location) as store:
-        chosen = columns.check(names, store)
+        chosen = columns.check(names, lambda name: unknown.whole(store, name))
         scope = None if everything else reference.scope_here(store)
         if refs:
             runs = [reference.find(store, ref) for ref in refs]
@@ -106,9 +107,9 @@ def write(
 ) -> None:
     """csv has the columns `names`; json and jsonl have whole runs."""
     if kind == "csv":
-        from runner.cli.runs import write_csv
+        from runner.tables import csvfile
 
-        write_csv(file, runs, names, known, spreadsheet)
+        csvfile.write(file, runs, names, known, spreadsheet)
         return
     from runner.cli.output import json_text
     from runner.cli.render_run import as_json
