@@ -75,7 +75,7 @@ def elapsed(run: Run) -> float:
 
 
 def check(names: Iterable[str], meant: Callable[[str], str] | None = None) -> list[str]:
-    """InputError for a column that there is not, with the one that is `meant`, where that can be said. `a,b` counts as two."""
+    """InputError for a column that there is not; `meant` gives the one that it may stand for. `a,b` counts as two."""
     found = [name.strip() for text in names for name in text.split(",") if name.strip()]
     for name in found:
         entity, dot, key = name.partition(".")
