@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from runner.tuples import NamedTuple
 from runner.values import Ended, Job, Json, Report
 
 if TYPE_CHECKING:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from runner.backends.posting import Posted
+from runner.tuples import NamedTuple
 
 __all__ = ["Handle"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Collection
-from typing import NamedTuple
 
 from runner.backends.base import Exit
+from runner.tuples import NamedTuple
 from runner.values import Ended, Json
 
 __all__ = ["Asked", "ended"]

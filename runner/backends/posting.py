@@ -13,10 +13,10 @@ import os
 import signal
 import sys
 from _thread import get_ident
-from typing import NamedTuple
 
 from runner import paths
 from runner.host.guard import FILES, HIGH, Charge, become
+from runner.tuples import NamedTuple
 
 __all__ = ["Posted", "Prepared", "post", "reap"]
 

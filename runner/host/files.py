@@ -10,8 +10,9 @@ import stat as modes
 import time
 from collections.abc import Callable, Iterator
 from io import TextIOWrapper
-from typing import Any, BinaryIO, NamedTuple, Protocol, TextIO
+from typing import Any, BinaryIO, Protocol, TextIO
 
+from runner.tuples import NamedTuple
 from runner.values import Report, Silent
 
 __all__ = [

@@ -10,9 +10,10 @@ import os
 import select
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from runner.errors import ProjError
+from runner.tuples import NamedTuple
 
 if TYPE_CHECKING:
     import subprocess

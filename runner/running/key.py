@@ -11,7 +11,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from runner.environments.system import editable
 from runner.host import machine, memo
@@ -24,6 +24,7 @@ from runner.running.variables import ALLOWED, MORE
 from runner.snapshots import snapshot
 from runner.tracking import events
 from runner.tracking.events import Event
+from runner.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from runner.tracking.events import Facts

@@ -1,16 +1,16 @@
-"""What was asked for, what will be done, and how it went: the values that travel along the way of a run.
+"""What was asked for, what will be done, and how it went: the values that travel along the way of a run."""
 
-Annotations are evaluated here, as in runner/values.py.
-"""
+from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from runner.errors import InputError
 from runner.host.namespace import Bind
 from runner.parameters.resolve import Resolved
 from runner.sources.git import history, repository
+from runner.tuples import NamedTuple
 from runner.values import Checkout, CodeState, EntryPoint, EnvironmentSpec, Json, Project
 
 __all__ = ["NONE", "Origin", "Outcome", "Plan", "Request", "source_of"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 from runner.host import hashing
+from runner.tuples import NamedTuple
 from runner.values import Json
 
 __all__ = [

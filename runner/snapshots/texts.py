@@ -10,11 +10,11 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 from runner import paths
 from runner.host import files
 from runner.snapshots.kept import key_of
+from runner.tuples import NamedTuple
 
 __all__ = ["Named", "is_known", "named"]
 

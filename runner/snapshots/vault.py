@@ -12,10 +12,10 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from runner.errors import StoreError
 from runner.host import files, git, process
+from runner.tuples import NamedTuple
 
 __all__ = ["ATTRIBUTES", "EMPTY", "Vault", "object_folders", "open_vault"]
 
