@@ -277,7 +277,7 @@ def written_by(pid: int) -> list[str]:
     try:
         for name in os.listdir(f"/proc/{pid}/fd"):
             try:
-                with open(f"/proc/{pid}/fdinfo/{name}", encoding="ascii") as file:
+                with open(f"/proc/{pid}/fdinfo/{name}", encoding="utf-8") as file:
                     flags = next(int(line.split()[1], 8) for line in file if line.startswith("flags:"))
                 if flags & os.O_ACCMODE != os.O_RDONLY:
                     found.append(os.readlink(f"/proc/{pid}/fd/{name}"))

@@ -137,7 +137,7 @@ def _identity(index: str) -> tuple[int, ...]:
 
 
 def _load(path: str) -> State:
-    with open(path, encoding="ascii") as file:
+    with open(path, encoding="utf-8") as file:
         given = json.load(file)
     lists = {name: tuple(given[name]) for name in ("ours", "users", "waiting")}
     return State(**{**given, **lists})

@@ -9,8 +9,8 @@ looked at.
 from __future__ import annotations
 
 import os
-from binascii import crc32
 from collections.abc import Mapping
+from zlib import crc32
 
 from runner.host.files import open_handle
 from runner.tuples import NamedTuple
