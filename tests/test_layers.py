@@ -26,7 +26,7 @@ ROOMS = (
         "tracking",
     ),  # the keys by which a project states an environment are the kinds' own
     ("data",),
-    ("protocol",),
+    ("protocol", "tables"),
     ("running",),
     ("reproduction", "scaffold"),
     ("web",),

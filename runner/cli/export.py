@@ -8,10 +8,11 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from runner.cli import columns, reference
+from runner.cli import reference
 from runner.cli.options import Command, Option
 from runner.errors import InputError, ProjError
 from runner.host.files import Draft, is_special
+from runner.tables import columns
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
@@ -102,9 +103,9 @@ def write(
 ) -> None:
     """csv has the columns `names`; json and jsonl have whole runs."""
     if kind == "csv":
-        from runner.cli.runs import write_csv
+        from runner.tables import csvfile
 
-        write_csv(file, runs, names, known, spreadsheet)
+        csvfile.write(file, runs, names, known, spreadsheet)
         return
     from runner.cli.output import json_text
     from runner.cli.render_run import as_json

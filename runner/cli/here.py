@@ -6,11 +6,12 @@ import os
 from typing import TYPE_CHECKING
 
 from runner import paths
-from runner.cli import columns, output, reference
+from runner.cli import output, reference
 from runner.cli.options import Command
-from runner.cli.render_values import cut, safe
 from runner.errors import ProjError
 from runner.parameters.shell import quote
+from runner.tables import columns
+from runner.text.shown import cut, safe
 from runner.text.units import ago
 from runner.text.units import duration as took
 

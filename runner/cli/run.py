@@ -158,8 +158,8 @@ def tell_ci(outcome: Outcome, store: str) -> None:
 def facts(outcome: Outcome, store: str) -> dict[str, object]:
     """How the run went, for a program; `store`: where it is recorded."""
     from runner import paths
-    from runner.cli.render_values import json_number
     from runner.errors import StoreError
+    from runner.text.shown import json_number
     from runner.tracking.store import Store
 
     metrics: dict[str, object] = {}

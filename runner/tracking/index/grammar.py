@@ -87,9 +87,9 @@ RUNS = Grammar(
     ALL,
     texts=(
         *("run_id", "run_name", "user_id", "status", "artifact_uri"),
-        *("experiment_id", "project", "entry_point", "parent", "kind"),  # ours
+        *("experiment_id", "project", "entry_point", "parent", "kind", "reason", "verdict"),  # ours
     ),
-    numbers=("start_time", "end_time"),
+    numbers=("start_time", "end_time", "duration"),  # s
     aliases={
         **dict.fromkeys(("created", "Created"), "start_time"),
         **dict.fromkeys(("run name", "Run name", "Run Name", "name"), "run_name"),
