@@ -6,11 +6,11 @@ import importlib
 from typing import TYPE_CHECKING, cast
 
 from runner.errors import InputError
-from runner.sources.base import Kind
 from runner.values import Checkout, Report
 
 if TYPE_CHECKING:  # holds the modules to the protocol
     from runner.sources import archive, local
+    from runner.sources.base import Kind
     from runner.sources.git import kind as git
 
     _kinds: tuple[Kind, ...] = (local, archive, git)

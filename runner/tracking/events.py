@@ -7,7 +7,9 @@ been written by another version or program: whoever reads one must expect the er
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from runner.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from runner.values import CodeState, Json
