@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, Response
 
 from runner.text import units
 from runner.text.terminal import printable
+from runner.web.assets import version
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -65,10 +66,13 @@ def _environment() -> Environment:
 
 
 def page(request: Request, name: str, status: int = 200, **values: object) -> Response:
-    """`top` leads from the page to the folder that all pages are below, so that a proxy may put that anywhere."""
+    """`top` leads from the page to the folder that all pages are below, so that a proxy may put that anywhere;
+    `assets` to the scripts and styles.
+    """
     depth = request.scope["path"].removeprefix(request.scope.get("root_path", "")).count("/") - 1
     visitor = request.scope["state"].get("visitor")
-    common = {"top": "../" * max(depth, 0) or "./", "visitor": visitor}
+    top = "../" * max(depth, 0) or "./"
+    common = {"top": top, "assets": f"{top}static/{version()}/", "visitor": visitor}
     body = _environment().get_template(name).render(**common, **values)
     return HTMLResponse(body.encode("utf-8", "backslashreplace"), status, HEADERS)
 
