@@ -20,7 +20,7 @@ from runner.protocol.answer import ApiError
 from runner.protocol.gate import head_of
 from runner.protocol.hosts import check_browser, check_host
 from runner.tracking.store import Store
-from runner.web import assets, compare, files, log, run, runs
+from runner.web import assets, chart_data, compare, files, log, run, runs
 from runner.web.access import COOKIE, Doorkeeper, fields_of, form
 from runner.web.render import HEADERS, page
 
@@ -47,6 +47,10 @@ def pages(site: Site) -> list[BaseRoute]:
         Route("/closed", _closed),
         Route("/runs", runs.act, methods=["POST"]),
         Route("/compare", compare.show),
+        Route("/chart", chart_data.show),
+        Route("/chart.json", chart_data.as_json),
+        Route("/chart.svg", chart_data.as_svg),
+        Route("/chart.csv", chart_data.as_csv),
         Route("/runs/{run_id}", run.show),
         Route("/runs/{run_id}/note", run.note, methods=["POST"]),
         Route("/runs/{run_id}/log", log.show),
