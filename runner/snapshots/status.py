@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from runner import paths
 from runner.host.files import Hash
 from runner.host.git import portions
 from runner.host.process import Pending
+from runner.tuples import NamedTuple
 
 __all__ = ["ARGUMENTS", "Change", "Status", "is_dirty", "own_folders", "parse", "unreadable"]
 

@@ -7,7 +7,9 @@ been written by another version or program: whoever reads one must expect the er
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from runner.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from runner.values import CodeState, Json
@@ -267,3 +269,8 @@ def registered_model(name: str, description: str, tags: Mapping[str, str]) -> Ev
 def version(facts: Facts) -> Event:
     """Of a registered model (registry.Version); empty ones are left out."""
     return {"type": "version", **{key: value for key, value in facts.items() if value not in ("", {})}}
+
+
+def view(name: str, place: str, address: str) -> Event:
+    """`place`: where the pages list it (views.py); `address`: below the pages, with its query."""
+    return {"type": "view", "name": name, "place": place, "address": address}

@@ -56,6 +56,11 @@ class Run(NamedTuple):
         return None if self.end_time is None else (self.end_time - self.start_time) / 1000
 
     @property
+    def verdict(self) -> str:
+        """Of the last time that it was made again; "" when it never was."""
+        return str(self.verifications[-1].get("verdict", "")) if self.verifications else ""
+
+    @property
     def param_texts(self) -> dict[str, str]:
         """Parameters as MLflow shows them: strings, and a path as it was given."""
         return {key: given_text(value, self.texts.get(key)) for key, value in self.params.items()}

@@ -20,9 +20,11 @@ from runner.protocol.answer import ApiError
 from runner.protocol.gate import head_of
 from runner.protocol.hosts import check_browser, check_host
 from runner.tracking.store import Store
-from runner.web import assets, chart_data, compare, files, log, run, runs
+from runner.web import actions, assets, cells, of_runs, runs, views
 from runner.web.access import COOKIE, Doorkeeper, fields_of, form
+from runner.web.indexing import Indexing, StillIndexing, newest
 from runner.web.render import HEADERS, page
+from runner.web.state import State
 
 __all__ = ["DOORS", "Site", "address", "pages"]
 
@@ -45,23 +47,18 @@ def pages(site: Site) -> list[BaseRoute]:
         Route("/enter", _enter, methods=["GET", "POST"]),
         Route("/leave", _leave, methods=["POST"]),
         Route("/closed", _closed),
-        Route("/runs", runs.act, methods=["POST"]),
-        Route("/compare", compare.show),
-        Route("/chart", chart_data.show),
-        Route("/chart.json", chart_data.as_json),
-        Route("/chart.svg", chart_data.as_svg),
-        Route("/chart.csv", chart_data.as_csv),
-        Route("/runs/{run_id}", run.show),
-        Route("/runs/{run_id}/note", run.note, methods=["POST"]),
-        Route("/runs/{run_id}/log", log.show),
-        Route("/runs/{run_id}/log.txt", log.whole),
-        Route("/runs/{run_id}/files", files.show),
-        Route("/runs/{run_id}/files/{path:path}", files.show),
-        Route("/runs/{run_id}/raw/{path:path}", files.raw),
+        Route("/runs", actions.act, methods=["POST"]),
+        Route("/rows", runs.rows),
+        Route("/names", runs.names),
+        Route("/runs.csv", runs.csv),
+        Route("/views", views.save, methods=["POST"]),
+        Route("/views/forget", views.forget, methods=["POST"]),
+        *of_runs.ROUTES,
         assets.mount(),
     ]
     handlers: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
         HTTPException: _refused, ApiError: _refused, ProjError: _refused, OSError: _refused,
+        StillIndexing: _indexing,
     }  # fmt: skip
     app = Starlette(
         routes=routes,
@@ -69,6 +66,7 @@ def pages(site: Site) -> list[BaseRoute]:
         exception_handlers=handlers,
     )
     app.state.site = site
+    app.state.indexing = Indexing(site.store)
 
     async def home(_: Request) -> Response:
         return RedirectResponse(
@@ -136,6 +134,19 @@ async def _closed(request: Request) -> Response:
     if not keeper.closed:
         return page(request, "login.html", 401, message="", hint=keeper.hint)
     return page(request, "error.html", 401, message=keeper.closed, hint=keeper.hint)
+
+
+async def _indexing(request: Request, problem: Exception) -> Response:
+    """The page loads itself again, until all can be shown."""
+    done, total = (problem.done, problem.total) if isinstance(problem, StillIndexing) else (0, 0)
+    found = await run_in_threadpool(newest, request.app.state.site.store)
+    names = cells.usual(found)
+    answer = page(
+        request, "indexing.html", 503, done=done, total=total, state=State(),
+        rows=cells.rows(found, names, {}, {}), columns=cells.headings(names, ""),
+    )  # fmt: skip
+    answer.headers["Refresh"] = answer.headers["Retry-After"] = "1"
+    return answer
 
 
 async def _refused(request: Request, problem: Exception) -> Response:

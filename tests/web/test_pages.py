@@ -111,7 +111,7 @@ def test_a_wrong_filter_says_where(browser: Browser) -> None:
     assert 'value="metrics.loss &lt;"' in page.text
     assert browser.get("/ui/?columns=nothing").status == 400
     assert browser.get("/ui/?view=nothing").status == 400
-    assert browser.get("/ui/?page=nothing").status == 400
+    assert browser.get("/ui/?start=nothing").status == 400
 
 
 def test_runs_are_deleted_restored_tagged_and_compared(browser: Browser) -> None:
@@ -234,7 +234,7 @@ def test_nothing_in_a_record_is_markup_and_every_link_leads_somewhere(browser: B
             for link in page.links:
                 parts = urlsplit(link)
                 assert parts.netloc == "x", link
-                if parts.path != "/ui/runs" and not parts.path.endswith("/note"):
+                if parts.path not in ("/ui/runs", "/ui/views") and not parts.path.endswith("/note"):
                     waiting.append(parts.path + (f"?{parts.query}" if parts.query else ""))
     assert len(seen) > 20
 
