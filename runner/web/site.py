@@ -20,7 +20,7 @@ from runner.protocol.answer import ApiError
 from runner.protocol.gate import head_of
 from runner.protocol.hosts import check_browser, check_host
 from runner.tracking.store import Store
-from runner.web import actions, assets, cells, of_runs, runs, views
+from runner.web import actions, assets, cells, of_runs, overview, runs, views
 from runner.web.access import COOKIE, Doorkeeper, fields_of, form
 from runner.web.indexing import Indexing, StillIndexing, newest
 from runner.web.render import HEADERS, page
@@ -51,6 +51,10 @@ def pages(site: Site) -> list[BaseRoute]:
         Route("/rows", runs.rows),
         Route("/names", runs.names),
         Route("/runs.csv", runs.csv),
+        Route("/overview", overview.show),
+        Route("/projects", overview.project),
+        Route("/experiments/{experiment_id}", overview.experiment),
+        Route("/experiments/{experiment_id}/note", overview.note, methods=["POST"]),
         Route("/views", views.save, methods=["POST"]),
         Route("/views/forget", views.forget, methods=["POST"]),
         *of_runs.ROUTES,

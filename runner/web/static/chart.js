@@ -323,6 +323,10 @@ export function segment(pen, x, y, x2, y2) {
 
 /** @type {Map<string, string>} */
 const known = new Map();
+new MutationObserver(() => {
+  known.clear();
+  dispatchEvent(new Event("chart-colours"));
+}).observe(document.documentElement, { attributeFilter: ["data-theme"] });
 for (const query of ["(prefers-color-scheme: dark)", "(forced-colors: active)"]) {
   matchMedia(query).addEventListener("change", () => {
     known.clear();
