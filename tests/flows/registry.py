@@ -55,7 +55,8 @@ latest = {each.current_stage: int(each.version) for each in client.get_latest_ve
 assert latest == {"Staging": 1, "Archived": 2, "Production": 3}, latest
 assert [int(each.version) for each in client.get_latest_versions("m", ["Production"])] == [3]
 refused("must be one of", client.transition_model_version_stage, "m", 1, "Wrong")
-refused("not an Active stage", client.transition_model_version_stage, "m", 1, "Archived", True)
+if "mlflow" not in sys.argv:  # that answers 500, which its client tries again for minutes
+    refused("not an Active stage", client.transition_model_version_stage, "m", 1, "Archived", True)
 
 # aliases
 if HAS_ALIASES:

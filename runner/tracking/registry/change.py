@@ -10,7 +10,7 @@ from runner.tracking import entity
 from runner.tracking.log import kept, new_run_id
 from runner.tracking.registry import operations
 from runner.tracking.registry.state import STAGES, RegisteredModel, Version
-from runner.tracking.registry.store import ROOM, Changing, changing, placed
+from runner.tracking.registry.store import ROOM, Changing, changing, folder_of, id_of, placed
 from runner.values import Json
 
 if TYPE_CHECKING:
@@ -157,13 +157,14 @@ def rename(
     """TakenError when another has the name."""
     new = kept(new, secrets)
     with changing(root, name, secrets) as held:
-        other, place = placed(root, new)
+        other, _ = placed(root, new)
+        place = id_of(new)
         if other is not None and other.lifecycle == "active":
             raise TakenError(f"Registered Model (name={new}) already exists.")
         if place != held.thing:
             refers: Mapping[str, Json] = {"type": "refers", "thing": held.thing}
             if not entity.create(root, ROOM, place, refers, secrets=secrets):
-                entity.append(f"{root}/{ROOM}/{place}", refers, secrets=secrets)
+                entity.append(folder_of(root, place), refers, secrets=secrets)
         return held.append(operations.rename(new, by, why))
 
 

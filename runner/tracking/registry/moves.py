@@ -32,7 +32,8 @@ class Moves:
         """Only these and what they replaced; the heads that were dropped."""
         known = self._before(heads)
         dropped = [self._all[each] for each in self.heads if each not in known]
-        self.heads = [each for each in self.heads if each in known]
+        replaced = {each for op in known for each in self._all[op].after}
+        self.heads = sorted(known - replaced)
         return dropped
 
     def alias(self, is_protected: bool) -> Alias | None:

@@ -49,7 +49,7 @@ class Kept(NamedTuple):
     reading: Reading
     sizes: Mapping[str, int]  # of the segments, in bytes
     read: Mapping[str, int]
-    operations: int  # how many
+    operations: set[str]  # ids of those that were taken
     folder_time: int  # ns; of the folder of segments, 0: not to be relied on
     trusted: object  # whose signatures were, then
 
@@ -96,17 +96,19 @@ def _read_all(folder: str, thing: str, sizes: Mapping[str, int], trusted: object
     batch = segments.read(folder)
     book = Book(thing, signing.verifier())
     book.take(batch.operations)
-    return Kept(book, _reading(book), sizes, batch.offsets, len(batch.operations), 0, trusted)
+    known = {each["op"] for each in batch.operations}
+    return Kept(book, _reading(book), sizes, batch.offsets, known, 0, trusted)
 
 
 def _read_on(folder: str, old: Kept, sizes: Mapping[str, int]) -> Kept | None:
-    """With what came since; None where something sorts before what was read: a merge, or what was compacted."""
+    """With what came since; None where something sorts before what was read, as after a merge."""
     batch = segments.read(folder, old.read)
-    if any(each["op"] <= old.book.last for each in batch.operations):
+    new = [each for each in batch.operations if each["op"] not in old.operations]  # others were compacted
+    if any(each["op"] <= old.book.last for each in new):
         return None
-    old.book.take(batch.operations)
-    total = old.operations + len(batch.operations)
-    return old._replace(reading=_reading(old.book), sizes=sizes, read=batch.offsets, operations=total)
+    old.book.take(new)
+    old.operations.update(each["op"] for each in new)
+    return old._replace(reading=_reading(old.book), sizes=sizes, read=batch.offsets)
 
 
 def _reading(book: Book) -> Reading:
@@ -126,9 +128,9 @@ def _keep(folder: str, found: Kept) -> None:
     _kept[folder] = found
     _kept.move_to_end(folder)
     if len(_kept) % 64 == 0:
-        total = sum(each.operations for each in _kept.values())
+        total = sum(len(each.operations) for each in _kept.values())
         while total > KEPT and len(_kept) > 1:
-            total -= _kept.popitem(last=False)[1].operations
+            total -= len(_kept.popitem(last=False)[1].operations)
 
 
 def placed(root: str, name: str) -> tuple[RegisteredModel | None, str]:
