@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from runner.tuples import NamedTuple
 
+CHECK = "proj check  shows all faults of a project"  # a hint; `proj check` itself leaves it out
+
 
 class ProjError(Exception):
     """`message` says in a sentence what is wrong and where; `hint` what to type next (may be empty)."""
@@ -56,7 +58,7 @@ class ProjectError(InputError):
         lines = [
             f"{fault.place}: {fault.message}" + (f" ({fault.hint})" if fault.hint else "") for fault in faults
         ]
-        super().__init__("\n".join(lines), "proj check  shows all faults of a project")
+        super().__init__("\n".join(lines), CHECK)
         self.faults = faults
 
 

@@ -49,12 +49,12 @@ def command(
     """
     if as_json and csv:
         raise InputError("--json and --csv exclude each other")
-    chosen = columns.check(names)
     if active and deleted:
         raise InputError("--active and --deleted exclude each other")
     view = "deleted" if deleted else "all" if everything and not active else "active"
     wanted = Wanted(where, order_by, limit, since, experiments, status, view)
     with reference.open_store(location) as store:
+        chosen = columns.check(names, lambda name: unknown.whole(store, name))
         if not everything:
             wanted = wanted._replace(scope=reference.scope_here(store))
         runs, more = select(store, wanted)
@@ -84,12 +84,15 @@ def command(
 def select(store: Store, wanted: Wanted) -> tuple[list[Run], bool]:
     """The runs, and whether there are more than the limit."""
     from runner.running.reconcile import close_lost, concluded
-    from runner.tracking.index.grammar import parse_filter, parse_order
+    from runner.tracking.index.grammar import UnknownKey, parse_filter, parse_order
 
     if wanted.limit < 0:
         raise InputError("--limit is less than 0")
-    parse_filter(wanted.where)  # its caret counts in what was typed
-    parse_order(wanted.order_by)
+    try:
+        parse_filter(wanted.where)  # its caret counts in what was typed
+        parse_order(wanted.order_by)
+    except UnknownKey as error:
+        raise unknown.explained(store, error) from None
     unknown.check(wanted.where)
     close_lost(store)
     ids = [reference.experiment_id(store, name) for name in wanted.experiments] or None
@@ -139,7 +142,10 @@ def _since(text: str) -> int:
         except ValueError:
             hint = "such as 2026-08-01 or 2026-08-01T12:30"
             raise InputError(f"--since {text!r} is not a date", hint) from None
-    return int((time.time() - seconds(text, "--since")) * 1000)
+    try:
+        return int((time.time() - seconds(text, "--since")) * 1000)
+    except InputError as error:
+        raise InputError(error.message, f"{error.hint}, or a date as 2026-08-01") from None
 
 
 def _table(

@@ -74,17 +74,18 @@ def elapsed(run: Run) -> float:
     return max(0.0, time.time() - run.start_time / 1000) if took is None else took
 
 
-def check(names: Iterable[str]) -> list[str]:
-    """InputError for a column that there is not. `a,b` counts as two."""
+def check(names: Iterable[str], meant: Callable[[str], str] | None = None) -> list[str]:
+    """InputError for a column that there is not; `meant` gives the one that it may stand for. `a,b` counts as two."""
     found = [name.strip() for text in names for name in text.split(",") if name.strip()]
     for name in found:
         entity, dot, key = name.partition(".")
         if name not in ATTRIBUTES and not (dot and key and entity in ("metrics", "params", "tags")):
             import difflib
 
-            near = difflib.get_close_matches(name, ATTRIBUTES, 1)
+            close = difflib.get_close_matches(name, ATTRIBUTES, 1)
+            near = close[0] if close else meant(name) if meant else ""
             known = f"there are {', '.join(ATTRIBUTES)}, metrics.X, params.X, tags.X"
-            raise InputError(f"there is no column {name!r}", f"did you mean {near[0]}?" if near else known)
+            raise InputError(f"there is no column {name!r}", f"did you mean {near}?" if near else known)
     return found
 
 

@@ -39,6 +39,9 @@ class Metric(NamedTuple):
     step: int
 
 
+_make = tuple.__new__  # a third of the time that it takes to call a NamedTuple
+
+
 def _given(kind: str, **keys: Json) -> Event:
     """Without the keys that are None or ""."""
     return {"type": kind, **{key: value for key, value in keys.items() if value is not None and value != ""}}
@@ -117,7 +120,8 @@ def points_of(event: Event) -> list[tuple[str, Metric]]:
         point = Metric(float(event["value"]), int(event["timestamp"]), int(event.get("step", 0)))
         return [(string(event["key"]), point)]
     return [
-        (string(key), Metric(float(value), int(at), int(step))) for key, value, at, step in event["points"]
+        (key if type(key) is str else string(key), _make(Metric, (float(value), int(at), int(step))))
+        for key, value, at, step in event["points"]
     ]
 
 

@@ -36,11 +36,11 @@ lock = locking.resolve
 packages = lockfile.packages
 
 
-def check(spec: EnvironmentSpec, directory: str) -> None:
+def check(spec: EnvironmentSpec, directory: str) -> tuple[str, ...]:
     wanted = specification.read(spec.file, directory, EnvironmentOptions())
     if wanted.python and (wrong := faults.python_problem(wanted.python)):
         raise InputError(f"{wanted.where}: {wrong[0]}", wrong[1])
-    read_plan(wanted, spec.file or "environment", EnvironmentOptions())
+    return read_plan(wanted, spec.file or "environment", EnvironmentOptions()).warnings
 
 
 def specify(spec: EnvironmentSpec, directory: str, options: EnvironmentOptions, report: Report) -> Specified:
