@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from runner import paths
 from runner.host import files, process
 from runner.running.marks import BESIDE, LEFT, LINKED, STAMP, mark, one, short_digest, walk
 from runner.snapshots.texts import is_known
+from runner.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from runner.running.plan import Plan
@@ -42,10 +43,13 @@ LOADING = (
 FOLDERS = frozenset(
     "PATH MANPATH INFOPATH HOME TMPDIR SHELL VIRTUAL_ENV CONDA_PREFIX CONDA_EXE PYENV_ROOT NVM_DIR".split()
 )
-ALL = re.compile(r"(?:^|[;&|(])\s*(?:env|printenv)\s*(?:$|[;&|>)])", re.MULTILINE)  # prints every variable
-NAMED = re.compile(r"\$(?:\{([A-Za-z_]\w*)[^}]*\}|([A-Za-z_]\w*))")  # a variable in a shell's words
-WORD = re.compile(r"""[^\s'"`$;&|<>(){}=,]+""")
-QUOTED = re.compile(r"""'([^']+)'|"([^"]+)\"""")
+# Expressions in a shell's words, each compiled where the text has what it begins with.
+ALL = r"(?m)(?:^|[;&|(])\s*(?:env|printenv)\s*(?:$|[;&|>)])"  # prints every variable
+NAMED = r"\$(?:\{([A-Za-z_]\w*)[^}]*\}|([A-Za-z_]\w*))"  # a variable
+QUOTED = r"""'([^']+)'|"([^"]+)\""""
+APART = str.maketrans(
+    dict.fromkeys("'\"`$;&|<>(){}=,", " ")
+)  # what stands between words, besides white space
 WORDS = 200  # of a command that are looked at
 READ = 1_000_000  # bytes; a file that git ignores is hashed up to this size, and known by its stamp above it
 READ_IN_ALL = 64_000_000
@@ -149,7 +153,7 @@ def take(sight: Sight, unseen: Unseen) -> Surroundings:
 def _umask() -> str:
     """From /proc (proc_pid_status(5)): umask(2) tells it only by changing it, for all threads."""
     try:
-        with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+        with open("/proc/self/status", encoding="utf-8", errors="replace") as file:
             return next((line.split()[1] for line in file if line.startswith("Umask:")), "")
     except (OSError, IndexError):
         return ""
@@ -160,7 +164,7 @@ def _umask() -> str:
 
 def mentioned(command: str, more: Iterable[str] = ()) -> set[str]:
     """Variables that a command names."""
-    return {*(one or two for one, two in NAMED.findall(command)), *more}
+    return {*(one or two for one, two in _found(NAMED, "$", command)), *more}
 
 
 def _named_variables(sight: Sight, named: Named | None, seen: Mapping[str, str]) -> set[str]:
@@ -168,7 +172,7 @@ def _named_variables(sight: Sight, named: Named | None, seen: Mapping[str, str])
     if sight.container:  # it gets no others
         return {name for name in seen if _counts(name)}
     words = {*mentioned(sight.text), *LOADING, *(named.variables if named else ())}
-    if ALL.search(sight.text):
+    if "env" in sight.text and re.search(ALL, sight.text):
         words |= seen.keys()
     return {name for name in words if name in seen and _counts(name)}
 
@@ -232,9 +236,14 @@ def _words(sight: Sight) -> list[str]:
     def value(found: re.Match[str]) -> str:
         return sight.variables.get(found[1] or found[2], "")
 
-    text = NAMED.sub(value, sight.text)
-    quoted = [one or two for one, two in QUOTED.findall(text)]
-    return list(dict.fromkeys([*WORD.findall(text)[:WORDS], *quoted[:WORDS], *sight.values]))
+    text = re.sub(NAMED, value, sight.text) if "$" in sight.text else sight.text
+    quoted = [one or two for one, two in _found(QUOTED, "'\"", text)]
+    return list(dict.fromkeys([*text.translate(APART).split()[:WORDS], *quoted[:WORDS], *sight.values]))
+
+
+def _found(expression: str, beginnings: str, text: str) -> list[tuple[str, str]]:
+    """All that an expression of two groups finds."""
+    return re.findall(expression, text) if any(each in text for each in beginnings) else []
 
 
 def _programs(words: list[str], named: Named | None, sight: Sight) -> Iterator[tuple[str, str]]:

@@ -10,11 +10,11 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 from runner import paths
 from runner.host import files
 from runner.snapshots.kept import key_of
+from runner.tuples import NamedTuple
 
 __all__ = ["Named", "is_known", "named"]
 
@@ -129,7 +129,7 @@ def is_known(place: str, root: str) -> bool:
 
 def _remembered(memory: str, directory: str, tree: str) -> Named | None:
     try:
-        with open(memory, encoding="ascii") as file:
+        with open(memory, encoding="utf-8") as file:
             number, where, what, found = json.load(file)
         if (number, where, what) != (FORMAT, directory, tree):
             return None
