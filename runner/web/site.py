@@ -20,7 +20,7 @@ from runner.protocol.answer import ApiError
 from runner.protocol.gate import head_of
 from runner.protocol.hosts import check_browser, check_host
 from runner.tracking.store import Store
-from runner.web import actions, assets, cells, compare, files, log, overview, run, runs, views
+from runner.web import actions, assets, cells, of_runs, overview, runs, views
 from runner.web.access import COOKIE, Doorkeeper, fields_of, form
 from runner.web.indexing import Indexing, StillIndexing, newest
 from runner.web.render import HEADERS, page
@@ -57,14 +57,7 @@ def pages(site: Site) -> list[BaseRoute]:
         Route("/experiments/{experiment_id}/note", overview.note, methods=["POST"]),
         Route("/views", views.save, methods=["POST"]),
         Route("/views/forget", views.forget, methods=["POST"]),
-        Route("/compare", compare.show),
-        Route("/runs/{run_id}", run.show),
-        Route("/runs/{run_id}/note", run.note, methods=["POST"]),
-        Route("/runs/{run_id}/log", log.show),
-        Route("/runs/{run_id}/log.txt", log.whole),
-        Route("/runs/{run_id}/files", files.show),
-        Route("/runs/{run_id}/files/{path:path}", files.show),
-        Route("/runs/{run_id}/raw/{path:path}", files.raw),
+        *of_runs.ROUTES,
         assets.mount(),
     ]
     handlers: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
