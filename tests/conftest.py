@@ -12,7 +12,11 @@ from typing import Any
 import pytest
 
 REAL_HOME = os.path.expanduser("~")
-pytest_plugins = ["tests.servers", "tests.ci_lines"]  # servers and clients, for the tests of several rooms
+pytest_plugins = [
+    "tests.servers",
+    "tests.ci_lines",
+    "tests.browser",
+]  # servers and clients, for the tests of several rooms
 IN_CI = bool(os.environ.get("PROJ_TEST_ALL"))  # .ci/run sets it: what is skipped elsewhere must run there
 
 

@@ -14,6 +14,7 @@ import runner
 PACKAGE = os.path.dirname(os.path.abspath(runner.__file__))
 # A room may import from the rows above its own, and from its own; files at the root are rooms of their own.
 ROOMS = (
+    ("tuples",),
     ("errors", "values"),
     ("text", "paths"),
     ("host",),
@@ -25,7 +26,7 @@ ROOMS = (
         "tracking",
     ),  # the keys by which a project states an environment are the kinds' own
     ("data",),
-    ("protocol",),
+    ("protocol", "tables"),
     ("running",),
     ("reproduction", "scaffold"),
     ("web",),

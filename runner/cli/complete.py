@@ -158,7 +158,7 @@ def keys(ctx: Context, incomplete: str) -> Found:
 @_quiet
 def columns(ctx: Context, incomplete: str) -> Found:
     """After a comma the next one."""
-    from runner.cli.columns import ATTRIBUTES
+    from runner.tables.columns import ATTRIBUTES
 
     before, comma, _ = incomplete.rpartition(",")
     with _store(ctx) as store:

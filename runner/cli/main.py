@@ -185,7 +185,8 @@ def _tell_usage(error: Any, words: list[str]) -> int:
     if option := getattr(error, "option_name", "") if "No such option" in error.format_message() else "":
         from runner.cli.mistakes import option_hint
 
-        hint = option_hint(words, option)
+        message = f"no such option: {option}"
+        hint = option_hint(words, option, getattr(error, "possibilities", None) or ())
     return _tell(InputError(message, hint or f"{command} -h  shows the usage"))
 
 

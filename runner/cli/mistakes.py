@@ -107,10 +107,15 @@ def _short(folder: str) -> str:
     return "." if folder == os.getcwd() else folder
 
 
-def option_hint(words: Sequence[str], option: str) -> str:
-    """What to type instead of `proj run . --steps 5`; "" when that is no such line."""
+def option_hint(words: Sequence[str], option: str, known: Sequence[str] = ()) -> str:
+    """What to type instead of `proj run . --steps 5`, or `--bakend`; "" where nobody can tell.
+
+    `known`: options that look like it.
+    """
+    near = nearest(option, known)
+    close = f"did you mean {near}?" if near else ""
     if not words or words[0] != "run" or not re.fullmatch(r"--?[\w-]+", option):
-        return ""
+        return close
     place = next((at for at, word in enumerate(words) if word.split("=")[0] == option), 0)
     _, equals, value = words[place].partition("=")
     after = words[place + 1] if place + 1 < len(words) else ""
@@ -119,6 +124,8 @@ def option_hint(words: Sequence[str], option: str) -> str:
     name = _declared(words, option.lstrip("-"))
     if name:
         return f"proj {' '.join(map(_quoted, kept))} -P {name}={_quoted(value) if value else 'VALUE'}"
+    if close:
+        return close
     passed = [option, value] if value else [option]
     return f"proj {' '.join(map(_quoted, kept))} -- {' '.join(map(_quoted, passed))}  passes it on to the program"
 
@@ -140,4 +147,5 @@ def _declared(words: Sequence[str], option: str) -> str:
         return ""
     names = [parameter.name for parameter in found.parameters]
     plain = {name.replace("-", "_"): name for name in names}
-    return plain.get(option.replace("-", "_"), "")
+    name = option.replace("-", "_")
+    return plain.get(name) or plain.get(nearest(name, plain), "")

@@ -6,12 +6,13 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from runner.cli import columns, output, reference
+from runner.cli import output, reference
 from runner.cli.cancel import ON
 from runner.cli.options import Command
 from runner.cli.render_plot import sparkline
 from runner.cli.render_run import as_json as plain
-from runner.cli.render_values import number, safe
+from runner.tables import columns
+from runner.text.shown import number, safe
 from runner.text.units import duration
 
 if TYPE_CHECKING:

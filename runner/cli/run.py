@@ -85,6 +85,7 @@ def _command(
         output.emit_json(facts(outcome, request.store))
     report.phases(outcome.phases)
     say(outcome, report)
+    _advise(outcome, request.store, report)
     tell_ci(outcome, request.store)
     return outcome.exit_code
 
@@ -136,6 +137,23 @@ def _continued(request: Request) -> str:
         return reference.find(store, request.run_id).run_id
 
 
+def _advise(outcome: Outcome, store: str, report: Terminal) -> None:
+    """Of a failed run, what its last words call for."""
+    if outcome.status != "FAILED" or outcome.reason != "exit":
+        return
+    from runner import paths
+    from runner.cli.lacking import advice
+    from runner.errors import StoreError
+    from runner.tracking.store import Store
+
+    opened = Store(paths.store_here(store))
+    try:
+        if text := advice(opened.read(outcome.run_id), opened.run_directory(outcome.run_id)):
+            report.line(text)
+    except StoreError:
+        pass  # removed meanwhile
+
+
 def tell_ci(outcome: Outcome, store: str) -> None:
     """In a job of GitHub Actions: where a failed command says that it went wrong, and the job's summary."""
     if os.environ.get("GITHUB_ACTIONS") != "true":
@@ -158,8 +176,8 @@ def tell_ci(outcome: Outcome, store: str) -> None:
 def facts(outcome: Outcome, store: str) -> dict[str, object]:
     """How the run went, for a program; `store`: where it is recorded."""
     from runner import paths
-    from runner.cli.render_values import json_number
     from runner.errors import StoreError
+    from runner.text.shown import json_number
     from runner.tracking.store import Store
 
     metrics: dict[str, object] = {}

@@ -9,11 +9,12 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from runner.cli import columns, output, ps, reference
+from runner.cli import output, ps, reference
 from runner.cli.cancel import ON, told
 from runner.cli.options import Command, Option
 from runner.cli.render_run import as_json as plain
-from runner.cli.render_values import cut, safe
+from runner.tables import columns
+from runner.text.shown import cut, safe
 from runner.text.units import duration
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import NamedTuple
+
+from runner.tuples import NamedTuple
 
 __all__ = ["Bind", "launcher", "outside", "problem"]
 

@@ -1,17 +1,19 @@
-"""What was asked for, what will be done, and how it went: the values that travel along the way of a run.
+"""What was asked for, what will be done, and how it went: the values that travel along the way of a run."""
 
-Annotations are evaluated here, as in runner/values.py.
-"""
+from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from runner.errors import InputError
-from runner.host.namespace import Bind
 from runner.parameters.resolve import Resolved
 from runner.sources.git import history, repository
+from runner.tuples import NamedTuple
 from runner.values import Checkout, CodeState, EntryPoint, EnvironmentSpec, Json, Project
+
+if TYPE_CHECKING:
+    from runner.host.namespace import Bind
 
 __all__ = ["NONE", "Origin", "Outcome", "Plan", "Request", "source_of"]
 
@@ -124,6 +126,14 @@ class Plan(NamedTuple):
         """The folder that the snapshot is of, by the name that the command sees."""
         inside = self.checkout.subdirectory
         return self.directory[: -len(inside) - 1] if inside else self.directory
+
+    def outside(self, path: str) -> str:
+        """Where a path that the command sees lies for everybody else."""
+        if not self.origin.binds:
+            return path
+        from runner.host.namespace import outside
+
+        return outside(path, self.origin.binds)
 
     def tags(self, parent: str) -> dict[str, str]:
         """Those that `mlflow run` sets, so that its clients and pages know the run, and the user's. InputError."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from runner import paths
 from runner.host import files, process
 from runner.running.marks import BESIDE, LEFT, LINKED, STAMP, mark, one, short_digest, walk
 from runner.snapshots.texts import is_known
+from runner.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from runner.running.plan import Plan
@@ -42,10 +43,13 @@ LOADING = (
 FOLDERS = frozenset(
     "PATH MANPATH INFOPATH HOME TMPDIR SHELL VIRTUAL_ENV CONDA_PREFIX CONDA_EXE PYENV_ROOT NVM_DIR".split()
 )
-ALL = re.compile(r"(?:^|[;&|(])\s*(?:env|printenv)\s*(?:$|[;&|>)])", re.MULTILINE)  # prints every variable
-NAMED = re.compile(r"\$(?:\{([A-Za-z_]\w*)[^}]*\}|([A-Za-z_]\w*))")  # a variable in a shell's words
-WORD = re.compile(r"""[^\s'"`$;&|<>(){}=,]+""")
-QUOTED = re.compile(r"""'([^']+)'|"([^"]+)\"""")
+# Expressions in a shell's words, each compiled where the text has what it begins with.
+ALL = r"(?m)(?:^|[;&|(])\s*(?:env|printenv)\s*(?:$|[;&|>)])"  # prints every variable
+NAMED = r"\$(?:\{([A-Za-z_]\w*)[^}]*\}|([A-Za-z_]\w*))"  # a variable
+QUOTED = r"""'([^']+)'|"([^"]+)\""""
+APART = str.maketrans(
+    dict.fromkeys("'\"`$;&|<>(){}=,", " ")
+)  # what stands between words, besides white space
 WORDS = 200  # of a command that are looked at
 READ = 1_000_000  # bytes; a file that git ignores is hashed up to this size, and known by its stamp above it
 READ_IN_ALL = 64_000_000
@@ -66,9 +70,7 @@ class Surroundings(NamedTuple):
     remote: str = ""  # the file of the code that reads from the network
     addresses: tuple[str, ...] = ()  # that it names
     umask: str = ""  # what modes new files get; "" where that cannot be read
-    git: str = (
-        ""  # commit, branch and tags of the project's repository, where the command or the code asks git
-    )
+    git: str = ""  # commit, branch and tags of the repository, where the command or the code asks git
 
 
 class Unseen(NamedTuple):
@@ -132,7 +134,8 @@ def take(sight: Sight, unseen: Unseen) -> Surroundings:
         places = [each for each in _mounted(sight.container) if each.startswith("/")]
     else:
         given = [*_beside(words, sight), *_values(variables, sight)]
-        if ALL.search(sight.text) or (named and "*" in named.variables):
+        every = "env" in sight.text and re.search(ALL, sight.text)
+        if every or (named and "*" in named.variables):
             variables |= {name for name in seen if _counts(name)}  # by their values only
         places = [*given, *(named.places if named else ()), *_inside(given, words, named, sight)]
     apart = {*programs, *sight.outputs}
@@ -156,7 +159,7 @@ def take(sight: Sight, unseen: Unseen) -> Surroundings:
 def _umask() -> str:
     """From /proc (proc_pid_status(5)): umask(2) tells it only by changing it, for all threads."""
     try:
-        with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+        with open("/proc/self/status", encoding="utf-8", errors="replace") as file:
             return next((line.split()[1] for line in file if line.startswith("Umask:")), "")
     except (OSError, IndexError):
         return ""
@@ -179,7 +182,7 @@ def _repository(directory: str) -> str:
 
 def mentioned(command: str, more: Iterable[str] = ()) -> set[str]:
     """Variables that a command names."""
-    return {*(one or two for one, two in NAMED.findall(command)), *more}
+    return {*(one or two for one, two in _found(NAMED, "$", command)), *more}
 
 
 def _named_variables(sight: Sight, named: Named | None, seen: Mapping[str, str]) -> set[str]:
@@ -250,9 +253,14 @@ def _words(sight: Sight) -> list[str]:
     def value(found: re.Match[str]) -> str:
         return sight.variables.get(found[1] or found[2], "")
 
-    text = NAMED.sub(value, sight.text)
-    quoted = [one or two for one, two in QUOTED.findall(text)]
-    return list(dict.fromkeys([*WORD.findall(text)[:WORDS], *quoted[:WORDS], *sight.values]))
+    text = re.sub(NAMED, value, sight.text) if "$" in sight.text else sight.text
+    quoted = [one or two for one, two in _found(QUOTED, "'\"", text)]
+    return list(dict.fromkeys([*text.translate(APART).split()[:WORDS], *quoted[:WORDS], *sight.values]))
+
+
+def _found(expression: str, beginnings: str, text: str) -> list[tuple[str, str]]:
+    """All that an expression of two groups finds."""
+    return re.findall(expression, text) if any(each in text for each in beginnings) else []
 
 
 def _programs(words: list[str], named: Named | None, sight: Sight) -> Iterator[tuple[str, str]]:

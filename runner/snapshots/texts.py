@@ -10,11 +10,11 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 from runner import paths
 from runner.host import files
 from runner.snapshots.kept import key_of
+from runner.tuples import NamedTuple
 
 __all__ = ["Named", "is_known", "named"]
 
@@ -28,7 +28,8 @@ SCRIPT_NAMES = frozenset(("Makefile", "Snakefile"))
 LARGEST = 1 << 18  # bytes
 MOST = 1000  # files that are read
 KEPT = 500  # paths and programs, of each kind
-WORDS = 4000  # variables, names
+WORDS = 4000  # variables
+NAMES = 2000
 SKIPPED = frozenset("__pycache__ node_modules venv site-packages mlruns".split())
 # what every machine has, and what belongs to nobody in particular
 SYSTEM = tuple(
@@ -157,7 +158,7 @@ def is_known(place: str, root: str) -> bool:
 
 def _remembered(memory: str, directory: str, tree: str) -> Named | None:
     try:
-        with open(memory, encoding="ascii") as file:
+        with open(memory, encoding="utf-8") as file:
             number, where, what, found = json.load(file)
         if (number, where, what) != (FORMAT, directory, tree):
             return None
@@ -208,7 +209,7 @@ def _read(directory: str, seen: str, without: frozenset[str]) -> Named:
         tuple(found["links"])[:KEPT],
         remote,
         tuple(found["addresses"])[:5],
-        tuple(found["names"])[:WORDS],
+        tuple(found["names"])[:NAMES],
         tuple(found["climbs"]),
     )
 

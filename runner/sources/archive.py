@@ -28,7 +28,7 @@ def detect(uri: str) -> bool:
     return address.partition("?")[0].lower().endswith(SUFFIXES)
 
 
-def fetch(uri: str, version: str, report: Report) -> Checkout:
+def fetch(uri: str, version: str, report: Report, offline: bool = False) -> Checkout:
     """Unpacks it; from the cache if the server says that it has not changed, or says nothing."""
     address, _, inside = uri.partition("#")
     if version:
@@ -39,7 +39,7 @@ def fetch(uri: str, version: str, report: Report) -> Checkout:
         if address.startswith(("https://", "http://")):
             from runner.sources.download import download
 
-            path, digest, notes = download(address, without(address), folder, report)
+            path, digest, notes = download(address, without(address), folder, report, offline)
         else:
             path = os.path.abspath(os.path.expanduser(address.removeprefix("file://")))
             digest = _digest(path)

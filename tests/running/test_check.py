@@ -152,3 +152,33 @@ def test_no_command_is_too_much(tmp_path: Any, command: str) -> None:
         assert done.code in (0, 2), done.err[-500:]
         assert "bug in proj" not in done.err
     assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "place", "key", "places"),
+    [
+        ("python_env.yaml", "dependencies: []\nfoo: 3\n", "2:1", "foo", ["2:1: warning: 'foo' is no key of a Python environment"]),
+        ("conda.yaml", "name: x\nplatforms: [linux-64]\ncategory: dev\nvariables: {A: b}\nsolver: z\ndependencies:\n  - python\n  - xz # [linux]\nprefix: /a\n", "5:1", "solver",
+         ["conda.yaml: warning: `prefix` has no effect", "5:1: warning: 'solver' is no key of a conda environment", "8:1: warning: selectors"]),
+    ],
+)  # fmt: skip
+def test_what_a_run_warns_of_in_the_file_of_an_environment(
+    tmp_path: Any, file: str, text: str, place: str, key: str, places: list[str]
+) -> None:
+    directory = make_tree(tmp_path / "p", {file: text, "main.py": "print(1)\n"})
+    done = proj("check", directory)
+    lines = [line for line in done.out.splitlines() if "warning: " in line]
+    assert done.code == 0
+    assert len(lines) == len(places)
+    assert [place for place in places if not any(place in line for line in lines)] == [], lines
+    done = proj("run", directory, "--env-manager", "virtualenv")
+    assert (done.code, done.out) == (0, "1\n"), done.err
+    assert f"warning: {file}:{place}: {key!r} is no key of a" in done.err
+
+
+def test_no_hint_of_check_is_to_check(tmp_path: Any) -> None:
+    for name, text in (("requirements.txt", "-r other.txt\n"), ("python_env.yaml", "dependencies: [-e ./gone]\n"),
+                       ("conda.yaml", "dependencies: {a: b}\nchannels: {}\n"), ("pyproject.toml", "[project]\nname =\n")):  # fmt: skip
+        done = proj("check", make_tree(tmp_path / name, {name: text, "main.py": ""}))
+        assert done.code == 2, name
+        assert "proj check" not in done.out
