@@ -29,7 +29,7 @@ LARGEST = 1 << 18  # bytes
 MOST = 1000  # files that are read
 KEPT = 500  # paths and programs, of each kind
 WORDS = 4000  # variables
-NAMES = 2000
+LEAVES = 2000  # names
 SKIPPED = frozenset("__pycache__ node_modules venv site-packages mlruns".split())
 # what every machine has, and what belongs to nobody in particular
 SYSTEM = tuple(
@@ -209,7 +209,7 @@ def _read(directory: str, seen: str, without: frozenset[str]) -> Named:
         tuple(found["links"])[:KEPT],
         remote,
         tuple(found["addresses"])[:5],
-        tuple(found["names"])[:NAMES],
+        tuple(found["names"])[:LEAVES],
         tuple(found["climbs"]),
     )
 
