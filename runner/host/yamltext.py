@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -139,8 +140,6 @@ def rewritten(entry: Entry, texts_only: bool = False) -> str:
 
 
 def _json_mapping(path: str, data: bytes) -> dict[str, Json]:
-    import json
-
     try:
         value = json.loads(data)
     except ValueError as error:

@@ -20,6 +20,7 @@ from runner.protocol.models import find as find_model
 from runner.protocol.places import find
 from runner.protocol.route import Asked, Route, checks
 from runner.tracking import events, registry
+from runner.tracking.index.grammar import ALL, Grammar, meets, test
 from runner.tracking.registry import RegisteredModel, Version
 from runner.values import JsonMapping, JsonObject
 
@@ -274,8 +275,6 @@ def search_versions(asked: Asked) -> Response:
 def _selected(
     asked: Asked, rows: Iterable[Any], texts: tuple[str, ...], numbers: tuple[str, ...], order: list[str]
 ) -> list[Any]:
-    from runner.tracking.index.grammar import ALL, Grammar, meets
-
     entities = {name: entity for name, entity in ALL.items() if entity in ("tag", "attribute")}
     grammar = Grammar(entities, texts, numbers)
     clauses = bounds.clauses(asked.values.get("filter", ""), grammar)
@@ -295,8 +294,6 @@ def _rank(order: object, row: tuple[RegisteredModel, Any]) -> Any:
 
 def _passes(row: tuple[RegisteredModel, Any], clause: Any) -> bool:
     """A tag that is not there is not equal to anything: clients ask so for models that are no prompts."""
-    from runner.tracking.index.grammar import test
-
     value = _field(row, clause)
     if value is None and clause.entity == "tag" and clause.operator == "!=":
         return True
