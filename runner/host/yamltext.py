@@ -12,7 +12,7 @@ from runner.values import Json, JsonObject
 if TYPE_CHECKING:
     import yaml
 
-__all__ = ["Entry", "Text", "load_entries", "load_mapping", "read", "rewritten"]
+__all__ = ["Entry", "Text", "load_entries", "read", "rewritten"]
 
 LARGEST = 4_000_000  # bytes
 DEEPEST = 60
@@ -96,11 +96,6 @@ class Text(NamedTuple):
     text: str
     root: Entry | None
     faults: list[Fault]  # warnings
-
-
-def load_mapping(path: str) -> dict[str, Json]:
-    """A YAML or JSON file that holds one mapping."""
-    return {entry.key: entry.value for entry in load_entries(path)[0]}
 
 
 def load_entries(path: str) -> tuple[tuple[Entry, ...], list[Fault]]:

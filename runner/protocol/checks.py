@@ -11,7 +11,7 @@ from typing import Any
 from runner.protocol.answer import invalid
 from runner.values import JsonMapping
 
-__all__ = ["batch", "experiment_name", "key", "length", "metric", "param", "run_id", "tag"]
+__all__ = ["batch", "experiment_name", "key", "length", "metric", "param", "tag"]
 
 KEY = 250
 PARAM = 6000  # longer values are cut
@@ -22,7 +22,6 @@ METRICS_A_BATCH = 1000
 OTHERS_A_BATCH = 100
 
 _KEY = re.compile(r"[/\w.\- :]*\Z")
-_RUN_ID = re.compile(r"[a-zA-Z0-9][\w\-]{0,255}\Z")
 _EXPERIMENT_ID = re.compile(r"[a-zA-Z0-9][\w\-]{0,63}\Z")
 _CHARACTERS = (
     "Names may only contain alphanumerics, underscores (_), dashes (-), periods (.), spaces ( ), colon(:)"
@@ -114,12 +113,6 @@ def unique_params(params: Sequence[JsonMapping]) -> None:
             f"Duplicate parameter keys have been submitted: {twice}. Please ensure the request contains"
             " only one param value per param key."
         )
-
-
-def run_id(given: str) -> str:
-    if not _RUN_ID.match(given):
-        raise wrong("run_id", given)
-    return given
 
 
 def experiment_id(given: str) -> str:
