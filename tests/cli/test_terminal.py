@@ -118,3 +118,17 @@ def test_what_is_drawn_is_as_wide_as_the_terminal(line: str) -> None:
         assert lines
     if line in ("run -h", "runs"):
         assert max(map(len, lines)) > 62
+
+
+@pytest.mark.parametrize(("columns", "bar"), [(100, 20), (57, 11), (44, 0)])
+def test_the_sizes_stay_where_there_is_no_room_for_a_bar(
+    columns: int, bar: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "get_terminal_size", lambda _: os.terminal_size((columns, 20)))
+    step = terminal._Step(Terminal(), "making the environment")
+    step._began = time.monotonic()
+    step.update("numpy", 5_000_000, 10_000_000)
+    line = step._line()
+    assert "5 MB/10 MB" in line
+    assert line.count("█") + line.count("·") - 1 == bar
+    assert len(line) < columns + len("\r\033[K")
