@@ -15,7 +15,18 @@ from typing import Any, NamedTuple
 
 from runner.tracking.fold import Run
 
-__all__ = ["NOWHERE", "Place", "Scope", "key", "normal", "of_run", "of_source", "one_project", "related"]
+__all__ = [
+    "NOWHERE",
+    "Place",
+    "Scope",
+    "key",
+    "moved",
+    "normal",
+    "of_run",
+    "of_source",
+    "one_project",
+    "related",
+]
 
 PORTS = ("22", "80", "443", "9418")  # those that an address means when it names none
 
@@ -131,14 +142,14 @@ def related(one: Place, other: Place) -> bool:
         return not unlike  # /workspace of a container is the folder of many
     if inside and one.first_commit and one.first_commit == other.first_commit:
         return not forked
-    return not forked and _moved(one, other)
+    return not forked and moved(one, other)
 
 
 def _differ(one: str, other: str) -> bool:
     return bool(one and other) and one != other
 
 
-def _moved(one: Place, other: Place) -> bool:
+def moved(one: Place, other: Place) -> bool:
     """Whether one folder was at both paths. Two that are there now are one folder only if it is mounted twice."""
     (number, _, one_made), (another, _, other_made) = one.inode.partition(":"), other.inode.partition(":")
     if not number or number != another or _differ(one_made, other_made):
