@@ -102,7 +102,7 @@ def _add(into: list[Point], event: Event, key: str) -> None:
 def _merged(old: list[Point], new: list[Point]) -> list[Point]:
     everything = old + new
     del old, new
-    if all(map(operator.lt, map(_order, everything), map(_order, islice(everything, 1, None)))):
+    if all(map(operator.lt, everything, islice(everything, 1, None))):
         return everything  # as nearly always: in their order, and none twice
     seen: dict[Any, Point] = {}
     for point in everything:
@@ -117,14 +117,18 @@ def _order(point: Point) -> tuple[int, int, bool, float]:
 def rendered(key: str, found: list[Point], token: str = "", more: str = "") -> bytes:
     """`{"metrics": [...]}`; `more` is put into every point."""
     name = json.dumps(key)
+    values = [value for _, _, value in found]
+    texts = map(repr if all(map(math.isfinite, values)) else _number, values)
     parts = [
-        f'{{"key":{name},"value":{_number(value)},"timestamp":{timestamp},"step":{step}{more}}}'
-        for timestamp, step, value in found
+        f'{{"key":{name},"value":{text},"timestamp":{timestamp},"step":{step}{more}}}'
+        for (timestamp, step, _), text in zip(found, texts, strict=True)
     ]
-    text = f'{{"metrics":[{",".join(parts)}]' if parts else "{"
-    if token:
-        text += f'{"," if parts else ""}"next_page_token":{json.dumps(token)}'
-    return (text + "}").encode()
+    end = f'"next_page_token":{json.dumps(token)}}}' if token else "}"
+    if not parts:
+        return f"{{{end}".encode()
+    parts[0] = f'{{"metrics":[{parts[0]}'  # a megabyte is not copied once more than it must be
+    parts[-1] += f"],{end}" if token else f"]{end}"
+    return ",".join(parts).encode()
 
 
 def _number(value: float) -> str:

@@ -163,12 +163,13 @@ def _metrics(state: State, event: Event) -> None:
     points, metrics = points_of(event), state["metrics"]
     for key, new in points:
         old = metrics.get(key)
-        if old is None or _rank(new) > _rank(old):
+        if old is None or new.step > old.step or (new.step == old.step and _rank(new) > _rank(old)):
             metrics[key] = new
 
 
-def _rank(metric: Metric) -> tuple[int, int, float]:
-    return metric.step, metric.timestamp, metric.value if metric.value == metric.value else 0.0  # as MLflow
+def _rank(metric: Metric) -> tuple[int, float]:
+    """Among those of one step."""
+    return metric.timestamp, metric.value if metric.value == metric.value else 0.0  # as MLflow
 
 
 def _without(event: Event, *keys: str) -> Facts:

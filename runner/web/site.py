@@ -20,7 +20,7 @@ from runner.protocol.answer import ApiError
 from runner.protocol.gate import head_of
 from runner.protocol.hosts import check_browser, check_host
 from runner.tracking.store import Store
-from runner.web import actions, assets, cells, compare, files, log, run, runs, views
+from runner.web import actions, assets, cells, of_runs, overview, runs, views
 from runner.web.access import COOKIE, Doorkeeper, fields_of, form
 from runner.web.indexing import Indexing, StillIndexing, newest
 from runner.web.render import HEADERS, page
@@ -51,16 +51,13 @@ def pages(site: Site) -> list[BaseRoute]:
         Route("/rows", runs.rows),
         Route("/names", runs.names),
         Route("/runs.csv", runs.csv),
+        Route("/overview", overview.show),
+        Route("/projects", overview.project),
+        Route("/experiments/{experiment_id}", overview.experiment),
+        Route("/experiments/{experiment_id}/note", overview.note, methods=["POST"]),
         Route("/views", views.save, methods=["POST"]),
         Route("/views/forget", views.forget, methods=["POST"]),
-        Route("/compare", compare.show),
-        Route("/runs/{run_id}", run.show),
-        Route("/runs/{run_id}/note", run.note, methods=["POST"]),
-        Route("/runs/{run_id}/log", log.show),
-        Route("/runs/{run_id}/log.txt", log.whole),
-        Route("/runs/{run_id}/files", files.show),
-        Route("/runs/{run_id}/files/{path:path}", files.show),
-        Route("/runs/{run_id}/raw/{path:path}", files.raw),
+        *of_runs.ROUTES,
         assets.mount(),
     ]
     handlers: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
@@ -146,10 +143,11 @@ async def _closed(request: Request) -> Response:
 async def _indexing(request: Request, problem: Exception) -> Response:
     """The page loads itself again, until all can be shown."""
     done, total = (problem.done, problem.total) if isinstance(problem, StillIndexing) else (0, 0)
+    inside = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
     found = await run_in_threadpool(newest, request.app.state.site.store)
     names = cells.usual(found)
     answer = page(
-        request, "indexing.html", 503, done=done, total=total, state=State(),
+        request, "indexing.html", 200 if inside == "/" else 503, done=done, total=total, state=State(),
         rows=cells.rows(found, names, {}, {}), columns=cells.headings(names, ""),
     )  # fmt: skip
     answer.headers["Refresh"] = answer.headers["Retry-After"] = "1"

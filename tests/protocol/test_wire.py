@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import random
@@ -12,6 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
+from runner.protocol.wire import Joined
 from runner.tracking import experiments
 from tests.servers import World
 
@@ -312,6 +314,40 @@ def mutated(dice: random.Random, data: bytes) -> bytes:
 
 # s to look for more; 0: a fixed set of requests
 SECONDS = float(os.environ.get("PROJ_FUZZ_SECONDS", "0"))
+
+
+class Written(asyncio.Transport):
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[bytes] = []
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.pieces.append(bytes(data))
+
+    def is_closing(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        self.pieces.append(b"closed")
+
+
+def test_the_head_of_a_response_goes_with_its_body_unless_that_is_not_there() -> None:
+    async def sent(*pieces: bytes, pause: bool = False) -> list[bytes]:
+        transport = Written()
+        joined = Joined(transport, asyncio.get_running_loop())
+        for piece in pieces:
+            joined.write(piece)
+            if pause:
+                await asyncio.sleep(0)
+        joined.close()
+        await asyncio.sleep(0)
+        return transport.pieces
+
+    large = b"x" * 100_000
+    assert asyncio.run(sent(b"head", b"body", b"more")) == [b"headbody", b"more", b"closed"]
+    assert asyncio.run(sent(b"head", large)) == [b"head", large, b"closed"]
+    assert asyncio.run(sent(b"head", b"body", pause=True)) == [b"head", b"body", b"closed"]
+    assert asyncio.run(sent(b"head")) == [b"head", b"closed"]
 
 
 @pytest.mark.timeout(SECONDS + 120)

@@ -11,7 +11,7 @@ from runner.tracking.index.grammar import Order
 from runner.tracking.index.query import ATTRIBUTES, TABLES, Query, selected
 from runner.tracking.index.rows import short
 
-__all__ = ["Group", "Spread", "best", "children", "groups", "names", "tally"]
+__all__ = ["Group", "Spread", "Tally", "best", "children", "groups", "names", "tally"]
 
 
 class Spread(NamedTuple):
@@ -26,6 +26,11 @@ class Group(NamedTuple):
     values: tuple[str | None, ...]  # of what it is grouped by; None: a run that does not have it
     size: int
     spreads: Mapping[str, Spread]  # by metric
+
+
+class Tally(NamedTuple):
+    size: int  # runs
+    latest: int  # ms: when the last one of them was started
 
 
 def names(connection: Database, table: str) -> Iterator[str]:
@@ -95,11 +100,11 @@ def children(connection: Database, run_ids: Sequence[str]) -> dict[str, int]:
     return dict(connection.execute(sql, tuple(run_ids)).fetchall()) if run_ids else {}
 
 
-def tally(connection: Database, query: Query, column: str) -> dict[str, int]:
-    """How many runs there are of each status, verdict, project or experiment_id."""
+def tally(connection: Database, query: Query, column: str) -> dict[str, Tally]:
+    """Of each status, verdict, project or experiment_id."""
     where = selected(query, connection.dialect)
-    sql = f"SELECT r.{column}, count(*) FROM {where.sql} GROUP BY r.{column}"  # noqa: S608
-    return {str(value): count for value, count in connection.execute(sql, where.bound)}
+    sql = f"SELECT r.{column}, count(*), max(r.start_time) FROM {where.sql} GROUP BY r.{column}"  # noqa: S608
+    return {str(value): Tally(size, latest) for value, size, latest in connection.execute(sql, where.bound)}
 
 
 def best(connection: Database, query: Query, metric: str) -> list[tuple[int, float, str]]:
