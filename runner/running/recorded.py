@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from runner.environments.packages import changes
 from runner.environments.python.lockfile import versions
 from runner.errors import InputError, ProjError
 from runner.running.reconcile import current
@@ -201,8 +202,6 @@ def changed_packages(old: str, new: str) -> list[str]:
     """`six 1.16.0 -> 1.17.0` for each package that differs."""
     if old == new or not (old and new):  # of a run that did not record them nothing is known
         return []
-    from runner.environments.packages import changes
-
     return [
         f"{name} {before or 'absent'} -> {after or 'absent'}" for name, before, after in changes(old, new)
     ]

@@ -6,6 +6,7 @@ result later, the difference to what is there then names the cause; what is in t
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -382,16 +383,12 @@ def _folders(directory: str) -> list[str]:
 
 def save(found: Surroundings, record: str) -> None:
     """OSError when it cannot be written."""
-    import json
-
     with open(os.path.join(record, FILE), "w", encoding="utf-8", errors="surrogateescape") as file:
         json.dump(found._asdict(), file, ensure_ascii=False, separators=(",", ":"))
 
 
 def load(record: str) -> Surroundings | None:
     """None of a run that has none: an older one, or one that did not come to its command."""
-    import json
-
     try:
         with open(os.path.join(record, FILE), encoding="utf-8", errors="surrogateescape") as file:
             found = json.load(file)
