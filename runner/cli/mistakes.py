@@ -61,8 +61,8 @@ def meant(words: Sequence[str]) -> list[str]:
     if os.path.exists(first) or "://" in first:
         raise InputError(f"there is no command {first!r}", f"proj run {_quoted(first)}  runs it")
     near = nearest(first, COMMANDS)
-    what = f" Did you mean {near!r}?" if near else ""
-    raise InputError(f"there is no command {first!r}.{what}", "proj -h  shows the usage")
+    what = f". Did you mean {near!r}?" if near else ""
+    raise InputError(f"there is no command {first!r}{what}", "proj -h  shows the usage")
 
 
 def inner_hint(words: Sequence[str]) -> str:
