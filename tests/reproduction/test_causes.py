@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.helpers import make_repository, make_tree
+from tests.helpers import make_repository, make_tree, some
 from tests.reproduction.worlds import ran, reproduced
 
 PROJECT = "name: caused\nentry_points: {{main: {{command: '{command}', outputs: [out], inputs: {inputs}}}}}\n"
@@ -103,7 +103,7 @@ NAMED: dict[str, tuple[str, str, Callable[[World], object], str, str]] = {
 }
 
 
-@pytest.mark.parametrize("case", NAMED, ids=str)
+@pytest.mark.parametrize("case", some(NAMED, 3), ids=str)
 def test_the_cause_has_a_name(world: World, case: str) -> None:
     text, command, change, kind, name = NAMED[case]
     make_tree(world.folder.parent, {"ignored/x": ""})
@@ -165,7 +165,11 @@ class Answering(BaseHTTPRequestHandler):
 
 
 @pytest.mark.parametrize(
-    ("gone", "kind", "name"), [(True, "environment", "Connection refused"), (False, "inputs", "127.0.0.1")]
+    ("gone", "kind", "name"),
+    [
+        (True, "environment", "Connection refused"),
+        pytest.param(False, "inputs", "127.0.0.1", marks=pytest.mark.slow),
+    ],
 )
 def test_the_network(world: World, monkeypatch: pytest.MonkeyPatch, gone: bool, kind: str, name: str) -> None:
     server = HTTPServer(("127.0.0.1", 0), Answering)

@@ -15,6 +15,7 @@ from runner.tracking.log import encode
 from runner.tracking.store import Store
 from runner.values import Silent
 from tests.cli.records import Program
+from tests.helpers import examples
 from tests.tracking.histories import fill, names
 
 RUNS = 80
@@ -154,7 +155,7 @@ def test_whatever_becomes_of_the_file_everything_is_listed(
     world: World, kind: Callable[[bytearray, random.Random], None]
 ) -> None:
     said = 0
-    for seed in range(SEEDS // len(DAMAGES)):
+    for seed in range(examples(SEEDS) // len(DAMAGES)):
         with Store(world.root) as store:  # made again where the last one was damaged: another file
             store.index.count()
         with open(world.path, "rb") as file:
@@ -170,7 +171,7 @@ def test_what_left_no_trace_on_the_file_is_no_error(
     world: World, kind: Callable[[bytearray, random.Random], None]
 ) -> None:
     """As on a failing disk: the file has the size and the times that it had. What is met is mended."""
-    for seed in range(20):
+    for seed in range(examples(20)):
         with Store(world.root) as store:
             store.index.count()
         with open(world.path, "rb") as file:
