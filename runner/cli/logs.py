@@ -28,7 +28,7 @@ def command(
     ref: str, following: bool, timestamps: bool, stream: int, last: int, location: str, as_json: bool
 ) -> int:
     """Print what a run wrote, as bytes. Without RUN, the last one."""
-    from runner.running.reconcile import current
+    from runner.running.reconcile import Watched
     from runner.tracking.output import Reader
 
     if last < 0:
@@ -40,9 +40,10 @@ def command(
     with reference.open_store(location) as store:
         run = reference.find(store, ref)
         reader = Reader(store.run_directory(run.run_id))
+        watched = Watched(store, run.run_id)
 
         def running() -> bool:
-            return current(store, run.run_id).status == "RUNNING"
+            return watched.look().status == "RUNNING"
 
         pieces = follow(reader, running) if following else chain(reader.read(), reader.tail())
         if stream:

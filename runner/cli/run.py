@@ -102,12 +102,16 @@ class _Notifying:
     ) -> None:
         self._targets, self._store, self._report, self._begun = targets, request.store, report, begun
         self._run_id = ""
+        self._left = False
 
     def __enter__(self) -> Callable[[str], None]:
         return self._begins
 
     def _begins(self, run_id: str) -> None:
+        from runner.running.notify import leave
+
         self._run_id = run_id
+        self._left = leave(run_id, self._targets)
         if self._begun is not None:
             self._begun(run_id)
 
@@ -116,12 +120,12 @@ class _Notifying:
             return
         from runner import paths
         from runner.errors import ProjError
-        from runner.running.notify import facts, notify
+        from runner.running.notify import facts, notify, take
         from runner.tracking.store import Store
 
         try:
             told = facts(Store(paths.store_here(self._store)).read(self._run_id))
-            for target in self._targets:
+            for target in take(self._run_id)[0] if self._left else self._targets:
                 notify(target, told, self._report)
         except ProjError as problem:
             self._report.warn(f"--notify: {problem.message}")

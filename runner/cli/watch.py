@@ -29,6 +29,7 @@ def command(refs: tuple[str, ...], interval: str, location: str, as_json: bool) 
 
     Leaving it (^C) ends no run. Piped, a line is written for each run that ends; with --json, one JSON object.
     """
+    from runner.cli.runs import experiment_names
     from runner.text.units import seconds
 
     pause = max(seconds(interval, "--interval"), 0.1)
@@ -42,7 +43,10 @@ def command(refs: tuple[str, ...], interval: str, location: str, as_json: bool) 
                 drawn = _draw(list(screen(store, runs)), drawn)
             else:
                 over = [run for run in runs if run.status not in ON and run.run_id not in ended]
-                output.emit_lines(output.json_text(plain(run, {})) if as_json else told(run) for run in over)
+                known = experiment_names(store, over)
+                output.emit_lines(
+                    output.json_text(plain(run, known)) if as_json else told(run) for run in over
+                )
                 sys.stdout.flush()
             ended |= {run.run_id for run in runs if run.status not in ON}
             if all(run.status not in ON for run in runs):  # of one that was removed nothing is known

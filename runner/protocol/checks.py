@@ -11,7 +11,18 @@ from typing import Any
 from runner.protocol.answer import invalid
 from runner.values import JsonMapping
 
-__all__ = ["batch", "experiment_name", "key", "length", "metric", "param", "run_id", "tag"]
+__all__ = [
+    "batch",
+    "elsewhere",
+    "experiment_name",
+    "key",
+    "length",
+    "metric",
+    "param",
+    "run_id",
+    "tag",
+    "wrong",
+]
 
 KEY = 250
 PARAM = 6000  # longer values are cut
@@ -45,12 +56,12 @@ def key(name: str | None, path: str, what: str) -> str:
     if not name:
         if name is None:
             raise wrong(path, "", "A key name must be provided.")
-        raise wrong(path, name, _elsewhere(name))
+        raise wrong(path, name, elsewhere(name))
     if not _KEY.match(name):
         raise wrong(path, name, _CHARACTERS)
     plain = posixpath.normpath(name)
     if plain != name or plain == "." or plain.startswith(("..", "/")):
-        raise wrong(path, name, _elsewhere(name))
+        raise wrong(path, name, elsewhere(name))
     length(what, KEY, name)
     if len(_good) > 10_000:
         _good.clear()
@@ -58,7 +69,7 @@ def key(name: str | None, path: str, what: str) -> str:
     return name
 
 
-def _elsewhere(name: str) -> str:
+def elsewhere(name: str) -> str:
     return (
         "Names may be treated as files in certain cases, and must not resolve to other names when treated"
         f" as such. This name would resolve to {posixpath.normpath(name)!r}"

@@ -22,9 +22,10 @@ from runner.host.machine import boot_id, pid_namespace
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
+    from runner.tracking.reading import Reading
     from runner.tracking.store import Store
 
-__all__ = ["close_lost", "concluded", "current", "gone", "wake"]
+__all__ = ["Watched", "close_lost", "concluded", "current", "gone", "wake"]
 
 ON = ("RUNNING", "SCHEDULED")
 LOCK = ".closing"  # in the record, while somebody closes the run
@@ -70,6 +71,25 @@ def current(store: Store, run_id: str) -> Run:
     return store.read(run_id)  # also when somebody else was quicker
 
 
+class Watched:
+    """A run that is looked at again and again: each time only what was added to its record is read."""
+
+    def __init__(self, store: Store, run_id: str) -> None:
+        self._store, self._run_id = store, run_id
+        self._reading: Reading | None = None
+
+    def look(self) -> Run:
+        """As `current`."""
+        from runner.tracking.reading import NOTHING, read_on
+
+        try:
+            self._reading = read_on(self._store.run_directory(self._run_id), self._reading or NOTHING)
+        except OSError:
+            return current(self._store, self._run_id)  # which says what is wrong
+        run = self._reading.called(self._run_id).run
+        return current(self._store, self._run_id) if run is None or _is_lost(run) else run
+
+
 def concluded(run: Run) -> Run:
     """A lost run as it is to be shown where nobody may close it; any other as it is. Nothing is written or ended."""
     reason = _is_lost(run)
@@ -90,9 +110,16 @@ def close_lost(store: Store, runs: Iterable[Run] | None = None) -> list[str]:
         try:
             if _close(store, run.run_id):
                 closed.append(run.run_id)
+                _tell(store, run.run_id)
         except (StoreError, OSError):
             continue
     return closed
+
+
+def _tell(store: Store, run_id: str) -> None:
+    from runner.running.notify import tell_lost
+
+    tell_lost(store.read(run_id))
 
 
 def _is_lost(run: Run) -> str:

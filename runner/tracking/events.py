@@ -252,7 +252,7 @@ def end(
     return _given("end", status=status, reason=reason, **keys)
 
 
-# ---- experiments, models and registered models -------------------------------------------------------------
+# ---- experiments and models ---------------------------------------------------------------------------------
 
 
 def experiment(experiment_id: str, name: str, artifact_location: str) -> Event:
@@ -264,15 +264,6 @@ def model(model_id: str, experiment_id: str, name: str, model_type: str, run_id:
     """`run_id`: of the run that made it."""
     first = {"type": "model", "model_id": model_id, "experiment_id": experiment_id}
     return {**first, "name": name, "model_type": model_type, "run_id": run_id}
-
-
-def registered_model(name: str, description: str, tags: Mapping[str, str]) -> Event:
-    return _given("registered-model", name=name, description=description, tags=dict(tags) or None)
-
-
-def version(facts: Facts) -> Event:
-    """Of a registered model (registry.Version); empty ones are left out."""
-    return {"type": "version", **{key: value for key, value in facts.items() if value not in ("", {})}}
 
 
 def view(name: str, place: str, address: str) -> Event:
