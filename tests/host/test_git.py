@@ -177,7 +177,7 @@ def test_a_trap_works_without_the_wrapper(tmp_path: Path) -> None:
     assert "program" in trap.started()
 
 
-@pytest.mark.parametrize("lay", [*TRAPS, filters])
+@pytest.mark.parametrize("lay", some([*TRAPS, filters], 5))
 def test_commands_that_only_look_execute_nothing(lay: Callable[[Trap], None], tmp_path: Path) -> None:
     trap = Trap(tmp_path)
     lay(trap)
