@@ -29,6 +29,7 @@ ROOMS = (
     ("protocol", "tables"),
     ("running",),
     ("reproduction", "scaffold"),
+    ("promotion",),
     ("web",),
     ("server",),
     ("cli",),
