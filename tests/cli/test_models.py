@@ -328,7 +328,7 @@ def test_every_line_of_the_page_works(
     with open(PAGE, encoding="utf-8") as file:
         page = file.read()
     lines = [
-        line.split("  #")[0].strip()
+        line.split(" #")[0].strip()
         for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
         for line in block.splitlines()
         if line.startswith("proj ")
