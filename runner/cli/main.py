@@ -62,7 +62,9 @@ def prepare_standard_streams() -> None:
             from runner.cli.output import Guarded
 
             form, errors, flushed = stream.encoding, stream.errors, stream.line_buffering
-            setattr(sys, name, Guarded(stream.detach(), form, errors, line_buffering=flushed))
+            guarded = Guarded(stream.detach(), form, errors, line_buffering=flushed)
+            setattr(sys, name, guarded)
+            setattr(sys, f"__{name}__", guarded)  # by which others ask how wide the terminal is
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -17,6 +17,7 @@ ROUTES: list[BaseRoute] = [
     Route("/runs/{run_id}", run.show),
     Route("/runs/{run_id}/note", run.note, methods=["POST"]),
     Route("/runs/{run_id}/log", log.show),
+    Route("/runs/{run_id}/log.json", log.as_json),
     Route("/runs/{run_id}/log.txt", log.whole),
     Route("/runs/{run_id}/files", files.show),
     Route("/runs/{run_id}/files/{path:path}", files.show),

@@ -162,10 +162,13 @@ def test_the_log_is_found_and_shown_in_windows(browser: Browser) -> None:
     lines[99] = "progress 1%\rprogress 100% \x1b[32mdone\x1b[0m <b>"
     make_tree(Store(paths.store()).run_directory(run_id), {"output.log": "\n".join(lines) + "\n"})
     page = browser.get(f"/ui/runs/{run_id}/log").text
-    assert "3000 lines" in page
+    assert "3,000 lines" in page
     assert 'id="L3000"' in page
     assert 'id="L2000"' not in page
-    assert "progress 100% done &lt;b&gt;" in browser.get(f"/ui/runs/{run_id}/log?from=1").text
+    assert (
+        'progress 100% <span class="fg2">done</span> &lt;b&gt;'
+        in browser.get(f"/ui/runs/{run_id}/log?from=1").text
+    )
     found = browser.get(f"/ui/runs/{run_id}/log?find=needle").text
     assert f"{sum('needle' in line for line in lines)} with this text" in found
     assert '<li id="L70" class="hit">' in found
