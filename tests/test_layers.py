@@ -30,6 +30,7 @@ ROOMS = (
     ("protocol", "tables"),
     ("running",),
     ("reproduction", "scaffold"),
+    ("promotion",),
     ("web",),
     ("server",),
     ("cli",),

@@ -13,6 +13,7 @@ import pytest
 
 from runner import sources
 from runner.snapshots import restore, snapshot, upkeep
+from runner.snapshots.vault import open_vault
 from runner.values import CodeState, Silent
 from tests.helpers import git, make_repository, make_tree, some
 from tests.snapshots.test_snapshot import captured, contents, store
@@ -326,7 +327,7 @@ def test_a_tracked_file_that_is_ignored(tmp_path: Path, store: str) -> None:
     git(root, "rm", "-q", "-f", "--cached", "in.bin")
     assert captured(root, store).tree == first.tree
     assert [entry.path for entry in restore.files(store, third.tree)] == [".gitignore", "a.txt", "in.bin"]
-    assert restore.content(store, restore.files(store, third.tree)[2].blob) == b"3\n"
+    assert open_vault(store).git("cat-file", "blob", restore.files(store, third.tree)[2].blob) == "3\n"
 
 
 def test_what_a_folder_without_git_ignores_from_now_on(tmp_path: Path, store: str) -> None:
