@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
 
 from runner.errors import InputError
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # holds the module to the protocol
+    from runner.backends import local
     from runner.backends.base import Backend
+
+    _kinds: tuple[Backend, ...] = (local,)
 
 __all__ = ["CANCEL", "KINDS", "get"]
 
@@ -20,7 +23,4 @@ def get(kind: str) -> Backend:
     module = KINDS.get(kind)
     if module is None:
         raise InputError(f"there is no backend {kind!r}", f"known: {', '.join(KINDS)}")
-    __import__(module)
-    found: Any = sys.modules[module]
-    backend: Backend = found
-    return backend
+    return cast("Backend", import_module(module))
