@@ -13,9 +13,8 @@ if TYPE_CHECKING:  # holds the module to the protocol
 
     _kinds: tuple[Backend, ...] = (local,)
 
-__all__ = ["CANCEL", "KINDS", "get"]
+__all__ = ["KINDS", "get"]
 
-CANCEL = "cancel"  # a file of this name in the record asks the supervisor to end the run; it says who asks
 KINDS = {"local": "runner.backends.local"}
 
 
