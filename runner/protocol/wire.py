@@ -70,7 +70,9 @@ class Wire(HttpToolsProtocol):
             for other in nsmallest(1 + len(others) // 50, others, key=Wire.claim):
                 other.drop()
         super().connection_made(transport)
-        transport.set_write_buffer_limits(0)  # `drained` is when nothing of an answer waits here
+        transport.set_write_buffer_limits(
+            1, 0
+        )  # `drained`: nothing of an answer waits here. 0 would stop TLS for ever
 
     def claim(self) -> tuple[bool, float]:
         """The least makes room for another: who is between requests, and has been silent for longest."""
