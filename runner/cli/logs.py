@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -86,8 +87,6 @@ def whole_lines(pieces: Iterator[Piece], last: int) -> Iterable[Line]:
 def as_bytes(line: Line, stamped: bool, as_json: bool) -> bytes:
     """As it was written, after its time if `stamped` (- where that is not known); or as a JSON object."""
     if as_json:
-        import json
-
         text = line.text.decode("utf-8", "replace")
         return json.dumps({"time": iso(line.time), "stream": line.stream, "text": text}).encode() + b"\n"
     prefix = f"{iso(line.time) if line.time else '-'} ".encode() if stamped else b""

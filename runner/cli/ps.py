@@ -11,6 +11,7 @@ from runner.cli.cancel import ON
 from runner.cli.options import Command
 from runner.cli.render_plot import sparkline
 from runner.cli.render_run import as_json as plain
+from runner.errors import ProjError
 from runner.tables import columns
 from runner.text.shown import number, safe
 from runner.text.units import duration
@@ -61,7 +62,6 @@ def row(run: Run, directory: str) -> list[str]:
 
 def progress(run: Run, directory: str) -> str:
     """Of the metrics that were logged last: how they went, and where they are."""
-    from runner.errors import ProjError
     from runner.tracking.curves import Curves
 
     latest: Sequence[str] = sorted(

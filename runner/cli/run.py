@@ -11,7 +11,7 @@ from runner import backends
 from runner.cli import output
 from runner.cli.options import Command, Option
 from runner.cli.terminal import Terminal
-from runner.errors import EnvironmentFailure, SourceError
+from runner.errors import EnvironmentFailure, ProjError, SourceError, StoreError
 from runner.host.interrupts import Interrupts
 
 if TYPE_CHECKING:
@@ -119,7 +119,6 @@ class _Notifying:
         if not self._run_id:
             return
         from runner import paths
-        from runner.errors import ProjError
         from runner.running.notify import facts, notify, take
         from runner.tracking.store import Store
 
@@ -147,7 +146,6 @@ def _advise(outcome: Outcome, store: str, report: Terminal) -> None:
         return
     from runner import paths
     from runner.cli.lacking import advice
-    from runner.errors import StoreError
     from runner.tracking.store import Store
 
     opened = Store(paths.store_here(store))
@@ -165,7 +163,6 @@ def tell_ci(outcome: Outcome, store: str) -> None:
     from runner import paths
     from runner.cli.annotations import failed
     from runner.cli.ci import summarize
-    from runner.errors import StoreError
     from runner.tracking.store import Store
 
     with Store(paths.store_here(store)) as opened:
@@ -180,7 +177,6 @@ def tell_ci(outcome: Outcome, store: str) -> None:
 def facts(outcome: Outcome, store: str) -> dict[str, object]:
     """How the run went, for a program; `store`: where it is recorded."""
     from runner import paths
-    from runner.errors import StoreError
     from runner.text.shown import json_number
     from runner.tracking.store import Store
 

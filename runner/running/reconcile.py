@@ -13,11 +13,12 @@ a copy of a record: the token of a run can be read by whoever can read the run.
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from runner.errors import ProjError, StoreError
-from runner.host import process
+from runner.host import cgroup, files, process, process_tree
 from runner.host.machine import boot_id, pid_namespace
 
 if TYPE_CHECKING:
@@ -139,8 +140,6 @@ def _is_ours(directory: str) -> bool:
 
 def _close(store: Store, run_id: str) -> bool:
     """One at a time; whoever had to wait finds the run closed."""
-    from runner.host import files
-
     lock = os.path.join(store.run_directory(run_id), LOCK)
     handle = files.lock(lock)
     try:
@@ -165,8 +164,6 @@ def _close(store: Store, run_id: str) -> bool:
 
 def _end_processes(supervisor: Mapping[str, Any]) -> None:
     """What a guard that was killed, too, has left; one that lives gives them their grace, and ends them itself."""
-    from runner.host import cgroup, process_tree
-
     token = supervisor.get("token")
     if not isinstance(token, str) or not process_tree.is_token(token) or _lives(supervisor, "guard"):
         return
@@ -179,7 +176,6 @@ def _end_processes(supervisor: Mapping[str, Any]) -> None:
 def _remove_container(run: Run) -> None:
     """It outlives its client, and without the guard even its supervisor."""
     from runner.containers import command
-    from runner.host import process_tree
 
     try:
         token = run.sections["supervisor"].get("token")
@@ -210,8 +206,6 @@ def wake(store: Store, run: Run) -> None:
     Only to a process that has this very record open to write to it, which no record can claim; and of no other run, for
     which the signal would be meant as well.
     """
-    import signal
-
     from runner.tracking.reading import record_of
 
     supervisor = run.sections.get("supervisor", {})

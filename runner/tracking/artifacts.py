@@ -17,7 +17,9 @@ from runner.text.encoding import is_encodable, restored, visible
 from runner.tracking import events
 from runner.tracking.events import Facts
 from runner.tracking.fold import Run
+from runner.tracking.local_artifacts import LocalRepository
 from runner.tracking.log import read
+from runner.tracking.remote_artifacts import RemoteRepository
 from runner.tracking.store import Store
 from runner.tracking.writer import RunWriter
 from runner.values import Report, Silent, Step
@@ -310,11 +312,7 @@ def _location(root: str, run_id: str) -> str:
 def _repository(root: str, run_id: str) -> Repository:
     found = _location(root, run_id)
     if "://" not in found:
-        from runner.tracking.local_artifacts import LocalRepository
-
         return LocalRepository(found)
-    from runner.tracking.remote_artifacts import RemoteRepository
-
     return RemoteRepository(found)
 
 
