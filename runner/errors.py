@@ -11,7 +11,9 @@ ProjError                    125  `proj` itself could not do its work
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from runner.tuples import NamedTuple
+
+CHECK = "proj check  shows all faults of a project"  # a hint; `proj check` itself leaves it out
 
 
 class ProjError(Exception):
@@ -56,7 +58,7 @@ class ProjectError(InputError):
         lines = [
             f"{fault.place}: {fault.message}" + (f" ({fault.hint})" if fault.hint else "") for fault in faults
         ]
-        super().__init__("\n".join(lines), "proj check  shows all faults of a project")
+        super().__init__("\n".join(lines), CHECK)
         self.faults = faults
 
 

@@ -2,11 +2,14 @@
 
 NamedTuples and not dataclasses: importing dataclasses costs 8 ms, half of what a warm `proj run` may cost.
 Every field is JSON-able, so a value can be kept, sent to another host and read back.
-Annotations are evaluated here, without `from __future__ import annotations`: typing would compile each field's (5 µs).
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeAlias
+
+from runner.tuples import NamedTuple
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 # JSON from or for somebody else, whose shape is theirs: an answer of the protocol, of nvidia-smi, of a forge.
@@ -202,7 +205,7 @@ class Report(Protocol):
     def live(self) -> bool:
         """Whether somebody watches on a terminal."""
 
-    def step(self, text: str) -> "Step":
+    def step(self, text: str) -> Step:
         """A slow step, shown with its elapsed time: `with report.step("resolving packages") as step:`."""
 
     def note(self, text: str) -> None: ...
@@ -211,7 +214,7 @@ class Report(Protocol):
 
 
 class Step(Protocol):
-    def __enter__(self) -> "Step": ...
+    def __enter__(self) -> Step: ...
 
     def __exit__(self, *error: object) -> None: ...
 
@@ -224,7 +227,7 @@ class Silent:
 
     live = False
 
-    def step(self, text: str) -> "Step":  # noqa: ARG002
+    def step(self, text: str) -> Step:  # noqa: ARG002
         return self
 
     def note(self, text: str) -> None:
@@ -233,7 +236,7 @@ class Silent:
     def warn(self, text: str) -> None:
         pass
 
-    def __enter__(self) -> "Step":
+    def __enter__(self) -> Step:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -241,6 +244,3 @@ class Silent:
 
     def update(self, text: str, done: float = 0, total: float = 0) -> None:
         pass
-
-
-Argv: TypeAlias = Sequence[str]

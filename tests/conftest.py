@@ -12,7 +12,11 @@ from typing import Any
 import pytest
 
 REAL_HOME = os.path.expanduser("~")
-pytest_plugins = ["tests.servers", "tests.ci_lines"]  # servers and clients, for the tests of several rooms
+pytest_plugins = [
+    "tests.servers",
+    "tests.ci_lines",
+    "tests.browser",
+]  # servers and clients, for the tests of several rooms
 IN_CI = bool(os.environ.get("PROJ_TEST_ALL"))  # .ci/run sets it: what is skipped elsewhere must run there
 
 
@@ -46,8 +50,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """`-n auto`: three for two processors, as many tests wait for a process, a time-out or a reader."""
-    return max(2, len(os.sched_getaffinity(0)) * 3 // 2 if hasattr(os, "sched_getaffinity") else 2)
+    """`-n auto`: two for each processor, as many tests wait for a process, a time-out or a reader."""
+    return 2 * len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

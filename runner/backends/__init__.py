@@ -10,8 +10,9 @@ from runner.errors import InputError
 if TYPE_CHECKING:
     from runner.backends.base import Backend
 
-__all__ = ["KINDS", "get"]
+__all__ = ["CANCEL", "KINDS", "get"]
 
+CANCEL = "cancel"  # a file of this name in the record asks the supervisor to end the run; it says who asks
 KINDS = {"local": "runner.backends.local"}
 
 

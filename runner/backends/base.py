@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from runner.values import Ended, Job, Json, Report
+from runner.values import Ended, Job, Report
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-__all__ = ["CANCEL", "Backend", "Command", "Exit", "Supervision"]
+    from runner.backends.outcome import Exit
 
-CANCEL = "cancel"  # a file of this name in the record asks the supervisor to end the run; it says who asks
+__all__ = ["Backend", "Command", "Supervision"]
 
 
 class Supervision(Protocol):
@@ -46,14 +45,6 @@ class Backend(Protocol):
 
     def cancel(self, handle: Any, grace: float) -> None:
         """Asks the command to end, and ends it after `grace` seconds."""
-
-
-class Exit(NamedTuple):
-    """How the operating system says that a command ended."""
-
-    status: int | None  # as waitpid(2) tells it; None when nobody could see it
-    resources: Mapping[str, Json] = {}  # peak_memory (bytes), cpu_time (s)
-    memory_kills: int = 0  # how many of its processes were ended because memory was out
 
 
 class Command(Protocol):

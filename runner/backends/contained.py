@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from runner.errors import ProjError
+from runner.tuples import NamedTuple
 from runner.values import Ended, Job
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ import signal
 import time
 from typing import Any
 
-from runner.backends import contained, evidence, posting, terminal
-from runner.backends.base import Exit
-from runner.backends.handle import Handle
+from runner.backends import contained, posting, terminal
+from runner.backends.outcome import Exit
+from runner.backends.posting import Handle
 from runner.host import cgroup, process, process_tree, subreaper
 from runner.host.interrupts import in_main_thread
 from runner.values import Ended, Job
@@ -90,7 +90,7 @@ class Guarded:
     def _end(self, status: int | None, user: float = 0, system: float = 0, memory: int = 0) -> None:
         scale = 1 if os.uname().sysname == "Darwin" else 1024
         used = {} if status is None else {"peak_memory": memory * scale, "cpu_time": round(user + system, 3)}
-        self.exit = Exit(status, used, evidence.memory_kills() - self._handle.memory_kills)
+        self.exit = Exit(status, used, cgroup.memory_kills() - self._handle.memory_kills)
 
     # ---- without it: somebody killed it, and the run goes on ----------------------------------------------
 

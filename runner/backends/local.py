@@ -10,9 +10,8 @@ import fcntl
 import os
 from typing import TYPE_CHECKING, Any
 
-from runner.backends import contained, evidence, posting, terminal
-from runner.backends.base import Supervision
-from runner.backends.handle import Handle
+from runner.backends import contained, posting, terminal
+from runner.backends.posting import Handle
 from runner.errors import BackendError
 from runner.host import cgroup, process_tree
 from runner.host.guard import Charge
@@ -22,6 +21,8 @@ from runner.values import Ended, Job, Report
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+
+    from runner.backends.base import Supervision
 
 __all__ = ["cancel", "problem", "submit", "wait"]
 
@@ -71,7 +72,7 @@ def submit(job: Job, report: Report) -> Handle:  # noqa: ARG001
     outputs, theirs = _open_outputs()
     stdin = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC) if job.options.get("stdin") == "null" else 0
     foreground = in_main_thread() and terminal.is_ours_alone()
-    kills = evidence.memory_kills()
+    kills = cgroup.memory_kills()
     try:
         guard = posting.post(charge, (stdin, *theirs))
     except BaseException as error:

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Collection
-from typing import NamedTuple
+from collections.abc import Collection, Mapping
 
-from runner.backends.base import Exit
+from runner.tuples import NamedTuple
 from runner.values import Ended, Json
 
-__all__ = ["Asked", "ended"]
+__all__ = ["Asked", "Exit", "ended"]
 
 BY_OTHERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGKILL)
 # how a shell tells of its child
 TOLD = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 UNKNOWN = "how the command ended is not known: its guard was killed"
+
+
+class Exit(NamedTuple):
+    """How the operating system says that a command ended."""
+
+    status: int | None  # as waitpid(2) tells it; None when nobody could see it
+    resources: Mapping[str, Json] = {}  # peak_memory (bytes), cpu_time (s)
+    memory_kills: int = 0  # how many of its processes were ended because memory was out
 
 
 class Asked(NamedTuple):

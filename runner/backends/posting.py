@@ -13,12 +13,12 @@ import os
 import signal
 import sys
 from _thread import get_ident
-from typing import NamedTuple
 
 from runner import paths
 from runner.host.guard import FILES, HIGH, Charge, become
+from runner.tuples import NamedTuple
 
-__all__ = ["Posted", "Prepared", "post", "reap"]
+__all__ = ["Handle", "Posted", "Prepared", "post", "reap"]
 
 ALL = tuple(int(each) for each in signal.valid_signals())
 CODE = "import sys; sys.path.append(sys.argv.pop()); from runner.host.guard import main; main()"
@@ -33,6 +33,17 @@ class Posted(NamedTuple):
     pid: int
     channel: int  # our end of the socket
     command: int = 0  # pid, also the id of its process group
+
+
+class Handle(NamedTuple):
+    """A command that was started on this machine, for whoever stays with it."""
+
+    guard: Posted
+    outputs: tuple[tuple[int, int], ...]  # (file descriptor to read, stream: 1 stdout, 2 stderr)
+    foreground: bool  # the terminal was handed to the command
+    memory_kills: int  # out-of-memory kills counted before the start
+    token: str  # of the run: each of its processes begins with it in its environment
+    cgroup: str  # folder of its control group; "" where none may be made
 
 
 class Prepared:

@@ -11,14 +11,17 @@ import os
 import select
 import signal
 import time
+from typing import TYPE_CHECKING
 
-from runner.backends import outcome
-from runner.backends.base import CANCEL, Command, Supervision
+from runner.backends import CANCEL, outcome
 from runner.backends.capture import Capture, Mask, limit
 from runner.backends.display import Display, displays
 from runner.backends.outcome import Asked
 from runner.host.interrupts import Listening
 from runner.values import Ended, Job
+
+if TYPE_CHECKING:
+    from runner.backends.base import Command, Supervision
 
 __all__ = ["Supervisor"]
 

@@ -6,7 +6,7 @@ from runner.cli import output, reference
 from runner.cli.export import refuse_special
 from runner.cli.options import Command, Option
 from runner.errors import InputError
-from runner.text.units import byte_count, size
+from runner.text.units import byte_count, counted, size
 
 __all__ = ["COMMAND"]
 
@@ -33,7 +33,9 @@ def command(
         run_id = reference.original(store, run, ref)
         found = make(store, run_id, path, limit, not no_packages, Terminal(quiet=quiet))
     lines = [f"not in it: {each}" for each in found.lacking]
-    return output.result(as_json, found, [*lines, f"{path}: {found.members} files, {size(found.size)}"])
+    return output.result(
+        as_json, found, [*lines, f"{path}: {counted(found.members, 'file')}, {size(found.size)}"]
+    )
 
 
 COMMAND = Command(command, (

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from runner.cli import output, reference
 from runner.cli.options import Command, Group, Option
-from runner.cli.render_values import number, plain
 from runner.text import units
+from runner.text.shown import number, plain
 from runner.text.terminal import printable
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from runner.cli.options import Command, Option
 from runner.cli.render_compare import Difference, differences, in_rows, lines
 from runner.cli.render_compare import as_json as plain
 from runner.errors import InputError
+from runner.text.units import counted
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
@@ -33,10 +34,11 @@ def command(refs: tuple[str, ...], where: str, everything: bool, location: str, 
         if where:
             from runner.cli.runs import Wanted, select
 
-            runs, _ = select(store, Wanted(where, limit=MOST))
+            runs, _ = select(store, Wanted(where, limit=MOST, scope=reference.scope_here(store)))
             if len(runs) < 2:
                 raise InputError(
-                    f"the filter finds {len(runs)} runs, and it takes two to compare", "proj runs"
+                    f"the filter finds {counted(len(runs), 'run')}, and it takes two to compare",
+                    "proj runs FILTER  shows which",
                 )
         else:
             runs = [reference.find(store, ref) for ref in refs]
@@ -55,7 +57,7 @@ def _shown(runs: Sequence[Run], found: Sequence[Difference]) -> Iterable[str]:
 
 COMMAND = Command(command, (
     reference.RUNS,
-    Option("where", ("--filter",), "Those that this filter finds, at most 50.", metavar="FILTER"),
+    Option("where", ("--filter",), "Those of this project that this filter finds, at most 50.", metavar="FILTER"),
     Option("everything", ("-a", "--all"), "Show what is the same, too.", "flag"),
     reference.STORE,
     reference.JSON,

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from runner.values import Project
 
 __all__ = [
-    "artifacts", "columns", "entry_points", "environment_kinds", "experiments", "keys", "parameters", "places", "runs",
-    "statuses", "templates",
+    "aliases", "artifacts", "columns", "entry_points", "environment_kinds", "experiments", "keys", "models", "parameters",
+    "places", "runs", "stages", "statuses", "templates", "versions",
 ]  # fmt: skip
 
 Found = list[tuple[str, str]]  # (word, what it is)
@@ -124,6 +124,52 @@ def experiments(ctx: Context, incomplete: str) -> Found:
 
 
 @_quiet
+def models(ctx: Context, incomplete: str) -> Found:
+    """Registered ones, by name."""
+    from runner.tracking import registry
+
+    with _store(ctx) as store:
+        return _starting(((each.name, each.description) for each in registry.listing(store.root)), incomplete)
+
+
+@_quiet
+def versions(ctx: Context, incomplete: str) -> Found:
+    """Names of registered models; behind one its numbers and aliases."""
+    from runner.tracking import registry
+
+    words = []
+    with _store(ctx) as store:
+        for model in registry.listing(store.root):
+            words.append((model.name, model.description))
+            if incomplete.startswith((f"{model.name}/", f"{model.name}@")):
+                latest = list(model.versions.values())[-MOST:]
+                words += [(f"{model.name}/{each.number}", each.stage) for each in latest]
+                words += [(f"{model.name}@{alias}", "alias") for alias in model.aliases]
+    return _starting(words, incomplete)
+
+
+@_quiet
+def aliases(ctx: Context, incomplete: str) -> Found:
+    """Of the registered model that the line names, those that are protected too."""
+    from runner.tracking import registry
+
+    text = str(ctx.params.get("name") or ctx.params.get("ref") or (ctx.args[0] if ctx.args else ""))
+    with _store(ctx) as store:
+        model = registry.find(store.root, text.partition("/")[0].partition("@")[0])
+    if model is None:
+        return []
+    words = [(name, "alias") for name in model.aliases]
+    words += [(target.removeprefix("alias:"), "protected") for target in model.policies]
+    return _starting(dict(words).items(), incomplete)
+
+
+def stages(ctx: Context, incomplete: str) -> Found:  # noqa: ARG001
+    from runner.tracking.registry import STAGES
+
+    return _starting(((stage, "") for stage in STAGES), incomplete)
+
+
+@_quiet
 def runs(ctx: Context, incomplete: str) -> Found:
     """Names and ids of the last runs, `last`, and `best:` with the metrics that they have."""
     with _store(ctx) as store:
@@ -158,7 +204,7 @@ def keys(ctx: Context, incomplete: str) -> Found:
 @_quiet
 def columns(ctx: Context, incomplete: str) -> Found:
     """After a comma the next one."""
-    from runner.cli.columns import ATTRIBUTES
+    from runner.tables.columns import ATTRIBUTES
 
     before, comma, _ = incomplete.rpartition(",")
     with _store(ctx) as store:

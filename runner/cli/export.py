@@ -8,10 +8,13 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from runner.cli import columns, reference
+from runner.cli import reference, unknown
 from runner.cli.options import Command, Option
+from runner.cli.output import json_text
 from runner.errors import InputError, ProjError
 from runner.host.files import Draft, is_special
+from runner.tables import columns
+from runner.text.units import counted
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
@@ -26,7 +29,7 @@ def command(
     experiments: tuple[str, ...], names: tuple[str, ...], everything: bool, location: str, as_json: bool, csv: bool,
     spreadsheet: bool,
 ) -> int:  # fmt: skip
-    """Write runs (all, or RUNS, or what --filter finds) with every metric, parameter and tag to a file."""
+    """Write the runs of the project in this folder, or RUNS, with every metric, parameter and tag to a file."""
     from runner.cli import sync
     from runner.cli.runs import Wanted, experiment_names, select
 
@@ -38,13 +41,16 @@ def command(
     kind = format_of(form or ("json" if as_json else "csv" if csv else ""), path)
     if spreadsheet and kind != "csv":
         raise InputError(f"--for-spreadsheet is for CSV, not for {kind}", "--csv")
-    chosen = columns.check(names)
     view = "all" if everything else "active"
     with reference.open_store(location) as store:
+        chosen = columns.check(names, lambda name: unknown.whole(store, name))
+        scope = None if everything else reference.scope_here(store)
         if refs:
             runs = [reference.find(store, ref) for ref in refs]
         else:
-            runs, _ = select(store, Wanted(where, order_by, sys.maxsize, experiments=experiments, view=view))
+            runs, _ = select(
+                store, Wanted(where, order_by, sys.maxsize, experiments=experiments, view=view, scope=scope)
+            )
         if to_mlflow:
             return sync.show([sync.send(store, run.run_id, to_mlflow, False) for run in runs], as_json)
         known = experiment_names(store, runs)
@@ -74,7 +80,7 @@ def write_file(
                     write(file, kind, runs, names, known, spreadsheet)
     except OSError as error:
         raise ProjError(f"{path} cannot be written: {error.strerror or error}") from None
-    sys.stderr.write(f"{len(runs)} runs written to {path}\n")
+    sys.stderr.write(f"{counted(len(runs), 'run')} written to {path}\n")
 
 
 def refuse_special(path: str) -> None:
@@ -102,11 +108,10 @@ def write(
 ) -> None:
     """csv has the columns `names`; json and jsonl have whole runs."""
     if kind == "csv":
-        from runner.cli.runs import write_csv
+        from runner.tables import csvfile
 
-        write_csv(file, runs, names, known, spreadsheet)
+        csvfile.write(file, runs, names, known, spreadsheet)
         return
-    from runner.cli.output import json_text
     from runner.cli.render_run import as_json
 
     texts = (json_text(as_json(run, known)) for run in runs)
@@ -154,7 +159,7 @@ COMMAND = Command(command, (
     Option("order_by", ("--order-by",), 'Such as "metrics.rmse".', "many", metavar="KEY", complete="keys"),
     Option("experiments", ("--experiment",), "Those of this experiment.", "many", metavar="NAME", complete="experiments"),
     Option("names", ("--columns",), "Columns of the file; by default all.", "many", metavar="NAMES", complete="columns"),
-    Option("everything", ("-a", "--all"), "Deleted ones too.", "flag"),
+    Option("everything", ("-a", "--all"), "Those of all projects, and deleted ones, too.", "flag"),
     reference.STORE,
     Option("as_json", ("--json",), "As --format json.", "flag"),
     Option("csv", ("--csv",), "As --format csv.", "flag"),

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from runner import paths
 from runner.errors import ProjError
 from runner.host import process
+from runner.text.units import counted
 from runner.tracking.store import Store
 
 __all__ = ["CHECKS", "Finding", "examine"]
@@ -166,7 +167,9 @@ def records(store: Store) -> Iterator[Finding]:
     if len(problems) > SHOWN:
         yield Finding("record", "warning", f"and {len(problems) - SHOWN} more lines")
     if not problems:
-        yield Finding("records", "ok", f"{store.index.count()} runs, every line of their logs is sound")
+        yield Finding(
+            "records", "ok", f"{counted(store.index.count(), 'run')}, every line of their logs is sound"
+        )
     yield from _index(store)
 
 
@@ -178,10 +181,12 @@ def _index(store: Store) -> Iterator[Finding]:
         yield Finding("index", "warning", text, "is the disk well?  smartctl -a, dmesg")
     found, logs = store.index.count(), store.logs()
     if found != logs:
-        text = f"{store.index.path} has {found} runs, and there are the logs of {logs}"
+        text = f"{store.index.path} has {counted(found, 'run')}, and there are the logs of {logs}"
         yield Finding("index", "broken", text, "remove that file: it is made again from the logs")
     elif not wrong:
-        yield Finding("index", "ok", f"{store.index.path}: {found} runs, as many as there are logs")
+        yield Finding(
+            "index", "ok", f"{store.index.path}: {counted(found, 'run')}, as many as there are logs"
+        )
 
 
 def snapshots(store: Store) -> Iterator[Finding]:

@@ -6,11 +6,12 @@ import os
 from typing import TYPE_CHECKING
 
 from runner import paths
-from runner.cli import columns, output, reference
+from runner.cli import output, reference
 from runner.cli.options import Command
-from runner.cli.render_values import cut, safe
 from runner.errors import ProjError
 from runner.parameters.shell import quote
+from runner.tables import columns
+from runner.text.shown import cut, safe
 from runner.text.units import ago
 from runner.text.units import duration as took
 
@@ -37,10 +38,11 @@ def show_here() -> None:
     lines = _heading(project, fault, colour)
     lines += _aligned([_entry(entry) for entry in project.entry_points] if project else [], width)
     if runs:
-        lines += ["", output.paint("Last runs", "1", colour), *_listed(runs, colour)]
+        whose = "Last runs" if project or fault else "Last runs of other folders"
+        lines += ["", output.paint(whose, "1", colour), *_listed(runs, colour)]
     if trouble:
         lines += ["", f"The runs cannot be listed: {trouble}"]
-    rows = [("proj doctor", "says what is wrong")] if trouble else [_next(project, fault, runs)]
+    rows = [("proj doctor", "says what is wrong")] if trouble else _next(project, fault, runs)
     lines += [
         "",
         output.paint("Next", "1", colour),
@@ -98,23 +100,31 @@ def _listed(runs: list[Run], colour: bool) -> list[str]:
     ]
 
 
-def _next(project: Project | None, fault: str, runs: list[Run]) -> Row:
+def _next(project: Project | None, fault: str, runs: list[Run]) -> list[Row]:
     if fault:
-        return "proj check .", "says more about the faults"
+        return [("proj check .", "says more about the faults")]
+    if project is None and (script := _script()):  # the runs are those of other folders
+        run = f"proj run {quote(safe(script))}"
+        return [(run, "runs this script as it is"), ("proj init", "writes an MLproject for what is here")]
     if runs:
-        return _after(runs[0], project)
+        return [_after(runs[0], project)]
     if project:
-        return "proj info .", "parameters and environment"
-    if _has_scripts():
-        return "proj init .", "writes an MLproject for what is here"
-    return "proj new basic my-project", "a project from a template; proj new --list shows all"
+        return [("proj info .", "parameters and environment")]
+    return [("proj new basic my-project", "a project from a template; proj new --list shows all")]
 
 
-def _has_scripts() -> bool:
+def _script() -> str:
+    """One of this folder that can be run, the newest; "" when there is none."""
     try:
-        return any(name.endswith((".py", ".R", ".ipynb")) for name in os.listdir())
+        with os.scandir() as entries:
+            found = [(each.stat().st_mtime, each.name) for each in entries if _is_script(each)]
     except OSError:
-        return False
+        return ""
+    return max(found)[1] if found else ""
+
+
+def _is_script(entry: os.DirEntry[str]) -> bool:
+    return entry.name.endswith((".py", ".R", ".ipynb")) and entry.is_file()
 
 
 def _after(run: Run, project: Project | None) -> Row:

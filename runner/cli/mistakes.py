@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from runner.cli.commands import COMMANDS
+from runner.cli.commands import COMMANDS, load
 from runner.errors import InputError, ProjError
 
-__all__ = ["SYNONYMS", "meant", "nearest", "option_hint", "script"]
+__all__ = ["SYNONYMS", "inner_hint", "meant", "nearest", "option_hint", "script"]
 
 SYNONYMS = {
     **dict.fromkeys(("ls", "list", "history", "ps", "status"), "runs"),
@@ -29,6 +29,16 @@ SYNONYMS = {
     **dict.fromkeys(("upload", "push"), "sync"),
     "tail": "logs",
 }
+ALIKE = (  # what is said for the same in groups of commands, here and elsewhere
+    ("ls", "list", "all"),
+    ("show", "view", "describe", "info", "get", "inspect"),
+    ("rm", "delete", "remove", "del", "revoke"),
+    ("gc", "prune", "clean", "clear", "purge", "rm"),
+    ("new", "create", "add", "make"),
+    ("get", "download", "fetch", "pull", "cp"),
+    ("rename", "mv", "move"),
+    ("restore", "undelete"),
+)
 SCRIPTS = (".py", ".sh", ".R", ".r", ".ipynb")
 PROJECT_FILES = (
     "MLproject", "pyproject.toml", "requirements.txt", "python_env.yaml", "conda.yaml", "environment.yml",
@@ -51,8 +61,25 @@ def meant(words: Sequence[str]) -> list[str]:
     if os.path.exists(first) or "://" in first:
         raise InputError(f"there is no command {first!r}", f"proj run {_quoted(first)}  runs it")
     near = nearest(first, COMMANDS)
-    what = f" Did you mean {near!r}?" if near else ""
-    raise InputError(f"there is no command {first!r}.{what}", "proj -h  shows the usage")
+    what = f". Did you mean {near!r}?" if near else ""
+    raise InputError(f"there is no command {first!r}{what}", "proj -h  shows the usage")
+
+
+def inner_hint(words: Sequence[str]) -> str:
+    """What is meant by `proj env prune`, where the command is called gc; "" where nobody can tell."""
+    known: Mapping[str, object] = COMMANDS
+    path: list[str] = []
+    for place, word in enumerate(words):
+        if word not in known:
+            break
+        path.append(word)
+        entry = load(word) if place == 0 else known[word]
+        known = getattr(entry, "commands", {})
+    else:
+        return ""
+    alike = (each for names in ALIKE if word in names for each in names if each in known)
+    meant = next(alike, "") or nearest(word, known)
+    return f"did you mean  proj {' '.join(path)} {meant}?" if meant and path else ""
 
 
 def _quoted(word: str) -> str:
@@ -107,10 +134,15 @@ def _short(folder: str) -> str:
     return "." if folder == os.getcwd() else folder
 
 
-def option_hint(words: Sequence[str], option: str) -> str:
-    """What to type instead of `proj run . --steps 5`; "" when that is no such line."""
+def option_hint(words: Sequence[str], option: str, known: Sequence[str] = ()) -> str:
+    """What to type instead of `proj run . --steps 5`, or `--bakend`; "" where nobody can tell.
+
+    `known`: options that look like it.
+    """
+    near = nearest(option, known)
+    close = f"did you mean {near}?" if near else ""
     if not words or words[0] != "run" or not re.fullmatch(r"--?[\w-]+", option):
-        return ""
+        return close
     place = next((at for at, word in enumerate(words) if word.split("=")[0] == option), 0)
     _, equals, value = words[place].partition("=")
     after = words[place + 1] if place + 1 < len(words) else ""
@@ -119,6 +151,8 @@ def option_hint(words: Sequence[str], option: str) -> str:
     name = _declared(words, option.lstrip("-"))
     if name:
         return f"proj {' '.join(map(_quoted, kept))} -P {name}={_quoted(value) if value else 'VALUE'}"
+    if close:
+        return close
     passed = [option, value] if value else [option]
     return f"proj {' '.join(map(_quoted, kept))} -- {' '.join(map(_quoted, passed))}  passes it on to the program"
 
@@ -140,4 +174,5 @@ def _declared(words: Sequence[str], option: str) -> str:
         return ""
     names = [parameter.name for parameter in found.parameters]
     plain = {name.replace("-", "_"): name for name in names}
-    return plain.get(option.replace("-", "_"), "")
+    name = option.replace("-", "_")
+    return plain.get(name) or plain.get(nearest(name, plain), "")

@@ -11,6 +11,7 @@ from runner.cli.terminal import Terminal
 from runner.errors import InputError
 from runner.parameters.shell import quote
 from runner.scaffold import new as scaffold
+from runner.text.units import counted
 
 __all__ = ["COMMAND"]
 
@@ -30,7 +31,10 @@ def command(
     report = Terminal(quiet=quiet or as_json)
     made = scaffold.new(template, directory, dict(pairs(answers)), ask=ask, trust=trust, report=report)
     shown = os.path.relpath(made.directory)
-    lines = [f"made {shown} from {template}: {len(made.files)} files", f"  cd {quote(shown)} && proj run ."]
+    lines = [
+        f"made {shown} from {template}: {counted(len(made.files), 'file')}",
+        f"  cd {quote(shown)} && proj run .",
+    ]
     return output.result(as_json, made, () if quiet else lines)
 
 

@@ -75,7 +75,16 @@ def find(store: Store, ref: str) -> Run:
             return current(store, store.resolve(ref))
         except InputError:
             pass  # several have that name: perhaps one of them is of this project
-    return current(store, store.resolve(ref, scope_here(store)))
+    try:
+        return current(store, store.resolve(ref, scope_here(store)))
+    except InputError as error:
+        if ref.startswith("best:"):
+            from runner.cli import unknown
+
+            key = ref.removeprefix("best:").removeprefix("-").removeprefix("metrics.")
+            if near := unknown.metric(store, key):
+                error.hint = f"did you mean {ref[: len(ref) - len(key)]}{near}?"
+        raise
 
 
 def original(store: Store, run: Run, ref: str) -> str:

@@ -6,11 +6,12 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from runner.cli import columns, output
-from runner.cli.render_values import cut, json_number, plain, safe
+from runner.cli import output
 from runner.errors import ProjError
 from runner.host import files
+from runner.tables import columns
 from runner.text import units
+from runner.text.shown import cut, json_number, plain, safe
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from runner.cli import columns, output
+from runner.cli import output
 from runner.cli.render_plot import sparkline
-from runner.cli.render_values import cut, json_number, number, plain, safe
+from runner.tables import columns
+from runner.text.shown import cut, json_number, number, plain, safe
 from runner.text.units import ago, iso, local_time, size
 from runner.text.units import duration as took
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple, TextIO
+from typing import TYPE_CHECKING, NamedTuple
 
-from runner.cli import columns, output, reference, tree, unknown
+from runner.cli import output, reference, unknown
 from runner.cli.options import Command, Option
 from runner.cli.render_run import as_json as plain
-from runner.cli.render_values import json_number, safe
 from runner.errors import InputError
+from runner.tables import columns, csvfile, tree
+from runner.text.shown import json_number, safe
 from runner.text.units import seconds
 from runner.tracking.fold import STATUSES
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from runner.tracking.index.places import Scope
     from runner.tracking.store import Store
 
-__all__ = ["COMMAND", "Wanted", "experiment_names", "select", "write_csv"]
+__all__ = ["COMMAND", "Wanted", "experiment_names", "select"]
 
 
 class Wanted(NamedTuple):
@@ -38,7 +39,7 @@ class Wanted(NamedTuple):
 
 def command(
     where: str, order_by: tuple[str, ...], names: tuple[str, ...], limit: int, since: str,
-    experiments: tuple[str, ...], status: tuple[str, ...], everything: bool, deleted: bool, location: str,
+    experiments: tuple[str, ...], status: tuple[str, ...], everything: bool, active: bool, deleted: bool, location: str,
     as_json: bool, csv: bool,
 ) -> int:  # fmt: skip
     """List the runs of the project in this folder; --all for those of all projects.
@@ -48,10 +49,12 @@ def command(
     """
     if as_json and csv:
         raise InputError("--json and --csv exclude each other")
-    chosen = columns.check(names)
-    view = "deleted" if deleted else "all" if everything else "active"
+    if active and deleted:
+        raise InputError("--active and --deleted exclude each other")
+    view = "deleted" if deleted else "all" if everything and not active else "active"
     wanted = Wanted(where, order_by, limit, since, experiments, status, view)
     with reference.open_store(location) as store:
+        chosen = columns.check(names, lambda name: unknown.whole(store, name))
         if not everything:
             wanted = wanted._replace(scope=reference.scope_here(store))
         runs, more = select(store, wanted)
@@ -60,7 +63,7 @@ def command(
             sys.stderr.write(f"note: {safe(note)}\n")
         others = not runs and wanted.scope is not None and store.search(limit=1).runs
     if csv:
-        write_csv(sys.stdout, runs, chosen or columns.everything(runs), known)
+        csvfile.write(sys.stdout, runs, chosen or columns.everything(runs), known)
     elif as_json and chosen:
         output.emit_json([{name: _typed(run, name, known) for name in chosen} for run in runs])
     elif as_json:
@@ -73,7 +76,7 @@ def command(
         output.emit_lines(_table(*tree.arranged(runs), chosen, known))
     else:
         output.emit_lines(_table(runs, (), chosen, known))
-    if more and not as_json and not csv and sys.stderr.isatty():
+    if more and sys.stderr.isatty():
         sys.stderr.write(f"the first {len(runs)} are shown; --limit shows more\n")
     return 0
 
@@ -81,12 +84,15 @@ def command(
 def select(store: Store, wanted: Wanted) -> tuple[list[Run], bool]:
     """The runs, and whether there are more than the limit."""
     from runner.running.reconcile import close_lost, concluded
-    from runner.tracking.index.grammar import parse_filter, parse_order
+    from runner.tracking.index.grammar import UnknownKey, parse_filter, parse_order
 
     if wanted.limit < 0:
         raise InputError("--limit is less than 0")
-    parse_filter(wanted.where)  # its caret counts in what was typed
-    parse_order(wanted.order_by)
+    try:
+        parse_filter(wanted.where)  # its caret counts in what was typed
+        parse_order(wanted.order_by)
+    except UnknownKey as error:
+        raise unknown.explained(store, error) from None
     unknown.check(wanted.where)
     close_lost(store)
     ids = [reference.experiment_id(store, name) for name in wanted.experiments] or None
@@ -136,7 +142,10 @@ def _since(text: str) -> int:
         except ValueError:
             hint = "such as 2026-08-01 or 2026-08-01T12:30"
             raise InputError(f"--since {text!r} is not a date", hint) from None
-    return int((time.time() - seconds(text, "--since")) * 1000)
+    try:
+        return int((time.time() - seconds(text, "--since")) * 1000)
+    except InputError as error:
+        raise InputError(error.message, f"{error.hint}, or a date as 2026-08-01") from None
 
 
 def _table(
@@ -164,32 +173,6 @@ def _typed(run: Run, name: str, experiments: dict[str, str]) -> object:
     return json_number(found) if isinstance(found, float) else found
 
 
-def write_csv(
-    file: TextIO, runs: Sequence[Run], names: Sequence[str], known: dict[str, str], spreadsheet: bool = False
-) -> None:
-    """RFC 4180 but for line ends, which are \\n. For a spreadsheet, a text that it would calculate begins with `'`."""
-    import csv
-
-    class Lines:  # the csv module quotes a \r only where it ends the lines
-        write = staticmethod(lambda line: file.write(line[:-2] + "\n"))
-
-    writer = csv.writer(Lines, lineterminator="\r\n")
-    cell = _guarded if spreadsheet else str
-    writer.writerow(map(cell, names))
-    writer.writerows([cell(columns.flat(run, name, known)) for name in names] for run in runs)
-
-
-def _guarded(text: str) -> str:
-    """https://owasp.org/www-community/attacks/CSV_Injection; a number stays one."""
-    if not text.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return text
-    try:
-        float(text)
-    except ValueError:
-        return "'" + text
-    return text
-
-
 COMMAND = Command(command, (
     Option("where", (), "Such as \"metrics.rmse < 0.8 and params.model = 'ridge'\".", metavar="[FILTER]"),
     Option("order_by", ("--order-by",), 'Such as "metrics.rmse" or "start_time DESC".', "many", metavar="KEY", complete="keys"),
@@ -199,6 +182,7 @@ COMMAND = Command(command, (
     Option("experiments", ("--experiment",), "Those of this experiment (name or id).", "many", metavar="NAME", complete="experiments"),
     Option("status", ("--status",), "Those with this status: RUNNING, FINISHED, FAILED, KILLED.", "many", metavar="STATUS", complete="statuses"),
     Option("everything", ("-a", "--all"), "Those of all projects, and deleted ones, too.", "flag"),
+    Option("active", ("--active",), "Only those that are not deleted, with --all, too.", "flag"),
     Option("deleted", ("--deleted",), "Only deleted ones.", "flag"),
     reference.STORE,
     reference.JSON,

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from runner.cli import output, reference, render_run
 from runner.cli.options import Command
-from runner.cli.render_values import cut, safe
 from runner.cli.runs import experiment_names
 from runner.host import files
+from runner.text.shown import cut, safe
 
 if TYPE_CHECKING:
     from runner.tracking.curves import Curve

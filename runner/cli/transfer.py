@@ -8,6 +8,7 @@ from runner.cli import output, reference
 from runner.cli.options import Command, Option
 from runner.cli.terminal import Terminal
 from runner.errors import InputError
+from runner.text.units import counted
 
 __all__ = ["COMMAND"]
 
@@ -29,7 +30,7 @@ def command(
     finally:
         reader.close()
     there = f", {done.there} were there" if done.there else ""
-    output.result(as_json, done, [f"{done.runs} runs imported{there}"])
+    output.result(as_json, done, [f"{counted(done.runs, 'run')} imported{there}"])
     for reason in done.without_files:
         output.emit_lines([f"warning: without artifacts: {reason}"], sys.stderr)
     return 0

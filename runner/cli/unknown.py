@@ -10,9 +10,10 @@ from runner.tracking.fold import STATUSES
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
+    from runner.tracking.index.grammar import UnknownKey
     from runner.tracking.store import Store
 
-__all__ = ["check", "notes"]
+__all__ = ["check", "explained", "metric", "notes", "whole"]
 
 LOOKED_AT = 1000  # of the last runs, whose names are known
 PLURAL = {"metric": "metrics", "param": "params", "tag": "tags"}
@@ -66,6 +67,35 @@ def notes(
         return []
     known = store.search(limit=LOOKED_AT, view="all").runs
     return [_note(known, *each) for each in wanted if known and not _has(known, *each)]
+
+
+def explained(store: Store, error: UnknownKey) -> InputError:
+    """With what was probably meant, instead of any example."""
+    near = whole(store, error.key)
+    return InputError(error.message, f"did you mean {near}?" if near else error.hint)
+
+
+def whole(store: Store, key: str) -> str:
+    """metrics.rmse for `rmse`, or what is close to it; "" when there is nothing of the kind."""
+    from runner.cli.mistakes import nearest
+
+    runs = store.search(limit=LOOKED_AT, view="all").runs
+    names = {
+        f"{kind}.{name}": name for kind in PLURAL.values() for run in runs for name in getattr(run, kind)
+    }
+    near = key if key in names.values() else nearest(key, names.values())
+    return next((full for full, name in names.items() if name == near), "")
+
+
+def metric(store: Store, key: str) -> str:
+    """The metric that was probably meant: the nearest one, or the only one that has the letters of `key` in it."""
+    from runner.cli.mistakes import nearest
+
+    names = dict.fromkeys(
+        name for run in store.search(limit=LOOKED_AT, view="all").runs for name in run.metrics
+    )
+    holding = [name for name in names if key.lower() in name.lower()]
+    return nearest(key, names) or (holding[0] if len(holding) == 1 else "")
 
 
 def _has(runs: Iterable[Run], entity: str, key: str) -> bool:

@@ -8,6 +8,7 @@ from runner.cli import output
 from runner.cli.options import Command, Option, pairs
 from runner.cli.terminal import Terminal
 from runner.scaffold import new
+from runner.text.units import counted
 
 __all__ = ["COMMAND"]
 
@@ -21,7 +22,7 @@ def command(
     """
     ask, report = ask and sys.stdin.isatty(), Terminal(quiet=as_json)
     made = new.update(directory, dict(pairs(answers)), ask=ask, trust=trust, version=version, report=report)
-    lines = [f"{made.template} {made.version}: {len(made.files)} files changed"]
+    lines = [f"{made.template} {made.version}: {counted(len(made.files), 'file')} changed"]
     lines += [f"  {name}" for name in made.files]
     lines += [f"conflict in {name}: look for <<<<<<<" for name in made.conflicts]
     output.result(as_json, made, lines)

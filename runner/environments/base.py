@@ -60,8 +60,8 @@ class Kind(Protocol):
 
 
 class Maker(Protocol):
-    def check(self, spec: EnvironmentSpec, directory: str) -> None:
-        """InputError for a specification that cannot be read. Looks at nothing but the project."""
+    def check(self, spec: EnvironmentSpec, directory: str) -> tuple[str, ...]:
+        """InputError for a specification that cannot be read; else what a run warns of. Looks at the project only."""
 
     def specify(
         self, spec: EnvironmentSpec, directory: str, options: EnvironmentOptions, report: Report

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 
-__all__ = ["PREFIX", "add", "is_named", "kill", "members", "place", "remove"]
+__all__ = ["PREFIX", "add", "is_named", "kill", "members", "memory_kills", "place", "remove"]
 
 SIGKILL = 9
 PREFIX = "proj-"  # of the group of a run; its token follows
@@ -65,7 +65,7 @@ def add(folder: str, pids: set[int]) -> bool:
         return False
     for pid in pids:
         try:
-            with open(f"{folder}/cgroup.procs", "w", encoding="ascii") as file:
+            with open(f"{folder}/cgroup.procs", "w", encoding="utf-8") as file:
                 file.write(str(pid))
         except ProcessLookupError:
             continue
@@ -79,7 +79,7 @@ def members(folder: str) -> list[int]:
     found = []
     for path, _, _ in os.walk(folder):
         try:
-            with open(f"{path}/cgroup.procs", encoding="ascii") as file:
+            with open(f"{path}/cgroup.procs", encoding="utf-8") as file:
                 found += [int(line) for line in file if line.strip() != "0"]
         except OSError:
             continue
@@ -93,7 +93,7 @@ def kill(folder: str) -> None:
         if not left:
             break
         try:
-            with open(f"{folder}/cgroup.kill", "w", encoding="ascii") as file:
+            with open(f"{folder}/cgroup.kill", "w", encoding="utf-8") as file:
                 file.write("1")
         except OSError:  # before Linux 5.14
             for pid in left:
@@ -116,3 +116,30 @@ def remove(folder: str) -> None:
                 break
             except OSError:
                 time.sleep(0.01)  # a process that has ended is taken out of it a moment later
+
+
+def memory_kills() -> int:
+    """How many processes of our control group were killed out of memory so far; 0 where nothing tells."""
+    try:
+        with open("/proc/self/cgroup", encoding="utf-8") as file:
+            entries = [line.rstrip("\n").split(":", 2) for line in file]
+    except OSError:
+        return 0
+    total = 0
+    for _, controllers, path in entries:
+        if controllers == "":  # cgroup v2: the counter includes the groups below
+            total += _count(f"/sys/fs/cgroup{path}/memory.events")
+        elif "memory" in controllers.split(","):
+            total += _count(f"/sys/fs/cgroup/memory{path}/memory.oom_control")
+    return total
+
+
+def _count(path: str) -> int:
+    try:
+        with open(path, encoding="utf-8") as file:
+            for line in file:
+                if line.startswith("oom_kill "):
+                    return int(line.split()[1])
+    except (OSError, ValueError):
+        pass
+    return 0

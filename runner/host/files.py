@@ -10,9 +10,17 @@ import stat as modes
 import time
 from collections.abc import Callable, Iterator
 from io import TextIOWrapper
-from typing import Any, BinaryIO, NamedTuple, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
+from runner.tuples import NamedTuple
 from runner.values import Report, Silent
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Readable(Protocol):
+        def read(self, size: int, /) -> bytes: ...
+
 
 __all__ = [
     "DRAFT", "Digest", "Draft", "Exclusive", "Hash", "IrregularError", "Stamp", "digest", "flock", "is_draft",
@@ -360,10 +368,6 @@ class Hash:
 
     def result(self) -> Digest:
         return Digest(f"{self._algorithm}:{self._value.hexdigest()}", self._size)
-
-
-class Readable(Protocol):
-    def read(self, size: int, /) -> bytes: ...
 
 
 def transfer(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from runner import paths
 from runner.host import files
 from runner.host.files import Digest, Hash, Stamp
+from runner.tuples import NamedTuple
 
 if TYPE_CHECKING:
     import sqlite3

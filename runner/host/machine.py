@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from functools import cache
 
 from runner.host import process
 from runner.values import JsonObject
@@ -11,6 +12,7 @@ from runner.values import JsonObject
 __all__ = ["boot_id", "ci", "cores", "describe", "identity", "pid_namespace", "standard_input"]
 
 
+@cache
 def boot_id() -> str:
     """Changes with each start of the machine; "" where the system does not tell."""
     return _first_line("/proc/sys/kernel/random/boot_id")

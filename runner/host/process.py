@@ -10,9 +10,10 @@ import os
 import select
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from runner.errors import ProjError
+from runner.tuples import NamedTuple
 
 if TYPE_CHECKING:
     import subprocess
@@ -276,7 +277,7 @@ def written_by(pid: int) -> list[str]:
     try:
         for name in os.listdir(f"/proc/{pid}/fd"):
             try:
-                with open(f"/proc/{pid}/fdinfo/{name}", encoding="ascii") as file:
+                with open(f"/proc/{pid}/fdinfo/{name}", encoding="utf-8") as file:
                     flags = next(int(line.split()[1], 8) for line in file if line.startswith("flags:"))
                 if flags & os.O_ACCMODE != os.O_RDONLY:
                     found.append(os.readlink(f"/proc/{pid}/fd/{name}"))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
 
 from runner.errors import InputError
 from runner.parameters import shell, template, types
+from runner.tuples import NamedTuple
 from runner.values import EntryPoint, Json, Parameter
 
 __all__ = ["LONGEST", "Resolved", "assignments", "is_too_long", "load_file", "meant", "resolve"]
@@ -297,7 +297,8 @@ def meant(name: str, declared: Sequence[str]) -> str:
     names = {folded(each): each for each in declared if digits(each) == digits(name)}
     for match in get_close_matches(folded(name), names, 1, 0.8):
         return names[match]
-    return ""
+    swapped = (each for each in names if len(each) > 2 and sorted(each) == sorted(folded(name)))
+    return names.get(next(swapped, ""), "")
 
 
 def _usage(entry_point: EntryPoint) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
-from typing import NamedTuple
 
 from runner.parameters import shell
 from runner.parameters.shell import MARK, Layers
+from runner.tuples import NamedTuple
 
 __all__ = ["Template", "open_end", "parse", "placeholders", "render"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from runner.errors import InputError, ProjectError
+from runner.errors import CHECK, InputError, ProjectError
 from runner.host.files import open_text
 from runner.parameters import shell
 from runner.values import EntryPoint, Project
@@ -21,7 +21,7 @@ def entry_point(project: Project, name: str) -> EntryPoint:
             if not declared.command.strip():
                 raise _faults(project) or InputError(f"the entry point {name} has no command")
             if declared.faults:
-                raise InputError("\n".join(declared.faults), "proj check  shows all faults of a project")
+                raise InputError("\n".join(declared.faults), CHECK)
             return declared
     if os.path.splitext(name)[1] in SCRIPTS and os.path.isfile(os.path.join(project.directory, name)):
         return _script_of(project, name)
@@ -89,7 +89,11 @@ def _unknown(project: Project, name: str) -> InputError:
         what = "no main.py" if name == "main" else f"no script {name}"
         message = f"{project.directory} has no MLproject and {what}; files seen: {shown}"
     if not close and scripts:
-        hint.append(f"a script can be run too: -e {shell.quote(scripts[0])}")
+        here = project.directory == os.getcwd()
+        line = f"proj run {'' if here else '... -e '}{shell.quote(scripts[0])}"
+        hint.append(f"{line}  runs a script as it is")
+        if not project.file:
+            hint.append("proj init  writes an MLproject for the scripts that are there")
     return InputError(message, "\n".join(hint) or "proj info DIR  shows what a project has")
 
 

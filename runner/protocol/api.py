@@ -112,12 +112,16 @@ class Api:
             return response
         read = self._read(head, entry, found, body)
         run_id = read.asked.values.get("run_id") or read.asked.values.get("run_uuid")
+        return await self._soon(entry, run_id, lambda: self._handle(read))
+
+    async def _soon(self, entry: Entry, run_id: str | None, work: Callable[[], Response]) -> Response:
+        """Here when it is quick for this run, as nearly always; else in a thread."""
         if not run_id or entry.runs.is_ready(run_id):
             try:
-                return self._handle(read)
+                return work()
             except HeldError:
                 pass
-        return await self._in_thread(lambda: self._handle(read), route)
+        return await self._in_thread(work)
 
     async def _in_thread(self, work: Callable[[], Response], route: Route | None = None) -> Response:
         if self._long is None or self._short is None:
@@ -156,8 +160,8 @@ class Api:
 
     async def _upload(self, exchange: Exchange, entry: Entry, place: Place, limit: int) -> Response:
         """Refuses before the body is read, and writes it as it comes."""
-        if place.run_id and entry.runs.is_ready(place.run_id):
-            writable(entry.runs.store, entry.runs, entry.scope, place)
+        if place.run_id:
+            await self._soon(entry, place.run_id, lambda: _writable(entry, place))
         else:
             await self._in_thread(lambda: _writable(entry, place))
         exchange.limit = limit

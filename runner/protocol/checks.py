@@ -11,7 +11,17 @@ from typing import Any
 from runner.protocol.answer import invalid
 from runner.values import JsonMapping
 
-__all__ = ["batch", "experiment_name", "key", "length", "metric", "param", "run_id", "tag"]
+__all__ = [
+    "batch",
+    "elsewhere",
+    "experiment_name",
+    "key",
+    "length",
+    "metric",
+    "param",
+    "tag",
+    "wrong",
+]
 
 KEY = 250
 PARAM = 6000  # longer values are cut
@@ -22,7 +32,6 @@ METRICS_A_BATCH = 1000
 OTHERS_A_BATCH = 100
 
 _KEY = re.compile(r"[/\w.\- :]*\Z")
-_RUN_ID = re.compile(r"[a-zA-Z0-9][\w\-]{0,255}\Z")
 _EXPERIMENT_ID = re.compile(r"[a-zA-Z0-9][\w\-]{0,63}\Z")
 _CHARACTERS = (
     "Names may only contain alphanumerics, underscores (_), dashes (-), periods (.), spaces ( ), colon(:)"
@@ -45,12 +54,12 @@ def key(name: str | None, path: str, what: str) -> str:
     if not name:
         if name is None:
             raise wrong(path, "", "A key name must be provided.")
-        raise wrong(path, name, _elsewhere(name))
+        raise wrong(path, name, elsewhere(name))
     if not _KEY.match(name):
         raise wrong(path, name, _CHARACTERS)
     plain = posixpath.normpath(name)
     if plain != name or plain == "." or plain.startswith(("..", "/")):
-        raise wrong(path, name, _elsewhere(name))
+        raise wrong(path, name, elsewhere(name))
     length(what, KEY, name)
     if len(_good) > 10_000:
         _good.clear()
@@ -58,7 +67,7 @@ def key(name: str | None, path: str, what: str) -> str:
     return name
 
 
-def _elsewhere(name: str) -> str:
+def elsewhere(name: str) -> str:
     return (
         "Names may be treated as files in certain cases, and must not resolve to other names when treated"
         f" as such. This name would resolve to {posixpath.normpath(name)!r}"
@@ -114,12 +123,6 @@ def unique_params(params: Sequence[JsonMapping]) -> None:
             f"Duplicate parameter keys have been submitted: {twice}. Please ensure the request contains"
             " only one param value per param key."
         )
-
-
-def run_id(given: str) -> str:
-    if not _RUN_ID.match(given):
-        raise wrong("run_id", given)
-    return given
 
 
 def experiment_id(given: str) -> str:

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from urllib.parse import parse_qsl
 
 from runner.protocol.answer import ApiError, invalid
 from runner.protocol.bounds import FIELDS, IDS, load_json
+from runner.text.credentials import cleaned
+from runner.text.encoding import visible_values
 from runner.values import JsonMapping, JsonObject
 
 if TYPE_CHECKING:
@@ -28,7 +32,8 @@ Checks: TypeAlias = "Mapping[str, tuple[Check, ...]]"
 MORE = " See the API docs for more information about request parameters."
 PLAIN: Mapping[type, str] = {str: "string", float: "double"}
 MOST = 1 << 63
-TELLING = (b":/", b":\\/", b"\\ud", b"\\uD")  # of an address, and of a surrogate
+FEW = 8  # messages that are read one by one
+TELLING = re.compile(rb":\\?/|\\u[dD]")  # of an address, and of a surrogate
 RANGE = {"int32": 1 << 31, "int64": MOST}
 
 
@@ -54,14 +59,13 @@ def body_fields(content_type: str | None, body: bytes, secrets: Secrets | None =
         raise invalid("The body of the request is not JSON.") from None
     if not isinstance(value, dict):
         raise invalid("The body of the request must be a JSON object.")
-    return _entered(value, secrets) if secrets or any(each in body for each in TELLING) else value
+    # most bodies have neither: a single byte is looked for ten times as quickly
+    telling = (b"/" in body or b"\\" in body) and TELLING.search(body)
+    return _entered(value, secrets) if secrets or telling else value
 
 
 def _entered(fields: JsonObject, secrets: Secrets | None) -> JsonObject:
     """As they will be kept, so that a value which is sent again is the one that is there."""
-    from runner.text.credentials import cleaned
-    from runner.text.encoding import visible_values
-
     try:
         fields = visible_values(fields)
         return cleaned(secrets.event(fields) if secrets else fields)  # type: ignore[no-any-return]
@@ -223,7 +227,28 @@ def _read(message: Message, raw: Any, values: JsonObject, wrong: list[str] | Non
 def _list(kind: object, given: object) -> list[Any]:
     if not isinstance(given, list):
         raise MappingError
+    if isinstance(kind, dict) and len(given) > FEW and _is_typed(kind, given):
+        return given
     return [_value(kind, item) for item in given]
+
+
+def _is_typed(message: JsonMapping, items: list[Any]) -> bool:
+    """Whether all are messages with the same fields and need no conversion: a batch of points, field by field."""
+    if set(map(type, items)) != {dict}:
+        return False
+    names = items[0].keys()
+    if len(names) < 2 or not names <= message.keys() or set(map(len, items)) != {len(names)}:
+        return False
+    try:
+        columns = zip(*map(itemgetter(*names), items), strict=True)
+    except KeyError:
+        return False
+    for name, column in zip(names, columns, strict=True):
+        (kind, *others), wanted = set(map(type, column)), message[name]
+        whole = kind is int and wanted == "int64" and min(column) >= -MOST and max(column) < MOST
+        if others or not (whole or PLAIN.get(kind) == wanted):
+            return False
+    return True
 
 
 def _value(kind: Any, given: object) -> Any:

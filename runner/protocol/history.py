@@ -141,7 +141,7 @@ def _merged(old: Points, new: Points) -> Points:
     """In order, and none twice."""
     last = old.part(len(old) - 1) if len(old) else Points()
     last.extend(new)
-    if all(map(operator.lt, _keys(last), islice(_keys(last), 1, None))):  # as nearly always
+    if all(map(operator.lt, last, islice(last, 1, None))):  # as nearly always
         old.extend(new)
         return old
     parts = [old, *(new.part(first, first + SORTED) for first in range(0, len(new), SORTED))]
@@ -162,17 +162,23 @@ def _keys(points: Points) -> Iterator[tuple[int, int, bool, float]]:
 
 def rendered(key: str, found: Points, token: str = "", more: str = "") -> bytes:
     """`{"metrics": [...]}`; `more` is put into every point."""
-    name, parts = json.dumps(key), []
-    every = iter(found)
-    while some := [
-        f'{{"key":{name},"value":{_number(value)},"timestamp":{timestamp},"step":{step}{more}}}'
-        for timestamp, step, value in islice(every, WRITTEN)
-    ]:
-        parts.append(",".join(some).encode())
-    end = f'"next_page_token":{json.dumps(token)}}}'.encode() if token else b"}"
+    name, parts, every = json.dumps(key), [], iter(found)
+    while some := list(islice(every, WRITTEN)):
+        texts = map(
+            repr if all(math.isfinite(value) for _, _, value in some) else _number, (each[2] for each in some)
+        )
+        parts.append(
+            ",".join(
+                f'{{"key":{name},"value":{text},"timestamp":{timestamp},"step":{step}{more}}}'
+                for (timestamp, step, _), text in zip(some, texts, strict=True)
+            )
+        )
+    end = f'"next_page_token":{json.dumps(token)}}}' if token else "}"
     if not parts:
-        return b"{" + end
-    return b'{"metrics":[' + b",".join(parts) + (b"]," if token else b"]") + end
+        return f"{{{end}".encode()
+    parts[0] = f'{{"metrics":[{parts[0]}'
+    parts[-1] += f"],{end}" if token else f"]{end}"
+    return ",".join(parts).encode()
 
 
 def _number(value: float) -> str:

@@ -7,6 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from runner.errors import ProjError, StoreError
@@ -21,13 +22,19 @@ if TYPE_CHECKING:
 
 __all__ = ["HeldError", "Live", "LiveRuns"]
 
-FOLD_AT = 1 << 20  # bytes that may wait before they are folded
+FOLD_AT = 8 << 20  # bytes that may wait before they are folded
+SOON = 1 << 20  # bytes that are folded while everybody waits
+SHOWN = 100_000  # characters of a run that are written while everybody waits
+LINE = 100  # characters of a metric
 KEPT = 200  # runs in memory, each with up to two open files
 WEIGHT = 32_000_000  # characters of their parameters, tags and datasets
 
 
 class HeldError(Exception):
-    """Another process has what is wanted: to be tried again in a thread, which may wait."""
+    """Another process has what is wanted, or much is to be read: to be tried again in a thread, which may wait.
+
+    Raised before anything is done.
+    """
 
 
 def _is_loop() -> bool:
@@ -53,6 +60,7 @@ class Live:
         self._file = -1
         self._file = open_handle(self.writer.log.path)
         self._seen = 0
+        self._stale = False  # something was seen that has to be folded
         self._read = NOTHING
         self.gone = False  # removed from the store
         self.weight = 0  # characters that it has in memory
@@ -61,15 +69,23 @@ class Live:
         """As it is now. ApiError when it is gone."""
         with self.lock:
             self._look()
-            return self._fold()
+            run = self._read.run
+            return self._fold() if self._stale or run is None or self._read.position < self._seen else run
+
+    def whole(self) -> Run:
+        """As `run`, to be shown. HeldError where writing it as JSON takes long."""
+        run = self.run()
+        if self.weight + LINE * len(run.metrics) > SHOWN and _is_loop():
+            raise HeldError
+        return run
 
     def is_ready(self) -> bool:
-        """Whether a write to it is quickly judged: nobody has it in hand, and little of it is to be read."""
+        """Whether a write to it is quickly judged: nobody has it in hand, and nothing of it needs to be read."""
         if not self.lock.acquire(blocking=False):
             return False
         try:
             waiting = os.fstat(self._file).st_size - self._read.position
-            return self._read.run is not None and waiting < 2 * FOLD_AT
+            return self._read.run is not None and waiting <= FOLD_AT
         except OSError:
             return False
         finally:
@@ -79,11 +95,18 @@ class Live:
         """ApiError when the run is deleted or gone. Looks at what is new, and folds only when it must."""
         with self.lock:
             self._look()
-            run = self._read.run or self._fold()
+            run = self._read.run
+            if self._stale or run is None:
+                run = self._fold()
         if run.lifecycle != "active":
             raise invalid(
                 f"The run {self.run_id} must be in the 'active' state. Current state is {run.lifecycle}."
             )
+
+    def check_settled(self) -> None:
+        """HeldError where `run` would be, for those who write first."""
+        if self._seen - self._read.position > SOON and _is_loop():
+            raise HeldError
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
@@ -102,6 +125,7 @@ class Live:
                 unlock(self._file)
 
     def _look(self) -> None:
+        """At what is new: whether it has to be folded before the run can be judged."""
         from runner.tracking.segments import changed
 
         state = os.fstat(self._file)
@@ -111,27 +135,22 @@ class Live:
         new = state.st_size - self._seen
         data = os.pread(self._file, min(new, FOLD_AT), self._seen) if new > 0 else b""
         self._seen = max(self._seen, state.st_size)
-        waiting = self._seen - self._read.position
-        if (
-            waiting > FOLD_AT
+        self._stale = (
+            self._stale
+            or self._seen - self._read.position > FOLD_AT
             or b'"deleted"' in data
             or b'"restored"' in data
             or changed(self.directory, self._read.offsets)
-        ):
-            self._fold()
+        )
 
     def _fold(self) -> Run:
         from runner.tracking.reading import read_on
-        from runner.tracking.segments import changed
 
-        if (
-            self._read.run is None
-            or self._read.position < self._seen
-            or changed(self.directory, self._read.offsets)
-        ):
-            self._read = read_on(self.directory, self._read)
-            self._seen = max(self._seen, self._read.position)
-            self.weight = _weight(self._read.run)
+        self.check_settled()
+        self._read = read_on(self.directory, self._read)
+        self._stale = False
+        self._seen = max(self._seen, self._read.position)
+        self.weight = _weight(self._read.run)
         if self._read.run is None:
             raise unknown(self.run_id)
         return self._read.run
@@ -187,7 +206,7 @@ class LiveRuns:
         live = Live(writer)
         with self._lock:
             live = self._runs.setdefault(writer.run_id, live)
-            left = WEIGHT - sum(each.weight for each in self._runs.values())
+            left = WEIGHT - sum(map(attrgetter("weight"), self._runs.values()))
             while len(self._runs) > KEPT or (left < 0 and len(self._runs) > 1):
                 _, old = self._runs.popitem(last=False)  # closed when the last who uses it lets go
                 left += old.weight

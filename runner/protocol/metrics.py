@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any
 
 from runner.errors import StoreError
@@ -13,7 +14,7 @@ from runner.protocol.fields import MORE, need
 from runner.protocol.history import page, rendered, turn
 from runner.protocol.route import Asked, Check, Route, checks
 from runner.protocol.runs import RUN_ID, for_writing, new_params
-from runner.tracking import events
+from runner.tracking import events, models
 from runner.tracking.events import Event
 from runner.values import JsonMapping
 
@@ -28,8 +29,8 @@ POINT = {
     "dataset_name": "string",
     "dataset_digest": "string",
 }
-ABOUT = ("model_id", "dataset_name", "dataset_digest")
 NAMES = {"dataset_name": "dataset", "dataset_digest": "dataset_digest", "model_id": "model_id"}
+ABOUT = frozenset(NAMES)
 
 
 def log_metric(asked: Asked) -> Response:
@@ -50,8 +51,6 @@ def _event(key: str, point: JsonMapping) -> Event:
 
 def _also_to_model(asked: Asked, run_id: str, about: Sequence[Event]) -> None:
     """A metric of a logged model is kept with the model too."""
-    from runner.tracking import models
-
     for event in about:
         try:
             models.append(asked.store.root, str(event["model_id"]), {**event, "run_id": run_id})
@@ -88,18 +87,17 @@ def log_batch(asked: Asked) -> Response:
 
 def _points(metrics: Sequence[JsonMapping]) -> tuple[list[Any], list[Event]]:
     """Plain points together; those about a dataset or a model are events of their own."""
-    points: list[Any] = []
-    special: list[Event] = []
-    good: dict[str, str] = {}
+    good: set[str] = set()
     for place, each in enumerate(metrics):
-        key, timestamp = each["key"], each["timestamp"]
-        if key not in good or timestamp < 0:
-            good[key] = allowed.metric(key, timestamp, f"metrics[{place}]")
-        if len(each) > 3 and any(each.get(name) for name in ABOUT):
-            special.append(_event(key, each))
-        else:
-            points.append((key, each["value"], timestamp, each.get("step", 0)))
-    return points, special
+        if each["key"] not in good or each["timestamp"] < 0:
+            good.add(allowed.metric(each["key"], each["timestamp"], f"metrics[{place}]"))
+    plain = metrics
+    special: list[JsonMapping] = []
+    if not all(map(ABOUT.isdisjoint, metrics)):
+        special = [each for each in metrics if any(each.get(name) for name in ABOUT)]
+        plain = [each for each in metrics if not any(each.get(name) for name in ABOUT)]
+    points = [(each["key"], each["value"], each["timestamp"], each.get("step", 0)) for each in plain]
+    return points, [_event(each["key"], each) for each in special]
 
 
 def get_history(asked: Asked) -> Response:
@@ -119,9 +117,20 @@ def get_history(asked: Asked) -> Response:
         return Response(rendered(key, points, token))
 
 
+def _all_present(items: list[Any], fields: Sequence[str]) -> bool:
+    """As nearly always; a whole batch is looked through at once, field by field."""
+    try:
+        columns = [list(map(itemgetter(field), items)) for field in fields]
+    except (KeyError, TypeError):
+        return False
+    return not any(None in column or "" in column for column in columns)
+
+
 def _present(name: str, *fields: str) -> Callable[[Any], None]:
     def check(items: object) -> None:
-        for place, item in enumerate(items if isinstance(items, list) else ()):
+        if not isinstance(items, list) or _all_present(items, fields):
+            return
+        for place, item in enumerate(items):
             for field in fields:
                 value = item.get(field) if isinstance(item, dict) else None
                 if value is None or value == "":

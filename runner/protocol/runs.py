@@ -67,7 +67,7 @@ def create(asked: Asked) -> Response:
 
 
 def get(asked: Asked) -> Response:
-    run = asked.runs.get(need(asked.values, "run_id", "run_uuid")).run()
+    run = asked.runs.get(need(asked.values, "run_id", "run_uuid")).whole()
     return reply({"run": shown(asked.scope.seen(run), asked.root)})
 
 
@@ -75,6 +75,7 @@ def update(asked: Asked) -> Response:
     live, values = for_writing(asked), asked.values
     status, end_time, name = values.get("status"), values.get("end_time"), values.get("run_name") or None
     if (status, end_time, name) != (None, None, None):
+        live.check_settled()
         live.writer.append(events.update(status=status, end_time=end_time, name=name))
     return reply({"run_info": run_info(live.run(), asked.root)})
 
@@ -170,7 +171,7 @@ ROUTES = (
         },
         checks("experiment_id string", "start_time int", "run_name string"),
     ),
-    Route("GET", "runs/get", get, RUN_ID, _HAS_ID, blocks=True),
+    Route("GET", "runs/get", get, RUN_ID, _HAS_ID),
     Route(
         "POST",
         "runs/update",

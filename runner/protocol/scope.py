@@ -18,6 +18,10 @@ ROLES = ("reader", "writer", "admin")
 
 class Scope(Protocol):
     @property
+    def who(self) -> str:
+        """Whose name what is done has; "" where it is not known."""
+
+    @property
     def experiment_id(self) -> str:
         """Of a run that is created without one."""
 
@@ -26,6 +30,15 @@ class Scope(Protocol):
 
     def write(self, what: str) -> None:
         """ApiError unless `what` (experiment, models, files, ...) may be created or changed."""
+
+    def write_model(self, name: str, run_id: str) -> None:
+        """ApiError unless what is said of this version, or of this registered model, may be changed.
+
+        `run_id`: the run that made the version; "" for none, and for the model itself.
+        """
+
+    def made_model(self, name: str) -> None:
+        """This registered model was made by the one who asks."""
 
     def write_experiment(self, experiment_id: str) -> None:
         """ApiError unless this experiment may be tagged."""
@@ -53,6 +66,7 @@ class Role:
     """Of a token: a reader sees all, a writer writes to runs, an admin also deletes what is others'."""
 
     experiment_id = "0"
+    who = ""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -63,6 +77,12 @@ class Role:
     def write(self, what: str) -> None:
         if self.name not in ("writer", "admin"):
             raise ApiError("PERMISSION_DENIED", f"This token may read; it may not change {what}.")
+
+    def write_model(self, name: str, run_id: str) -> None:  # noqa: ARG002
+        self.write("registered models")
+
+    def made_model(self, name: str) -> None:
+        pass
 
     def write_experiment(self, experiment_id: str) -> None:  # noqa: ARG002
         self.write("experiments")
@@ -99,12 +119,17 @@ class OneRun:
         self.made: dict[str, None] = {}
         self._own = {run_id}
         self._experiments: set[str] = set()  # that it made
+        self._models: set[str] = set()  # registered ones that it made
         self._chosen = ""
         self._lock = threading.Lock()
 
     @property
     def experiment_id(self) -> str:
         return self._runs.get(self.run_id).run().experiment_id
+
+    @property
+    def who(self) -> str:
+        return self._runs.get(self.run_id).run().user
 
     def write_run(self, run_id: str) -> None:
         self._chosen = ""
@@ -123,6 +148,16 @@ class OneRun:
     def write(self, what: str) -> None:
         if what not in ("experiments", "models"):
             raise self._denied(f"may not change {what}")
+
+    def write_model(self, name: str, run_id: str) -> None:
+        """Of the versions that its runs made; of the model itself, if it made that."""
+        if run_id:
+            self.write_run(run_id)
+        elif name not in self._models:
+            raise self._denied(f"may not change the registered model {name}")
+
+    def made_model(self, name: str) -> None:
+        self._models.add(name)
 
     def write_experiment(self, experiment_id: str) -> None:
         if experiment_id not in self._experiments and experiment_id != self.experiment_id:

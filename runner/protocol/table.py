@@ -6,7 +6,19 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from runner.protocol import artifacts, experiments, inputs, metrics, models, registry, runs, search, views
+from runner.protocol import (
+    artifacts,
+    experiments,
+    inputs,
+    metrics,
+    model_versions,
+    models,
+    registered_models,
+    registered_search,
+    runs,
+    search,
+    views,
+)
 from runner.protocol.answer import ApiError
 from runner.protocol.route import Route
 
@@ -15,8 +27,6 @@ __all__ = ["UNMADE", "Match", "endpoints", "match"]
 # Versions are not told apart: clients of any version mean the same by these paths.
 _PREFIX = re.compile(r"/(?:ajax-)?api/\d\.\d{1,2}/(?:preview/)?(mlflow|mlflow-artifacts)/(.+)\Z", re.DOTALL)
 UNMADE = {
-    "registered-models": "aliases, tags and stages of registered models",
-    "model-versions": "aliases, tags and stages of registered models",
     "traces": "traces",
     "unified-traces": "traces",
     "webhooks": "webhooks",
@@ -34,7 +44,11 @@ class Match(NamedTuple):
 
 def _routes() -> dict[str, dict[str, dict[str, Route]]]:
     table: dict[str, dict[str, dict[str, Route]]] = {"mlflow": {}, "mlflow-artifacts": {}}
-    for module in (experiments, runs, metrics, inputs, search, models, registry, artifacts, views):
+    modules = (
+        *(experiments, runs, metrics, inputs, search, models, artifacts, views),
+        *(registered_models, registered_search, model_versions),
+    )
+    for module in modules:
         for route in module.ROUTES:
             table["mlflow"].setdefault(route.path, {})[route.method] = route
     for route in artifacts.FILES:
@@ -88,7 +102,7 @@ def match(method: str, path: str) -> Match:
         if part:
             raise ApiError(
                 "ENDPOINT_NOT_FOUND",
-                f"This server does not keep {part}; it keeps runs, logged models and versions of registered models.",
+                f"This server does not keep {part}; it keeps runs, logged models and registered models.",
             )
     raise ApiError("ENDPOINT_NOT_FOUND", "There is no such endpoint.")
 

@@ -22,7 +22,7 @@ from uvicorn.server import ServerState
 
 from runner.protocol.gate import Limits
 
-__all__ = ["Wire"]
+__all__ = ["Joined", "Wire"]
 
 IDLE, HEAD, BODY = range(3)  # what is being read
 SLOWEST = 256  # bytes a second of a body
@@ -39,6 +39,36 @@ class RefusedError(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
+
+
+class Joined:
+    """Sends the head of a response together with the beginning of its body, which uvicorn writes right after it."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._held: bytes | None = None
+        self.is_closing = transport.is_closing
+
+    def write(self, data: bytes) -> None:
+        if self._held is None:
+            self._held = data
+            self._loop.call_soon(self._flush)  # a body that is not there yet is not waited for
+        elif self._held and len(data) < SLICE:
+            data, self._held = self._held + data, b""
+            self._transport.write(data)
+        else:
+            self._flush()
+            self._transport.write(data)
+
+    def _flush(self) -> None:
+        if self._held:
+            self._transport.write(self._held)
+            self._held = b""
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
 
 
 class Wire(HttpToolsProtocol):
@@ -174,6 +204,9 @@ class Wire(HttpToolsProtocol):
         self.scope["state"]["closed"] = self.transport.is_closing
         self.scope["state"]["drained"] = self.flow.drain
         super().on_headers_complete()
+        if self.scope["method"] != "HEAD":
+            joined: Any = Joined(self.transport, self.loop)
+            self.cycle.transport = joined
         self._reading = BODY
 
     def _check_head(self) -> None:

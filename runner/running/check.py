@@ -6,11 +6,12 @@ import os
 from collections.abc import Iterator
 
 from runner.environments import choose, kinds
-from runner.errors import Fault, InputError, ProjectError
+from runner.errors import CHECK, Fault, InputError, ProjectError
 from runner.host import git, process
 from runner.host.files import open_text
 from runner.parameters import template
 from runner.parameters.resolve import LONGEST, is_too_long
+from runner.project.entry_point import entry_point
 from runner.project.files import NAMES
 from runner.project.lint import Lint, scripts
 from runner.project.reading import read
@@ -32,14 +33,12 @@ def check(directory: str) -> list[Fault]:
     if project.file.lower() != NAMES[0]:
         text = f"MLflow only finds a file that is called MLproject, not {project.file}"
         faults.append(Fault(project.file, 0, 0, text, "", "warning"))
-    for entry_point in project.entry_points:
-        if is_too_long(entry_point.command):
-            text = (
-                f"the command of {entry_point.name} is longer than {LONGEST} bytes: the system takes no more"
-            )
-            faults.append(Fault(project.file, entry_point.line, 1, text, "put it into a script"))
-        elif entry_point.command.strip():
-            lint = Lint(directory, project.file, entry_point, lines)
+    for point in project.entry_points:
+        if is_too_long(point.command):
+            text = f"the command of {point.name} is longer than {LONGEST} bytes: the system takes no more"
+            faults.append(Fault(project.file, point.line, 1, text, "put it into a script"))
+        elif point.command.strip():
+            lint = Lint(directory, project.file, point, lines)
             faults += [*lint.faults(), *_own_environment(lint, project), *_syntax(lint)]
     faults += _environment(project)
     faults += _uncommitted(project)
@@ -47,8 +46,6 @@ def check(directory: str) -> list[Fault]:
 
 
 def _without_file(project: Project) -> list[Fault]:
-    from runner.project.entry_point import entry_point
-
     try:
         entry_point(project, "main")
     except InputError as error:
@@ -82,13 +79,23 @@ def _of_specification(spec: EnvironmentSpec, project: Project) -> list[Fault]:
     if spec.file and not os.path.isfile(os.path.join(project.directory, spec.file)):
         return []
     try:
-        kinds.maker(spec.kind).check(spec, project.directory)
+        return [_placed(text) for text in kinds.maker(spec.kind).check(spec, project.directory)]
     except ProjectError as error:
         return error.faults
     except InputError as error:
         place = spec.file or project.file
-        return [Fault(place, 0, 0, error.message.removeprefix(f"{place}: "), error.hint)]
-    return []
+        hint = "" if error.hint == CHECK else error.hint
+        return [Fault(place, 0, 0, error.message.removeprefix(f"{place}: "), hint)]
+
+
+def _placed(text: str) -> Fault:
+    """What a run warns of, with its place apart."""
+    place, _, message = text.partition(": ")
+    file, *numbers = place.split(":")
+    if not all(each.isdecimal() for each in numbers):  # several lines
+        return Fault(place, 0, 0, message, "", "warning")
+    line, column = (*map(int, numbers), 1, 1)[:2] if numbers else (0, 0)
+    return Fault(file, line, column, message, "", "warning")
 
 
 def _uncommitted(project: Project) -> Iterator[Fault]:
@@ -110,11 +117,13 @@ def _uncommitted(project: Project) -> Iterator[Fault]:
 
 
 def _own_environment(lint: Lint, project: Project) -> Iterator[Fault]:
-    if own := lint.entry_point.environment:
-        try:
-            choose(project, lint.entry_point, "")
-        except InputError as error:
-            yield lint.fault(own, error.message, error.hint, "error")
+    from runner.running.planning import refuse_contained
+
+    own = lint.entry_point.environment
+    try:
+        refuse_contained(lint.entry_point, choose(project, lint.entry_point, ""))
+    except InputError as error:
+        yield lint.fault(own or "proj notebook", error.message, error.hint, "error")
 
 
 def _syntax(lint: Lint) -> Iterator[Fault]:

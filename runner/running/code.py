@@ -46,14 +46,14 @@ class Code:
     def _taken(self) -> tuple[CodeState, str]:
         """The exact code as it is now, or as it was restored; and why it cannot be kept."""
         plan = self._plan
+        restored = self._pending is None or plan.origin.code is not None
+        state = CodeState() if self._pending is None or restored else self._pending.finish()
         try:
-            found = self._pending.found if self._pending is not None else None
-            self._ignored = ignored.ask(found, plan.checkout.directory, self._record.store.root)
+            self._ignored = self._ask()
         except ProjError:
             pass  # no git, or a store that cannot be written: what follows says so
-        if self._pending is None or plan.origin.code is not None:
+        if self._pending is None or restored:
             return plan.origin.code or CodeState(), ""
-        state = self._pending.finish()
         if plan.request.require_clean and state.dirty:
             folder = plan.checkout.directory
             raise InputError(
@@ -65,6 +65,12 @@ class Code:
             self._report.warn(f"the code of this run is not kept: {error.message}")
             return state, error.message
         return self._capture.state, ""
+
+    def _ask(self) -> ignored.Asked:
+        pending, directory, store = self._pending, self._plan.checkout.directory, self._record.store.root
+        if pending is None:
+            return ignored.ask(None, directory, store)
+        return ignored.ask(pending.found, directory, store, pending.status and pending.status.ignored)
 
     def ignored(self) -> list[str]:
         """What is in the project's folder and not in the snapshot; folders end in "/". To be asked once."""

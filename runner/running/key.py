@@ -11,7 +11,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from runner.environments.system import editable
 from runner.host import machine, memo
@@ -24,6 +24,7 @@ from runner.running.variables import ALLOWED, MORE
 from runner.snapshots import snapshot
 from runner.tracking import events
 from runner.tracking.events import Event
+from runner.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from runner.tracking.events import Facts
@@ -32,12 +33,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Key", "Known", "code_files", "files", "is_output", "of", "of_run", "outputs"]
 
-FORMAT = 3
+FORMAT = 4
 MADE_BY = ("kind", "key", "python", "image", "digest", "existing", "interpreter")
 CACHES = frozenset(("__pycache__", ".pytest_cache", ".ipynb_checkpoints"))
 TIMES = ("timeout", "grace")
 VARYING = frozenset("date uuidgen mktemp shuf RANDOM SRANDOM EPOCHSECONDS EPOCHREALTIME curl wget".split())
-WORD = re.compile(r"(?<![\w./-])\w+(?![\w.-])")
+WORD = r"(?<![\w./-])\w+(?![\w.-])"
 UNKNOWN_INPUT = ("pipe", "file", "other")
 
 
@@ -102,6 +103,7 @@ def of(plan: Plan, known: Known, seen: Surroundings) -> Key:
         "variables": [seen.key, {name: seen.variables.get(name, "") for name in sorted(names)}],
         "programs": seen.programs,
         "umask": seen.umask,
+        "git": seen.git,
         "files": seen.files,
         "ignored": seen.ignored,
         "stdin": stdin,
@@ -125,7 +127,9 @@ def _forbids(plan: Plan, known: Known, seen: Surroundings, stdin: str) -> Iterab
         yield f"files: {_few(parts)} has more files than are looked at"
     if seen.remote:
         yield f"network: {seen.remote} reads from it"
-    if asked := sorted(VARYING.intersection(WORD.findall(plan.parameters.command))):
+    command = plan.parameters.command
+    varying = [each for each in sorted(VARYING) if each in command]
+    if varying and (asked := sorted(set(varying).intersection(re.findall(WORD, command)))):
         yield f"command: what {_few(asked)} gives is another each time"
     if unknown := [str(each.get("path") or each["uri"]) for each in known.inputs if not each.get("digest")]:
         yield f"inputs: of {_few(unknown)} the content is not known"

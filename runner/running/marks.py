@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Iterator
 
-from runner.host import files, hashing
+from runner.host import files
 from runner.host.files import Stamp
 
 __all__ = ["BESIDE", "LEFT", "LINKED", "PARTLY", "STAMP", "mark", "one", "short_digest", "walk"]
@@ -39,6 +39,8 @@ def mark(path: str, largest: int) -> str:
         if stat.S_ISREG(found.st_mode) and found.st_size <= min(largest, SMALL):
             return short_digest(files.read(path))
         if stat.S_ISREG(found.st_mode) and found.st_size <= largest:
+            from runner.host import hashing
+
             return hashing.digest(path).digest  # remembered
         return "stamp:" + ":".join(map(str, Stamp.of(found)[:4]))
     except OSError:

@@ -15,9 +15,9 @@ from runner.project.entry_point import entry_point
 from runner.project.plain import from_plain, to_plain
 from runner.running import replay
 from runner.running.plan import Plan, Request
-from runner.values import Checkout, EnvironmentOptions, Json, Project, Report
+from runner.values import Checkout, EntryPoint, EnvironmentOptions, EnvironmentSpec, Json, Project, Report
 
-__all__ = ["backend_options", "download", "load_project", "make", "options"]
+__all__ = ["backend_options", "download", "load_project", "make", "options", "refuse_contained"]
 
 
 def make(request: Request, checkout: Checkout) -> Plan:
@@ -46,12 +46,21 @@ def make(request: Request, checkout: Checkout) -> Plan:
     )
     parameters = parameters._replace(warnings=(*warnings, *parameters.warnings))
     specification = environments.choose(project, entry, request.env_manager)
-    if entry.name.endswith(".ipynb") and specification.kind == "docker":
-        raise InputError(
-            f"the notebook {entry.name} cannot be run in a container: papermill is not there",
-            "put papermill into the image, and its command into an entry point of MLproject",
-        )
+    refuse_contained(entry, specification)
     return Plan(request, checkout, project, entry, parameters, specification, options)
+
+
+def refuse_contained(entry: EntryPoint, specification: EnvironmentSpec) -> None:
+    """InputError for a notebook in a container: what runs it is on this side."""
+    words = entry.command.split(maxsplit=3)
+    if specification.kind == "docker" and words[:2] == ["proj", "notebook"]:
+        raise InputError(
+            f"the notebook {words[2] if len(words) > 2 else entry.name} cannot be run in a container by proj:"
+            " what runs notebooks is outside of it",
+            "--env-manager virtualenv  runs it without the container;\n"
+            "or add papermill and ipykernel to the image, and to MLproject an entry point with"
+            f" `command: papermill {words[2] if len(words) > 2 else 'x.ipynb'} out.ipynb -p NAME {{NAME}}`",
+        )
 
 
 def load_project(checkout: Checkout) -> Project:

@@ -7,11 +7,10 @@ from _thread import allocate_lock
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from runner.backends.base import CANCEL
+from runner.backends import CANCEL
 from runner.errors import ProjError, StoreError
 from runner.host import machine
 from runner.host.interrupts import Shield
-from runner.host.namespace import outside
 from runner.running import beginning
 from runner.running.plan import Outcome, Plan
 from runner.running.variables import chosen
@@ -154,9 +153,7 @@ class Record:
         texts, downloads = plan.parameters.texts, plan.parameters.downloads
         with self._report.step("hashing inputs") as step:
             wanted = named(filled(declared, texts), texts, given, downloads)
-            found = describe(
-                wanted, plan.checkout.directory, lambda path: outside(path, plan.origin.binds), step
-            )
+            found = describe(wanted, plan.checkout.directory, plan.outside, step)
         for each in found:
             if each.path and not each.digest:
                 self._report.warn(f"the input {each.path} is not there, or cannot be read")
@@ -218,10 +215,7 @@ class Record:
             return []
         from runner.data.outputs import filled
 
-        return [
-            outside(each, plan.origin.binds)
-            for each in filled(plan.entry_point.outputs, plan.parameters.texts)
-        ]
+        return [plan.outside(each) for each in filled(plan.entry_point.outputs, plan.parameters.texts)]
 
     # ---- the end -------------------------------------------------------------------------------------------
 

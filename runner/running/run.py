@@ -38,7 +38,7 @@ def run(request: Request, report: Report, plan: Plan | None = None, begun: Begun
         leaving.enter_context(backends.get(request.backend).prepared())
         pending = None
         if plan is None:
-            checkout = sources.fetch(request.uri, request.version, report)
+            checkout = sources.fetch(request.uri, request.version, report, request.offline)
             leaving.callback(sources.release, checkout)
             phases.end("source")
             pending = snapshot.begin(checkout)  # git answers while the plan is made

@@ -6,15 +6,17 @@ result later, the difference to what is there then names the cause; what is in t
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from runner import paths
 from runner.host import files, process
 from runner.running.marks import BESIDE, LEFT, LINKED, STAMP, mark, one, short_digest, walk
 from runner.snapshots.texts import is_known
+from runner.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from runner.running.plan import Plan
@@ -42,10 +44,13 @@ LOADING = (
 FOLDERS = frozenset(
     "PATH MANPATH INFOPATH HOME TMPDIR SHELL VIRTUAL_ENV CONDA_PREFIX CONDA_EXE PYENV_ROOT NVM_DIR".split()
 )
-ALL = re.compile(r"(?:^|[;&|(])\s*(?:env|printenv)\s*(?:$|[;&|>)])", re.MULTILINE)  # prints every variable
-NAMED = re.compile(r"\$(?:\{([A-Za-z_]\w*)[^}]*\}|([A-Za-z_]\w*))")  # a variable in a shell's words
-WORD = re.compile(r"""[^\s'"`$;&|<>(){}=,]+""")
-QUOTED = re.compile(r"""'([^']+)'|"([^"]+)\"""")
+# Expressions in a shell's words, each compiled where the text has what it begins with.
+ALL = r"(?m)(?:^|[;&|(])\s*(?:env|printenv)\s*(?:$|[;&|>)])"  # prints every variable
+NAMED = r"\$(?:\{([A-Za-z_]\w*)[^}]*\}|([A-Za-z_]\w*))"  # a variable
+QUOTED = r"""'([^']+)'|"([^"]+)\""""
+APART = str.maketrans(
+    dict.fromkeys("'\"`$;&|<>(){}=,", " ")
+)  # what stands between words, besides white space
 WORDS = 200  # of a command that are looked at
 READ = 1_000_000  # bytes; a file that git ignores is hashed up to this size, and known by its stamp above it
 READ_IN_ALL = 64_000_000
@@ -66,6 +71,7 @@ class Surroundings(NamedTuple):
     remote: str = ""  # the file of the code that reads from the network
     addresses: tuple[str, ...] = ()  # that it names
     umask: str = ""  # what modes new files get; "" where that cannot be read
+    git: str = ""  # commit, branch and tags of the repository, where the command or the code asks git
 
 
 class Unseen(NamedTuple):
@@ -128,7 +134,11 @@ def take(sight: Sight, unseen: Unseen) -> Surroundings:
     if sight.container:
         places = [each for each in _mounted(sight.container) if each.startswith("/")]
     else:
-        places = [*_beside(words, sight), *(named.places if named else ()), *_values(variables, sight)]
+        given = [*_beside(words, sight), *_values(variables, sight)]
+        every = "env" in sight.text and re.search(ALL, sight.text)
+        if every or (named and "*" in named.variables):
+            variables |= {name for name in seen if _counts(name)}  # by their values only
+        places = [*given, *(named.places if named else ()), *_inside(given, words, named, sight)]
     apart = {*programs, *sight.outputs}
     places = [each for each in dict.fromkeys(places) if each not in apart and not _is_own(each, sight)]
     return Surroundings(
@@ -143,16 +153,29 @@ def take(sight: Sight, unseen: Unseen) -> Surroundings:
         named.remote if named else "",
         named.addresses if named else (),
         _umask(),
+        _repository(sight.directory) if any(each.endswith("/git") for each in programs) else "",
     )
 
 
 def _umask() -> str:
     """From /proc (proc_pid_status(5)): umask(2) tells it only by changing it, for all threads."""
     try:
-        with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+        with open("/proc/self/status", encoding="utf-8", errors="replace") as file:
             return next((line.split()[1] for line in file if line.startswith("Umask:")), "")
     except (OSError, IndexError):
         return ""
+
+
+def _repository(directory: str) -> str:
+    """What `git describe` and `git log` depend on."""
+    from runner.sources.git import repository
+
+    found = repository.find(directory)
+    if found is None:
+        return ""
+    head = repository.head(found)
+    tags = [mark(os.path.join(found.common, name), READ) for name in ("packed-refs", "refs/tags")]
+    return short_digest(repr((head.commit, head.branch, tags)).encode("utf-8", "surrogateescape"))
 
 
 # ---- variables ---------------------------------------------------------------------------------------------
@@ -160,7 +183,7 @@ def _umask() -> str:
 
 def mentioned(command: str, more: Iterable[str] = ()) -> set[str]:
     """Variables that a command names."""
-    return {*(one or two for one, two in NAMED.findall(command)), *more}
+    return {*(one or two for one, two in _found(NAMED, "$", command)), *more}
 
 
 def _named_variables(sight: Sight, named: Named | None, seen: Mapping[str, str]) -> set[str]:
@@ -168,9 +191,8 @@ def _named_variables(sight: Sight, named: Named | None, seen: Mapping[str, str])
     if sight.container:  # it gets no others
         return {name for name in seen if _counts(name)}
     words = {*mentioned(sight.text), *LOADING, *(named.variables if named else ())}
-    if ALL.search(sight.text):
-        words |= seen.keys()
-    return {name for name in words if name in seen and _counts(name)}
+    stems = tuple(word for word in words if word.endswith("_") and len(word) > 2)
+    return {name for name in seen if (name in words or name.startswith(stems)) and _counts(name)}
 
 
 def _given(sight: Sight) -> dict[str, str]:
@@ -192,7 +214,7 @@ def _values(names: Iterable[str], sight: Sight) -> Iterator[str]:
             continue
         for part in sight.variables[name].split(os.pathsep):
             place = os.path.normpath(os.path.expanduser(part)) if part.startswith(("/", "~")) else ""
-            if place and not is_known(place, sight.seen) and os.path.exists(place):
+            if place and (_holds(place, sight) or not is_known(place, sight.seen)) and os.path.exists(place):
                 yield place
 
 
@@ -232,9 +254,14 @@ def _words(sight: Sight) -> list[str]:
     def value(found: re.Match[str]) -> str:
         return sight.variables.get(found[1] or found[2], "")
 
-    text = NAMED.sub(value, sight.text)
-    quoted = [one or two for one, two in QUOTED.findall(text)]
-    return list(dict.fromkeys([*WORD.findall(text)[:WORDS], *quoted[:WORDS], *sight.values]))
+    text = re.sub(NAMED, value, sight.text) if "$" in sight.text else sight.text
+    quoted = [one or two for one, two in _found(QUOTED, "'\"", text)]
+    return list(dict.fromkeys([*text.translate(APART).split()[:WORDS], *quoted[:WORDS], *sight.values]))
+
+
+def _found(expression: str, beginnings: str, text: str) -> list[tuple[str, str]]:
+    """All that an expression of two groups finds."""
+    return re.findall(expression, text) if any(each in text for each in beginnings) else []
 
 
 def _programs(words: list[str], named: Named | None, sight: Sight) -> Iterator[tuple[str, str]]:
@@ -260,6 +287,21 @@ def _beside(words: list[str], sight: Sight) -> Iterator[str]:
         place = os.path.normpath(os.path.join(sight.seen, os.path.expanduser(word)))
         if not place.startswith(("/dev/", "/proc/", "/sys/")) and os.path.exists(place):
             yield place
+
+
+def _inside(given: Iterable[str], words: list[str], named: Named | None, sight: Sight) -> Iterable[str]:
+    """What the command and the code name in folders that hold the project, which nobody looks at as a whole."""
+    folders = [each for each in given if _holds(each, sight)]
+    if not folders:
+        return ()
+    from runner.snapshots.pieces import under
+
+    found = under(folders, (*words, *(named.names if named else ())))
+    return (each for each in found if not is_known(each, sight.seen))
+
+
+def _holds(place: str, sight: Sight) -> bool:
+    return place != "/" and f"{sight.seen}/".startswith(f"{place}/") and place != sight.seen
 
 
 def _is_own(place: str, sight: Sight) -> bool:
@@ -341,16 +383,12 @@ def _folders(directory: str) -> list[str]:
 
 def save(found: Surroundings, record: str) -> None:
     """OSError when it cannot be written."""
-    import json
-
     with open(os.path.join(record, FILE), "w", encoding="utf-8", errors="surrogateescape") as file:
         json.dump(found._asdict(), file, ensure_ascii=False, separators=(",", ":"))
 
 
 def load(record: str) -> Surroundings | None:
     """None of a run that has none: an older one, or one that did not come to its command."""
-    import json
-
     try:
         with open(os.path.join(record, FILE), encoding="utf-8", errors="surrogateescape") as file:
             found = json.load(file)

@@ -8,10 +8,10 @@ import re
 import sys
 from collections.abc import Iterable
 
-from runner.host.files import open_text
+from runner.environments.python.wanted import text_of
 from runner.scaffold.scripts.syntax import Module
 
-__all__ = ["imported", "unnamed"]
+__all__ = ["PACKAGES", "imported", "is_own", "unnamed"]
 
 # modules that are called otherwise than the package that has them
 PACKAGES = {
@@ -25,6 +25,9 @@ PACKAGES = {
 }  # fmt: skip
 
 
+BROUGHT = {"omegaconf": "hydra-core", "traitlets": "ipykernel"}  # by packages that are used with them
+
+
 def imported(module: Module, directory: str) -> set[str]:
     """Top-level modules that are neither Python's own nor of the folder; those tried with `except ImportError` too."""
     names = set()
@@ -33,10 +36,10 @@ def imported(module: Module, directory: str) -> set[str]:
             names |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.add(node.module.split(".")[0])
-    return {name for name in names if name not in sys.stdlib_module_names and not _is_own(name, directory)}
+    return {name for name in names if name not in sys.stdlib_module_names and not is_own(name, directory)}
 
 
-def _is_own(name: str, directory: str) -> bool:
+def is_own(name: str, directory: str) -> bool:
     places = [directory, os.path.join(directory, "src")]
     return any(os.path.isfile(f"{p}/{name}.py") or os.path.isdir(f"{p}/{name}") for p in places)
 
@@ -46,15 +49,15 @@ def unnamed(modules: Iterable[str], directory: str, files: Iterable[str]) -> lis
     text = ""
     for name in files:
         try:
-            with open_text(os.path.join(directory, name), "replace") as file:
-                text += file.read()
+            text += text_of(os.path.join(directory, name))
         except OSError:
             continue
     words = {re.sub(r"[-_.]+", "-", word).lower() for word in re.findall(r"[\w.-]+", text)}
     found = set()
     for module in modules:
         package = PACKAGES.get(module, module)
-        known = {re.sub(r"[-_.]+", "-", each).lower() for each in (package, module)}
+        names = (package, module, BROUGHT.get(package, package))
+        known = {re.sub(r"[-_.]+", "-", each).lower() for each in names}
         # opencv-python, faiss-gpu: another build of the same
         if (
             package

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from runner import paths
 from runner.errors import StoreError
@@ -25,6 +24,7 @@ from runner.snapshots.view import View, is_odd
 from runner.sources.git import repository
 from runner.sources.git.repository import Repository
 from runner.text.credentials import without
+from runner.tuples import NamedTuple
 from runner.values import Json
 
 __all__ = ["Part", "of_folder", "of_repository"]

@@ -33,7 +33,7 @@ def stamp_of(path: str) -> Stamp | None:
 
 def load(memory: str) -> dict[str, Entry]:
     try:
-        with open(memory, encoding="ascii") as file:
+        with open(memory, encoding="utf-8") as file:
             return {
                 path: (Stamp(*stamp), mode, blob) for path, (stamp, mode, blob) in json.load(file).items()
             }

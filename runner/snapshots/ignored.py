@@ -16,17 +16,22 @@ WORDS = ("ls-files", "--others", "--ignored", "--exclude-standard", "--directory
 
 
 class Asked:
-    """The question, on its way."""
+    """The question, on its way, or what is known already: names that begin with `inside`."""
 
-    def __init__(self, pending: process.Pending, inside: str = "") -> None:
-        self._pending = pending
-        self._inside = inside  # what the names begin with
+    def __init__(self, asked: process.Pending | Iterable[str], inside: str = "") -> None:
+        self._asked = asked
+        self._inside = inside
 
     def finish(self) -> list[str]:
         """Paths in the project's folder, folders of which all is ignored with a final "/"; [] when git cannot tell."""
-        done = self._pending.finish()
-        names = [] if done.code else done.out.split("\0")
-        return [name.removeprefix(self._inside) for name in names if name not in ("", self._inside)]
+        names = _names(self._asked) if isinstance(self._asked, process.Pending) else self._asked
+        inside = self._inside
+        return [name.removeprefix(inside) for name in names if name.startswith(inside) and name != inside]
+
+
+def _names(asked: process.Pending) -> list[str]:
+    done = asked.finish()
+    return [] if done.code else done.out.split("\0")[:-1]
 
 
 def among(found: Repository, places: Iterable[str]) -> list[str]:
@@ -34,15 +39,18 @@ def among(found: Repository, places: Iterable[str]) -> list[str]:
     inside = [os.path.relpath(each, found.root) for each in places]
     if not inside:
         return []
-    done = repository.start(found, *WORDS, *inside).finish()
-    return [os.path.join(found.root, name) for name in ([] if done.code else done.out.split("\0")) if name]
+    return [os.path.join(found.root, name) for name in _names(repository.start(found, *WORDS, *inside))]
 
 
-def ask(found: Repository | None, directory: str, store: str) -> Asked:
-    """Of the project in `directory`; a folder that is of no repository is seen by the rules of snapshots."""
+def ask(found: Repository | None, directory: str, store: str, known: tuple[str, ...] | None = None) -> Asked:
+    """Of the project in `directory`; a folder that is of no repository is seen by the rules of snapshots.
+
+    `known`: what `git status` has said of the whole repository.
+    """
     if found is not None:
         inside = os.path.relpath(os.path.realpath(directory), os.path.realpath(found.root))
-        return Asked(repository.start(found, *WORDS, inside), "" if inside == "." else f"{inside}/")
+        top = "" if inside == "." else f"{inside}/"
+        return Asked(repository.start(found, *WORDS, inside) if known is None else known, top)
     vault = open_vault(store)
     index = os.path.join(vault.folder, "none")  # nothing is tracked
     variables = {"GIT_DIR": vault.folder, "GIT_WORK_TREE": directory, "GIT_INDEX_FILE": index}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 from runner.host.files import now
 from runner.host.git import portions
@@ -13,6 +12,7 @@ from runner.snapshots import hashed, leftout
 from runner.snapshots.leftout import IGNORE_FILE, Left, Limits
 from runner.snapshots.status import Change
 from runner.snapshots.vault import Vault
+from runner.tuples import NamedTuple
 from runner.values import Json
 
 __all__ = ["Index", "change_paths", "names", "update"]

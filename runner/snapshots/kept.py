@@ -13,12 +13,13 @@ from __future__ import annotations
 import json
 import os
 import stat
-from typing import Any, NamedTuple
+from typing import Any
 from zlib import crc32
 
 from runner import paths
 from runner.host import files
 from runner.host.files import Draft, Stamp
+from runner.tuples import NamedTuple
 
 __all__ = ["Kept", "State", "key_of", "link", "safe"]
 
@@ -136,7 +137,7 @@ def _identity(index: str) -> tuple[int, ...]:
 
 
 def _load(path: str) -> State:
-    with open(path, encoding="ascii") as file:
+    with open(path, encoding="utf-8") as file:
         given = json.load(file)
     lists = {name: tuple(given[name]) for name in ("ours", "users", "waiting")}
     return State(**{**given, **lists})

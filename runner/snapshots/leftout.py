@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 
-from runner.host import hashing
+from runner.tuples import NamedTuple
 from runner.values import Json
 
 __all__ = [
@@ -119,6 +118,8 @@ def sizes_of(root: str, names: Iterable[str]) -> dict[str, int]:
 
 def _digest(path: str) -> str:
     try:
+        from runner.host import hashing
+
         return hashing.digest(path).digest
     except OSError:
         return ""  # it vanished, or cannot be read

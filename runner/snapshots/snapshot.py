@@ -79,7 +79,8 @@ class Pending:
                 changes = status.parse(done.out, self.found.root)
                 unreadable = status.unreadable(done.err)
                 self.status = status.Status(
-                    checkout.commit, checkout.branch, changes, bool(changes), unreadable
+                    *(checkout.commit, checkout.branch, changes, bool(changes), unreadable),
+                    ignored=status.ignored(done.out),
                 )
         elif checkout.temporary and self.found:  # fresh from a mirror: just as committed
             self.status = status.Status(checkout.commit, checkout.branch, (), dirty=False)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from runner import paths
 from runner.host.files import Hash
 from runner.host.git import portions
 from runner.host.process import Pending
+from runner.tuples import NamedTuple
 
-__all__ = ["ARGUMENTS", "Change", "Status", "is_dirty", "own_folders", "parse", "unreadable"]
+__all__ = ["ARGUMENTS", "Change", "Status", "ignored", "is_dirty", "own_folders", "parse", "unreadable"]
 
 # It writes nothing: no refresh of the index, no file system monitor, no hook.
 ARGUMENTS = (
@@ -20,6 +20,7 @@ ARGUMENTS = (
     "--porcelain=v2",
     "-z",
     "--untracked-files=all",
+    "--ignored=matching",  # a folder that is ignored whole is not searched
     "--ignore-submodules=none",
     "--no-renames",
 )
@@ -46,6 +47,9 @@ class Status(NamedTuple):
     dirty: bool  # something differs from the commit
     unreadable: tuple[str, ...] = ()  # folders, with a "/" at the end
     hollow: tuple[str, ...] = ()  # folders in which nothing is kept
+    ignored: tuple[str, ...] | None = (
+        None  # folders that are ignored whole end in "/"; None: git was not asked
+    )
 
 
 def own_folders(root: str, *others: str) -> tuple[str, ...]:
@@ -68,6 +72,11 @@ def parse(text: str, root: str) -> tuple[Change, ...]:
             change = change._replace(committed=found[change.path].committed)
         found[change.path] = change
     return tuple(found.values())
+
+
+def ignored(text: str) -> tuple[str, ...]:
+    """What git ignores, of the same text: paths from the top of the work tree."""
+    return tuple(line[2:] for line in text.split("\0") if line.startswith("! "))
 
 
 def is_dirty(root: str, changes: Sequence[Change], start: Callable[..., Pending]) -> bool:

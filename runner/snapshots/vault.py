@@ -12,10 +12,10 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from runner.errors import StoreError
 from runner.host import files, git, process
+from runner.tuples import NamedTuple
 
 __all__ = ["ATTRIBUTES", "EMPTY", "Vault", "object_folders", "open_vault"]
 
@@ -82,7 +82,7 @@ class Vault(NamedTuple):
     def ref(self, name: str) -> str:
         """The id that refs/<name> holds, or ""."""
         try:
-            with open(os.path.join(self.folder, "refs", name), encoding="ascii") as file:
+            with open(os.path.join(self.folder, "refs", name), encoding="utf-8") as file:
                 return file.read().strip()
         except FileNotFoundError:
             return self._packed(name)
@@ -105,7 +105,7 @@ class Vault(NamedTuple):
     def generation(self) -> str:
         """Changes when content is removed (upkeep.forget): what was known to be here may not be here any more."""
         try:
-            with open(os.path.join(self.folder, "generation"), encoding="ascii") as file:
+            with open(os.path.join(self.folder, "generation"), encoding="utf-8") as file:
                 return file.read()
         except FileNotFoundError:
             return ""

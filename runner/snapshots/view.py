@@ -72,7 +72,8 @@ class View:
         empty = hollow.hollow(folders, (each.path for each in changes if not each.tracked))
         empty += hollow.without_files(self.found.root, (each.path for each in changes if each.absent))
         unreadable = status.unreadable(done.err)
-        self._status = Status(self.head.commit, self.head.branch, changes, dirty, unreadable, empty)
+        ignored = status.ignored(done.out)
+        self._status = Status(self.head.commit, self.head.branch, changes, dirty, unreadable, empty, ignored)
         return self._status
 
     def _folders(self) -> tuple[str, ...]:

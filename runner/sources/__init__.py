@@ -6,11 +6,11 @@ import importlib
 from typing import TYPE_CHECKING, cast
 
 from runner.errors import InputError
-from runner.sources.base import Kind
 from runner.values import Checkout, Report
 
 if TYPE_CHECKING:  # holds the modules to the protocol
     from runner.sources import archive, local
+    from runner.sources.base import Kind
     from runner.sources.git import kind as git
 
     _kinds: tuple[Kind, ...] = (local, archive, git)
@@ -25,12 +25,15 @@ KINDS = {
 }
 
 
-def fetch(uri: str, version: str, report: Report) -> Checkout:
-    """The code of `uri` on disk. `version` (branch, tag, commit) may be "". Call release() at the end."""
+def fetch(uri: str, version: str, report: Report, offline: bool = False) -> Checkout:
+    """The code of `uri` on disk. `version` (branch, tag, commit) may be "". Call release() at the end.
+
+    `offline`: what is in the cache, or a SourceError.
+    """
     for name in KINDS:
         kind = _kind(name)
         if kind.detect(uri):
-            return kind.fetch(uri, version, report)
+            return kind.fetch(uri, version, report, offline)
     raise InputError(
         f"{uri}: there is no such folder, and it is not the address of a git repository or an archive",
         "give a folder, https://HOST/OWNER/REPOSITORY, git@HOST:PATH, or a .zip or .tar.gz",

@@ -11,6 +11,7 @@ import os
 from runner.errors import InputError, SourceError
 from runner.host import files
 from runner.sources import folders
+from runner.sources.unpack import unpack
 from runner.text.credentials import without
 from runner.values import Checkout, Report
 
@@ -28,7 +29,7 @@ def detect(uri: str) -> bool:
     return address.partition("?")[0].lower().endswith(SUFFIXES)
 
 
-def fetch(uri: str, version: str, report: Report) -> Checkout:
+def fetch(uri: str, version: str, report: Report, offline: bool = False) -> Checkout:
     """Unpacks it; from the cache if the server says that it has not changed, or says nothing."""
     address, _, inside = uri.partition("#")
     if version:
@@ -39,7 +40,7 @@ def fetch(uri: str, version: str, report: Report) -> Checkout:
         if address.startswith(("https://", "http://")):
             from runner.sources.download import download
 
-            path, digest, notes = download(address, without(address), folder, report)
+            path, digest, notes = download(address, without(address), folder, report, offline)
         else:
             path = os.path.abspath(os.path.expanduser(address.removeprefix("file://")))
             digest = _digest(path)
@@ -67,8 +68,6 @@ def release(checkout: Checkout) -> None:
 
 def _unpacked(path: str, name: str, folder: str, report: Report) -> str:
     """The project's top: the one folder in the archive, if there is nothing beside it."""
-    from runner.sources.unpack import unpack
-
     base = os.path.basename(name.partition("?")[0])
     stem = (
         next((base[: -len(suffix)] for suffix in SUFFIXES if base.lower().endswith(suffix)), base)

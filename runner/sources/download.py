@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from runner import __version__, paths
 from runner.errors import SourceError
 from runner.host import files
+from runner.sources.base import ONCE
 from runner.sources.unpack import MOST_BYTES
 from runner.text.credentials import Credentials, split
 from runner.values import JsonMapping, JsonObject, Report, Step
@@ -23,11 +24,17 @@ __all__ = ["download"]
 PATIENCE = 60.0  # s without any answer
 
 
-def download(address: str, shown: str, folder: str, report: Report) -> tuple[str, str, tuple[str, ...]]:
+def download(
+    address: str, shown: str, folder: str, report: Report, offline: bool = False
+) -> tuple[str, str, tuple[str, ...]]:
     """(path, sha256, notes) of the file at `address`, which is called `shown` in messages; drafts go to `folder`."""
     url, credentials = split(address)
     memory = paths.scratch("archives", f"{sha256(url.encode()).hexdigest()[:40]}.json")
     known = _known(memory)
+    if offline:
+        if not known:
+            raise SourceError(f"{shown} is not in the cache, and --offline asks no server", ONCE)
+        return paths.scratch("archives", known["digest"]), known["digest"], ()
     try:
         with report.step(f"downloading {shown}") as step:
             answer = _get(url, credentials, known, os.path.join(folder, "download"), step)

@@ -24,7 +24,7 @@ def detect(uri: str) -> bool:
     return os.path.isfile(path) and os.path.basename(path).lower() in PROJECT_FILES
 
 
-def fetch(uri: str, version: str, report: Report) -> Checkout:
+def fetch(uri: str, version: str, report: Report, offline: bool = False) -> Checkout:
     """The folder itself; with a version, that version of its repository in a folder of the run's own."""
     path, inside = _split(uri)
     directory = os.path.abspath(path)
@@ -41,7 +41,7 @@ def fetch(uri: str, version: str, report: Report) -> Checkout:
             )
         from runner.sources.git import kind
 
-        return kind.fetch_local(found, directory, version, report)
+        return kind.fetch_local(found, directory, version, report, offline)
     if found is None:
         return Checkout(directory, directory)
     head = repository.head(found)

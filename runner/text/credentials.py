@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 from runner.errors import InputError
+from runner.tuples import NamedTuple
 
 __all__ = ["Credentials", "cleaned", "redact", "refuse_password", "split", "suspected", "without"]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from runner.errors import InputError
 
-__all__ = ["ago", "byte_count", "duration", "iso", "local_time", "seconds", "size"]
+__all__ = ["ago", "byte_count", "counted", "duration", "iso", "local_time", "seconds", "size"]
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400, "y": 365 * 86_400}
 PREFIXES = "kmgtp"  # of powers of 1000, as the SI has them; with an i of powers of 1024 (IEC 80000-13)
@@ -28,6 +28,11 @@ def seconds(text: str, what: str) -> float:
     if not 0 <= found <= LONGEST:
         raise InputError(f"{what} {text!r} is not a time", "such as 90, 30m, 1h30m, 2d or 2w")
     return found
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 run`, `2 runs`."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def byte_count(text: str, what: str) -> int:

@@ -17,7 +17,7 @@ import os
 import sys
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, BinaryIO, NamedTuple
 
 from runner import paths
@@ -27,7 +27,7 @@ from runner.tracking.events import ODD, Event, Metric, points_of
 from runner.tracking.journal import tail
 from runner.tracking.log import read_all
 
-__all__ = ["MOST", "Columns", "Curve", "Curves", "thin"]
+__all__ = ["MOST", "Columns", "Curve", "Curves", "coarser", "thin"]
 
 MOST = 2048  # points of a metric that are drawn one by one, and at most so many buckets
 MAGIC = f"proj curves 1 {sys.byteorder}\n".encode().ljust(32, b"\0")
@@ -117,6 +117,12 @@ class Curves:
             self._save()
         return True
 
+    def count(self, name: str) -> int:
+        """Points of a metric."""
+        if name in self._fresh:
+            return len(self._fresh[name].steps)
+        return self._places[name].points if name in self._places else 0
+
     def columns(self, name: str) -> Columns:
         """Every point of a metric; empty ones when it has none."""
         if name in self._fresh:
@@ -131,9 +137,9 @@ class Curves:
     def curve(self, name: str, first: int | None = None, last: int | None = None, most: int = MOST) -> Curve:
         """Of the points from step `first` to step `last`, both included, in at most `most` buckets."""
         place = self._places.get(name)
-        whole = first is None and last is None and most == MOST and name not in self._fresh
+        whole = first is None and last is None and most <= MOST and name not in self._fresh
         if whole and place and place.buckets:
-            return self._buckets(place)
+            return coarser(self._buckets(place), most, place.points)
         columns = self.columns(name)
         start = 0 if first is None else bisect_left(columns.steps, first)
         end = len(columns.steps) if last is None else bisect_right(columns.steps, last)
@@ -284,6 +290,47 @@ def thin(columns: Columns, most: int = MOST) -> Curve:
     starts = range(0, len(columns.steps), width)
     buckets = zip(*(_bucket(columns.part(start, start + width)) for start in starts), strict=True)
     return Curve(width, *(array(kind, column) for kind, column in zip("qqqdddd", buckets, strict=True)))
+
+
+def coarser(curve: Curve, most: int, points: int) -> Curve:
+    """Neighbouring buckets together, two and two, until there are at most `most`; `points` are in all of them.
+
+    The mean of a bucket is that of its halves, by their points; of a half without finite values nothing is in it.
+    """
+    while len(curve.steps) > most:
+        rest = points - curve.width * (len(curve.steps) - 1)  # in the last one
+        starts = range(0, len(curve.steps), 2)
+        odd = len(curve.steps) % 2
+        share = curve.width / (curve.width + rest)  # of the first half of the last pair
+        means = array("d", (_both(curve.means[at : at + 2], 0.5) for at in starts))
+        if not odd:
+            means[-1] = _both(curve.means[-2:], share)
+        ends = [*range(1, len(curve.steps), 2), *([len(curve.steps) - 1] if odd else [])]
+        curve = Curve(
+            curve.width * 2,
+            curve.steps[::2],
+            array("q", (curve.ends[at] for at in ends)),
+            array("q", (curve.times[at] for at in ends)),
+            means,
+            array("d", (_extreme(min, curve.lows[at : at + 2]) for at in starts)),
+            array("d", (_extreme(max, curve.highs[at : at + 2]) for at in starts)),
+            array("d", (curve.lasts[at] for at in ends)),
+        )
+    return curve
+
+
+def _both(means: array[float], share: float) -> float:
+    if len(means) == 1:
+        return means[0]
+    one, two = means
+    if one != one or two != two:
+        return two if one != one else one
+    return one * share + two * (1 - share)
+
+
+def _extreme(of: Callable[[Iterable[float]], float], values: array[float]) -> float:
+    found = [value for value in values if value == value]
+    return of(found) if found else float("nan")
 
 
 def _bucket(part: Columns) -> tuple[int, int, int, float, float, float, float]:

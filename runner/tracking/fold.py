@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
@@ -56,6 +57,11 @@ class Run(NamedTuple):
         return None if self.end_time is None else (self.end_time - self.start_time) / 1000
 
     @property
+    def verdict(self) -> str:
+        """Of the last time that it was made again; "" when it never was."""
+        return str(self.verifications[-1].get("verdict", "")) if self.verifications else ""
+
+    @property
     def param_texts(self) -> dict[str, str]:
         """Parameters as MLflow shows them: strings, and a path as it was given."""
         return {key: given_text(value, self.texts.get(key)) for key, value in self.params.items()}
@@ -70,8 +76,6 @@ def text_of(value: Json) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, dict | list):
-        import json
-
         return json.dumps(value, ensure_ascii=False)
     return str(value)
 
@@ -158,12 +162,13 @@ def _metrics(state: State, event: Event) -> None:
     points, metrics = points_of(event), state["metrics"]
     for key, new in points:
         old = metrics.get(key)
-        if old is None or _rank(new) > _rank(old):
+        if old is None or new.step > old.step or (new.step == old.step and _rank(new) > _rank(old)):
             metrics[key] = new
 
 
-def _rank(metric: Metric) -> tuple[int, int, float]:
-    return metric.step, metric.timestamp, metric.value if metric.value == metric.value else 0.0  # as MLflow
+def _rank(metric: Metric) -> tuple[int, float]:
+    """Among those of one step."""
+    return metric.timestamp, metric.value if metric.value == metric.value else 0.0  # as MLflow
 
 
 def _without(event: Event, *keys: str) -> Facts:

@@ -9,11 +9,11 @@ looked at.
 from __future__ import annotations
 
 import os
-from binascii import crc32
 from collections.abc import Mapping
-from typing import NamedTuple
+from zlib import crc32
 
 from runner.host.files import open_handle
+from runner.tuples import NamedTuple
 
 __all__ = ["Journal", "News", "hint", "is_name", "path", "read", "tail"]
 

@@ -220,7 +220,8 @@ def read_all(
     `containing`: only lines with these bytes in them are looked at. Memory is bounded by CHUNK or by the longest line.
     """
     rest = b""
-    while data := os.pread(file, CHUNK, offset + len(rest)):
+    size = os.fstat(file).st_size  # no more room is asked for than that: most logs are short
+    while data := os.pread(file, min(CHUNK, max(size - offset - len(rest), 0)), offset + len(rest)):
         head, newline, tail = (rest + data).rpartition(b"\n") if rest else data.rpartition(b"\n")
         rest = tail if newline else rest + data
         if newline:

@@ -85,9 +85,8 @@ def _last(store: Searched, scope: Scope | None, back: int) -> str:
             if seen > back:
                 return page.runs[-1].run_id
             more = bool(token)
-    raise InputError(
-        f"there are only {seen} runs" if seen else none(scope), LIST if scope is None else OTHERS
-    )
+    only = "there is only one run" if seen == 1 else f"there are only {seen} runs"
+    raise InputError(only if seen else none(scope), LIST if scope is None else OTHERS)
 
 
 def _best(store: Searched, scope: Scope | None, ref: str) -> str:

@@ -28,6 +28,11 @@ def whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and -LARGE < value < LARGE
 
 
+def name_or_number(value: object) -> bool:
+    """The artifact that lists things, or how many there are."""
+    return text(value) or whole(value)
+
+
 def flag(value: object) -> bool:
     return isinstance(value, bool)
 
@@ -98,8 +103,9 @@ SHAPES: Mapping[str, Mapping[str, Shape]] = {
     },
     "environment": {
         **dict.fromkeys(
-            ("kind", "key", "lock", "lock_digest", "python", "file", "fingerprint", "interpreter", "packages"), text
+            ("kind", "key", "lock", "lock_digest", "python", "file", "fingerprint", "interpreter"), text
         ),
+        "packages": name_or_number,
         "warnings": texts,
     },
     "machine": {

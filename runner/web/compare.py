@@ -9,11 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from runner.errors import InputError
-from runner.running.reconcile import concluded
 from runner.text import units
-from runner.tracking.curves import Curves
 from runner.tracking.fold import Run
-from runner.web.charts import Chart, chart
+from runner.web import charts, colours, series
 from runner.web.render import number, page
 
 if TYPE_CHECKING:
@@ -22,10 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["show"]
 
-MOST = 50  # runs
+MOST = 200  # runs
 CHARTS = 30
 LINES = 5000  # of a patch
-COLOURS = 10  # classes of app.css
 
 
 class Row(NamedTuple):
@@ -40,16 +37,25 @@ def show(request: Request) -> Response:
     refs = request.query_params.getlist("run")
     if not 2 <= len(refs) <= MOST:
         raise InputError(f"2 to {MOST} runs can be compared", "tick them in the table of runs")
-    runs = [concluded(store.read(store.resolve(ref))) for ref in dict.fromkeys(refs)]
+    runs = series.runs_of(store, refs)
+    ids = [run.run_id for run in runs]
+    metrics = series.metrics_of(runs)
     everything = bool(request.query_params.get("all"))
     rows = [row for row in _rows(runs) if row.differs or everything]
     return page(
         request, "compare.html", runs=runs, rows=rows, everything=everything,
-        colours=[place % COLOURS for place in range(len(runs))], charts=_charts(store, runs),
+        colours=colours.of(ids), charts=[name for name in metrics if _drawn(name, runs)][:CHARTS],
+        metrics=metrics, params=series.params_of(runs),
+        look=charts.look(request.query_params),
         why=_why(store, runs) if len(runs) == 2 else None,
-        most=LINES, state={"run": [run.run_id for run in runs]},
+        most=LINES, state=charts.state(request.query_params, ids),
         command="proj compare " + " ".join(run.run_id[:12] for run in runs),
     )  # fmt: skip
+
+
+def _drawn(name: str, runs: Sequence[Run]) -> bool:
+    """A metric that was logged once, at the beginning, is a number and no line."""
+    return any(run.metrics[name].step != 0 for run in runs if name in run.metrics)
 
 
 def _rows(runs: Sequence[Run]) -> list[Row]:
@@ -84,28 +90,6 @@ def _run(run: Run) -> dict[str, object]:
 
 def _inputs(run: Run) -> dict[str, str]:
     return {str(each.get("path") or each.get("uri")): str(each.get("digest", ""))[:19] for each in run.inputs}
-
-
-def _charts(store: Store, runs: Sequence[Run]) -> list[Chart]:
-    curves = []
-    for run in runs:
-        found = Curves(store.run_directory(run.run_id))
-        found.refresh(ended=bool(run.end))
-        curves.append(found)
-    known = [set(each.names()) for each in curves]
-    names = dict.fromkeys(name for each in curves for name in each.names())
-    drawn: list[Chart] = []
-    for name in names:
-        if len(drawn) == CHARTS:
-            break
-        lines = [
-            (run.name, place % COLOURS, each.curve(name))
-            for place, (run, each) in enumerate(zip(runs, curves, strict=True))
-            if name in known[place]
-        ]
-        if any(len(curve.steps) > 1 for _, _, curve in lines):
-            drawn.append(chart(name, lines))
-    return drawn
 
 
 def _why(store: Store, runs: Sequence[Run]) -> Difference:

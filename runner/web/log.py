@@ -1,100 +1,135 @@
-"""What a run wrote: a window of its lines, and all of it as a file."""
+"""What a run wrote: a window of its lines, the lines with a text, what came since, and all of it as a file."""
 
 from __future__ import annotations
 
+import json
 import os
-import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
-from runner.host.files import open_file
+from runner.errors import InputError
+from runner.text.terminal import printable
+from runner.text.units import iso, size
+from runner.tracking.lines import LONGEST, Lines, Row, Streams
+from runner.web.ansi import Span, spans
 from runner.web.render import HEADERS, page
 from runner.web.run import the_run
 
 if TYPE_CHECKING:
     from runner.tracking.store import Store
 
-__all__ = ["show", "whole"]
+__all__ = ["Line", "as_json", "last_lines", "show", "whole"]
 
 LINES = 1000  # of a window
-BLOCK = 1 << 20  # bytes
-LONGEST = 10_000  # characters of a line that are shown
-SGR = re.compile(r"\x1b\[[0-9;]*m")
+STDERR = 2
 
 
 class Line(NamedTuple):
     number: int  # from 1
-    text: str
+    time: str
+    is_error: bool  # it came by stderr
+    spans: list[Span]
+    cut: str  # how long it is, when only its beginning is shown
+
+
+class Wanted(NamedTuple):
+    """Of a log."""
+
+    find: bytes
+    stream: int  # 0: both
+    first: int  # 0: the last lines
 
 
 def show(request: Request) -> Response:
     """From line `from` on; without it the last ones. `find`: the first line with this text after that."""
     run = the_run(request)
-    store: Store = request.app.state.site.store
-    path = os.path.join(store.run_directory(run.run_id), "output.log")
-    wanted = request.query_params.get("find", "")
-    start = request.query_params.get("from", "")
-    first = int(start) if start.isdecimal() and len(start) < 15 else 0
-    total, hits, where = _count(path, wanted.encode(), max(first, 1))
-    if wanted and where:
-        first = max(1, where - 5)
-    first = first or max(1, total - LINES + 1)
-    lines = _window(path, first)
+    wanted = _wanted(request)
+    directory = _directory(request, run.run_id)
+    log, streams = Lines(directory), Streams(directory)
+    found = log.find(wanted.find, max(wanted.first, 1), wanted.stream, streams) if _chooses(wanted) else None
+    first = wanted.first
+    if found and found.where and not wanted.stream:
+        first = max(1, found.where - 5)
+    first = first or max(1, log.total - LINES + 1)
+    lines = _some(log, streams, wanted, first, LINES)
+    later = lines[-1].number + 1 if lines and lines[-1].number < log.total else 0
     return page(
-        request, "log.html", run=run, lines=lines, total=total, find=wanted, hits=hits, where=where,
-        earlier=max(1, first - LINES) if first > 1 else 0,
-        later=lines[-1].number + 1 if lines and lines[-1].number < total else 0,
-        again=where + 1 if where else 0,
+        request, "log.html", run=run, lines=lines, total=log.total, find=request.query_params.get("find", ""),
+        errors=wanted.stream == STDERR, hits=found.hits if found else 0, where=found.where if found else 0,
+        earlier=max(1, first - LINES) if first > 1 and not wanted.stream else 0, later=later,
+        again=found.where + 1 if found and found.where else 0, ended=bool(run.end),
+        state={key: request.query_params.get(key, "") for key in ("find", "stream")},
     )  # fmt: skip
 
 
-def _count(path: str, wanted: bytes, first: int) -> tuple[int, int, int]:
-    """Lines in all, lines with the text, and the first of these from line `first` on (0: none)."""
-    total = hits = where = 0
-    try:
-        with open_file(path) as file:
-            if not wanted:
-                last = b"\n"
-                while block := file.read(BLOCK):
-                    total += block.count(b"\n")
-                    last = block[-1:]
-                return total + (last != b"\n"), 0, 0
-            for line in file:
-                total += 1
-                if wanted in line:
-                    hits += 1
-                    where = where or (total if total >= first else 0)
-    except FileNotFoundError:
-        pass
-    return total, hits, where
+def as_json(request: Request) -> Response:
+    """Lines `from` ... for a script: total, and of each its number, time, stream, spans and length."""
+    run = the_run(request)
+    wanted = _wanted(request)
+    directory = _directory(request, run.run_id)
+    log, streams = Lines(directory), Streams(directory)
+    body: dict[str, object] = {"total": log.total, "ended": bool(run.end)}
+    if _chooses(wanted):
+        body |= log.find(wanted.find, max(wanted.first, 1), wanted.stream, streams)._asdict()
+    count = request.query_params.get("count", "")
+    most = min(int(count), LINES) if count.isdecimal() and len(count) < 6 else LINES
+    body["lines"] = [
+        [line.number, line.time, line.is_error, line.spans, line.cut]
+        for line in _some(log, streams, wanted, wanted.first or 1, most)
+    ]
+    return Response(json.dumps(body), headers=HEADERS, media_type="application/json")
 
 
-def _window(path: str, first: int) -> list[Line]:
-    found = []
-    try:
-        with open_file(path) as file:
-            for number, line in enumerate(file, 1):
-                if number >= first + LINES:
-                    break
-                if number >= first:
-                    found.append(Line(number, _shown(line)))
-    except FileNotFoundError:
-        pass
-    return found
+def last_lines(directory: str, most: int) -> list[Line]:
+    log = Lines(directory)
+    return [_line(row, Streams(directory)) for row in log.rows(max(1, log.total - most + 1), most)]
 
 
-def _shown(line: bytes) -> str:
-    """As a terminal would leave it: what a carriage return was followed by, without colours."""
-    plain = line.rstrip(b"\r\n")[-4 * LONGEST :].decode("utf-8", "backslashreplace")
-    return SGR.sub("", plain.rpartition("\r")[2])[:LONGEST]
+def _wanted(request: Request) -> Wanted:
+    given = request.query_params
+    start, stream = given.get("from", ""), given.get("stream", "")
+    if stream not in ("", "1", "2"):
+        raise InputError(f"there is no stream {stream!r}", "1 is stdout, 2 is stderr")
+    first = int(start) if start.isdecimal() and len(start) < 15 else 0
+    return Wanted(given.get("find", "").encode("utf-8", "surrogateescape"), int(stream or 0), first)
+
+
+def _chooses(wanted: Wanted) -> bool:
+    return bool(wanted.find or wanted.stream)
+
+
+def _directory(request: Request, run_id: str) -> str:
+    store: Store = request.app.state.site.store
+    return store.run_directory(run_id)
+
+
+def _some(log: Lines, streams: Streams, wanted: Wanted, first: int, most: int) -> list[Line]:
+    """All lines, or those of one stream."""
+    if not wanted.stream:
+        return [_line(row, streams) for row in log.rows(first, most)]
+    numbers: list[int] = []
+    for number, _ in log.matching(b"", wanted.stream, streams):
+        if number >= first:
+            numbers.append(number)
+            if len(numbers) == most:
+                break
+    return [_line(row, streams) for number in numbers for row in log.rows(number, 1)]
+
+
+def _line(row: Row, streams: Streams) -> Line:
+    time, stream = streams.at(row.offset)
+    text = row.text.decode("utf-8", "backslashreplace")[:LONGEST]
+    shown = [Span(each.classes, printable(each.text)) for each in spans(text)]
+    cut = (
+        size(row.size) if row.size > len(row.text) and b"\r" not in row.text and len(text) == LONGEST else ""
+    )
+    return Line(row.number, iso(time) if time else "", stream == STDERR, shown, cut)
 
 
 def whole(request: Request) -> Response:
-    run = the_run(request)
-    store: Store = request.app.state.site.store
-    path = os.path.join(store.run_directory(run.run_id), "output.log")
+    path = os.path.join(_directory(request, the_run(request).run_id), "output.log")
     if not os.path.isfile(path):
         return PlainTextResponse("", headers=HEADERS)
     return FileResponse(path, media_type="text/plain; charset=utf-8", headers=HEADERS)

@@ -13,11 +13,13 @@ from starlette.responses import HTMLResponse, Response
 
 from runner.text import units
 from runner.text.terminal import printable
+from runner.web.assets import version
+from runner.web.colours import palette
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["HEADERS", "number", "page"]
+__all__ = ["HEADERS", "number", "page", "query", "text"]
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 POLICY = (
@@ -60,17 +62,24 @@ def _environment() -> Environment:
     found.filters.update(
         ago=units.ago, size=units.size, took=units.duration, time=units.local_time, number=number
     )
-    found.globals.update(marks=MARKS, verdicts=VERDICTS, query=query)
+    found.globals.update(marks=MARKS, verdicts=VERDICTS, query=query, palette=palette)
     return found
 
 
 def page(request: Request, name: str, status: int = 200, **values: object) -> Response:
-    """`top` leads from the page to the folder that all pages are below, so that a proxy may put that anywhere."""
+    """`top` leads from the page to the folder that all pages are below, so that a proxy may put that anywhere;
+    `assets` to the scripts and styles.
+    """
     depth = request.scope["path"].removeprefix(request.scope.get("root_path", "")).count("/") - 1
     visitor = request.scope["state"].get("visitor")
-    common = {"top": "../" * max(depth, 0) or "./", "visitor": visitor}
-    body = _environment().get_template(name).render(**common, **values)
-    return HTMLResponse(body.encode("utf-8", "backslashreplace"), status, HEADERS)
+    top = "../" * max(depth, 0) or "./"
+    common = {"top": top, "assets": f"{top}static/{version()}/", "visitor": visitor}
+    return HTMLResponse(text(name, **common, **values), status, HEADERS)
+
+
+def text(name: str, **values: object) -> bytes:
+    """A template filled in."""
+    return _environment().get_template(name).render(**values).encode("utf-8", "backslashreplace")
 
 
 def number(value: object) -> str:

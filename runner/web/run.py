@@ -14,10 +14,9 @@ from runner.protocol.answer import ApiError
 from runner.protocol.gate import head_of
 from runner.running.reconcile import concluded
 from runner.text import units
-from runner.tracking.curves import Curves
 from runner.tracking.fold import Run
+from runner.web import charts, series
 from runner.web.access import form, visitor
-from runner.web.charts import Chart, chart
 from runner.web.render import HEADERS, number, page
 
 if TYPE_CHECKING:
@@ -65,6 +64,7 @@ def show(request: Request) -> Response:
     return page(
         request, "run.html", run=run, experiment=experiment, children=list(map(concluded, children)),
         ended=_ended(run), note=run.tags.get(NOTE, ""), charts=_charts(store, run),
+        look=charts.look(request.query_params), state=charts.state(request.query_params, [run.run_id]),
         groups=[group for group in _groups(run) if group[1]],
         proofs=[_proof(each) for each in reversed(run.verifications)],
     )  # fmt: skip
@@ -84,17 +84,12 @@ def _ended(run: Run) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _charts(store: Store, run: Run) -> list[tuple[str, str, Chart | None]]:
-    """Name, last value and picture of each metric; of those with one point there is no picture."""
-    curves = Curves(store.run_directory(run.run_id))
-    curves.refresh(ended=bool(run.end))
-    found: list[tuple[str, str, Chart | None]] = []
-    for name in curves.names():
-        last = run.metrics.get(name)
-        curve = curves.curve(name) if len(found) < CHARTS else None
-        drawn = chart(name, [(name, 0, curve)]) if curve and len(curve.steps) > 1 else None
-        found.append((name, number(last.value) if last else "", drawn))
-    return found
+def _charts(store: Store, run: Run) -> list[str]:
+    """Metrics that have more than one point."""
+    curves = series.opened(store, run)
+    names = [name for name in curves.names() if curves.count(name) > 1]
+    curves.close()
+    return names[:CHARTS]
 
 
 def _groups(run: Run) -> list[tuple[str, list[Fact]]]:

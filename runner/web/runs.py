@@ -2,124 +2,194 @@
 
 from __future__ import annotations
 
-import shlex
-from typing import TYPE_CHECKING, NamedTuple
+from binascii import crc32
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import NamedTuple
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from runner.errors import InputError
-from runner.protocol.gate import head_of
+from runner.protocol.answer import ApiError
 from runner.running.reconcile import concluded
+from runner.tables import columns, csvfile
 from runner.tracking.fold import Run
-from runner.web.access import form, visitor
-from runner.web.cells import Cell, cell, check, order_of, usual
-from runner.web.render import HEADERS, page, query
+from runner.tracking.index import summary
+from runner.tracking.index.dialect import Database
+from runner.tracking.store import Store
+from runner.web import views
+from runner.web.cells import label_of
+from runner.web.indexing import wait
+from runner.web.render import HEADERS, page
+from runner.web.state import VIEWS, State, state_of
+from runner.web.tables import LIMIT, SPAN, Table, grouped, table
 
-if TYPE_CHECKING:
-    from runner.tracking.store import Store
+__all__ = ["csv", "names", "rows", "show"]
 
-__all__ = ["Row", "act", "show"]
-
-LIMIT = 100  # rows of a page
-VIEWS = ("active", "deleted", "all")
-
-
-class Row(NamedTuple):
-    run: Run
-    cells: tuple[Cell, ...]
+OFFERED = 40  # columns that can be ticked, of each kind
+FOUND = 30  # names that are offered for a word that is begun
+DONE = {
+    "delete": "deleted", "restore": "restored", "tag": "tagged", "note": "given the note",
+}  # fmt: skip
 
 
-class Column(NamedTuple):
-    name: str
-    label: str
-    link: str  # to the same table, sorted by this; "": it cannot be
-    arrow: str
+class Offer(NamedTuple):
+    kind: str
+    names: tuple[tuple[str, str], ...]  # with their labels
 
 
 def show(request: Request) -> Response:
     store: Store = request.app.state.site.store
-    asked = request.query_params
-    state = {
-        "q": asked.get("q", "").strip(),
-        "order": asked.get("order", ""),
-        "view": asked.get("view", "active"),
-        "columns": asked.get("columns", ""),
-    }
-    error = None
-    found: tuple[Run, ...] = ()
-    after = ""
+    wait(request)
+    state, error, found, many = State(), None, None, None
     try:
-        wanted = check([name.strip() for name in state["columns"].split(",") if name.strip()])
-        if state["view"] not in VIEWS:
-            raise InputError(f"there is no view {state['view']!r}", f"there are {', '.join(VIEWS)}")
-        order = [state["order"]] if state["order"] else []
-        result = store.search(state["q"], None, order, LIMIT, asked.get("page", ""), state["view"])
-        found, after = tuple(map(concluded, result.runs)), result.next_page_token
-    except InputError as problem:
-        error, wanted = problem, []
-    names = wanted or usual(found)
+        state = state_of(request.query_params)
+        if state.group:
+            many = grouped(store, state)
+        else:
+            found = table(store, state)
+    except (InputError, ApiError) as problem:
+        error = problem
+        state = state._replace(q=request.query_params.get("q", "").strip())
+    total = found.total if found else many.total if many else 0
     return page(
-        request, "runs.html", 400 if error else 200,
-        rows=[Row(run, tuple(cell(run, name) for name in names)) for run in found],
-        columns=[_column(name, state) for name in names],
-        state=state, error=error, views=VIEWS,
-        first=query(state) if asked.get("page") else "",
-        next=query(state, page=after) if after else "",
-        command=_command(state, wanted),
+        request, "runs.html", _status(error),
+        state=state, error=error, table=found, grouped=many, views=VIEWS, total=total,
+        command=state.command(total, state.column), saved=views.of(store),
+        offers=_offers(found, state), pages=_pages(state, found), done=_done(request),
+        etag=_etag(found) if found else "",
     )  # fmt: skip
 
 
-def _column(name: str, state: dict[str, str]) -> Column:
-    key = order_of(name)
-    label = name.partition(".")[2] or name.replace("_", " ")
-    if not key:
-        return Column(name, label, "", "")
-    up, down = f"{key} ASC", f"{key} DESC"
-    arrow = "▲" if state["order"] == up else "▼" if state["order"] == down else ""
-    return Column(name, label, query(state, order=down if state["order"] == up else up), arrow)
+def _status(error: Exception | None) -> int:
+    return 200 if error is None else error.status if isinstance(error, ApiError) else 400
 
 
-def _command(state: dict[str, str], columns: list[str]) -> str:
-    """What lists the same in a terminal."""
-    words = ["proj", "runs", "--all"] if state["view"] == "active" else ["proj", "runs", f"--{state['view']}"]
-    words += [state["q"]] if state["q"] else []
-    words += ["--order-by", state["order"]] if state["order"] else []
-    words += ["--columns", ",".join(columns)] if columns else []
-    return shlex.join(words)
+def _done(request: Request) -> str:
+    """What a form has just done."""
+    what, count = request.query_params.get("did", ""), request.query_params.get("n", "")
+    if what not in DONE or not count.isdecimal():
+        return ""
+    return f"{count[:9]} {'run' if count == '1' else 'runs'} {DONE[what]}"
 
 
-async def act(request: Request) -> Response:
-    """On the runs that were ticked: compare them, delete them, bring them back, give them a tag."""
-    site = request.app.state.site
-    fields = await form(request, "compare")
-    ids = fields.get("run", [])
-    what = fields.get("do", [""])[0]
-    if not ids:
-        raise InputError("no run was chosen", "tick some of them first")
-    if what == "compare":
-        return RedirectResponse(f"compare{query({'run': ids})}", 303, HEADERS)
-    await run_in_threadpool(_change, site.store, ids, what, fields)
-    for run_id in ids:
-        site.doorkeeper.changed(visitor(request), head_of(request.scope), f"ui/{what}", run_id)
-    return RedirectResponse("./", 303, HEADERS)
+def _pages(state: State, found: Table | None) -> dict[str, str]:
+    """Links to the pages before and after this one."""
+    if found is None:
+        return {}
+    links = {}
+    if state.start:
+        links["First"] = state.link()
+        links["Previous"] = state.link(start=max(0, state.start - LIMIT))
+    if found.end < found.total and found.end > found.start:
+        links["Next"] = state.link(start=found.end)
+    return links
 
 
-def _change(store: Store, ids: list[str], what: str, fields: dict[str, list[str]]) -> None:
-    from runner.tracking import events
+def _offers(found: Table | None, state: State) -> list[Offer]:
+    """Columns to choose: those that there are already, what these runs have, and all attributes."""
+    if found is None:
+        return [_offer("shown", state.column)] if state.column else []
+    here = [row.run for row in found.rows]
+    offers = [_offer("shown", found.names)]
+    for kind in ("metrics", "params", "tags"):
+        counts = Counter(
+            f"{kind}.{key}" for run in here for key in getattr(run, kind) if not key.startswith("mlflow.")
+        )
+        rest = [name for name, _ in counts.most_common(OFFERED) if name not in found.names]
+        offers += [_offer(kind, rest)] if rest else []
+    rest = [name for name in columns.ATTRIBUTES if name not in (*found.names, "id", "name", "status")]
+    return [*offers, _offer("about the run", rest)]
 
-    if what not in ("delete", "restore", "tag"):
-        raise InputError(f"there is nothing called {what!r} to do", "compare, delete, restore, tag")
-    key, _, value = fields.get("tag", [""])[0].partition("=")
-    if what == "tag" and not key:
-        raise InputError("a tag is a name, and a value after =", "team=vision")
-    for run_id in ids:
-        store.read(run_id)  # it is there
-        if what == "delete":
-            store.delete_run(run_id)
-        elif what == "restore":
-            store.restore_run(run_id)
-        else:
-            with store.open_run(run_id) as writer:
-                writer.append(events.tag(key.strip(), value.strip()))
+
+def _offer(kind: str, names: Sequence[str]) -> Offer:
+    return Offer(kind, tuple((name, label_of(name)) for name in names))
+
+
+def _etag(found: Table) -> str:
+    text = f"{found.total} {found.start} " + " ".join(f"{row.run.run_id}{row.key}" for row in found.rows)
+    return f'"{crc32(text.encode()):08x}"'
+
+
+def rows(request: Request) -> Response:
+    """Some rows of a table, for a script: only those that are not as in X-Rows, and 304 when all are as they were."""
+    store: Store = request.app.state.site.store
+    wait(request)
+    state = state_of(request.query_params)
+    found = table(store, state)
+    etag = _etag(found)
+    facts = {"ETag": etag, "X-Total": str(found.total), "X-End": str(found.end), **HEADERS}
+    if request.headers.get("if-none-match") == etag:
+        return Response(status_code=304, headers=facts)
+    known = frozenset(request.headers.get("x-rows", "").split(","))
+    answer = page(request, "rows.html", state=state, table=found, known=known)
+    answer.headers.update({name: facts[name] for name in ("ETag", "X-Total", "X-End")})
+    return answer
+
+
+def names(request: Request) -> Response:
+    """Names that have a word in them, those that begin with it first: for columns, filters and groups."""
+    store: Store = request.app.state.site.store
+    wait(request)
+    word = request.query_params.get("q", "")[:200].lower()
+    kinds = request.query_params.getlist("kind") or ["metrics", "params", "tags"]
+    entity, dot, rest = word.partition(".")
+    kinds = [kind for kind in kinds if kind in ("metrics", "params", "tags") and (not dot or kind == entity)]
+
+    def ask(connection: Database) -> list[str]:
+        with connection.limited(SPAN.seconds):
+            found = chain.from_iterable(
+                (f"{kind}.{key}" for key in summary.names(connection, kind)) for kind in kinds
+            )
+            return _matching((name for name in found if not name.startswith("tags.mlflow.")), word, rest)
+
+    attributes = _matching(columns.ATTRIBUTES, word, word) if "." not in word else []
+    return JSONResponse([*attributes, *store.index.ask(ask, False)][:FOUND], headers=HEADERS)
+
+
+def _matching(found: Iterable[str], word: str, rest: str) -> list[str]:
+    first: list[str] = []
+    second: list[str] = []
+    for name in found:
+        low = name.lower()
+        if low.startswith(word) or low.partition(".")[2].startswith(rest or word):
+            first.append(name)
+            if len(first) == FOUND:
+                break
+        elif len(second) < FOUND and word in low:
+            second.append(name)
+    return (first + second)[:FOUND]
+
+
+def csv(request: Request) -> Response:
+    """Of all runs that the filter selects: the columns that somebody chose, else all that there are."""
+    store: Store = request.app.state.site.store
+    wait(request)
+    state = state_of(request.query_params)
+    chosen: Sequence[str] = table(store, state._replace(start=0), 1).names if state.column else ()
+    if not chosen:
+        chosen = [name for name in columns.ATTRIBUTES if name != "id"]
+        for kind in ("metrics", "params", "tags"):
+            keys = store.index.ask(lambda c, kind=kind: list(summary.names(c, kind)), False)  # type: ignore[misc]
+            chosen += [f"{kind}.{key}" for key in keys]
+    else:
+        chosen = [
+            "run_id",
+            "name",
+            "status",
+            *(each for each in chosen if each not in ("run_id", "name", "status")),
+        ]
+    wanted = state.query()
+    known = {each.experiment_id: each.name for each in store.experiments("all")}
+
+    def every() -> Iterator[Run]:
+        place: tuple[int, int] | None = (0, 0)
+        while place is not None:
+            found, place = store.index.page(wanted, 500, place, False, SPAN)
+            yield from map(concluded, found)
+
+    named = {**HEADERS, "Content-Disposition": 'attachment; filename="runs.csv"'}
+    text = (line.encode("utf-8", "backslashreplace") for line in csvfile.lines(every(), chosen, known))
+    return StreamingResponse(text, headers=named, media_type="text/csv; charset=utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
@@ -14,7 +13,6 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
-from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from runner.errors import InputError, ProjError
@@ -22,9 +20,11 @@ from runner.protocol.answer import ApiError
 from runner.protocol.gate import head_of
 from runner.protocol.hosts import check_browser, check_host
 from runner.tracking.store import Store
-from runner.web import compare, files, log, run, runs
+from runner.web import actions, assets, cells, of_runs, overview, runs, views
 from runner.web.access import COOKIE, Doorkeeper, fields_of, form
-from runner.web.render import HEADERS, HERE, page
+from runner.web.indexing import Indexing, StillIndexing, newest
+from runner.web.render import HEADERS, page
+from runner.web.state import State
 
 __all__ = ["DOORS", "Site", "address", "pages"]
 
@@ -47,19 +47,22 @@ def pages(site: Site) -> list[BaseRoute]:
         Route("/enter", _enter, methods=["GET", "POST"]),
         Route("/leave", _leave, methods=["POST"]),
         Route("/closed", _closed),
-        Route("/runs", runs.act, methods=["POST"]),
-        Route("/compare", compare.show),
-        Route("/runs/{run_id}", run.show),
-        Route("/runs/{run_id}/note", run.note, methods=["POST"]),
-        Route("/runs/{run_id}/log", log.show),
-        Route("/runs/{run_id}/log.txt", log.whole),
-        Route("/runs/{run_id}/files", files.show),
-        Route("/runs/{run_id}/files/{path:path}", files.show),
-        Route("/runs/{run_id}/raw/{path:path}", files.raw),
-        Mount("/static", StaticFiles(directory=os.path.join(HERE, "static"))),
+        Route("/runs", actions.act, methods=["POST"]),
+        Route("/rows", runs.rows),
+        Route("/names", runs.names),
+        Route("/runs.csv", runs.csv),
+        Route("/overview", overview.show),
+        Route("/projects", overview.project),
+        Route("/experiments/{experiment_id}", overview.experiment),
+        Route("/experiments/{experiment_id}/note", overview.note, methods=["POST"]),
+        Route("/views", views.save, methods=["POST"]),
+        Route("/views/forget", views.forget, methods=["POST"]),
+        *of_runs.ROUTES,
+        assets.mount(),
     ]
     handlers: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
         HTTPException: _refused, ApiError: _refused, ProjError: _refused, OSError: _refused,
+        StillIndexing: _indexing,
     }  # fmt: skip
     app = Starlette(
         routes=routes,
@@ -67,6 +70,7 @@ def pages(site: Site) -> list[BaseRoute]:
         exception_handlers=handlers,
     )
     app.state.site = site
+    app.state.indexing = Indexing(site.store)
 
     async def home(_: Request) -> Response:
         return RedirectResponse(
@@ -134,6 +138,20 @@ async def _closed(request: Request) -> Response:
     if not keeper.closed:
         return page(request, "login.html", 401, message="", hint=keeper.hint)
     return page(request, "error.html", 401, message=keeper.closed, hint=keeper.hint)
+
+
+async def _indexing(request: Request, problem: Exception) -> Response:
+    """The page loads itself again, until all can be shown."""
+    done, total = (problem.done, problem.total) if isinstance(problem, StillIndexing) else (0, 0)
+    inside = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    found = await run_in_threadpool(newest, request.app.state.site.store)
+    names = cells.usual(found)
+    answer = page(
+        request, "indexing.html", 200 if inside == "/" else 503, done=done, total=total, state=State(),
+        rows=cells.rows(found, names, {}, {}), columns=cells.headings(names, ""),
+    )  # fmt: skip
+    answer.headers["Refresh"] = answer.headers["Retry-After"] = "1"
+    return answer
 
 
 async def _refused(request: Request, problem: Exception) -> Response:

@@ -15,7 +15,7 @@ from runner.host import gpu
 from runner.tracking.log import now
 from runner.tracking.store import Store
 from tests.cli.records import Program, make_run
-from tests.helpers import make_tree
+from tests.helpers import make_tree, proj
 
 
 def states(program: Program, *words: str) -> dict[str, str]:
@@ -31,7 +31,7 @@ def test_a_sound_machine(program: Program) -> None:
     done = program("doctor")
     assert done.code == 0
     assert "✓ git" in done.out
-    assert "1 runs, every line" in done.out
+    assert "1 run, every line" in done.out
 
 
 def test_before_the_first_run(program: Program) -> None:
@@ -150,3 +150,9 @@ def test_a_gpu_tool_that_hangs_or_fails_is_left_alone(
     query = gpu.ask()
     assert query is not None
     assert query.finish() == []
+
+
+def test_what_a_run_in_an_environment_records_is_sound(program: Program) -> None:
+    folder = make_tree("p", {"requirements.txt": "", "main.py": "print(1)\n"})
+    assert proj("run", folder).code == 0
+    assert "! record" not in program("doctor").out

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 
 import pytest
 
@@ -71,7 +73,7 @@ def test_faults_are_told(program: Program) -> None:
 def test_an_empty_folder_and_one_with_a_script(program: Program) -> None:
     assert "proj new basic my-project" in program().out
     make_tree(".", {"train.py": "print(1)\n"})
-    assert "proj init ." in program().out
+    assert "proj init " in program().out
     make_tree(".", {"main.py": "print(1)\n"})
     shown = program().out
     assert "without an MLproject" in shown
@@ -100,3 +102,44 @@ def test_a_store_that_cannot_be_read(program: Program) -> None:
     done = program()
     assert done.code == 0
     assert "Next" in done.out
+
+
+def test_scripts_without_a_project_can_be_run(program: Program) -> None:
+    make_tree(".", {"fit it.py": ""})
+    make_run("elsewhere", project="other")
+    shown = program().out
+    assert "Last runs of other folders" in shown
+    assert "proj run 'fit it.py'" in shown
+    assert "proj init" in shown
+    done = program("run", ".")
+    assert done.err.splitlines()[1:] == [
+        "  hint: proj run 'fit it.py'  runs a script as it is",
+        "  hint: proj init  writes an MLproject for the scripts that are there",
+    ]
+
+
+def test_a_filter_means_the_runs_of_this_project(program: Program) -> None:
+    for name in ("a", "b"):
+        make_tree(name, {"main.py": f"import os; os.system('proj log metric m=1'); print('{name}')"})
+        assert proj("run", name).code == proj("run", name).code == 0
+    os.chdir("a")
+    assert len(program.json("export", "--filter", "metrics.m > 0")) == 2
+    assert len(program.json("export", "--all")) == 4
+    assert len(program.json("compare", "--filter", "metrics.m > 0")["runs"]) == 2
+
+
+def test_a_renamed_folder_without_a_project_file_keeps_its_runs(program: Program) -> None:
+    make_tree("wine", {"main.py": "print(1)\n"})
+    assert proj("run", "wine").code == 0
+    if ":" not in program.json("show", "last")["source"]["inode"]:
+        pytest.skip("this file system tells no generations")
+    os.rename("wine", "moved")
+    os.chdir("moved")
+    assert proj("run", ".").code == 0
+    assert len(program.json("runs")) == 2
+    os.chdir("..")
+    os.rename("moved", "again")
+    assert len(json.loads(proj("runs", "--json", cwd="again").out)) == 2
+    shutil.rmtree("again")
+    make_tree("another", {"main.py": "print(1)\n"})  # it may have the number of the one that is gone
+    assert proj("runs", "--json", cwd="another").out.strip() == "[]"

@@ -221,3 +221,49 @@ def test_advice_names_no_document_of_the_repository(program: Program) -> None:
                     and node.value not in documents
                 ):
                     assert not re.search(r"(?<![\w./])docs/\w+\.md", node.value), (name, node.value)
+
+
+@pytest.mark.parametrize(
+    ("option", "hint"),
+    [
+        ("--bakend", "did you mean --backend?"),
+        ("--stesp", "proj run p -P steps=5"),
+        ("--steps", "proj run p -P steps=5"),
+        ("--other", "proj run p -- --other 5  passes it on to the program"),
+    ],
+)
+def test_an_option_that_run_does_not_have(program: Program, option: str, hint: str) -> None:
+    make_tree(
+        "p", {"MLproject": "entry_points: {main: {command: 'echo {steps}', parameters: {steps: int}}}\n"}
+    )
+    done = program("run", "p", option, "5")
+    assert done.err.splitlines() == [f"error: no such option: {option}", f"  hint: {hint}"]
+
+
+def test_a_package_that_nothing_names_is_told() -> None:
+    make_tree(
+        "p",
+        {"main.py": "import sklearn_not_there, os\n", "own.py": "import sub.gone\n", "sub/__init__.py": ""},
+    )
+    assert "printf '%s\\n' sklearn_not_there >> requirements.txt" in proj("run", "p").err
+    assert "requirements.txt" not in proj("run", "p/own.py").err
+    make_tree("p", {"requirements.txt": "", "main.py": "import yaml_not_there.x\n"})
+    assert "requirements.txt does not name yaml_not_there" in proj("run", "p").err
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("env prune --dry-run", "proj env gc"),
+        ("env lst", "proj env ls"),
+        ("cache clean", "proj cache prune"),
+        ("server token new", "proj server token create"),
+        ("experiments delete x", "proj experiments rm"),
+        ("artifacts download last", "proj artifacts get"),
+    ],
+)
+def test_a_command_of_a_group_by_another_name(program: Program, line: str, meant: str) -> None:
+    done = program(*line.split())
+    first, second = done.err.splitlines()
+    assert (done.code, second) == (2, f"  hint: did you mean  {meant}?")
+    assert first == f"error: no such command {line.split()[-1 if 'new' in line else 1]!r}"

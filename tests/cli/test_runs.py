@@ -216,3 +216,28 @@ def test_what_does_not_fit_is_taken_from_the_widest_column() -> None:
     assert _fitting([8, 60], 40) == [8, 30]
     assert _fitting([8, 20], 40) == [8, 20]
     assert sum(_fitting([30, 30, 30], 40)) + 4 == 40
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["runs", "rmse < 3"], "did you mean metrics.rmse?"),
+        (["runs", "rmes < 3"], "did you mean metrics.rmse?"),
+        (["runs", "model = 'ridge'"], "did you mean params.model?"),
+        (["runs", "--order-by", "rmse"], "did you mean metrics.rmse?"),
+        (["runs", "--columns", "name,rmse"], "did you mean metrics.rmse?"),
+        (["export", "--columns", "nmae"], "did you mean name?"),
+        (["compare", "--filter", "rmse < 3"], "did you mean metrics.rmse?"),
+        (["show", "best:metrics.rms"], "did you mean best:metrics.rmse?"),
+        (["show", "best:-mse"], "did you mean best:-rmse?"),
+        (["runs", "params.model = ridge"], "such as"),
+        (["runs", "zzz > 3"], "such as"),
+        (["runs", "--since", "yesterday"], "or a date as 2026-08-01"),
+    ],
+)
+def test_a_name_without_its_kind_is_told_with_it(program: Program, words: list[str], hint: str) -> None:
+    make_run("one", metrics={"rmse": [1.0]}, params={"model": "ridge"})
+    done = program(*words)
+    assert done.code == 2
+    assert hint in done.err.splitlines()[-1]
+    assert "= ridge" not in " ".join(words) or "such as 'ridge'" in done.err

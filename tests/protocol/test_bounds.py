@@ -6,6 +6,7 @@ import json
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
@@ -15,6 +16,8 @@ import pytest
 from runner.host.files import flock
 from runner.protocol import bounds, history, live
 from runner.protocol.answer import ApiError
+from runner.tracking import events
+from runner.tracking.log import read
 from runner.tracking.store import Store
 from tests.protocol.test_limits import memory
 from tests.servers import API, Client, Start, World
@@ -236,6 +239,44 @@ def test_large_runs_in_memory(world: World, monkeypatch: pytest.MonkeyPatch) -> 
     runs.close()
 
 
+def test_much_that_waits_to_be_read_is_read_by_a_thread(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is asked of a run then is done once, and what others did to it is seen."""
+    monkeypatch.setattr(live, "FOLD_AT", 60_000)
+    monkeypatch.setattr(live, "SOON", 5_000)
+    client = world.client
+    run_id = client.new_run()
+    points = [{"key": "m", "value": n, "timestamp": n, "step": n} for n in range(500)]
+    one = {"run_id": run_id, "key": "m", "value": 1, "timestamp": 1, "step": 1000}
+    for name in ("param", "tag", "status", "shown", "deleted"):
+        client.ok("runs/log-batch", {"run_id": run_id, "metrics": points})
+        if name == "param":
+            client.ok("runs/log-parameter", {"run_id": run_id, "key": "p", "value": "1"})
+        elif name == "tag":
+            client.ok("runs/set-tag", {"run_id": run_id, "key": "t", "value": "1"})
+            client.ok("runs/delete-tag", {"run_id": run_id, "key": "t"})
+        elif name == "status":
+            client.ok("runs/update", {"run_id": run_id, "run_name": "named"})
+        elif name == "shown":
+            assert client.run(run_id)["info"]["run_name"] == "named"
+        else:
+            with world.store.open_run(run_id) as writer:  # another process
+                writer.append(events.deleted())
+            assert client.post("runs/log-metric", one).status == 400
+            with world.store.open_run(run_id) as writer:
+                writer.append(events.restored())
+            client.ok("runs/log-metric", one)
+    for _ in range(10):
+        client.ok("runs/log-batch", {"run_id": run_id, "metrics": points})
+    assert client.run(run_id)["data"]["metrics"][0]["step"] == 1000
+    kinds = Counter(event["type"] for event, _ in read(world.store.run_directory(run_id) + "/events.jsonl"))
+    assert {kind: kinds[kind] for kind in ("param", "tag", "untag", "update")} == dict.fromkeys(
+        ("param", "tag", "untag", "update"), 1
+    )
+    assert kinds["metrics"] == 15
+
+
 def test_who_holds_the_lock_of_a_run_holds_up_nobody_else(start: Start) -> None:
     """Such as a program that the run started; what needs the lock waits, and is then done."""
     server = start()
@@ -323,6 +364,7 @@ def attacks(run_id: str) -> Iterator[tuple[str, Callable[[Client], int]]]:
     yield "token", lambda client: client.call("GET", f"{path}&page_token={quote('W' * 20_000)}").status
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_a_greedy_reader_holds_nobody_up(start: Start) -> None:
     """200 runs with much in them, a metric of 200,000 points: 8 readers that ask for the worst at once."""

@@ -279,7 +279,7 @@ def test_what_is_not_there(world: World) -> None:
         ("GET", "/api/2.0/mlflow/nothing", 404),
         ("GET", "/nothing", 404),
         ("GET", "/api/2.0/mlflow/runs/create", 405),
-        ("POST", "/api/2.0/mlflow/registered-models/alias", 404),
+        ("POST", "/api/2.0/mlflow/datasets/create", 404),
         ("GET", "/api/2.0/mlflow/runs/get?run_id=" + "0" * 32, 404),
     ):
         answer = client.call(method, path)

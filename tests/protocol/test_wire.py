@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import random
@@ -12,7 +13,9 @@ from typing import NamedTuple
 
 import pytest
 
+from runner.protocol.wire import Joined
 from runner.tracking import experiments
+from tests.helpers import examples
 from tests.servers import World
 
 CREATE = b"/api/2.0/mlflow/experiments/create"
@@ -310,12 +313,46 @@ def mutated(dice: random.Random, data: bytes) -> bytes:
     return data
 
 
+class Written(asyncio.Transport):
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[bytes] = []
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.pieces.append(bytes(data))
+
+    def is_closing(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        self.pieces.append(b"closed")
+
+
+def test_the_head_of_a_response_goes_with_its_body_unless_that_is_not_there() -> None:
+    async def sent(*pieces: bytes, pause: bool = False) -> list[bytes]:
+        transport = Written()
+        joined = Joined(transport, asyncio.get_running_loop())
+        for piece in pieces:
+            joined.write(piece)
+            if pause:
+                await asyncio.sleep(0)
+        joined.close()
+        await asyncio.sleep(0)
+        return transport.pieces
+
+    large = b"x" * 100_000
+    assert asyncio.run(sent(b"head", b"body", b"more")) == [b"headbody", b"more", b"closed"]
+    assert asyncio.run(sent(b"head", large)) == [b"head", large, b"closed"]
+    assert asyncio.run(sent(b"head", b"body", pause=True)) == [b"head", b"body", b"closed"]
+    assert asyncio.run(sent(b"head")) == [b"head", b"closed"]
+
+
 @pytest.mark.timeout(120)
 def test_mutated_requests(world: World) -> None:
     """What the grammar allows may be done; nothing else is, and what is malformed ends the connection."""
     dice = random.Random(int(os.environ.get("PROJ_FUZZ_SEED", "1")))
     count = refused = 0
-    while count < (4000 if "PROJ_FUZZ_SEED" in os.environ else 400):  # by fuzz.sh
+    while count < (4000 if "PROJ_FUZZ_SEED" in os.environ else examples(400)):  # by fuzz.sh
         count += 1
         refused += check_mutated(world, dice)
     assert refused > count / 4

@@ -11,7 +11,7 @@ import pytest
 
 from runner.errors import Fault
 from runner.running import check
-from tests.helpers import make_repository, make_tree, proj
+from tests.helpers import make_repository, make_tree, proj, some
 
 MAIN = "entry_points:\n  main:\n    command: python a.py\n"
 
@@ -139,8 +139,8 @@ def test_a_good_project_in_a_repository_by_its_url(tmp_path: Any) -> None:
     assert (done.code, done.out) == (0, "nothing to complain about\n")
 
 
-@pytest.mark.parametrize("command", ["echo " + "a" * 140_000, "echo " + "$(" * 5000 + ")" * 5000, "$(" * 60_000, "{" * 60_000 + "}" * 60_000,
-                                     "{{" * 60_000, "`" * 9999, "[[ " * 30_000, "cat <<A <<B\n" * 5000, "'\"" * 30_000, "${" * 40_000, "".join(f"{{a{number}}}" for number in range(9000))], ids=lambda text: text[:8])  # fmt: skip
+@pytest.mark.parametrize("command", some(["echo " + "a" * 140_000, "echo " + "$(" * 5000 + ")" * 5000, "$(" * 60_000, "{" * 60_000 + "}" * 60_000,
+                                     "{{" * 60_000, "`" * 9999, "[[ " * 30_000, "cat <<A <<B\n" * 5000, "'\"" * 30_000, "${" * 40_000, "".join(f"{{a{number}}}" for number in range(9000))], 4), ids=lambda text: text[:8])  # fmt: skip
 def test_no_command_is_too_much(tmp_path: Any, command: str) -> None:
     """However long or nested it is: in a few seconds, with a fault or without."""
     folder = make_tree(
@@ -152,3 +152,33 @@ def test_no_command_is_too_much(tmp_path: Any, command: str) -> None:
         assert done.code in (0, 2), done.err[-500:]
         assert "bug in proj" not in done.err
     assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "place", "key", "places"),
+    [
+        ("python_env.yaml", "dependencies: []\nfoo: 3\n", "2:1", "foo", ["2:1: warning: 'foo' is no key of a Python environment"]),
+        ("conda.yaml", "name: x\nplatforms: [linux-64]\ncategory: dev\nvariables: {A: b}\nsolver: z\ndependencies:\n  - python\n  - xz # [linux]\nprefix: /a\n", "5:1", "solver",
+         ["conda.yaml: warning: `prefix` has no effect", "5:1: warning: 'solver' is no key of a conda environment", "8:1: warning: selectors"]),
+    ],
+)  # fmt: skip
+def test_what_a_run_warns_of_in_the_file_of_an_environment(
+    tmp_path: Any, file: str, text: str, place: str, key: str, places: list[str]
+) -> None:
+    directory = make_tree(tmp_path / "p", {file: text, "main.py": "print(1)\n"})
+    done = proj("check", directory)
+    lines = [line for line in done.out.splitlines() if "warning: " in line]
+    assert done.code == 0
+    assert len(lines) == len(places)
+    assert [place for place in places if not any(place in line for line in lines)] == [], lines
+    done = proj("run", directory, "--env-manager", "virtualenv")
+    assert (done.code, done.out) == (0, "1\n"), done.err
+    assert f"warning: {file}:{place}: {key!r} is no key of a" in done.err
+
+
+def test_no_hint_of_check_is_to_check(tmp_path: Any) -> None:
+    for name, text in (("requirements.txt", "-r other.txt\n"), ("python_env.yaml", "dependencies: [-e ./gone]\n"),
+                       ("conda.yaml", "dependencies: {a: b}\nchannels: {}\n"), ("pyproject.toml", "[project]\nname =\n")):  # fmt: skip
+        done = proj("check", make_tree(tmp_path / name, {name: text, "main.py": ""}))
+        assert done.code == 2, name
+        assert "proj check" not in done.out

@@ -234,3 +234,10 @@ def test_odd_files_are_told_and_left_out() -> None:
     done = proj("init", make_tree("nothing", {"README.md": ""}))
     assert done.code == 2
     assert "no script" in done.err
+
+
+def test_what_a_file_in_utf_16_names_is_named(tmp_path: object) -> None:
+    """PowerShell's `pip freeze > requirements.txt`."""
+    text = "six==1.16.0\r\n".encode("utf-16")
+    folder = make_tree(tmp_path, {"main.py": "import six\nprint(six)\n", "requirements.txt": text})
+    assert draft(folder).notes == ()

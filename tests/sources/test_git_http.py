@@ -86,6 +86,14 @@ def test_complaint_786_a_private_repository(server: str, monkeypatch: pytest.Mon
         for name in names:
             assert b"hunter" not in Path(top, name).read_bytes()
     monkeypatch.delattr(mirror, "update")
+    monkeypatch.delattr(mirror, "Asked")
+    again = sources.fetch(f"http://{server}/private.git@main", "", Silent(), offline=True)
+    assert again.commit == checkout.commit
+    assert "as it was at the last fetch" in again.notes[0]
+    for address, message in (("private.git@v9", "does not have v9"), ("other.git", "is not in the cache")):
+        with pytest.raises(SourceError, match=f"{message}, and --offline asks no server") as caught:
+            sources.fetch(f"http://{server}/{address}", "", Silent(), offline=True)
+        assert "without --offline" in caught.value.hint
     assert sources.fetch(f"http://{server}/private.git", checkout.commit, Silent()).commit == checkout.commit
 
 

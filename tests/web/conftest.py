@@ -10,12 +10,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlencode, urljoin, urlsplit
 
 import pytest
 
 from runner import paths
+from tests.browser import Tabs
 
 
 class Page(NamedTuple):
@@ -102,3 +103,11 @@ def ui() -> Iterator[Ui]:
 def browser(ui: Ui) -> Browser:
     assert ui.browser.get(ui.link).status == 303
     return ui.browser
+
+
+@pytest.fixture
+def tabs(chromium: Any, browser: Browser) -> Iterator[Tabs]:
+    """Tabs of a real browser that `proj ui` let in."""
+    found = Tabs(chromium, browser.port, browser.cookie)
+    yield found
+    found.close()

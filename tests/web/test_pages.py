@@ -111,7 +111,7 @@ def test_a_wrong_filter_says_where(browser: Browser) -> None:
     assert 'value="metrics.loss &lt;"' in page.text
     assert browser.get("/ui/?columns=nothing").status == 400
     assert browser.get("/ui/?view=nothing").status == 400
-    assert browser.get("/ui/?page=nothing").status == 400
+    assert browser.get("/ui/?start=nothing").status == 400
 
 
 def test_runs_are_deleted_restored_tagged_and_compared(browser: Browser) -> None:
@@ -129,7 +129,10 @@ def test_runs_are_deleted_restored_tagged_and_compared(browser: Browser) -> None
     to = browser.post("/ui/runs", {"csrf": csrf, "run": ids, "do": "compare"}).where
     page = browser.get(to)
     assert page.status == 200
-    assert page.text.count('<path class="curve"') == 2
+    (picture,) = [
+        link.removeprefix("http://x") for link in page.links if "chart.svg" in link and "download" not in link
+    ]
+    assert browser.get(picture).text.count('<path class="curve"') == 2
     assert re.search(r'lr</th><td class="differs">1</td><td class="differs">2</td>', page.text)
     assert browser.get(f"/ui/compare?run={ids[0]}").status == 400
     assert browser.post("/ui/runs", {"csrf": csrf, "do": "delete"}).status == 400
@@ -144,7 +147,8 @@ def test_a_spike_and_a_gap_are_drawn(browser: Browser) -> None:
     run_id = make_run("a", metrics={"loss": []})
     with Store(paths.store()).open_run(run_id) as writer:
         writer.metrics(("loss", value, 1000 + step, step) for step, value in enumerate(values))
-    page = browser.get(f"/ui/runs/{run_id}").text
+    page = browser.get(f"/ui/chart.svg?run={run_id}&metric=loss").text
+    assert f"chart.svg?run={run_id}&amp;metric=loss" in browser.get(f"/ui/runs/{run_id}").text
     band = re.search(r'<path class="band" d="([^"]+)"', page)
     assert band
     assert page.count('<path class="curve"') == 2  # on both sides of the gap
@@ -158,10 +162,13 @@ def test_the_log_is_found_and_shown_in_windows(browser: Browser) -> None:
     lines[99] = "progress 1%\rprogress 100% \x1b[32mdone\x1b[0m <b>"
     make_tree(Store(paths.store()).run_directory(run_id), {"output.log": "\n".join(lines) + "\n"})
     page = browser.get(f"/ui/runs/{run_id}/log").text
-    assert "3000 lines" in page
+    assert "3,000 lines" in page
     assert 'id="L3000"' in page
     assert 'id="L2000"' not in page
-    assert "progress 100% done &lt;b&gt;" in browser.get(f"/ui/runs/{run_id}/log?from=1").text
+    assert (
+        'progress 100% <span class="fg2">done</span> &lt;b&gt;'
+        in browser.get(f"/ui/runs/{run_id}/log?from=1").text
+    )
     found = browser.get(f"/ui/runs/{run_id}/log?find=needle").text
     assert f"{sum('needle' in line for line in lines)} with this text" in found
     assert '<li id="L70" class="hit">' in found
@@ -219,7 +226,7 @@ def test_nothing_in_a_record_is_markup_and_every_link_leads_somewhere(browser: B
         assert "script-src" in page.headers.get("content-security-policy", "") or "/static/" in path
         if "text/html" in page.headers.get("content-type", "") and "/raw/" not in path:
             for wrong in (
-                "<script",
+                "<script>",
                 "<img src=x",
                 "<b>",
                 "</td>a",
@@ -230,7 +237,7 @@ def test_nothing_in_a_record_is_markup_and_every_link_leads_somewhere(browser: B
             for link in page.links:
                 parts = urlsplit(link)
                 assert parts.netloc == "x", link
-                if parts.path != "/ui/runs" and not parts.path.endswith("/note"):
+                if parts.path not in ("/ui/runs", "/ui/views") and not parts.path.endswith("/note"):
                     waiting.append(parts.path + (f"?{parts.query}" if parts.query else ""))
     assert len(seen) > 20
 

@@ -20,6 +20,7 @@ from runner.environments.python.lockfile import versions
 from runner.environments.python.wheels import Code
 from runner.errors import EnvironmentFailure
 from runner.text.credentials import redact
+from runner.text.units import counted
 from runner.values import Activation, Environment, Report
 
 __all__ = ["collect"]
@@ -51,7 +52,7 @@ def _fetch(packages: Sequence[Package], folder: str, settings: Settings, report:
     from runner.environments.conda import solving
 
     os.makedirs(folder, exist_ok=True)
-    with report.step(f"collecting {len(packages)} conda packages") as step:
+    with report.step(f"collecting {counted(len(packages), 'conda package')}") as step:
         for number, package in enumerate(packages, 1):
             target = files.place(package, folder)
             os.makedirs(os.path.dirname(target), exist_ok=True)

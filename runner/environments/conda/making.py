@@ -27,9 +27,9 @@ packages = named
 PYTHON = re.compile(r"(?:\S+::)?python(?![\w.-])")
 
 
-def check(spec: EnvironmentSpec, directory: str) -> None:
-    read_file(spec.file, directory)
+def check(spec: EnvironmentSpec, directory: str) -> tuple[str, ...]:
     specification.read(spec.file, directory, EnvironmentOptions())
+    return read_file(spec.file, directory).warnings
 
 
 def specify(spec: EnvironmentSpec, directory: str, options: EnvironmentOptions, report: Report) -> Specified:  # noqa: ARG001

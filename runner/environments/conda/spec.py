@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from runner.environments.python import faults
 from runner.environments.python.wanted import parse_yaml, strings, text_of
-from runner.errors import InputError, ProjectError
+from runner.errors import CHECK, InputError
 from runner.values import Json
 
 __all__ = ["CondaFile", "platform", "read_file"]
@@ -48,19 +48,17 @@ def platform() -> str:
 def read_file(file: str, directory: str) -> CondaFile:
     path = os.path.normpath(os.path.join(directory, file))
     if not os.path.isfile(path):
-        raise InputError(f"the environment file {file} is not in {directory}", "proj check")
+        raise InputError(f"the environment file {file} is not in {directory}", CHECK)
     text = text_of(path)
     if re.search(r"^@EXPLICIT\s*$", text, re.MULTILINE):
         return CondaFile(path, file, explicit=text)
     content = parse_yaml(text, file, "dependencies: [python=3.11]")
-    if found := faults.of_yaml(text, file, directory, conda=True):
-        raise ProjectError(found)
+    warnings = [*faults.refuse(faults.of_yaml(text, file, directory, conda=True))]
     channels = strings(content.get("channels"), "channels", file)
     specs, pip = _dependencies(content.get("dependencies"), file)
     variables = content.get("variables") or {}
     if not isinstance(variables, dict):
-        raise InputError(f"{file}: `variables` is a mapping of names to values", "proj check")
-    warnings = []
+        raise InputError(f"{file}: `variables` is a mapping of names to values", CHECK)
     lines = [number for number, line in enumerate(text.splitlines(), 1) if SELECTOR.match(line)]
     if lines:
         where = ", ".join(str(number) for number in lines[:5])

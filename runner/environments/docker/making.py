@@ -68,10 +68,9 @@ def _parse(text: str) -> Lock:
     return Lock(**{name: stated[name] for name in Lock._fields if name in stated})
 
 
-def check(spec: EnvironmentSpec, directory: str) -> None:
+def check(spec: EnvironmentSpec, directory: str) -> tuple[str, ...]:
     packages = read(spec.options, (), directory).python_env
-    if packages:
-        specification.read(packages, directory, EnvironmentOptions())
+    return specification.read(packages, directory, EnvironmentOptions()).warnings if packages else ()
 
 
 def specify(spec: EnvironmentSpec, directory: str, options: EnvironmentOptions, report: Report) -> Specified:  # noqa: ARG001

@@ -27,8 +27,9 @@ sweep = making.sweep
 packages = making.packages
 
 
-def check(spec: EnvironmentSpec, directory: str) -> None:
-    _tables(os.path.dirname(os.path.join(directory, spec.file)))
+def check(spec: EnvironmentSpec, directory: str) -> tuple[str, ...]:
+    manifest, tables = _tables(os.path.dirname(os.path.join(directory, spec.file)))
+    return tuple(_variables(tables, manifest)[1])
 
 
 def specify(spec: EnvironmentSpec, directory: str, options: EnvironmentOptions, report: Report) -> Specified:  # noqa: ARG001

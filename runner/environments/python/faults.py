@@ -11,15 +11,16 @@ from collections.abc import Iterable, Iterator
 
 from runner.environments.python.interpreters import matches, normalized
 from runner.environments.python.wanted import Table, text_of
-from runner.errors import Fault, InputError
+from runner.errors import Fault, InputError, ProjectError
 from runner.host import yamltext
 from runner.host.findings import Findings, kind
 from runner.host.yamltext import Entry
 
-__all__ = ["of_project", "of_requirements", "of_yaml", "python_problem"]
+__all__ = ["of_project", "of_requirements", "of_yaml", "python_problem", "refuse"]
 
 KEYS = ("python", "build_dependencies", "dependencies")
-CONDA_KEYS = ("name", "channels", "dependencies", "variables", "prefix", "platforms")
+# https://github.com/conda/ceps, "Specification of environment.yml input files": others are ignored, with a warning
+CONDA_KEYS = ("name", "channels", "dependencies", "variables", "prefix", "platforms", "category")
 PROJECT_KEYS = (
     *"name version description readme requires-python license license-files authors maintainers keywords".split(),
     *"classifiers urls scripts gui-scripts entry-points dependencies optional-dependencies dynamic".split(),
@@ -125,7 +126,14 @@ def of_yaml(text: str, file: str, directory: str, conda: bool, python: bool = Tr
         elif entry.key in KEYS[1:]:
             for item in entry.items or ():
                 (_conda if conda else _requirement)(item, directory, findings)
-    return [fault for fault in findings.faults if fault.severity == "error"]
+    return findings.faults
+
+
+def refuse(found: Iterable[Fault]) -> tuple[str, ...]:
+    """ProjectError with the errors, if there are any; else the texts of the warnings."""
+    if errors := [fault for fault in found if fault.severity == "error"]:
+        raise ProjectError(errors)
+    return tuple(fault.text for fault in found)
 
 
 def _python(entry: Entry, asked: str, findings: Findings, conda: bool = False) -> None:

@@ -6,10 +6,10 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
 from runner.host import process
 from runner.text.credentials import redact
+from runner.tuples import NamedTuple
 from runner.values import Json
 
 __all__ = ["Settings", "files", "places", "settings", "stated", "with_credentials"]

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 from runner.environments import cache
 from runner.host.files import open_text
 from runner.values import Activation
 
 if TYPE_CHECKING:
+    from typing import TypedDict
+
     from runner.environments.keys import EnvironmentKey
+
+    class Facts(TypedDict):
+        python: str  # version
+        interpreter: str  # absolute
+        site: str  # site-packages, relative
+        installed: list[str]
+
 
 NAMES: tuple[str, ...] = ("virtualenv", "uv")
 ABOUT = "a virtualenv of its own"
@@ -22,13 +31,6 @@ READS: tuple[str, ...] = ("conda",)  # the pip part
 HINT = ""
 LOCK_NAME = "environment.lock"
 LOCKS_PYTHON = False
-
-
-class Facts(TypedDict):
-    python: str  # version
-    interpreter: str  # absolute
-    site: str  # site-packages, relative
-    installed: list[str]
 
 
 def key() -> EnvironmentKey:

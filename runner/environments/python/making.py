@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from runner.environments import building
 from runner.environments.base import Specified
@@ -20,11 +21,14 @@ from runner.environments.python import (
 from runner.environments.python.filling import download_python, fill
 from runner.environments.python.fingerprint import fingerprint
 from runner.environments.python.interpreters import Interpreter
-from runner.environments.python.kind import Facts, installed
+from runner.environments.python.kind import installed
 from runner.environments.python.plan import Plan, read_plan
 from runner.environments.python.wanted import Wanted
 from runner.errors import EnvironmentFailure, InputError
 from runner.values import Environment, EnvironmentOptions, EnvironmentSpec, Json, Report
+
+if TYPE_CHECKING:
+    from runner.environments.python.kind import Facts
 
 __all__ = ["build", "check", "collect", "lock", "outdated", "packages", "remove", "specify", "sweep"]
 
@@ -32,11 +36,11 @@ lock = locking.resolve
 packages = lockfile.packages
 
 
-def check(spec: EnvironmentSpec, directory: str) -> None:
+def check(spec: EnvironmentSpec, directory: str) -> tuple[str, ...]:
     wanted = specification.read(spec.file, directory, EnvironmentOptions())
     if wanted.python and (wrong := faults.python_problem(wanted.python)):
         raise InputError(f"{wanted.where}: {wrong[0]}", wrong[1])
-    read_plan(wanted, spec.file or "environment", EnvironmentOptions())
+    return read_plan(wanted, spec.file or "environment", EnvironmentOptions()).warnings
 
 
 def specify(spec: EnvironmentSpec, directory: str, options: EnvironmentOptions, report: Report) -> Specified:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from runner.environments.python.following import SKIPPED, look
 from runner.environments.python.wanted import path_of, relative, text_of
-from runner.errors import InputError
+from runner.errors import CHECK, InputError
 from runner.host.files import Hash, digest
 from runner.text.credentials import redact
 from runner.values import Json
@@ -118,11 +118,9 @@ class _Reader:
             path = os.path.normpath(os.path.join(self.base, value))
         self.files.append(path)
         if not os.path.isfile(path):
-            raise InputError(
-                f"{where}: the file {value} that it refers to is not there ({path})", "proj check"
-            )
+            raise InputError(f"{where}: the file {value} that it refers to is not there ({path})", CHECK)
         if path in self.open:
-            raise InputError(f"{where}: {value} refers to itself", "proj check")
+            raise InputError(f"{where}: {value} refers to itself", CHECK)
         self.open.append(path)
         inner = self.lines(
             text_of(path).splitlines(), os.path.dirname(path), os.path.relpath(path, self.base)
@@ -164,9 +162,7 @@ class _Reader:
         candidates = [os.path.normpath(os.path.join(start, bare)) for start in (self.base, folder)]
         path = next((each for each in candidates if os.path.exists(each)), "")
         if not path:
-            raise InputError(
-                f"{where}: the local package {bare} is not there ({candidates[0]})", "proj check"
-            )
+            raise InputError(f"{where}: the local package {bare} is not there ({candidates[0]})", CHECK)
         shown = path if os.path.isabs(bare) else relative(path, self.base)
         # the project itself follows its folder however it is stated, as its scripts do
         follows = os.path.isdir(path) and (editable or (path == self.base and self.places.editable))

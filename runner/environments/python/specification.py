@@ -10,7 +10,7 @@ from runner.environments.python.exporters import export
 from runner.environments.python.lockfile import apart
 from runner.environments.python.pyproject import project
 from runner.environments.python.wanted import Wanted, parse_toml, parse_yaml, python_version, strings, text_of
-from runner.errors import Fault, InputError, ProjectError
+from runner.errors import CHECK, InputError
 from runner.values import EnvironmentOptions, Json
 
 __all__ = ["read"]
@@ -25,7 +25,7 @@ def read(file: str, directory: str, options: EnvironmentOptions) -> Wanted:
         return Wanted(*python_version(directory), base=directory)
     path = os.path.normpath(os.path.join(directory, file))
     if not os.path.isfile(path):
-        raise InputError(f"the environment file {file} is not in {directory}", "proj check")
+        raise InputError(f"the environment file {file} is not in {directory}", CHECK)
     name = os.path.basename(path)
     if name.endswith(".py"):
         return _script(path, file, directory)
@@ -42,13 +42,8 @@ def read(file: str, directory: str, options: EnvironmentOptions) -> Wanted:
         return project(os.path.dirname(path), options)
     if name in ("poetry.lock", "Pipfile.lock", "Pipfile"):
         return export(path, directory, options)
-    _refuse(faults.of_requirements(file, directory))
+    faults.refuse(faults.of_requirements(file, directory))
     return Wanted(*python_version(directory), lines=(f"-r {file}",), base=directory, files=(path,))
-
-
-def _refuse(found: list[Fault]) -> None:
-    if found:
-        raise ProjectError(found)
 
 
 def _yaml(path: str, file: str, directory: str, asked: bool) -> Wanted:
@@ -57,12 +52,13 @@ def _yaml(path: str, file: str, directory: str, asked: bool) -> Wanted:
     dependencies = content.get("dependencies")
     conda = os.path.basename(path).startswith(("conda.", "environment.")) or "channels" in content
     conda = conda or any(isinstance(each, dict) for each in dependencies or ())
-    _refuse(faults.of_yaml(text, file, directory, conda, not asked))
+    warnings = faults.refuse(faults.of_yaml(text, file, directory, conda, not asked))
     if conda:
-        return _conda(dependencies, path, file, directory, text)
+        found = _conda(dependencies, path, file, directory, text)
+        return found._replace(warnings=(*warnings, *found.warnings))
     python = content.get("python") or ""
     if not isinstance(python, str):
-        raise InputError(f'{file}: `python` is a version such as "3.11"', "proj check")
+        raise InputError(f'{file}: `python` is a version such as "3.11"', CHECK)
     return Wanted(
         python,
         f"{file}:{_line(text, 'python')}" if python else "",
@@ -70,6 +66,7 @@ def _yaml(path: str, file: str, directory: str, asked: bool) -> Wanted:
         tuple(strings(dependencies, "dependencies", file)),
         base=directory,
         files=(path,),
+        warnings=warnings,
     )
 
 

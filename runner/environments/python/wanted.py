@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeAlias
 
-from runner.errors import InputError
+from runner.errors import CHECK, InputError
 
 __all__ = [
     "Table",
@@ -89,7 +89,7 @@ def parse_toml(text: str, file: str) -> Table:
     try:
         table: Table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{file}: not TOML: {error}", "proj check") from None
+        raise InputError(f"{file}: not TOML: {error}", CHECK) from None
     return table
 
 
@@ -102,11 +102,11 @@ def parse_yaml(text: str, file: str, example: str) -> Table:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{file}:{mark.line + 1}" if mark else file
-        raise InputError(f"{place}: not YAML: {getattr(error, 'problem', error)}", "proj check") from None
+        raise InputError(f"{place}: not YAML: {getattr(error, 'problem', error)}", CHECK) from None
     if content in (None, ""):
         return {}
     if not isinstance(content, dict):
-        raise InputError(f"{file}: expected a mapping such as `{example}`", "proj check")
+        raise InputError(f"{file}: expected a mapping such as `{example}`", CHECK)
     return content
 
 
@@ -117,5 +117,5 @@ def strings(value: object, key: str, file: str) -> list[str]:
     if isinstance(value, str):
         value = value.splitlines()
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise InputError(f"{file}: `{key}` is a list of texts, each a line", "proj check")
+        raise InputError(f"{file}: `{key}` is a list of texts, each a line", CHECK)
     return [each.strip() for each in value if each.strip()]

@@ -14,6 +14,7 @@ from runner.host import process
 from runner.host.hashing import digest
 from runner.text.credentials import redact
 from runner.text.names import canonical
+from runner.text.units import counted
 from runner.values import Report
 
 __all__ = ["BUILD", "Code", "Wheels", "collect"]
@@ -50,7 +51,7 @@ def collect(lock: str, pip: Sequence[str], code: Code, folder: str, report: Repo
             _build([f"{name} @ {version}"], pip, code.directory, folder)
         else:
             pinned.append(f"{name}=={version}")
-    with report.step(f"collecting {len(pinned)} packages"):
+    with report.step(f"collecting {counted(len(pinned), 'package')}"):
         if pinned:
             _fetch(pinned, pip, folder)
             _check(lock, folder)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from runner.errors import InputError, SourceError
 from runner.sources import folders
+from runner.sources.base import ONCE
 from runner.sources.git import location, mirror, repository, spare
 from runner.sources.git.location import Location
 from runner.sources.git.mirror import Mirror, Refs, UnreachableError
@@ -33,18 +34,18 @@ class Resolved(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def fetch(uri: str, version: str, report: Report) -> Checkout:
+def fetch(uri: str, version: str, report: Report, offline: bool = False) -> Checkout:
     """The commit that the version names now; from the cache alone when the remote cannot be reached."""
     wanted = location.parse(uri, version)
     try:
-        return _fetch(wanted, report)
+        return _fetch(wanted, report, offline)
     except mirror.DamagedError as error:
         mirror.condemn(error.mirror)
-        return _fetch(wanted, report)
+        return _fetch(wanted, report, offline)
 
 
-def _fetch(wanted: Location, report: Report) -> Checkout:
-    source = mirror.of(wanted.url, wanted.credentials)
+def _fetch(wanted: Location, report: Report, offline: bool) -> Checkout:
+    source = mirror.of(wanted.url, wanted.credentials, offline)
     resolved = _resolve(wanted, source, report)
     folder, path = _place(source, source.url)
     try:
@@ -54,19 +55,24 @@ def _fetch(wanted: Location, report: Report) -> Checkout:
         raise
 
 
-def fetch_local(found: Repository, directory: str, version: str, report: Report) -> Checkout:
-    """A version of a repository on this machine; the user's work tree and repository are only read."""
+def fetch_local(
+    found: Repository, directory: str, version: str, report: Report, offline: bool = False
+) -> Checkout:
+    """A version of a repository on this machine; the user's work tree and repository are only read.
+
+    `offline`: its submodules are not asked for.
+    """
     try:
-        return _fetch_local(found, directory, version, report)
+        return _fetch_local(found, directory, version, report, offline)
     except mirror.DamagedError as error:
         mirror.condemn(error.mirror)
-        return _fetch_local(found, directory, version, report)
+        return _fetch_local(found, directory, version, report, offline)
 
 
-def _fetch_local(found: Repository, directory: str, version: str, report: Report) -> Checkout:
+def _fetch_local(found: Repository, directory: str, version: str, report: Report, offline: bool) -> Checkout:
     commit = _local_commit(found, version)
     top = found.common.removesuffix(f"{os.sep}.git")
-    source = mirror.of(top)
+    source = mirror.of(top, offline=offline)
     if not mirror.has(source, commit):
         mirror.update(source, report, [f"{commit}:refs/kept/{commit}"], wanted=commit)
     branch = version if repository.ref(found, f"refs/heads/{version}") else ""
@@ -151,15 +157,21 @@ def _resolve(wanted: Location, source: Mirror, report: Report) -> Resolved:
             raise
         refs = mirror.known(source)
         notes = (f"{source.url} cannot be reached ({error.reason}): the copy of the last fetch is used",)
+        if source.is_out_of_reach:
+            notes = (f"--offline: {source.url} is taken as it was at the last fetch",)
     version, inside = _split_page(wanted, refs)
     ref = _find(refs, version)
     commit = refs.ids[ref] if ref else ""
     try:
         commit = _bring(source, commit, ref, version, refs.default, report)
     except UnreachableError as error:
+        if source.is_out_of_reach:
+            raise _lacking(source, version) from None
         if notes:
             raise SourceError(f"{version}: not in the cached copy, and {error.message}", error.hint) from None
         raise
+    if not commit and source.is_out_of_reach:
+        raise _lacking(source, version)
     if not commit:
         every = refs if notes else mirror.ask(source, ()).finish()
         raise _unknown(source.url, version, every.names)
@@ -221,6 +233,13 @@ def _split_page(wanted: Location, refs: Refs) -> tuple[str, str]:
             break
     version = wanted.version or "/".join(parts[:count])
     return version, wanted.subdirectory or "/".join(parts[count:])
+
+
+def _lacking(source: Mirror, version: str) -> SourceError:
+    what = version or "a default branch"
+    return SourceError(
+        f"the cached copy of {source.url} does not have {what}, and --offline asks no server", ONCE
+    )
 
 
 def _unknown(url: str, version: str, names: Sequence[str]) -> InputError:

@@ -18,6 +18,7 @@ from typing import NamedTuple
 from runner import paths
 from runner.errors import SourceError
 from runner.host import files, git, process
+from runner.sources.base import ONCE
 from runner.sources.credentials import for_git
 from runner.sources.git.messages import hint, is_damage, last_line
 from runner.text.credentials import Credentials
@@ -26,6 +27,7 @@ from runner.values import Report
 __all__ = [
     "DamagedError",
     "Mirror",
+    "OfflineError",
     "Refs",
     "UnreachableError",
     "ask",
@@ -57,6 +59,14 @@ class UnreachableError(SourceError):
         self.reason = reason
 
 
+class OfflineError(UnreachableError):
+    """The remote was not asked."""
+
+    def __init__(self, url: str) -> None:
+        SourceError.__init__(self, f"{url} is not in the cache, and --offline asks no server", ONCE)
+        self.reason = "--offline"
+
+
 class DamagedError(SourceError):
     """A mirror is broken: condemn() it and fetch again."""
 
@@ -74,6 +84,11 @@ class Mirror(NamedTuple):
     url: str
     folder: str
     credentials: Credentials = Credentials()
+    offline: bool = False  # no server is asked
+
+    @property
+    def is_out_of_reach(self) -> bool:
+        return self.offline and not os.path.isabs(self.url) and not self.url.startswith("file://")
 
     @property
     def exists(self) -> bool:
@@ -104,11 +119,11 @@ class Refs(NamedTuple):
         return [name.split("/", 2)[2] for name in self.ids if name.startswith(("refs/heads/", "refs/tags/"))]
 
 
-def of(url: str, credentials: Credentials = Credentials()) -> Mirror:  # noqa: B008 (it is frozen)
+def of(url: str, credentials: Credentials = Credentials(), offline: bool = False) -> Mirror:  # noqa: B008 (it is frozen)
     from hashlib import sha256
 
     name = sha256(url.encode("utf-8", "surrogateescape")).hexdigest()[:40]
-    return Mirror(url, paths.scratch("git", f"{name}.git"), credentials)
+    return Mirror(url, paths.scratch("git", f"{name}.git"), credentials, offline)
 
 
 class Asked:
@@ -132,6 +147,8 @@ class Asked:
 
 def ask(mirror: Mirror, patterns: Sequence[str]) -> Asked:
     """Asks the remote for the refs that have these full names (all, if none is given)."""
+    if mirror.is_out_of_reach:
+        raise OfflineError(mirror.url)
     return Asked(mirror, patterns)
 
 
@@ -179,6 +196,8 @@ def update(
     with files.Exclusive(mirror.folder + ".lock", report, waiting) as lock:
         if wanted and has(mirror, wanted):
             return
+        if mirror.is_out_of_reach:
+            raise OfflineError(mirror.url)
         fresh = not mirror.exists
         folder = mirror.folder + ".new" if fresh else mirror.folder
         if fresh:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from runner.host import files, git, process
+from runner.tuples import NamedTuple
 
 __all__ = ["Head", "Repository", "at_bare", "find", "head", "origin", "ref", "start"]
 

@@ -127,14 +127,14 @@ def _mirror_of(name: str, url: str, parent: Mirror, place: Place) -> tuple[Mirro
     """The mirror of a submodule, and where the repositories of its own submodules may be."""
     here = os.path.join(place.modules, name) if place.modules and ".." not in name else ""
     if here and repository.at_bare(here):  # the user has it already: what was never pushed, too
-        return mirror.of(here), os.path.join(here, "modules")
+        return mirror.of(here, offline=parent.offline), os.path.join(here, "modules")
     resolved, credentials = split(resolve_relative(url, place.base))
     far = "://" in place.base and not place.base.startswith("file://")
     if far and (os.path.isabs(resolved) or resolved.startswith("file://")):
         raise SourceError(f"{parent.url} has a submodule that is a folder of this machine: {resolved}")
     if not credentials.user and _host(resolved) == _host(parent.url):
         credentials = parent.credentials
-    return mirror.of(resolved, credentials), ""
+    return mirror.of(resolved, credentials, parent.offline), ""
 
 
 def _host(url: str) -> str:

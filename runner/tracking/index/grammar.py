@@ -24,6 +24,7 @@ __all__ = [
     "Filter",
     "Grammar",
     "Order",
+    "UnknownKey",
     "Value",
     "meets",
     "parse_filter",
@@ -87,9 +88,9 @@ RUNS = Grammar(
     ALL,
     texts=(
         *("run_id", "run_name", "user_id", "status", "artifact_uri"),
-        *("experiment_id", "project", "entry_point", "parent", "kind"),  # ours
+        *("experiment_id", "project", "entry_point", "parent", "kind", "reason", "verdict"),  # ours
     ),
-    numbers=("start_time", "end_time"),
+    numbers=("start_time", "end_time", "duration"),  # s
     aliases={
         **dict.fromkeys(("created", "Created"), "start_time"),
         **dict.fromkeys(("run name", "Run name", "Run Name", "name"), "run_name"),
@@ -146,12 +147,24 @@ def parse_order(texts: Sequence[str], grammar: Grammar = RUNS) -> tuple[Order, .
     return tuple(found)
 
 
+class UnknownKey(InputError):
+    """A key that is no attribute: `rmse` where `metrics.rmse` is meant."""
+
+    def __init__(self, key: str, text: str, place: int, message: str) -> None:
+        super().__init__(f"{message}\n{_marked(text, place)}", HINT)
+        self.key = key
+
+
 def fail(text: str, place: int, message: str) -> NoReturn:
     """InputError with the line of `text` around `place` and a caret under it."""
+    raise InputError(f"{message}\n{_marked(text, place)}", HINT)
+
+
+def _marked(text: str, place: int) -> str:
     shown = "".join(" " if char in "\n\t\r" else char for char in text)
     first = max(0, place - 60)
     window = shown[first : first + 100]
-    raise InputError(f"{message}\n  {window}\n  {' ' * (place - first)}^", HINT)
+    return f"  {window}\n  {' ' * (place - first)}^"
 
 
 class _Reader:
@@ -261,7 +274,8 @@ class _Reader:
             key = self.grammar.aliases.get(key, key)
             names = (*self.grammar.texts, *self.grammar.numbers)
             if key not in names:
-                self.fail(token, f"there is no attribute {key!r}; there are {', '.join(names)}")
+                known = f"there is no attribute {key!r}; there are {', '.join(names)}"
+                raise UnknownKey(key, self.text, token.place, known)
         if entity == "dataset" and key not in DATASET_KEYS:
             self.fail(token, f"there is no dataset key {key!r}; there are {', '.join(DATASET_KEYS)}")
         return token, entity, key
@@ -313,7 +327,8 @@ class _Reader:
             return token.text[1:-1].replace("''", "'")
         if token.kind == "name" and len(token.text) >= 2 and token.text[0] == token.text[-1] == '"':
             return token.text[1:-1]
-        return self.fail(token, f"expected a text in quotes to compare {key} with, such as 'value'")
+        quoted = token.text if token.kind in ("number", "name") else "value"
+        return self.fail(token, f"expected a text in quotes to compare {key} with, such as '{quoted}'")
 
     def _list(self, one: Callable[[str], str | float], example: str) -> tuple[Any, ...]:
         token = self.take()

@@ -14,12 +14,13 @@ from runner.tracking.index.grammar import Clause, Either, Order
 from runner.tracking.index.rows import short, storable
 from runner.tracking.index.schema import PREFIX
 
-__all__ = ["Budget", "Query", "page"]
+__all__ = ["Budget", "Query", "count", "page", "place", "selected"]
 
 FEW = 2000  # so many rows are quickly sorted
 TABLES = {"metric": "metrics", "param": "params", "tag": "tags"}
 ATTRIBUTES = {
     "run_name": "r.name",
+    "duration": "((r.end_time - r.start_time) / 1000.0)",
     "artifact_uri": "'mlflow-artifacts:/' || r.experiment_id || '/' || r.run_id || '/artifacts'",
 }
 
@@ -68,6 +69,37 @@ def page(
             return found, (phase, offset + wanted)
         phase, offset = phase + 1, 0
     return found, None
+
+
+def count(connection: Database, query: Query) -> int:
+    """How many runs there are in all pages."""
+    source, conditions, _ = _phases(connection, query._replace(orders=()), connection.dialect)[0]
+    return _count(connection, source, conditions)
+
+
+def place(connection: Database, query: Query, offset: int) -> tuple[int, int]:
+    """Where the run with this number, from 0, is in the order: the start of a page."""
+    phases = _phases(connection, query, connection.dialect)
+    for number, (source, conditions, _) in enumerate(phases[:-1]):
+        there = _count(connection, source, conditions) if offset else 1
+        if offset < there:
+            return number, offset
+        offset -= there
+    return len(phases) - 1, offset
+
+
+def selected(query: Query, dialect: Dialect) -> Part:
+    """FROM and WHERE of all runs `r` of the query, without an order."""
+    conditions = [*_scope(query), *(_condition(clause, dialect) for clause in query.clauses)]
+    where = _joined([part.sql for part in conditions], "AND") or "1 = 1"
+    return Part(f"runs r WHERE {where}", tuple(value for part in conditions for value in part.bound))
+
+
+def _count(connection: Database, source: Part, conditions: Sequence[Part]) -> int:
+    where = _joined([part.sql for part in conditions], "AND") or "1 = 1"
+    bound = [value for part in (source, *conditions) for value in part.bound]
+    found = connection.execute(f"SELECT count(*) FROM {source.sql} WHERE {where}", bound)  # noqa: S608
+    return int(found.fetchone()[0])
 
 
 Phase = tuple[Part, list[Part], Part]  # FROM, WHERE, ORDER BY
@@ -235,7 +267,7 @@ def _order(orders: Sequence[Order]) -> tuple[Part, Part]:
         direction = "ASC" if ascending else "DESC"
         if entity == "attribute":
             column = ATTRIBUTES.get(key, f"r.{key}")
-            if key == "end_time":
+            if key in ("end_time", "duration"):
                 terms.append(f"{column} IS NULL")
         else:
             column = (

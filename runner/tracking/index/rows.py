@@ -24,7 +24,7 @@ LONG = 400  # characters of a key
 CONTEXT = "mlflow.data.context"
 DERIVED = (  # from the record alone
     *("run_id", "experiment_id", "name", "status", "lifecycle", "start_time", "end_time"),
-    *("user_id", "kind", "parent", "project", "entry_point", "host", "place"),
+    *("user_id", "kind", "parent", "project", "entry_point", "host", "place", "reason", "verdict"),
 )
 COLUMNS = (*DERIVED, "inode", "position", "tail", "segments")
 UPSERT = (
@@ -80,7 +80,7 @@ def derived(run: Run) -> tuple[Any, ...]:
         *(run.run_id, short(run.experiment_id), run.name, run.status, run.lifecycle),
         *(run.start_time, run.end_time),
         *(run.user, run.kind, run.parent, run.project, run.entry_point, short(_host(run))),
-        places.key(places.of_run(run)),
+        *(places.key(places.of_run(run)), short(str(run.end.get("reason", ""))), short(run.verdict)),
     )
     return tuple(map(storable, values))
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from runner.cli.render_values import plain, safe
 from runner.errors import InputError
 from runner.text import units
+from runner.text.shown import plain, safe
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
 
-__all__ = ["NUMERIC", "check", "elapsed", "everything", "fit", "flat", "shown", "usual", "value"]
+__all__ = [
+    "NUMERIC", "check", "elapsed", "everything", "fit", "flat", "order_key", "shown", "telling", "usual", "value",
+    "vary",
+]  # fmt: skip
 
 
 def _status(run: Run) -> str:
@@ -40,6 +44,7 @@ ATTRIBUTES: dict[str, Callable[[Run], Any]] = {
     "parent": lambda run: run.parent,
     "uri": lambda run: run.uri,
     "lifecycle": lambda run: run.lifecycle,
+    "verdict": lambda run: run.verdict,
     "commit": lambda run: run.sections.get("code", {}).get("commit", ""),
     "dirty": lambda run: run.sections.get("code", {}).get("dirty"),
     "host": lambda run: run.sections.get("machine", {}).get("host", ""),
@@ -50,6 +55,15 @@ EYES: dict[str, Callable[[Any], str]] = {
     "started": units.ago, "ended": units.ago, "cpu_time": units.duration, "peak_memory": units.size,
     "commit": lambda commit: commit[:10],
 }  # fmt: skip
+KEYS = {  # in the grammar of --order-by, where that is another word
+    "id": "run_id",
+    "name": "run_name",
+    "started": "start_time",
+    "ended": "end_time",
+    "experiment": "experiment_id",
+    "user": "user_id",
+}
+ORDERED = ("run_id", "status", "reason", "duration", "project", "entry_point", "parent", "verdict")
 NUMERIC = ("duration", "exit_code", "peak_memory", "cpu_time")
 MOST = 4  # metrics, and as many parameters, in a table whose columns nobody chose
 
@@ -60,18 +74,29 @@ def elapsed(run: Run) -> float:
     return max(0.0, time.time() - run.start_time / 1000) if took is None else took
 
 
-def check(names: Iterable[str]) -> list[str]:
-    """InputError for a column that there is not. `a,b` counts as two."""
+def check(names: Iterable[str], meant: Callable[[str], str] | None = None) -> list[str]:
+    """InputError for a column that there is not; `meant` gives the one that it may stand for. `a,b` counts as two."""
     found = [name.strip() for text in names for name in text.split(",") if name.strip()]
     for name in found:
         entity, dot, key = name.partition(".")
         if name not in ATTRIBUTES and not (dot and key and entity in ("metrics", "params", "tags")):
             import difflib
 
-            near = difflib.get_close_matches(name, ATTRIBUTES, 1)
+            close = difflib.get_close_matches(name, ATTRIBUTES, 1)
+            near = close[0] if close else meant(name) if meant else ""
             known = f"there are {', '.join(ATTRIBUTES)}, metrics.X, params.X, tags.X"
-            raise InputError(f"there is no column {name!r}", f"did you mean {near[0]}?" if near else known)
+            raise InputError(f"there is no column {name!r}", f"did you mean {near}?" if near else known)
     return found
+
+
+def order_key(name: str) -> str:
+    """By what a column is sorted, in the grammar of --order-by; "" when it cannot be."""
+    entity, dot, key = name.partition(".")
+    if dot and re.fullmatch(r"[\w./-]+", key):
+        return name
+    if dot:
+        return f"{entity}.`{key}`" if "`" not in key else f'{entity}."{key}"' if '"' not in key else ""
+    return KEYS.get(name, name if name in ORDERED else "")
 
 
 def value(run: Run, name: str) -> Any:
@@ -111,18 +136,23 @@ def usual(runs: Sequence[Run], nested: bool = False) -> list[str]:
 
     `nested`: some are in others, and are told from them by their entry points.
     """
-
-    def vary(values: Iterable[object]) -> bool:
-        return len(set(map(repr, values))) > 1
-
     names = ["id", "name", *(["entry_point"] if nested else []), "status", "started", "duration"]
     names += ["lifecycle"] if any(run.lifecycle != "active" for run in runs) else []
     names += ["project"] if vary(run.project for run in runs) else []
-    names += [f"metrics.{key}" for key in _commonest((run.metrics for run in runs), MOST)]
-    keys = [key for key in _keys(run.params for run in runs) if vary(run.params.get(key) for run in runs)]
-    names += [f"params.{key}" for key in keys[:MOST]]
+    names += telling(runs, MOST)
     names += ["entry_point"] if not nested and vary(run.entry_point for run in runs) else []
     return names + (["experiment"] if vary(run.experiment_id for run in runs) else [])
+
+
+def telling(runs: Sequence[Run], most: int) -> list[str]:
+    """The commonest metrics, and the parameters that are not all the same; `most` of each."""
+    names = [f"metrics.{key}" for key in _commonest((run.metrics for run in runs), most)]
+    keys = [key for key in _keys(run.params for run in runs) if vary(run.params.get(key) for run in runs)]
+    return [*names, *(f"params.{key}" for key in keys[:most])]
+
+
+def vary(values: Iterable[object]) -> bool:
+    return len(set(map(repr, values))) > 1
 
 
 def fit(names: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> int:

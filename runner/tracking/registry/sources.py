@@ -1,0 +1,226 @@
+"""Where the files of a version are: what a source names is looked up when it is registered, and must be there."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+from urllib.parse import unquote, urlsplit
+
+from runner.errors import StoreError
+from runner.host import hashing
+from runner.tracking import models
+from runner.tracking.fold import Run
+from runner.tracking.local_artifacts import found_file
+from runner.tracking.registry.change import numbered
+from runner.tracking.registry.state import RegisteredModel, Version
+from runner.tracking.registry.store import get
+from runner.tracking.store import Store
+
+__all__ = [
+    "BadSourceError",
+    "NoSourceError",
+    "Root",
+    "Wanted",
+    "current_digest",
+    "file_of",
+    "problem_of",
+    "resolve",
+]
+
+Root: TypeAlias = "Callable[[str], str]"  # experiment id -> where it keeps artifacts
+
+_LOGGED = re.compile(r"models:/+(m-[0-9a-f]{32})/?\Z")
+_MODELS = re.compile(r"models:/+([^/@]+)(?:/([^/]+)|@([^/]+))/?\Z")
+_RUNS = re.compile(r"runs:/+([0-9a-f]{32})(?:/(.*))?\Z", re.DOTALL)
+# wherever an experiment keeps its artifacts: .../<run id>/artifacts/..., .../models/<model id>/artifacts/...
+_OF_RUN = re.compile(r"(?:.*?/)?([0-9a-f]{32})/artifacts(?:/(.*))?\Z", re.DOTALL)
+_OF_MODEL = re.compile(r"(?:.*?/)?models/(m-[0-9a-f]{32})/artifacts(?:/(.*))?\Z", re.DOTALL)
+
+
+class NoSourceError(StoreError):
+    """What the source names is not there."""
+
+
+class BadSourceError(StoreError):
+    """It names nothing that can be registered."""
+
+
+class Wanted(NamedTuple):
+    source: str
+    run_id: str = ""
+    model_id: str = ""
+
+
+class Place(NamedTuple):
+    path: str
+    run_id: str = ""
+    model_id: str = ""
+
+
+def resolve(store: Store, root: Root, wanted: Wanted) -> Version:
+    """What is to be registered: where its files are, whose they are, and their digest.
+
+    What lies elsewhere (s3://...) is taken as it is said, and has no digest.
+    """
+    source, run_id, model_id = wanted
+    plain = source
+    while (decoded := unquote(plain)) != plain:
+        plain = decoded
+    if ".." in plain.replace("\\", "/").split("/") or "\0" in plain:
+        raise BadSourceError(f"Invalid model version source: '{source}'. Please provide an absolute path.")
+    if found := _LOGGED.match(source):
+        if model_id and model_id != found[1]:
+            raise BadSourceError(f"Invalid model version source: '{source}'. It is not the model {model_id}.")
+        return _located(store, root, _logged(store, root, wanted, found[1]))
+    if found := _MODELS.match(source):
+        return _copied(get(store.root, found[1]), found[2] or f"@{found[3]}", wanted)
+    if found := _RUNS.match(source):
+        if run_id and run_id != found[1]:
+            raise BadSourceError(f"Invalid model version source: '{source}'. It is not of the run {run_id}.")
+        place = root(_run(store, found[1]).experiment_id).rstrip("/")
+        location = f"{place}/{found[1]}/artifacts/{found[2] or ''}".rstrip("/")
+        return _located(store, root, Version("", 0, source, location, found[1], model_id))
+    return _located(store, root, Version("", 0, source, source, run_id, model_id))
+
+
+def _run(store: Store, run_id: str) -> Run:
+    try:
+        return store.read(run_id)
+    except StoreError:
+        raise NoSourceError(f"Run with id={run_id} not found") from None
+
+
+def _logged(store: Store, root: Root, wanted: Wanted, model_id: str) -> Version:
+    try:
+        model = models.get(store.root, model_id)
+    except StoreError:
+        model = None
+    if model is None or model.lifecycle != "active":
+        raise NoSourceError(f"Logged model with ID '{model_id}' not found.")
+    location = f"{root(model.experiment_id).rstrip('/')}/models/{model_id}/artifacts"
+    return Version("", 0, wanted.source, location, wanted.run_id or model.run_id, model_id)
+
+
+def _copied(other: RegisteredModel, which: str, wanted: Wanted) -> Version:
+    """The same files under another name, or again: no bytes are copied."""
+    if which.startswith("@"):
+        found = other.aliased(which[1:])
+        if found is None:
+            raise BadSourceError(f"Registered model alias {which[1:]} not found.")
+    elif which.isascii() and which.isdigit():
+        found = numbered(other, int(which))
+    else:
+        latest = {each.stage.lower(): each for each in other.latest_of_stages()}
+        found = other.latest if which.lower() == "latest" else latest.get(which.lower())
+        if found is None:
+            raise NoSourceError(f"No versions of model with name '{other.name}' and stage '{which}' found")
+    if wanted.run_id not in ("", found.run_id) or wanted.model_id not in ("", found.model_id):
+        raise BadSourceError(
+            f"Invalid model version source: '{wanted.source}'. The run_id and model_id request parameters must match"
+            " the referenced model version."
+        )
+    return Version(
+        "",
+        0,
+        f"models:/{other.name}/{found.number}",
+        found.location,
+        found.run_id,
+        found.model_id,
+        found.digest,
+        copied_from=found.version_id,
+    )
+
+
+def _located(store: Store, root: Root, version: Version) -> Version:
+    """With the digest of its files, where they are in this store or on this machine."""
+    location, source = version.location, version.source
+    if location.startswith("mlflow-artifacts:"):
+        place = _place(store, location)
+        digest = _digest(place.path, source)
+        run_id, model_id = version.run_id or place.run_id, version.model_id or place.model_id
+        return version._replace(digest=digest, run_id=run_id, model_id=model_id)
+    if location.startswith(("/", "file:")):
+        return version._replace(digest=_digest(_of_run(store, root, version), source))
+    return version
+
+
+def _of_run(store: Store, root: Root, version: Version) -> str:
+    """The path of a source on this machine: that counts only within the artifacts of its run."""
+    path = unquote(urlsplit(version.location).path)
+    if version.model_id and os.path.realpath(path) == os.path.realpath(
+        _of_model(store, root, version.model_id)
+    ):
+        return path
+    if version.run_id:
+        place = root(_run(store, version.run_id).experiment_id)
+        kept = os.path.realpath(f"{unquote(urlsplit(place).path).rstrip('/')}/{version.run_id}/artifacts")
+        if f"{os.path.realpath(path)}/".startswith(f"{kept}/"):
+            return path
+    raise BadSourceError(
+        f"Invalid model version source: '{version.source}'. To use a local path as a model version source, the run_id"
+        " request parameter has to be specified and the local path has to be contained within the artifact"
+        " directory of the run specified by the run_id."
+    )
+
+
+def _of_model(store: Store, root: Root, model_id: str) -> str:
+    place = root(models.get(store.root, model_id).experiment_id)
+    return f"{unquote(urlsplit(place).path).rstrip('/')}/models/{model_id}/artifacts"
+
+
+def _place(store: Store, location: str) -> Place:
+    path = urlsplit(location).path.lstrip("/")
+    if found := _OF_MODEL.match(path):
+        folder = os.path.join(store.root, "models", found[1], "artifacts")
+        return Place(_in(folder, found[2] or ""), model_id=found[1])
+    if found := _OF_RUN.match(path):
+        folder = os.path.join(store.run_directory(found[1]), "artifacts")
+        return Place(_in(folder, found[2] or ""), run_id=found[1])
+    return Place(_in(os.path.join(store.root, "files"), path))
+
+
+def _in(folder: str, path: str) -> str:
+    """BadSourceError when a link leads out of the folder."""
+    target = found_file(folder, path) if path else folder
+    inside, real = os.path.realpath(folder), os.path.realpath(target)
+    if real != inside and not real.startswith(inside + os.sep):
+        raise BadSourceError(f"Invalid model version source: {path} leads out of where its artifacts are.")
+    return target
+
+
+def _digest(path: str, source: str) -> str:
+    try:
+        found = hashing.digest(path)
+    except OSError:
+        found = None
+    if found is None or not found.size:
+        raise NoSourceError(f"Model version source '{source}' does not exist.")
+    return found.digest
+
+
+def file_of(store: Store, version: Version) -> str:
+    """The folder with its files on this machine; "" where they lie elsewhere."""
+    if version.location.startswith("mlflow-artifacts:"):
+        return _place(store, version.location).path
+    if version.location.startswith(("/", "file:")):
+        return unquote(urlsplit(version.location).path)
+    return ""
+
+
+def problem_of(store: Store, version: Version) -> str:
+    """Why a version cannot be loaded any more: its files, which were here, are gone."""
+    if not version.digest:
+        return ""
+    try:
+        path = file_of(store, version)
+    except StoreError as error:
+        return error.message
+    return "" if not path or os.path.exists(path) else "its files were removed from the store"
+
+
+def current_digest(store: Store, version: Version) -> str:
+    """Of its files as they are now. NoSourceError when they are gone."""
+    path = file_of(store, version)
+    return _digest(path, version.source) if path else ""
