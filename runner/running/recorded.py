@@ -23,6 +23,7 @@ __all__ = [
     "load",
     "machine_facts",
     "of",
+    "with_children",
     "without_root",
 ]
 
@@ -127,16 +128,16 @@ def load(store: Store, ref: str) -> Recorded:
     run = current(store, store.resolve(ref))
     if run.status in ("RUNNING", "SCHEDULED"):
         raise InputError(f"the run {run.name} is not over", "proj runs  shows how far it is")
-    return _with_children(store, of(store, run), DEPTH)
+    return with_children(store, of(store, run))
 
 
-def _with_children(store: Store, recorded: Recorded, depth: int) -> Recorded:
+def with_children(store: Store, recorded: Recorded, depth: int = DEPTH) -> Recorded:
     """Steps of a pipeline, trials of a search: also runs that a client nested in it."""
     if not depth:
         return recorded
     page = store.search(f"tags.`{PARENT_TAG}` = '{recorded.run.run_id}'", limit=CHILDREN)
     runs = sorted(page.runs, key=lambda run: (run.start_time, run.run_id))
-    return recorded._replace(children=tuple(_with_children(store, of(store, run), depth - 1) for run in runs))
+    return recorded._replace(children=tuple(with_children(store, of(store, run), depth - 1) for run in runs))
 
 
 def of(store: Store, run: Run) -> Recorded:

@@ -14,6 +14,7 @@ import pytest
 from runner.backends import local
 from runner.tracking.log import new_run_id
 from runner.values import Activation, Ended, Job, Silent
+from tests.helpers import survivors
 
 
 class Watching:

@@ -106,8 +106,12 @@ def test_twelve_steps_their_address_elsewhere_and_back_again(tabs: Tabs, mass: l
     other.goto(page.url)
     assert rows(other) == last[1]
     assert other.locator("main").inner_text() == page.locator("main").inner_text()
-    page.reload()
-    assert picture(other) == picture(page)
+    for attempt in range(4):  # a run is "2 min ago" in one of them and "3 min ago" in the other
+        other.reload()
+        page.reload()
+        if picture(other) == picture(page):
+            break
+        assert attempt < 3
     other.close()
     for where, what in reversed(seen):
         page.go_back()
