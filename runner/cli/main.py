@@ -189,6 +189,10 @@ def _tell_usage(error: Any, words: list[str]) -> int:
 
         message = f"no such option: {option}"
         hint = option_hint(words, option, getattr(error, "possibilities", None) or ())
+    elif message.startswith("no such command"):
+        from runner.cli.mistakes import inner_hint
+
+        message, hint = message.partition(".")[0], inner_hint(words)
     return _tell(InputError(message, hint or f"{command} -h  shows the usage"))
 
 

@@ -2,81 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import operator
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from runner.protocol import bounds
 from runner.protocol.answer import Response, invalid, reply
 from runner.protocol.history import offset_of, token_of
-from runner.protocol.registered import PROMPT, shown, shown_version, told
+from runner.protocol.registered import shown, shown_version, told
 from runner.protocol.route import Asked, Route, checks
 from runner.tracking import registry
-from runner.tracking.index.grammar import ALL, Clause, Filter, Grammar, Order, meets, test
-from runner.tracking.registry import RegisteredModel, Version
+from runner.tracking.index.grammar import Clause, Filter, Grammar, Order
+from runner.tracking.registry import RegisteredModel
+from runner.tracking.registry.search import MODELS, VERSIONS, asks_for_prompts, field, is_prompt, passes
 from runner.values import JsonMapping, JsonObject
 
 __all__ = ["ROUTES"]
 
-_ENTITIES = {name: entity for name, entity in ALL.items() if entity in ("tag", "attribute")}
-_TIMES = {"timestamp": "last_updated_timestamp"}
-MODELS = Grammar(_ENTITIES, ("name",), ("creation_timestamp", "last_updated_timestamp"), _TIMES)
-VERSIONS = Grammar(
-    _ENTITIES,
-    ("name", "run_id", "source_path", "model_id", "stage"),
-    ("version_number", "creation_timestamp", "last_updated_timestamp"),
-    {**_TIMES, "source": "source_path"},
-)
-FIELDS = {
-    "version_number": "number",
-    "source_path": "source",
-    "creation_timestamp": "creation_time",
-    "last_updated_timestamp": "last_update_time",
-}
+SORTED = 8  # answers that are kept: clients page through them
+
+
+Row: TypeAlias = "tuple[RegisteredModel, Any]"  # a model and itself, or a version of it
+_sorted: dict[
+    tuple[str, str], tuple[list[RegisteredModel], list[Row]]
+] = {}  # the last answer to one who asks for all
 
 
 @told
 def search_models(asked: Asked) -> Response:
-    found = ((each, each) for each in registry.listing(asked.store.root))
-    rows = _selected(asked, found, MODELS, ["name ASC"])
+    models = list(registry.listing(asked.store.root))
+    rows = _selected(asked, models, lambda model: [(model, model)], MODELS, ["name ASC"])
     return _page(asked, "registered_models", rows, lambda model, _: shown(model), 100, 1000)
 
 
 @told
 def search_versions(asked: Asked) -> Response:
     usual = ["last_updated_timestamp DESC", "name ASC", "version_number DESC"]
-    clauses = bounds.clauses(asked.values.get("filter", ""), VERSIONS)
-    rows = _selected(asked, _versions(_models(asked, clauses)), VERSIONS, usual)
+    models = _models(asked, bounds.clauses(asked.values.get("filter", ""), VERSIONS))
+    rows = _selected(
+        asked, models, lambda model: [(model, each) for each in model.versions.values()], VERSIONS, usual
+    )
     return _page(asked, "model_versions", rows, shown_version, 10_000, 200_000)
 
 
-def _models(asked: Asked, clauses: Filter) -> Iterable[RegisteredModel]:
+def _models(asked: Asked, clauses: Filter) -> list[RegisteredModel]:
     """Of the one that the filter names, where it names one."""
     for clause in clauses:
         if isinstance(clause, Clause) and clause[:3] == ("attribute", "name", "="):
             found = registry.find(asked.store.root, str(clause.value))
             return [found] if found is not None else []
-    return registry.listing(asked.store.root)
+    return list(registry.listing(asked.store.root))
 
 
-def _versions(models: Iterable[RegisteredModel]) -> Iterator[tuple[RegisteredModel, Version]]:
-    for model in models:
-        for version in model.versions.values():
-            yield model, version
-
-
-def _selected(asked: Asked, rows: Iterable[Any], grammar: Grammar, usual: list[str]) -> list[Any]:
-    clauses = bounds.clauses(asked.values.get("filter", ""), grammar)
-    given = list(bounds.orders(asked.values.get("order_by") or usual, grammar))
+def _selected(
+    asked: Asked,
+    models: list[RegisteredModel],
+    rows_of: Callable[[RegisteredModel], list[Row]],
+    grammar: Grammar,
+    usual: list[str],
+) -> list[Row]:
+    texts = asked.values.get("order_by") or usual
+    filtered = asked.values.get("filter", "")
+    key = (asked.store.root, f"{grammar.texts}{texts}{filtered}")
+    known = _sorted.get(key)
+    if known is not None and len(known[0]) == len(models) and all(map(operator.is_, known[0], models)):
+        return known[1]
+    clauses = bounds.clauses(filtered, grammar)
+    given = list(bounds.orders(texts, grammar))
     orders = given + [each for each in bounds.orders(_ties(grammar), grammar) if not _has(given, each)]
-    prompts = _asks_for_prompts(clauses)
+    prompts = asks_for_prompts(clauses)
     found = [
         row
-        for row in bounds.in_time(rows)
-        if (prompts or not _is_prompt(row)) and meets(clauses, partial(_passes, row))
+        for model in bounds.in_time(models)
+        for row in rows_of(model)
+        if (prompts or not is_prompt(row[1])) and (not clauses or passes(clauses, *row))
     ]
     for each in reversed(orders):
         found.sort(key=partial(_rank, each), reverse=not each.ascending)
+    if len(_sorted) >= SORTED:
+        _sorted.clear()
+    _sorted[key] = models, found
     return found
 
 
@@ -89,38 +95,8 @@ def _has(orders: list[Order], wanted: Order) -> bool:
 
 
 def _rank(order: Order, row: tuple[RegisteredModel, Any]) -> Any:
-    value = _field(row, order)
+    value = field(*row, order)
     return value if value is not None else "" if order.entity == "tag" else 0
-
-
-def _asks_for_prompts(clauses: Filter) -> bool:
-    return any(
-        isinstance(each, Clause)
-        and each[:2] == ("tag", PROMPT)
-        and (each.operator, str(each.value).lower()) in (("=", "true"), ("!=", "false"))
-        for each in clauses
-    )
-
-
-def _is_prompt(row: tuple[RegisteredModel, Any]) -> bool:
-    return str(row[1].tags.get(PROMPT, "")).lower() == "true"
-
-
-def _passes(row: tuple[RegisteredModel, Any], clause: Clause) -> bool:
-    """What is no prompt has no tag that says so."""
-    value = _field(row, clause)
-    if value is None and clause[:2] == ("tag", PROMPT):
-        value = "false"
-    return test(clause, value)
-
-
-def _field(row: tuple[RegisteredModel, Any], asked_for: Clause | Order) -> Any:
-    model, item = row
-    if asked_for.entity == "tag":
-        return item.tags.get(asked_for.key)
-    if asked_for.key == "name":
-        return model.name
-    return getattr(item, FIELDS.get(asked_for.key, asked_for.key))
 
 
 def _page(

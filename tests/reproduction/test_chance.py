@@ -67,6 +67,7 @@ def test_a_time_in_whole_seconds(tmp_path: object) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["out-{time.time_ns()}.json", "out-{uuid.uuid4()}.json", "deep/{os.getpid()}/out.json"]
 )
@@ -90,6 +91,7 @@ def test_a_name_that_is_another_in_each_run(tmp_path: object, name: str) -> None
     assert causes(again)["out.json"] == "inputs"
 
 
+@pytest.mark.slow
 def test_what_stands_around_words_that_vary(tmp_path: object) -> None:
     """Of a line whose words are others each time, and not equally many, what begins and ends it counts."""
     code = "import random\nopen('out.json', 'w').write('<a ' + 'x ' * random.randrange(1, 10**5) + f'> {DATA}')\n"

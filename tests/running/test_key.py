@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from runner.running.key import is_output
-from tests.helpers import git, make_repository, make_tree, proj
+from tests.helpers import git, make_repository, make_tree, proj, some
 
 MLPROJECT = """\
 name: keyed
@@ -359,7 +359,9 @@ def goes_on(world: World) -> None:
 
 @pytest.mark.parametrize(
     "case",
-    [links_to_beside, links_deep, editable, piped, both, reads_the_network, reads_the_clock, goes_on],
+    some(
+        [piped, links_to_beside, reads_the_network, goes_on, links_deep, editable, both, reads_the_clock], 4
+    ),
 )
 def test_what_cannot_be_known_is_run_each_time(world: World, case: Callable[[World], None]) -> None:
     case(world)
