@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from runner.protocol import (
     artifacts,
+    decisions,
     experiments,
     inputs,
     metrics,
@@ -46,7 +47,7 @@ def _routes() -> dict[str, dict[str, dict[str, Route]]]:
     table: dict[str, dict[str, dict[str, Route]]] = {"mlflow": {}, "mlflow-artifacts": {}}
     modules = (
         *(experiments, runs, metrics, inputs, search, models, artifacts, views),
-        *(registered_models, registered_search, model_versions),
+        *(registered_models, registered_search, model_versions, decisions),
     )
     for module in modules:
         for route in module.ROUTES:
