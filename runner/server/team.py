@@ -129,6 +129,7 @@ def _work(
     from runner.server.door import TeamDoor
     from runner.server.gate import Rules, TeamGate
     from runner.server.tokens import Tokens
+    from runner.server.webhooks import follow
     from runner.tracking.store import Store
     from runner.web.site import DOORS, Site, pages
 
@@ -158,6 +159,7 @@ def _work(
         signal.signal(number, lambda _number, _frame: server.stop())
     if slot == 0:
         threading.Thread(target=_close_lost_runs, args=(settings,), name="lost runs", daemon=True).start()
+        threading.Thread(target=follow, args=(settings.store,), name="webhooks", daemon=True).start()
     server.listen(listener)
     gc.freeze()  # what was imported is not looked through again and again
     server.start()
