@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
@@ -12,13 +13,16 @@ from starlette.responses import Response, StreamingResponse
 from runner.host.files import open_file
 from runner.protocol.artifacts import download
 from runner.protocol.places import in_run, safe
+from runner.protocol.sending import pieces
 from runner.tracking.artifacts import listing
 from runner.web.render import HEADERS, page
 from runner.web.run import the_run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncGenerator
     from typing import BinaryIO
+
+    from starlette.types import Scope
 
     from runner.tracking.store import Store
 
@@ -39,7 +43,6 @@ SANDBOX = (
     "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline';"
     " img-src data: blob:; font-src data:; connect-src 'none'; frame-ancestors 'self'"
 )
-BLOCK = 1 << 20
 
 
 def show(request: Request) -> Response:
@@ -131,11 +134,11 @@ def raw(request: Request) -> Response:
     if found.file is None:
         return Response(found.body, found.status, headers, kind)
     headers["Content-Length"] = str(found.length)
-    return StreamingResponse(_pieces(found.file, found.length), found.status, headers, kind)
+    return StreamingResponse(_sent(found.file, found.length, request.scope), found.status, headers, kind)
 
 
-def _pieces(file: BinaryIO, length: int) -> Iterator[bytes]:
+async def _sent(file: BinaryIO, length: int, scope: Scope) -> AsyncGenerator[bytes, None]:
     with file:
-        while length > 0 and (data := file.read(min(length, BLOCK))):
-            length -= len(data)
-            yield data
+        async with aclosing(pieces(file, length, scope)) as parts:
+            async for part in parts:
+                yield part
