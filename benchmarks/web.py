@@ -36,7 +36,7 @@ RATIOS = {  # ours / MLflow's, at most
     "rows, cold (ms)": 1 / 12, "reload (ms)": 1 / 8, "filter (ms)": 1 / 15, "run page (ms)": 1 / 10, "JS heap (MB)": 1 / 8,
 }  # fmt: skip
 SENT = 200  # kB of the table with all that it loads
-TIMEOUT = 120_000  # ms
+TIMEOUT = 240_000  # ms
 GROWTH = 1.5  # of rows, cold, in a store ten times as large
 LOOSE = {
     "rows, cold (ms)": 3000,
