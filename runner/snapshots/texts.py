@@ -18,7 +18,7 @@ from runner.tuples import NamedTuple
 
 __all__ = ["Named", "is_known", "named"]
 
-FORMAT = 3
+FORMAT = 4
 TEXTS = tuple(
     ".py .pyi .ipynb .r .rmd .jl .sh .bash .sql .js .ts .yaml .yml .toml .cfg .ini .json .txt .mk .smk".split()
 )
