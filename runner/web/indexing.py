@@ -10,7 +10,7 @@ from typing import NoReturn
 from starlette.requests import Request
 
 from runner.errors import ProjError
-from runner.running.reconcile import concluded
+from runner.running.reconcile import close_lost, concluded
 from runner.tracking.fold import Run
 from runner.tracking.store import Store, is_run_id
 from runner.values import Silent
@@ -80,6 +80,7 @@ class Indexing:
     def _make(self) -> None:
         try:
             self._store.index.refresh()
+            close_lost(self._store)
         except BaseException as problem:  # noqa: BLE001 - it is raised where somebody waits
             self._failed = problem
 
