@@ -19,7 +19,7 @@ PENDING = 3  # exit code: somebody has to approve or to sign
 def policy(name: str, target: str, file: str, remove: bool, why: str, location: str, as_json: bool) -> int:
     """Protect an alias or stage: it moves only with what the policy asks for. Without FILE, show the policy."""
     from runner.host import files
-    from runner.promotion.promote import checked, set_policy
+    from runner.tracking.registry.decisions import checked, set_policy
     from runner.tracking.registry.reference import model_of
     from runner.tracking.store import user_name
 
@@ -102,7 +102,7 @@ def reject(ref: str, target: str, why: str, location: str, as_json: bool) -> int
 
 
 def _decide(ref: str, target: str, why: str, key: str, location: str, as_json: bool, approved: bool) -> int:
-    from runner.promotion.promote import decide
+    from runner.tracking.registry.decisions import decide
     from runner.tracking.registry.reference import version_of
     from runner.tracking.store import user_name
 

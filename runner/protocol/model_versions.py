@@ -30,6 +30,7 @@ def create(asked: Asked) -> Response:
     values, store, scope = asked.values, asked.store, asked.scope
     model, tags = find(asked), tags_of(values.get("tags", ()))
     scope.write("models")
+    scope.name_model(model.name)
     wanted = Wanted(values["source"], values.get("run_id", ""), values.get("model_id", ""))
     version = sources.resolve(store, asked.root, wanted)
     if version.run_id:
@@ -102,6 +103,7 @@ def delete(asked: Asked) -> Response:
     model, version = find_version(asked)
     store = asked.store
     asked.scope.manage("versions of registered models")
+    asked.scope.name_model(model.name)
     change.delete(store.root, model.name, version.number, asked.scope.who, secrets=store.secrets)
     return EMPTY
 

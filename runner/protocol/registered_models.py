@@ -31,6 +31,7 @@ def create(asked: Asked) -> Response:
     values, store, scope = asked.values, asked.store, asked.scope
     name, tags = name_of(values["name"]), tags_of(values.get("tags", ()))
     scope.write("models")
+    scope.name_model(name)
     description = values.get("description", "")
     if not registry.create(store.root, name, description, tags, store.secrets, scope.who):
         raise ApiError("RESOURCE_ALREADY_EXISTS", f"Registered Model (name={name}) already exists.")
@@ -56,6 +57,7 @@ def update(asked: Asked) -> Response:
 def rename(asked: Asked) -> Response:
     name, new = name_of(asked.values["name"]), name_of(asked.values["new_name"], "new_name")
     asked.scope.manage("registered models")
+    asked.scope.name_model(name)
     store = asked.store
     changed = change.rename(store.root, name, new, asked.scope.who, secrets=store.secrets)
     return reply({"registered_model": shown(changed)})
@@ -65,6 +67,7 @@ def rename(asked: Asked) -> Response:
 def delete(asked: Asked) -> Response:
     name, store = name_of(asked.values["name"]), asked.store
     asked.scope.manage("registered models")
+    asked.scope.name_model(name)
     change.delete(store.root, name, None, asked.scope.who, secrets=store.secrets)
     return EMPTY
 
