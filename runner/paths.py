@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+from runner.errors import ProjError
+
 __all__ = ["cache", "home", "scratch", "shipped", "store", "store_here", "temporary"]
 
 
@@ -66,15 +68,11 @@ def _own_temporary() -> str:
         raise _unwritable(error) from error
     found = os.lstat(folder)
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
-        from runner.errors import ProjError
-
         raise ProjError(f"{folder} is not a folder of yours alone", "TMPDIR=FOLDER  uses another one")
     return folder
 
 
 def _unwritable(error: OSError) -> Exception:
-    from runner.errors import ProjError
-
     return ProjError(
         f"the cache {cache()} cannot be written: {error.strerror}", "PROJ_CACHE=FOLDER  uses another one"
     )

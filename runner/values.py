@@ -6,7 +6,7 @@ Every field is JSON-able, so a value can be kept, sent to another host and read 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Protocol, TypeAlias
 
 from runner.tuples import NamedTuple
@@ -244,6 +244,3 @@ class Silent:
 
     def update(self, text: str, done: float = 0, total: float = 0) -> None:
         pass
-
-
-Argv: TypeAlias = Sequence[str]

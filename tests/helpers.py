@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import pytest
 
 from tests import forked
 
@@ -46,6 +48,12 @@ def make_repository(directory: object, files: Mapping[str, str | bytes]) -> str:
 def examples(number: int) -> int:
     """How many a property is tried on: all of them in CI and with --slow, a quarter elsewhere."""
     return number if os.environ.get("PROJ_TEST_MANY") or os.environ.get("PROJ_TEST_ALL") else number // 4
+
+
+def some(cases: Iterable[Any], quick: int) -> list[Any]:
+    """Parameters of a test, of which the first few tell most: the others are tried in CI and with --slow."""
+    found = list(cases)
+    return found[:quick] + [pytest.param(case, marks=pytest.mark.slow) for case in found[quick:]]
 
 
 class Result(NamedTuple):

@@ -14,8 +14,13 @@ else
   "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --require-hashes -r tests/locks/dev.txt
   "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --no-deps --no-build-isolation --editable .
 fi
+unset PYTHONDONTWRITEBYTECODE # thousands of processes are started: none should compile what another one did
 "$venv/bin/ruff" check .
 "$venv/bin/ruff" format --check .
-"$venv/bin/mypy"
-[ $# -gt 0 ] || set -- -q -n auto
+"$venv/bin/mypy" &
+mypy=$!
+# in a fresh clone: the tests are compiled once, beside mypy, and not by each worker
+[ -d tests/__pycache__ ] || "$venv/bin/python" -m pytest --collect-only -q >/dev/null || true
+wait $mypy
+[ $# -gt 0 ] || set -- -q -n auto --dist worksteal
 exec "$venv/bin/python" -m pytest "$@"

@@ -23,19 +23,19 @@ ELSEWHERE = ("conda", "docker", "pytorch")
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
-@pytest.mark.parametrize("provider", READERS)
-def test_what_the_files_say(template: str, provider: str) -> None:
+def test_what_the_files_say(template: str) -> None:
     """The install line is a variable, the tests of a project are run, its runs are kept, its caches cached."""
     folder = made(template, f"of-{template}")
-    variables, lines = READERS[provider](folder)
-    assert variables["PROJ_SOURCE"].startswith("proj-runner")
-    assert lines.count('pip install "$PROJ_SOURCE"') == 1
-    assert not any("proj-runner" in line for line in lines)
     with open(os.path.join(folder, "MLproject"), encoding="utf-8") as file:
         entries = yaml.safe_load(file)["entry_points"]
-    assert ("proj run . -e test" in lines) == ("test" in entries)
-    assert [line for line in lines if line.startswith("proj check")]
-    assert not variables["PROJ_STORE"].startswith(variables["PROJ_CACHE"])
+    for provider, read in READERS.items():
+        variables, lines = read(folder)
+        assert variables["PROJ_SOURCE"].startswith("proj-runner"), provider
+        assert lines.count('pip install "$PROJ_SOURCE"') == 1, provider
+        assert not any("proj-runner" in line for line in lines), provider
+        assert ("proj run . -e test" in lines) == ("test" in entries), provider
+        assert [line for line in lines if line.startswith("proj check")], provider
+        assert not variables["PROJ_STORE"].startswith(variables["PROJ_CACHE"]), provider
     ignored = subprocess.run(
         ["git", "-C", folder, "status", "--porcelain", "--ignored"], capture_output=True, check=True
     )

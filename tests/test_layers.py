@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import os
 from collections.abc import Iterator
+from functools import cache
 
 import runner
 
@@ -29,6 +30,7 @@ ROOMS = (
     ("protocol", "tables"),
     ("running",),
     ("reproduction", "scaffold"),
+    ("promotion",),
     ("web",),
     ("server",),
     ("cli",),
@@ -72,11 +74,15 @@ def modules() -> dict[str, str]:
     return found
 
 
+@cache
+def tree(path: str) -> ast.Module:
+    with open(path, encoding="utf-8") as file:
+        return ast.parse(file.read())
+
+
 def imports(path: str, known: dict[str, str]) -> Iterator[str]:
     """Modules of runner that a file imports."""
-    with open(path, encoding="utf-8") as file:
-        tree = ast.parse(file.read())
-    for node in ast.walk(tree):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "runner":
             inside = node.module.removeprefix("runner").lstrip(".")
             for alias in node.names:
@@ -88,6 +94,7 @@ def imports(path: str, known: dict[str, str]) -> Iterator[str]:
                     yield alias.name.removeprefix("runner").lstrip(".")
 
 
+@cache
 def graph() -> dict[str, set[str]]:
     known = modules()
     return {name: {each for each in imports(path, known) if each != name} for name, path in known.items()}
@@ -172,9 +179,7 @@ def test_only_cli_prints() -> None:
     for name, path in modules().items():
         if name.split(".")[0] in ("cli", "__main__"):
             continue
-        with open(path, encoding="utf-8") as file:
-            tree = ast.parse(file.read())
-        for node in ast.walk(tree):
+        for node in ast.walk(tree(path)):
             if (
                 isinstance(node, ast.Call)
                 and isinstance(node.func, ast.Name)
@@ -194,7 +199,7 @@ def test_files_and_functions_stay_small() -> None:
         lines = text.count("\n")
         if lines > 400:
             wrong.append(f"{name} has {lines} lines")
-        for node in ast.walk(ast.parse(text)):
+        for node in ast.walk(tree(path)):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 length = (node.end_lineno or 0) - node.lineno
                 if length > 60:

@@ -59,6 +59,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     subprocess.run(["chmod", "-R", "u+w", str(tmp_path)], check=True)
 
 
+@pytest.mark.slow
 def test_all_goes_on_with_a_cache_that_can_only_be_read(world: World) -> None:
     before = world.files()
     assert "making the environment" not in world.ok("run", world.project)

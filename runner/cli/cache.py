@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import chain
+from collections.abc import Iterator, Sequence
+from itertools import chain, groupby
+from typing import TYPE_CHECKING
 
 from runner import paths
 from runner.cli import output, reference
@@ -10,7 +12,12 @@ from runner.cli.options import Command, Group, Option
 from runner.errors import InputError
 from runner.text.units import seconds, size
 
+if TYPE_CHECKING:
+    from runner.running.disk import Pruned
+
 __all__ = ["COMMAND"]
+
+MANY = 5
 
 
 def show(location: str, as_json: bool) -> int:
@@ -40,10 +47,20 @@ def prune(names: tuple[str, ...], older_than: str, dry_run: bool, as_json: bool)
     found = disk.prune(names or disk.NAMES, seconds(older_than, "--older-than"), dry_run)
     total = sum(each.size for each in found)
     verb = "would remove" if dry_run else "removed"
-    lines = [f"{verb} {each.name} {each.path}  {size(each.size)}" for each in found]
+    lines = [f"{verb} {text}" for text in _shown(found)]
     lines.append(f"{verb} {size(total)}" if found else "nothing to remove")
     value = {"removed": not dry_run, "pruned": [each._asdict() for each in found], "bytes": total}
     return output.result(as_json, value, lines)
+
+
+def _shown(found: Sequence[Pruned]) -> Iterator[str]:
+    """Each; of a kind of which there are many, how many."""
+    for name, group in groupby(found, lambda each: each.name):
+        items = list(group)
+        if len(items) > MANY and name != "environments":
+            yield f"{name}: {len(items)} files and folders  {size(sum(each.size for each in items))}"
+        else:
+            yield from (f"{name} {each.path}  {size(each.size)}" for each in items)
 
 
 SHOW = Command(show, (reference.STORE, reference.JSON))

@@ -23,6 +23,7 @@ ON = ("RUNNING", "SCHEDULED")
 def command(refs: tuple[str, ...], wait: str, location: str, as_json: bool) -> int:
     """End runs: each command is asked first, and killed after the grace that its run was started with."""
     from runner.cli.render_run import as_json as plain
+    from runner.cli.runs import experiment_names
     from runner.text.units import seconds
 
     if not refs:
@@ -36,9 +37,9 @@ def command(refs: tuple[str, ...], wait: str, location: str, as_json: bool) -> i
             ask(store, run)
         deadline = time.monotonic() + patience
         runs = [ended(store, run, deadline) for run in runs]
-    output.result(
-        as_json, [plain(run, {}) for run in runs], [told(run) for run in runs if run.status not in ON]
-    )
+        known = experiment_names(store, runs)
+    over = [told(run) for run in runs if run.status not in ON]
+    output.result(as_json, [plain(run, known) for run in runs], over)
     late = ", ".join(run.name for run in runs if run.status in ON)
     if late and patience:
         raise ProjError(f"{late} was asked to end and has not yet", "proj show RUN  says when it has")
@@ -70,16 +71,17 @@ def ask(store: Store, run: Run) -> None:
 
 def ended(store: Store, run: Run, deadline: float) -> Run:
     """The run when it has ended, or as it is at the deadline (time.monotonic)."""
-    from runner.running.reconcile import current
+    from runner.running.reconcile import Watched
 
+    watched = Watched(store, run.run_id)
     pause = 0.01
     while True:
         began = time.monotonic()
-        run = current(store, run.run_id)
+        run = watched.look()
         looked = time.monotonic()
         if run.status not in ON or looked >= deadline:
             return run
-        # a log of a million points takes seconds to read: most of the time is left to others
+        # whatever it takes to look, most of the time is left to others
         time.sleep(max(0.0, min(max(pause, 20 * (looked - began)), deadline - looked)))
         pause = min(pause * 1.5, 0.5)
 

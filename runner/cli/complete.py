@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from runner.values import Project
 
 __all__ = [
-    "artifacts", "columns", "entry_points", "environment_kinds", "experiments", "keys", "parameters", "places", "runs",
-    "statuses", "templates",
+    "aliases", "artifacts", "columns", "entry_points", "environment_kinds", "experiments", "keys", "models", "parameters",
+    "places", "runs", "stages", "statuses", "templates", "versions",
 ]  # fmt: skip
 
 Found = list[tuple[str, str]]  # (word, what it is)
@@ -121,6 +121,52 @@ def experiments(ctx: Context, incomplete: str) -> Found:
     """By name, deleted ones too."""
     with _store(ctx) as store:
         return _starting(((each.name, each.experiment_id) for each in store.experiments("all")), incomplete)
+
+
+@_quiet
+def models(ctx: Context, incomplete: str) -> Found:
+    """Registered ones, by name."""
+    from runner.tracking import registry
+
+    with _store(ctx) as store:
+        return _starting(((each.name, each.description) for each in registry.listing(store.root)), incomplete)
+
+
+@_quiet
+def versions(ctx: Context, incomplete: str) -> Found:
+    """Names of registered models; behind one its numbers and aliases."""
+    from runner.tracking import registry
+
+    words = []
+    with _store(ctx) as store:
+        for model in registry.listing(store.root):
+            words.append((model.name, model.description))
+            if incomplete.startswith((f"{model.name}/", f"{model.name}@")):
+                latest = list(model.versions.values())[-MOST:]
+                words += [(f"{model.name}/{each.number}", each.stage) for each in latest]
+                words += [(f"{model.name}@{alias}", "alias") for alias in model.aliases]
+    return _starting(words, incomplete)
+
+
+@_quiet
+def aliases(ctx: Context, incomplete: str) -> Found:
+    """Of the registered model that the line names, those that are protected too."""
+    from runner.tracking import registry
+
+    text = str(ctx.params.get("name") or ctx.params.get("ref") or (ctx.args[0] if ctx.args else ""))
+    with _store(ctx) as store:
+        model = registry.find(store.root, text.partition("/")[0].partition("@")[0])
+    if model is None:
+        return []
+    words = [(name, "alias") for name in model.aliases]
+    words += [(target.removeprefix("alias:"), "protected") for target in model.policies]
+    return _starting(dict(words).items(), incomplete)
+
+
+def stages(ctx: Context, incomplete: str) -> Found:  # noqa: ARG001
+    from runner.tracking.registry import STAGES
+
+    return _starting(((stage, "") for stage in STAGES), incomplete)
 
 
 @_quiet

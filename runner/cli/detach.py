@@ -6,6 +6,8 @@ import os
 import sys
 from collections.abc import Callable
 
+from runner.cli.main import told
+
 __all__ = ["detached"]
 
 
@@ -46,8 +48,6 @@ def _child(work: Callable[[Callable[[str], None]], int], pipe: int) -> None:
             os.dup2(nothing, 2)
             os.write(pipe, run_id.encode())
             os.close(pipe)
-
-        from runner.cli.main import told
 
         code = told(lambda: work(begun))
     finally:

@@ -12,7 +12,7 @@ from runner.errors import InputError
 if TYPE_CHECKING:
     from runner.reproduction.verdict.difference import Difference, Dimension
 
-__all__ = ["COMMAND"]
+__all__ = ["COMMAND", "lines"]
 
 PAINT = {"+": "32", "-": "31", "@": "36"}  # beginnings of lines in a patch -> colour
 
@@ -30,10 +30,10 @@ def command(refs: tuple[str, ...], stat: bool, location: str, as_json: bool) -> 
     with reference.open_store(location, quiet=True) as store:
         old, new = (of(store, reference.find(store, ref)) for ref in refs)
         found = between(old, new)
-    return output.result(as_json, found.facts(), _lines(found, stat, output.colours()))
+    return output.result(as_json, found.facts(), lines(found, stat, output.colours()))
 
 
-def _lines(found: Difference, stat: bool, colours: bool) -> Iterator[str]:
+def lines(found: Difference, stat: bool, colours: bool) -> Iterator[str]:
     yield f"{found.old_name} ({found.old[:12]}) -> {found.new_name} ({found.new[:12]})"
     for each in found.dimensions:
         yield ""

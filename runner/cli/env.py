@@ -9,6 +9,7 @@ from runner import environments
 from runner.cli import kernel, output, reference
 from runner.cli.options import Command, Group, Option
 from runner.cli.reference import open_store
+from runner.cli.terminal import Terminal
 from runner.environments import building, cache, maintenance
 from runner.environments.packages import changes, difference, packages
 from runner.errors import InputError, ProjError
@@ -139,7 +140,6 @@ def lock(
     refresh: bool, offline: bool,
 ) -> int:  # fmt: skip
     """Print the lock of a project's environment: resolved now, or kept from an earlier time."""
-    from runner.cli.terminal import Terminal
     from runner.project import reading
 
     loaded = reading.load(os.path.abspath(directory))

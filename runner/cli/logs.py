@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -28,7 +29,7 @@ def command(
     ref: str, following: bool, timestamps: bool, stream: int, last: int, location: str, as_json: bool
 ) -> int:
     """Print what a run wrote, as bytes. Without RUN, the last one."""
-    from runner.running.reconcile import current
+    from runner.running.reconcile import Watched
     from runner.tracking.output import Reader
 
     if last < 0:
@@ -40,9 +41,10 @@ def command(
     with reference.open_store(location) as store:
         run = reference.find(store, ref)
         reader = Reader(store.run_directory(run.run_id))
+        watched = Watched(store, run.run_id)
 
         def running() -> bool:
-            return current(store, run.run_id).status == "RUNNING"
+            return watched.look().status == "RUNNING"
 
         pieces = follow(reader, running) if following else chain(reader.read(), reader.tail())
         if stream:
@@ -85,8 +87,6 @@ def whole_lines(pieces: Iterator[Piece], last: int) -> Iterable[Line]:
 def as_bytes(line: Line, stamped: bool, as_json: bool) -> bytes:
     """As it was written, after its time if `stamped` (- where that is not known); or as a JSON object."""
     if as_json:
-        import json
-
         text = line.text.decode("utf-8", "replace")
         return json.dumps({"time": iso(line.time), "stream": line.stream, "text": text}).encode() + b"\n"
     prefix = f"{iso(line.time) if line.time else '-'} ".encode() if stamped else b""

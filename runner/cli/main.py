@@ -62,7 +62,9 @@ def prepare_standard_streams() -> None:
             from runner.cli.output import Guarded
 
             form, errors, flushed = stream.encoding, stream.errors, stream.line_buffering
-            setattr(sys, name, Guarded(stream.detach(), form, errors, line_buffering=flushed))
+            guarded = Guarded(stream.detach(), form, errors, line_buffering=flushed)
+            setattr(sys, name, guarded)
+            setattr(sys, f"__{name}__", guarded)  # by which others ask how wide the terminal is
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -187,6 +189,10 @@ def _tell_usage(error: Any, words: list[str]) -> int:
 
         message = f"no such option: {option}"
         hint = option_hint(words, option, getattr(error, "possibilities", None) or ())
+    elif message.startswith("no such command"):
+        from runner.cli.mistakes import inner_hint
+
+        message, hint = message.partition(".")[0], inner_hint(words)
     return _tell(InputError(message, hint or f"{command} -h  shows the usage"))
 
 

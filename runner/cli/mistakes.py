@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from runner.cli.commands import COMMANDS
+from runner.cli.commands import COMMANDS, load
 from runner.errors import InputError, ProjError
 
-__all__ = ["SYNONYMS", "meant", "nearest", "option_hint", "script"]
+__all__ = ["SYNONYMS", "inner_hint", "meant", "nearest", "option_hint", "script"]
 
 SYNONYMS = {
     **dict.fromkeys(("ls", "list", "history", "ps", "status"), "runs"),
@@ -29,6 +29,16 @@ SYNONYMS = {
     **dict.fromkeys(("upload", "push"), "sync"),
     "tail": "logs",
 }
+ALIKE = (  # what is said for the same in groups of commands, here and elsewhere
+    ("ls", "list", "all"),
+    ("show", "view", "describe", "info", "get", "inspect"),
+    ("rm", "delete", "remove", "del", "revoke"),
+    ("gc", "prune", "clean", "clear", "purge", "rm"),
+    ("new", "create", "add", "make"),
+    ("get", "download", "fetch", "pull", "cp"),
+    ("rename", "mv", "move"),
+    ("restore", "undelete"),
+)
 SCRIPTS = (".py", ".sh", ".R", ".r", ".ipynb")
 PROJECT_FILES = (
     "MLproject", "pyproject.toml", "requirements.txt", "python_env.yaml", "conda.yaml", "environment.yml",
@@ -51,8 +61,25 @@ def meant(words: Sequence[str]) -> list[str]:
     if os.path.exists(first) or "://" in first:
         raise InputError(f"there is no command {first!r}", f"proj run {_quoted(first)}  runs it")
     near = nearest(first, COMMANDS)
-    what = f" Did you mean {near!r}?" if near else ""
-    raise InputError(f"there is no command {first!r}.{what}", "proj -h  shows the usage")
+    what = f". Did you mean {near!r}?" if near else ""
+    raise InputError(f"there is no command {first!r}{what}", "proj -h  shows the usage")
+
+
+def inner_hint(words: Sequence[str]) -> str:
+    """What is meant by `proj env prune`, where the command is called gc; "" where nobody can tell."""
+    known: Mapping[str, object] = COMMANDS
+    path: list[str] = []
+    for place, word in enumerate(words):
+        if word not in known:
+            break
+        path.append(word)
+        entry = load(word) if place == 0 else known[word]
+        known = getattr(entry, "commands", {})
+    else:
+        return ""
+    alike = (each for names in ALIKE if word in names for each in names if each in known)
+    meant = next(alike, "") or nearest(word, known)
+    return f"did you mean  proj {' '.join(path)} {meant}?" if meant and path else ""
 
 
 def _quoted(word: str) -> str:

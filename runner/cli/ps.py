@@ -11,6 +11,7 @@ from runner.cli.cancel import ON
 from runner.cli.options import Command
 from runner.cli.render_plot import sparkline
 from runner.cli.render_run import as_json as plain
+from runner.errors import ProjError
 from runner.tables import columns
 from runner.text.shown import number, safe
 from runner.text.units import duration
@@ -30,11 +31,14 @@ TAIL = 2000  # bytes of the output that are looked at
 
 def command(location: str, as_json: bool) -> int:
     """Show what runs now, of all projects: since when, the latest metrics, the last line that it wrote."""
+    from runner.cli.runs import experiment_names
+
     with reference.open_store(location) as store:
         runs = on(store)
         rows = [row(run, store.run_directory(run.run_id)) for run in runs]
+        known = experiment_names(store, runs)
         shown = [
-            {**plain(run, {}), "elapsed": columns.elapsed(run), "last_line": cells[-1]}
+            {**plain(run, known), "elapsed": columns.elapsed(run), "last_line": cells[-1]}
             for run, cells in zip(runs, rows, strict=True)
         ]
     lines = output.table(NAMES, rows, right=["for"]) if rows or not output.is_terminal() else ["nothing runs"]
@@ -58,7 +62,6 @@ def row(run: Run, directory: str) -> list[str]:
 
 def progress(run: Run, directory: str) -> str:
     """Of the metrics that were logged last: how they went, and where they are."""
-    from runner.errors import ProjError
     from runner.tracking.curves import Curves
 
     latest: Sequence[str] = sorted(

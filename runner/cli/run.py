@@ -11,7 +11,7 @@ from runner import backends
 from runner.cli import output
 from runner.cli.options import Command, Option
 from runner.cli.terminal import Terminal
-from runner.errors import EnvironmentFailure, SourceError
+from runner.errors import EnvironmentFailure, ProjError, SourceError, StoreError
 from runner.host.interrupts import Interrupts
 
 if TYPE_CHECKING:
@@ -102,12 +102,16 @@ class _Notifying:
     ) -> None:
         self._targets, self._store, self._report, self._begun = targets, request.store, report, begun
         self._run_id = ""
+        self._left = False
 
     def __enter__(self) -> Callable[[str], None]:
         return self._begins
 
     def _begins(self, run_id: str) -> None:
+        from runner.running.notify import leave
+
         self._run_id = run_id
+        self._left = leave(run_id, self._targets)
         if self._begun is not None:
             self._begun(run_id)
 
@@ -115,13 +119,12 @@ class _Notifying:
         if not self._run_id:
             return
         from runner import paths
-        from runner.errors import ProjError
-        from runner.running.notify import facts, notify
+        from runner.running.notify import facts, notify, take
         from runner.tracking.store import Store
 
         try:
             told = facts(Store(paths.store_here(self._store)).read(self._run_id))
-            for target in self._targets:
+            for target in take(self._run_id)[0] if self._left else self._targets:
                 notify(target, told, self._report)
         except ProjError as problem:
             self._report.warn(f"--notify: {problem.message}")
@@ -143,7 +146,6 @@ def _advise(outcome: Outcome, store: str, report: Terminal) -> None:
         return
     from runner import paths
     from runner.cli.lacking import advice
-    from runner.errors import StoreError
     from runner.tracking.store import Store
 
     opened = Store(paths.store_here(store))
@@ -161,7 +163,6 @@ def tell_ci(outcome: Outcome, store: str) -> None:
     from runner import paths
     from runner.cli.annotations import failed
     from runner.cli.ci import summarize
-    from runner.errors import StoreError
     from runner.tracking.store import Store
 
     with Store(paths.store_here(store)) as opened:
@@ -176,7 +177,6 @@ def tell_ci(outcome: Outcome, store: str) -> None:
 def facts(outcome: Outcome, store: str) -> dict[str, object]:
     """How the run went, for a program; `store`: where it is recorded."""
     from runner import paths
-    from runner.errors import StoreError
     from runner.text.shown import json_number
     from runner.tracking.store import Store
 

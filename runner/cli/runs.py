@@ -76,7 +76,7 @@ def command(
         output.emit_lines(_table(*tree.arranged(runs), chosen, known))
     else:
         output.emit_lines(_table(runs, (), chosen, known))
-    if more and not as_json and not csv and sys.stderr.isatty():
+    if more and sys.stderr.isatty():
         sys.stderr.write(f"the first {len(runs)} are shown; --limit shows more\n")
     return 0
 

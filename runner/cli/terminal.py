@@ -138,17 +138,19 @@ class _Step:
 
     def _line(self) -> str:
         took = time.monotonic() - self._began
-        bar = ""
-        if self._total:
-            from runner.text.units import size
-
-            filled = int(20 * min(self._done / self._total, 1))
-            bar = f" [{'█' * filled}{'·' * (20 - filled)}] {size(self._done)}/{size(self._total)}"
         try:
             width = os.get_terminal_size(2).columns
         except OSError:
             width = 80
-        return f"\r\033[K{f'· {self._text} {took:.1f} s{bar} {self._detail}'[: width - 1]}"
+        head, bar = f"· {self._text} {took:.1f} s", ""
+        if self._total:
+            from runner.text.units import size
+
+            sizes = f"{size(self._done)}/{size(self._total)}"
+            long = min(20, width - len(head) - len(sizes) - 6)
+            filled = int(long * min(self._done / self._total, 1))
+            bar = f" [{'█' * filled}{'·' * (long - filled)}] {sizes}" if long > 4 else f" {sizes}"
+        return f"\r\033[K{f'{head}{bar} {self._detail}'[: width - 1]}"
 
 
 def agreed(question: str) -> bool:

@@ -24,6 +24,7 @@ def command(refs: tuple[str, ...], timeout: str, location: str, as_json: bool) -
     With --timeout it exits with 124 when one of them has not ended by then.
     """
     from runner.cli.render_run import as_json as plain
+    from runner.cli.runs import experiment_names
     from runner.text.units import seconds
 
     if not refs:
@@ -32,7 +33,8 @@ def command(refs: tuple[str, ...], timeout: str, location: str, as_json: bool) -
     with reference.open_store(location) as store:
         runs = [reference.find(store, ref) for ref in refs]
         runs = [ended(store, run, deadline) for run in runs]
-    output.result(as_json, [plain(run, {}) for run in runs], map(told, runs))
+        known = experiment_names(store, runs)
+    output.result(as_json, [plain(run, known) for run in runs], map(told, runs))
     if any(run.status in ON for run in runs):
         return LATE
     return next((code for code in map(code_of, runs) if code), 0)

@@ -15,7 +15,8 @@ from runner.cli.options import Command, Option
 from runner.cli.render_run import as_json as plain
 from runner.tables import columns
 from runner.text.shown import cut, safe
-from runner.text.units import duration
+from runner.text.terminal import printable
+from runner.text.units import duration, seconds
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
@@ -29,7 +30,7 @@ def command(refs: tuple[str, ...], interval: str, location: str, as_json: bool) 
 
     Leaving it (^C) ends no run. Piped, a line is written for each run that ends; with --json, one JSON object.
     """
-    from runner.text.units import seconds
+    from runner.cli.runs import experiment_names
 
     pause = max(seconds(interval, "--interval"), 0.1)
     with reference.open_store(location) as store:
@@ -42,7 +43,10 @@ def command(refs: tuple[str, ...], interval: str, location: str, as_json: bool) 
                 drawn = _draw(list(screen(store, runs)), drawn)
             else:
                 over = [run for run in runs if run.status not in ON and run.run_id not in ended]
-                output.emit_lines(output.json_text(plain(run, {})) if as_json else told(run) for run in over)
+                known = experiment_names(store, over)
+                output.emit_lines(
+                    output.json_text(plain(run, known)) if as_json else told(run) for run in over
+                )
                 sys.stdout.flush()
             ended |= {run.run_id for run in runs if run.status not in ON}
             if all(run.status not in ON for run in runs):  # of one that was removed nothing is known
@@ -82,8 +86,6 @@ def screen(store: Store, runs: list[Run]) -> Iterator[str]:
 
 def _draw(lines: list[str], drawn: int) -> int:
     """In place of the `drawn` lines above the cursor; returns how many stand there now. What is too much is left out."""
-    from runner.text.terminal import printable
-
     room = max(shutil.get_terminal_size().lines - 1, 1)
     if len(lines) > room:
         lines = [*lines[: room - 1], f"... and {len(lines) - room + 1} lines more"]

@@ -7,6 +7,7 @@ what both could not do, because the machine went down, is found by its label (`s
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence, Set
@@ -188,7 +189,6 @@ def reachable(container: Container) -> str:
     `host.docker.internal` to our loopback.
     """
     if sys.platform == "linux" and has_own_network(container):
-        import fcntl
         from socket import AF_INET, SOCK_DGRAM, inet_ntoa, socket
 
         with socket(AF_INET, SOCK_DGRAM) as probe:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 from runner.host import hashing
@@ -16,8 +17,6 @@ BLOCK = 1 << 20
 
 def describe(path: str, name: str = "", context: str = "") -> Event:
     """A `dataset` event. OSError when the file cannot be read."""
-    import json
-
     digest, size = hashing.digest(path)
     profile: dict[str, str | int] = {"size": size, "digest": digest}
     count = None if os.path.isdir(path) else rows(path)

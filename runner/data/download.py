@@ -9,6 +9,7 @@ from runner import paths
 from runner.errors import InputError, ProjError, SourceError
 from runner.host.files import Draft
 from runner.parameters.types import scheme
+from runner.text.credentials import redact, without
 from runner.values import Report
 
 __all__ = ["fetch_all"]
@@ -35,7 +36,6 @@ def _web(uri: str, local: str, report: Report) -> None:
     import tempfile
 
     from runner.sources.download import download
-    from runner.text.credentials import without
 
     with tempfile.TemporaryDirectory(dir=paths.temporary()) as folder, Draft(local) as draft:
         path, _, notes = download(uri, without(uri), folder, report)
@@ -90,8 +90,6 @@ def _named(uri: str) -> tuple[str, str]:
 
 def _remote(uri: str, local: str, report: Report) -> None:
     """s3://, gs://, sftp://, ... : a file, or all files below a folder."""
-    from runner.text.credentials import redact, without
-
     kind = scheme(uri)
     try:
         import fsspec.core

@@ -6,55 +6,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from runner.environments.base import Kind, Maker
+    from runner.environments.conda import kind as conda
+    from runner.environments.conda import making as conda_making
+    from runner.environments.docker import kind as docker
+    from runner.environments.docker import making as docker_making
+    from runner.environments.pixi import kind as pixi
+    from runner.environments.pixi import making as pixi_making
+    from runner.environments.python import kind as python
+    from runner.environments.python import making as python_making
+
+    _kinds: tuple[Kind, ...] = (python, conda, docker, pixi)
+    _makers: tuple[Maker, ...] = (python_making, conda_making, docker_making, pixi_making)
 
 __all__ = ["NAMES", "every", "load", "maker", "named"]
 
 # In the order in which a project's files are looked for. A file or a lock that is none of the others' is the first's.
-NAMES = ("virtualenv", "conda", "docker", "pixi")
+ROOMS = {"virtualenv": "python", "conda": "conda", "docker": "docker", "pixi": "pixi"}
+NAMES = tuple(ROOMS)
 
 
 def load(name: str) -> Kind:
-    if name == "virtualenv":
-        from runner.environments.python import kind as virtualenv
-
-        return virtualenv
-    if name == "conda":
-        from runner.environments.conda import kind as conda
-
-        return conda
-    if name == "docker":
-        from runner.environments.docker import kind as docker
-
-        return docker
-    if name == "pixi":
-        from runner.environments.pixi import kind as pixi
-
-        return pixi
-    raise KeyError(name)
+    return cast("Kind", import_module(f"runner.environments.{ROOMS[name]}.kind"))
 
 
 def maker(name: str) -> Maker:
-    if name == "virtualenv":
-        from runner.environments.python import making as virtualenv
-
-        return virtualenv
-    if name == "conda":
-        from runner.environments.conda import making as conda
-
-        return conda
-    if name == "docker":
-        from runner.environments.docker import making as docker
-
-        return docker
-    if name == "pixi":
-        from runner.environments.pixi import making as pixi
-
-        return pixi
-    raise KeyError(name)
+    return cast("Maker", import_module(f"runner.environments.{ROOMS[name]}.making"))
 
 
 def every() -> Iterator[Kind]:

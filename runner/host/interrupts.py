@@ -17,7 +17,7 @@ from _thread import get_native_id
 from types import FrameType
 from typing import Any
 
-__all__ = ["Interrupted", "Interrupts", "Listening", "Shield", "ignored", "in_main_thread"]
+__all__ = ["Interrupted", "Interrupts", "Listening", "Shield", "in_main_thread"]
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Not passed on. They say something of ourselves: a fault, the end of a child, a pipe or a file that takes no more; a
@@ -44,11 +44,6 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
         self.number = number
-
-
-def ignored(number: int) -> bool:
-    """Whether we were told to ignore it: by nohup, or by a shell that started us in the background."""
-    return bool(quick.getsignal(number) == quick.SIG_IGN)
 
 
 def in_main_thread() -> bool:

@@ -6,6 +6,8 @@ import os
 import sys
 from collections.abc import Sequence
 
+from runner.errors import ProjError
+from runner.host import process
 from runner.tuples import NamedTuple
 
 __all__ = ["Bind", "launcher", "outside", "problem"]
@@ -35,9 +37,6 @@ def problem(binds: Sequence[Bind], directory: str, ready: str) -> str:
     """Why that cannot be done here, tried to its end in a child; "" when it can."""
     if sys.platform != "linux":
         return "only Linux can show a command other folders at some paths"
-    from runner.errors import ProjError
-    from runner.host import process
-
     try:
         done = process.run([*launcher(binds, directory, ready), "true"], timeout=PATIENCE)
     except ProjError as error:

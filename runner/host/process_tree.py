@@ -22,7 +22,6 @@ __all__ = [
     "marked",
     "signal_group",
     "strike",
-    "survivors",
     "table",
 ]
 
@@ -39,11 +38,6 @@ def mark_of(token: str) -> bytes:
 def is_token(text: str) -> bool:
     """Whether it may be one: no short text, which other environments contain by chance."""
     return len(text) == 32 and not text.strip("0123456789abcdef")
-
-
-def survivors(run_id: str) -> list[int]:
-    """Processes that were started within a run, or a run of that name, ourselves left out."""
-    return carrying(_name(run_id))
 
 
 def _name(run_id: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,7 +12,7 @@ from runner.values import Json, JsonObject
 if TYPE_CHECKING:
     import yaml
 
-__all__ = ["Entry", "Text", "load_entries", "load_mapping", "read", "rewritten"]
+__all__ = ["Entry", "Text", "load_entries", "read", "rewritten"]
 
 LARGEST = 4_000_000  # bytes
 DEEPEST = 60
@@ -97,11 +98,6 @@ class Text(NamedTuple):
     faults: list[Fault]  # warnings
 
 
-def load_mapping(path: str) -> dict[str, Json]:
-    """A YAML or JSON file that holds one mapping."""
-    return {entry.key: entry.value for entry in load_entries(path)[0]}
-
-
 def load_entries(path: str) -> tuple[tuple[Entry, ...], list[Fault]]:
     """The entries of a YAML or JSON file that holds one mapping, and warnings; those of JSON have no place."""
     try:
@@ -139,8 +135,6 @@ def rewritten(entry: Entry, texts_only: bool = False) -> str:
 
 
 def _json_mapping(path: str, data: bytes) -> dict[str, Json]:
-    import json
-
     try:
         value = json.loads(data)
     except ValueError as error:

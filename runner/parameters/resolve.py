@@ -297,7 +297,8 @@ def meant(name: str, declared: Sequence[str]) -> str:
     names = {folded(each): each for each in declared if digits(each) == digits(name)}
     for match in get_close_matches(folded(name), names, 1, 0.8):
         return names[match]
-    return ""
+    swapped = (each for each in names if len(each) > 2 and sorted(each) == sorted(folded(name)))
+    return names.get(next(swapped, ""), "")
 
 
 def _usage(entry_point: EntryPoint) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from runner.values import Json, Parameter
 
 __all__ = ["NAMES", "TRUE", "allowed", "canonical", "convert", "number", "scheme"]
@@ -149,8 +151,6 @@ def _list(given: Json) -> list[Json]:
     text = str(given).strip()
     if not text.startswith("["):
         return [item.strip() for item in text.split(",")] if text else []
-    import json
-
     try:
         value = json.loads(text)
     except ValueError:

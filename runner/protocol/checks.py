@@ -19,7 +19,6 @@ __all__ = [
     "length",
     "metric",
     "param",
-    "run_id",
     "tag",
     "wrong",
 ]
@@ -33,7 +32,6 @@ METRICS_A_BATCH = 1000
 OTHERS_A_BATCH = 100
 
 _KEY = re.compile(r"[/\w.\- :]*\Z")
-_RUN_ID = re.compile(r"[a-zA-Z0-9][\w\-]{0,255}\Z")
 _EXPERIMENT_ID = re.compile(r"[a-zA-Z0-9][\w\-]{0,63}\Z")
 _CHARACTERS = (
     "Names may only contain alphanumerics, underscores (_), dashes (-), periods (.), spaces ( ), colon(:)"
@@ -125,12 +123,6 @@ def unique_params(params: Sequence[JsonMapping]) -> None:
             f"Duplicate parameter keys have been submitted: {twice}. Please ensure the request contains"
             " only one param value per param key."
         )
-
-
-def run_id(given: str) -> str:
-    if not _RUN_ID.match(given):
-        raise wrong("run_id", given)
-    return given
 
 
 def experiment_id(given: str) -> str:

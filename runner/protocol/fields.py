@@ -17,6 +17,8 @@ from urllib.parse import parse_qsl
 
 from runner.protocol.answer import ApiError, invalid
 from runner.protocol.bounds import FIELDS, IDS, load_json
+from runner.text.credentials import cleaned
+from runner.text.encoding import visible_values
 from runner.values import JsonMapping, JsonObject
 
 if TYPE_CHECKING:
@@ -64,9 +66,6 @@ def body_fields(content_type: str | None, body: bytes, secrets: Secrets | None =
 
 def _entered(fields: JsonObject, secrets: Secrets | None) -> JsonObject:
     """As they will be kept, so that a value which is sent again is the one that is there."""
-    from runner.text.credentials import cleaned
-    from runner.text.encoding import visible_values
-
     try:
         fields = visible_values(fields)
         return cleaned(secrets.event(fields) if secrets else fields)  # type: ignore[no-any-return]

@@ -14,7 +14,7 @@ from runner.protocol.fields import MORE, need
 from runner.protocol.history import page, rendered, turn
 from runner.protocol.route import Asked, Check, Route, checks
 from runner.protocol.runs import RUN_ID, for_writing, new_params
-from runner.tracking import events
+from runner.tracking import events, models
 from runner.tracking.events import Event
 from runner.values import JsonMapping
 
@@ -51,8 +51,6 @@ def _event(key: str, point: JsonMapping) -> Event:
 
 def _also_to_model(asked: Asked, run_id: str, about: Sequence[Event]) -> None:
     """A metric of a logged model is kept with the model too."""
-    from runner.tracking import models
-
     for event in about:
         try:
             models.append(asked.store.root, str(event["model_id"]), {**event, "run_id": run_id})

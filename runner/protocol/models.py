@@ -15,7 +15,9 @@ from runner.protocol.fields import EnumKind
 from runner.protocol.history import offset_of, token_of
 from runner.protocol.route import Asked, Route, checks
 from runner.tracking import events, models
+from runner.tracking.index.grammar import ALL, Clause, Grammar, meets, test
 from runner.tracking.models import LoggedModel
+from runner.tracking.names import random_name
 from runner.values import JsonMapping, JsonObject
 
 __all__ = ["ROUTES", "find"]
@@ -91,8 +93,6 @@ def create(asked: Asked) -> Response:
     if values.get("source_run_id"):
         asked.scope.write_run(values["source_run_id"])
     if not name:
-        from runner.tracking.names import random_name
-
         name = random_name()
     model = models.create(
         asked.store.root,
@@ -174,8 +174,6 @@ def log_params(asked: Asked) -> Response:
 
 def search(asked: Asked) -> Response:
     """Models are few: each is looked at."""
-    from runner.tracking.index.grammar import ALL, Clause, Grammar, meets, test
-
     values = asked.values
     grammar = Grammar(
         {name: entity for name, entity in ALL.items() if entity != "dataset"},

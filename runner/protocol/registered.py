@@ -44,7 +44,6 @@ NAME = 256
 ALIAS = 255
 _ALIAS = re.compile(r"[\w\-]+\Z")
 _VERSION_ALIAS = re.compile(r"[vV]\d+\Z")
-PROMPT = "mlflow.prompt.is_prompt"
 
 
 # ---- what is asked -----------------------------------------------------------------------------------------

@@ -9,30 +9,15 @@ from typing import Any
 from runner.protocol import bounds
 from runner.protocol.answer import Response, invalid, reply
 from runner.protocol.history import offset_of, token_of
-from runner.protocol.registered import PROMPT, shown, shown_version, told
+from runner.protocol.registered import shown, shown_version, told
 from runner.protocol.route import Asked, Route, checks
 from runner.tracking import registry
-from runner.tracking.index.grammar import ALL, Clause, Filter, Grammar, Order, meets, test
+from runner.tracking.index.grammar import Clause, Filter, Grammar, Order
 from runner.tracking.registry import RegisteredModel, Version
+from runner.tracking.registry.search import MODELS, VERSIONS, asks_for_prompts, field, is_prompt, passes
 from runner.values import JsonMapping, JsonObject
 
 __all__ = ["ROUTES"]
-
-_ENTITIES = {name: entity for name, entity in ALL.items() if entity in ("tag", "attribute")}
-_TIMES = {"timestamp": "last_updated_timestamp"}
-MODELS = Grammar(_ENTITIES, ("name",), ("creation_timestamp", "last_updated_timestamp"), _TIMES)
-VERSIONS = Grammar(
-    _ENTITIES,
-    ("name", "run_id", "source_path", "model_id", "stage"),
-    ("version_number", "creation_timestamp", "last_updated_timestamp"),
-    {**_TIMES, "source": "source_path"},
-)
-FIELDS = {
-    "version_number": "number",
-    "source_path": "source",
-    "creation_timestamp": "creation_time",
-    "last_updated_timestamp": "last_update_time",
-}
 
 
 @told
@@ -69,11 +54,9 @@ def _selected(asked: Asked, rows: Iterable[Any], grammar: Grammar, usual: list[s
     clauses = bounds.clauses(asked.values.get("filter", ""), grammar)
     given = list(bounds.orders(asked.values.get("order_by") or usual, grammar))
     orders = given + [each for each in bounds.orders(_ties(grammar), grammar) if not _has(given, each)]
-    prompts = _asks_for_prompts(clauses)
+    prompts = asks_for_prompts(clauses)
     found = [
-        row
-        for row in bounds.in_time(rows)
-        if (prompts or not _is_prompt(row)) and meets(clauses, partial(_passes, row))
+        row for row in bounds.in_time(rows) if (prompts or not is_prompt(row[1])) and passes(clauses, *row)
     ]
     for each in reversed(orders):
         found.sort(key=partial(_rank, each), reverse=not each.ascending)
@@ -89,38 +72,8 @@ def _has(orders: list[Order], wanted: Order) -> bool:
 
 
 def _rank(order: Order, row: tuple[RegisteredModel, Any]) -> Any:
-    value = _field(row, order)
+    value = field(*row, order)
     return value if value is not None else "" if order.entity == "tag" else 0
-
-
-def _asks_for_prompts(clauses: Filter) -> bool:
-    return any(
-        isinstance(each, Clause)
-        and each[:2] == ("tag", PROMPT)
-        and (each.operator, str(each.value).lower()) in (("=", "true"), ("!=", "false"))
-        for each in clauses
-    )
-
-
-def _is_prompt(row: tuple[RegisteredModel, Any]) -> bool:
-    return str(row[1].tags.get(PROMPT, "")).lower() == "true"
-
-
-def _passes(row: tuple[RegisteredModel, Any], clause: Clause) -> bool:
-    """What is no prompt has no tag that says so."""
-    value = _field(row, clause)
-    if value is None and clause[:2] == ("tag", PROMPT):
-        value = "false"
-    return test(clause, value)
-
-
-def _field(row: tuple[RegisteredModel, Any], asked_for: Clause | Order) -> Any:
-    model, item = row
-    if asked_for.entity == "tag":
-        return item.tags.get(asked_for.key)
-    if asked_for.key == "name":
-        return model.name
-    return getattr(item, FIELDS.get(asked_for.key, asked_for.key))
 
 
 def _page(

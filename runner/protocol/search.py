@@ -14,6 +14,7 @@ from runner.protocol.fields import MORE
 from runner.protocol.history import offset_of, token_of
 from runner.protocol.route import Asked, Route, checks
 from runner.tracking.experiments import Experiment
+from runner.tracking.index.grammar import EXPERIMENTS, meets, test
 
 __all__ = ["ROUTES"]
 
@@ -57,8 +58,6 @@ def search_runs(asked: Asked) -> Response:
 
 
 def search_experiments(asked: Asked) -> Response:
-    from runner.tracking.index.grammar import EXPERIMENTS, meets, test
-
     values = asked.values
     limit = _limit(asked)
     first = offset_of(values.get("page_token", ""))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from runner import environments, paths
 from runner.environments import kinds, maintenance
 from runner.errors import InputError, ProjError, StoreError
-from runner.parameters.resolve import Resolved, resolve
+from runner.parameters.resolve import Resolved, meant, resolve
 from runner.project import reading
 from runner.project.entry_point import entry_point
 from runner.reproduction.bundle.supplies import NONE, Supplies
@@ -190,6 +190,11 @@ def _parameters(
         texts = {name: room.here(text) for name, text in recorded.texts.items()}
         return Resolved(values, texts, command, command, inputs=_inputs(recorded, room))
     given = _as_given(recorded, values, room)
+    open_ones = [each.name for each in entry.parameters if each.name not in changed]
+    for name in changed.keys() - {each.name for each in entry.parameters} - values.keys():
+        if close := meant(name, open_ones):  # which is given, by the record
+            message = f"there is no parameter {name}; did you mean {close}?"
+            raise CannotRunError("parameters", message, f"-P {close}={changed[name]}")
     try:
         found = resolve(
             entry,

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from runner import paths, sources
 from runner.data import delta
 from runner.data import inputs as reading
+from runner.data.download import fetch_all
 from runner.errors import ProjError
 from runner.host.namespace import Bind
 from runner.reproduction.place import at_its_path
@@ -223,8 +224,6 @@ def _downloaded(each: JsonMapping, recorded: Recorded, terms: Terms, report: Rep
     problem = _from(terms.supplies, each, path, uri)
     if not problem or terms.offline:
         return problem
-    from runner.data.download import fetch_all
-
     try:
         fetch_all([(uri, path)], recorded.store, report)
     except ProjError as error:

@@ -14,7 +14,7 @@ from runner.environments.system import packages
 from runner.errors import ProjError
 from runner.host import hashing, machine
 from runner.host.files import Draft, digest, remove_tree
-from runner.running import key, surroundings
+from runner.running import key, leavings, surroundings
 from runner.running.observation import PACKAGES
 from runner.running.recorded import Recorded, changed_packages, of, without_root
 from runner.tracking import artifacts, entity, events
@@ -158,7 +158,8 @@ def _differing(wanted: Wanted, old: Recorded) -> Iterator[Factor]:
     for text in before.forbids:
         yield Factor(*text.split(": ", 1))
     for name in sorted(before.factors.keys() | after.factors.keys()):
-        if before.factors.get(name) != after.factors.get(name):
+        same = before.factors.get(name) == after.factors.get(name)
+        if not (same or leavings.only(name, old, wanted.recorded, wanted.plan)):
             yield Factor(name, _told(name, wanted, old))
     if problem := _not_kept(old):
         yield Factor("outputs", problem)

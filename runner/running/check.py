@@ -11,6 +11,7 @@ from runner.host import git, process
 from runner.host.files import open_text
 from runner.parameters import template
 from runner.parameters.resolve import LONGEST, is_too_long
+from runner.project.entry_point import entry_point
 from runner.project.files import NAMES
 from runner.project.lint import Lint, scripts
 from runner.project.reading import read
@@ -32,14 +33,12 @@ def check(directory: str) -> list[Fault]:
     if project.file.lower() != NAMES[0]:
         text = f"MLflow only finds a file that is called MLproject, not {project.file}"
         faults.append(Fault(project.file, 0, 0, text, "", "warning"))
-    for entry_point in project.entry_points:
-        if is_too_long(entry_point.command):
-            text = (
-                f"the command of {entry_point.name} is longer than {LONGEST} bytes: the system takes no more"
-            )
-            faults.append(Fault(project.file, entry_point.line, 1, text, "put it into a script"))
-        elif entry_point.command.strip():
-            lint = Lint(directory, project.file, entry_point, lines)
+    for point in project.entry_points:
+        if is_too_long(point.command):
+            text = f"the command of {point.name} is longer than {LONGEST} bytes: the system takes no more"
+            faults.append(Fault(project.file, point.line, 1, text, "put it into a script"))
+        elif point.command.strip():
+            lint = Lint(directory, project.file, point, lines)
             faults += [*lint.faults(), *_own_environment(lint, project), *_syntax(lint)]
     faults += _environment(project)
     faults += _uncommitted(project)
@@ -47,8 +46,6 @@ def check(directory: str) -> list[Fault]:
 
 
 def _without_file(project: Project) -> list[Fault]:
-    from runner.project.entry_point import entry_point
-
     try:
         entry_point(project, "main")
     except InputError as error:

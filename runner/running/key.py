@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Key", "Known", "code_files", "files", "is_output", "of", "of_run", "outputs"]
 
-FORMAT = 3
+FORMAT = 4
 MADE_BY = ("kind", "key", "python", "image", "digest", "existing", "interpreter")
 CACHES = frozenset(("__pycache__", ".pytest_cache", ".ipynb_checkpoints"))
 TIMES = ("timeout", "grace")
@@ -103,6 +103,7 @@ def of(plan: Plan, known: Known, seen: Surroundings) -> Key:
         "variables": [seen.key, {name: seen.variables.get(name, "") for name in sorted(names)}],
         "programs": seen.programs,
         "umask": seen.umask,
+        "git": seen.git,
         "files": seen.files,
         "ignored": seen.ignored,
         "stdin": stdin,

@@ -16,7 +16,8 @@ from runner import environments, paths
 from runner.environments.choice import conventional
 from runner.errors import InputError, ProjError
 from runner.host import files, process
-from runner.values import EnvironmentOptions, EnvironmentSpec, Json, Report
+from runner.parameters.types import convert
+from runner.values import EnvironmentOptions, EnvironmentSpec, Json, Parameter, Report
 
 __all__ = ["Executed", "execute", "typed"]
 
@@ -54,9 +55,6 @@ def execute(notebook: str, parameters: Mapping[str, Json], folder: str, report: 
 
 def typed(text: str, kind: str) -> Json:
     """A value as the cell `parameters` has it: `kind` is the type of its default, "" for one that YAML tells."""
-    from runner.parameters.types import convert
-    from runner.values import Parameter
-
     if kind:
         try:
             return convert(Parameter("", kind), text)

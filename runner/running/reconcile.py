@@ -13,18 +13,20 @@ a copy of a record: the token of a run can be read by whoever can read the run.
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from runner.errors import ProjError, StoreError
-from runner.host import process
+from runner.host import cgroup, files, process, process_tree
 from runner.host.machine import boot_id, pid_namespace
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
+    from runner.tracking.reading import Reading
     from runner.tracking.store import Store
 
-__all__ = ["close_lost", "concluded", "current", "gone", "wake"]
+__all__ = ["Watched", "close_lost", "concluded", "current", "gone", "wake"]
 
 ON = ("RUNNING", "SCHEDULED")
 LOCK = ".closing"  # in the record, while somebody closes the run
@@ -70,6 +72,25 @@ def current(store: Store, run_id: str) -> Run:
     return store.read(run_id)  # also when somebody else was quicker
 
 
+class Watched:
+    """A run that is looked at again and again: each time only what was added to its record is read."""
+
+    def __init__(self, store: Store, run_id: str) -> None:
+        self._store, self._run_id = store, run_id
+        self._reading: Reading | None = None
+
+    def look(self) -> Run:
+        """As `current`."""
+        from runner.tracking.reading import NOTHING, read_on
+
+        try:
+            self._reading = read_on(self._store.run_directory(self._run_id), self._reading or NOTHING)
+        except OSError:
+            return current(self._store, self._run_id)  # which says what is wrong
+        run = self._reading.called(self._run_id).run
+        return current(self._store, self._run_id) if run is None or _is_lost(run) else run
+
+
 def concluded(run: Run) -> Run:
     """A lost run as it is to be shown where nobody may close it; any other as it is. Nothing is written or ended."""
     reason = _is_lost(run)
@@ -90,9 +111,16 @@ def close_lost(store: Store, runs: Iterable[Run] | None = None) -> list[str]:
         try:
             if _close(store, run.run_id):
                 closed.append(run.run_id)
+                _tell(store, run.run_id)
         except (StoreError, OSError):
             continue
     return closed
+
+
+def _tell(store: Store, run_id: str) -> None:
+    from runner.running.notify import tell_lost
+
+    tell_lost(store.read(run_id))
 
 
 def _is_lost(run: Run) -> str:
@@ -112,8 +140,6 @@ def _is_ours(directory: str) -> bool:
 
 def _close(store: Store, run_id: str) -> bool:
     """One at a time; whoever had to wait finds the run closed."""
-    from runner.host import files
-
     lock = os.path.join(store.run_directory(run_id), LOCK)
     handle = files.lock(lock)
     try:
@@ -138,8 +164,6 @@ def _close(store: Store, run_id: str) -> bool:
 
 def _end_processes(supervisor: Mapping[str, Any]) -> None:
     """What a guard that was killed, too, has left; one that lives gives them their grace, and ends them itself."""
-    from runner.host import cgroup, process_tree
-
     token = supervisor.get("token")
     if not isinstance(token, str) or not process_tree.is_token(token) or _lives(supervisor, "guard"):
         return
@@ -152,7 +176,6 @@ def _end_processes(supervisor: Mapping[str, Any]) -> None:
 def _remove_container(run: Run) -> None:
     """It outlives its client, and without the guard even its supervisor."""
     from runner.containers import command
-    from runner.host import process_tree
 
     try:
         token = run.sections["supervisor"].get("token")
@@ -183,8 +206,6 @@ def wake(store: Store, run: Run) -> None:
     Only to a process that has this very record open to write to it, which no record can claim; and of no other run, for
     which the signal would be meant as well.
     """
-    import signal
-
     from runner.tracking.reading import record_of
 
     supervisor = run.sections.get("supervisor", {})

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from runner.environments.packages import changes
 from runner.environments.python.lockfile import versions
 from runner.errors import InputError, ProjError
 from runner.running.reconcile import current
@@ -22,6 +23,7 @@ __all__ = [
     "load",
     "machine_facts",
     "of",
+    "with_children",
     "without_root",
 ]
 
@@ -126,16 +128,16 @@ def load(store: Store, ref: str) -> Recorded:
     run = current(store, store.resolve(ref))
     if run.status in ("RUNNING", "SCHEDULED"):
         raise InputError(f"the run {run.name} is not over", "proj runs  shows how far it is")
-    return _with_children(store, of(store, run), DEPTH)
+    return with_children(store, of(store, run))
 
 
-def _with_children(store: Store, recorded: Recorded, depth: int) -> Recorded:
+def with_children(store: Store, recorded: Recorded, depth: int = DEPTH) -> Recorded:
     """Steps of a pipeline, trials of a search: also runs that a client nested in it."""
     if not depth:
         return recorded
     page = store.search(f"tags.`{PARENT_TAG}` = '{recorded.run.run_id}'", limit=CHILDREN)
     runs = sorted(page.runs, key=lambda run: (run.start_time, run.run_id))
-    return recorded._replace(children=tuple(_with_children(store, of(store, run), depth - 1) for run in runs))
+    return recorded._replace(children=tuple(with_children(store, of(store, run), depth - 1) for run in runs))
 
 
 def of(store: Store, run: Run) -> Recorded:
@@ -200,8 +202,6 @@ def changed_packages(old: str, new: str) -> list[str]:
     """`six 1.16.0 -> 1.17.0` for each package that differs."""
     if old == new or not (old and new):  # of a run that did not record them nothing is known
         return []
-    from runner.environments.packages import changes
-
     return [
         f"{name} {before or 'absent'} -> {after or 'absent'}" for name, before, after in changes(old, new)
     ]

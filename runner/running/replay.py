@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -16,8 +17,6 @@ def step(entry_point: str, kind: str, file: str) -> Mapping[str, Any]:
     path = os.environ.get(REPLAY)
     if not path:
         return {}
-    import json
-
     try:
         with open(path, encoding="utf-8") as opened:
             steps = json.load(opened)

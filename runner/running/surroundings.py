@@ -6,6 +6,7 @@ result later, the difference to what is there then names the cause; what is in t
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -70,6 +71,7 @@ class Surroundings(NamedTuple):
     remote: str = ""  # the file of the code that reads from the network
     addresses: tuple[str, ...] = ()  # that it names
     umask: str = ""  # what modes new files get; "" where that cannot be read
+    git: str = ""  # commit, branch and tags of the repository, where the command or the code asks git
 
 
 class Unseen(NamedTuple):
@@ -132,7 +134,11 @@ def take(sight: Sight, unseen: Unseen) -> Surroundings:
     if sight.container:
         places = [each for each in _mounted(sight.container) if each.startswith("/")]
     else:
-        places = [*_beside(words, sight), *(named.places if named else ()), *_values(variables, sight)]
+        given = [*_beside(words, sight), *_values(variables, sight)]
+        every = "env" in sight.text and re.search(ALL, sight.text)
+        if every or (named and "*" in named.variables):
+            variables |= {name for name in seen if _counts(name)}  # by their values only
+        places = [*given, *(named.places if named else ()), *_inside(given, words, named, sight)]
     apart = {*programs, *sight.outputs}
     places = [each for each in dict.fromkeys(places) if each not in apart and not _is_own(each, sight)]
     return Surroundings(
@@ -147,6 +153,7 @@ def take(sight: Sight, unseen: Unseen) -> Surroundings:
         named.remote if named else "",
         named.addresses if named else (),
         _umask(),
+        _repository(sight.directory) if any(each.endswith("/git") for each in programs) else "",
     )
 
 
@@ -157,6 +164,18 @@ def _umask() -> str:
             return next((line.split()[1] for line in file if line.startswith("Umask:")), "")
     except (OSError, IndexError):
         return ""
+
+
+def _repository(directory: str) -> str:
+    """What `git describe` and `git log` depend on."""
+    from runner.sources.git import repository
+
+    found = repository.find(directory)
+    if found is None:
+        return ""
+    head = repository.head(found)
+    tags = [mark(os.path.join(found.common, name), READ) for name in ("packed-refs", "refs/tags")]
+    return short_digest(repr((head.commit, head.branch, tags)).encode("utf-8", "surrogateescape"))
 
 
 # ---- variables ---------------------------------------------------------------------------------------------
@@ -172,9 +191,8 @@ def _named_variables(sight: Sight, named: Named | None, seen: Mapping[str, str])
     if sight.container:  # it gets no others
         return {name for name in seen if _counts(name)}
     words = {*mentioned(sight.text), *LOADING, *(named.variables if named else ())}
-    if "env" in sight.text and re.search(ALL, sight.text):
-        words |= seen.keys()
-    return {name for name in words if name in seen and _counts(name)}
+    stems = tuple(word for word in words if word.endswith("_") and len(word) > 2)
+    return {name for name in seen if (name in words or name.startswith(stems)) and _counts(name)}
 
 
 def _given(sight: Sight) -> dict[str, str]:
@@ -196,7 +214,7 @@ def _values(names: Iterable[str], sight: Sight) -> Iterator[str]:
             continue
         for part in sight.variables[name].split(os.pathsep):
             place = os.path.normpath(os.path.expanduser(part)) if part.startswith(("/", "~")) else ""
-            if place and not is_known(place, sight.seen) and os.path.exists(place):
+            if place and (_holds(place, sight) or not is_known(place, sight.seen)) and os.path.exists(place):
                 yield place
 
 
@@ -269,6 +287,21 @@ def _beside(words: list[str], sight: Sight) -> Iterator[str]:
         place = os.path.normpath(os.path.join(sight.seen, os.path.expanduser(word)))
         if not place.startswith(("/dev/", "/proc/", "/sys/")) and os.path.exists(place):
             yield place
+
+
+def _inside(given: Iterable[str], words: list[str], named: Named | None, sight: Sight) -> Iterable[str]:
+    """What the command and the code name in folders that hold the project, which nobody looks at as a whole."""
+    folders = [each for each in given if _holds(each, sight)]
+    if not folders:
+        return ()
+    from runner.snapshots.pieces import under
+
+    found = under(folders, (*words, *(named.names if named else ())))
+    return (each for each in found if not is_known(each, sight.seen))
+
+
+def _holds(place: str, sight: Sight) -> bool:
+    return place != "/" and f"{sight.seen}/".startswith(f"{place}/") and place != sight.seen
 
 
 def _is_own(place: str, sight: Sight) -> bool:
@@ -350,16 +383,12 @@ def _folders(directory: str) -> list[str]:
 
 def save(found: Surroundings, record: str) -> None:
     """OSError when it cannot be written."""
-    import json
-
     with open(os.path.join(record, FILE), "w", encoding="utf-8", errors="surrogateescape") as file:
         json.dump(found._asdict(), file, ensure_ascii=False, separators=(",", ":"))
 
 
 def load(record: str) -> Surroundings | None:
     """None of a run that has none: an older one, or one that did not come to its command."""
-    import json
-
     try:
         with open(os.path.join(record, FILE), encoding="utf-8", errors="surrogateescape") as file:
             found = json.load(file)

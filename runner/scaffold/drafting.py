@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 
 from runner.parameters import shell
@@ -120,8 +121,6 @@ def _facts(option: Option) -> Iterator[str]:
 
 def scalar(value: Json) -> str:
     """A YAML scalar on one line: plain where that is safe, otherwise in JSON's quotes, which YAML reads too."""
-    import json
-
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
         value = str(value)
     if isinstance(value, float) and "e" in repr(value) and "." not in repr(value):

@@ -25,6 +25,9 @@ PACKAGES = {
 }  # fmt: skip
 
 
+BROUGHT = {"omegaconf": "hydra-core", "traitlets": "ipykernel"}  # by packages that are used with them
+
+
 def imported(module: Module, directory: str) -> set[str]:
     """Top-level modules that are neither Python's own nor of the folder; those tried with `except ImportError` too."""
     names = set()
@@ -53,7 +56,8 @@ def unnamed(modules: Iterable[str], directory: str, files: Iterable[str]) -> lis
     found = set()
     for module in modules:
         package = PACKAGES.get(module, module)
-        known = {re.sub(r"[-_.]+", "-", each).lower() for each in (package, module)}
+        names = (package, module, BROUGHT.get(package, package))
+        known = {re.sub(r"[-_.]+", "-", each).lower() for each in names}
         # opencv-python, faiss-gpu: another build of the same
         if (
             package

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from runner.host import files
@@ -38,12 +39,15 @@ def others(root: str, listed: str, own: tuple[str, ...], start: Callable[..., Pe
     tops = [
         name[:-1] for name in listed.split("\0") if name.endswith("/") and not name.startswith(own or "\0")
     ]
-    inner = [each for top in tops for each in _below(root, top)][:MOST]
+    inner = list(islice((each for top in tops for each in _below(root, top, own)), MOST))
     hidden = set(start("check-ignore", "--no-index", *inner).finish().out.splitlines()) if inner else set()
     return tuple(
         name
         for name in (*tops, *inner)
-        if "__pycache__" not in name.split("/") and not _is_nested(root, name) and not _is_in(name, hidden)
+        if "__pycache__" not in name.split("/")
+        and not any(each.startswith(f"{name}/") for each in own)  # there for the sake of ours
+        and not _is_nested(root, name)
+        and not _is_in(name, hidden)
     )
 
 
@@ -54,7 +58,7 @@ def known(root: str, memory: Mapping[str, Any], at: int) -> tuple[tuple[str, ...
     folders = {}
     for path, (stamp, inner) in memory["folders"].items():
         now = _stamp(root, path)
-        if now != stamp and (not now or _folders_in(root, path) != inner):
+        if not now or (now != stamp and _folders_in(root, path) != inner):
             return None
         folders[path] = [now if files.settled(Stamp(*now), at) else [], inner]
     return tuple(memory["others"]), {**memory, "folders": folders}
@@ -110,11 +114,11 @@ def _folders_in(root: str, path: str) -> list[str]:
         return []
 
 
-def _below(root: str, top: str) -> Iterator[str]:
+def _below(root: str, top: str, own: tuple[str, ...]) -> Iterator[str]:
     for name in _folders_in(root, top):
-        if name != ".git":
+        if name != ".git" and not f"{top}/{name}/".startswith(own or "\0"):
             yield f"{top}/{name}"
-            yield from _below(root, f"{top}/{name}")
+            yield from _below(root, f"{top}/{name}", own)
 
 
 def _is_nested(root: str, name: str) -> bool:

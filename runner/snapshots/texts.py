@@ -1,7 +1,7 @@
 """What the texts of a project name that its snapshot does not have: paths, variables, programs, the network.
 
 Of `open("../d.csv")`, `/data/x`, `os.environ["MODE"]` or a tool in a script only what there is counts, so a word that
-looks like one of these does no harm. What a program puts together while it runs (`Path.home() / name`) is not seen.
+looks like one of these does no harm. What a program puts together while it runs is seen by its pieces (pieces.py).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from runner.tuples import NamedTuple
 
 __all__ = ["Named", "is_known", "named"]
 
-FORMAT = 2
+FORMAT = 3
 TEXTS = tuple(
     ".py .pyi .ipynb .r .rmd .jl .sh .bash .sql .js .ts .yaml .yml .toml .cfg .ini .json .txt .mk .smk".split()
 )
@@ -29,6 +29,7 @@ LARGEST = 1 << 18  # bytes
 MOST = 1000  # files that are read
 KEPT = 500  # paths and programs, of each kind
 WORDS = 4000  # variables
+LEAVES = 2000  # names
 SKIPPED = frozenset("__pycache__ node_modules venv site-packages mlruns".split())
 # what every machine has, and what belongs to nobody in particular
 SYSTEM = tuple(
@@ -52,6 +53,7 @@ ABSOLUTE = (
 )
 LONGEST = 300
 CUT = r"[*?{\[$%]"  # what follows is put in later; like SHELL compiled when it is needed, which is seldom
+CODE = (".py", ".pyi", ".ipynb", ".r", ".rmd", ".jl", ".js", ".ts", ".sql")
 DATA = (".json", ".txt")  # many words of which are capitals
 VARIABLES = (
     rb"[A-Z][A-Z0-9_]{2,}(?![A-Za-z0-9_])",
@@ -66,6 +68,7 @@ STARTED = (
     rb"""\(\s*[\[(]?\s*[bf]?["']([\w./+-]+)"""
 )
 STARTING = (b"subprocess", b"system", b"popen", b"which(", b"exec", b"spawn")  # one of them is there, too
+GIT = rb"(?:import|from) (?:git|pygit2|dulwich)\b"  # its commits are asked for, whatever asks
 REMOTES = tuple(
     b"urlopen urlretrieve requests. httpx. aiohttp. boto3. download.file curl wget gsutil".split()
 )
@@ -87,6 +90,8 @@ class Named(NamedTuple):
     links: tuple[str, ...] = ()  # symbolic links in the project, as paths in it
     remote: str = ""  # the file that reads from the network
     addresses: tuple[str, ...] = ()  # that it names
+    names: tuple[str, ...] = ()  # words that may be names of files or folders
+    climbs: tuple[str, ...] = ()  # where texts climb to: ".." and "~"
 
 
 def named(directory: str, seen: str, root: str, tree: str, without: Iterable[str] = ()) -> Named:
@@ -106,7 +111,12 @@ def named(directory: str, seen: str, root: str, tree: str, without: Iterable[str
                 pass  # found again next time
     top, project = os.path.realpath(root), os.path.realpath(seen)
     places, within = [], []
-    for place in dict.fromkeys(map(os.path.expanduser, found.places)):
+    named = list(dict.fromkeys(map(os.path.expanduser, found.places)))
+    if folders := list(_folders(named, found.climbs, project, top)):
+        from runner.snapshots.pieces import under
+
+        named = list(dict.fromkeys((*named, *under(folders, found.names))))
+    for place in named:
         if not os.path.isabs(place) or f"{place}/".startswith(f"{project}/"):
             continue
         if f"{place}/".startswith(f"{top}/"):
@@ -115,6 +125,25 @@ def named(directory: str, seen: str, root: str, tree: str, without: Iterable[str
             places.append(place)
     inside = [each for each in within if os.path.exists(each)]
     return found._replace(places=tuple(sorted(places)), within=tuple(sorted(inside)))
+
+
+def _folders(named: Iterable[str], climbs: Iterable[str], project: str, top: str) -> Iterator[str]:
+    """Those that texts lead to, and that say nothing by themselves: above the project, at home, shared by all."""
+    home = os.path.expanduser("~")
+    for place in named:
+        if place in COMMON or place == home or f"{project}/".startswith(f"{place.rstrip('/')}/"):
+            yield place
+    if ".." in climbs:
+        above = os.path.dirname(project)
+        while len(above) > 1:
+            yield above
+            if not f"{above}/".startswith(f"{top}/"):
+                break
+            above = os.path.dirname(above)
+        if "../.." in climbs and len(above) > 1:
+            yield os.path.dirname(above)
+    if "~" in climbs:
+        yield home
 
 
 def is_known(place: str, root: str) -> bool:
@@ -147,6 +176,8 @@ class _Text(NamedTuple):
 
 def _read(directory: str, seen: str, without: frozenset[str]) -> Named:
     """`places` as they are written, those with `../` as seen from the project and from the text itself."""
+    from runner.snapshots import pieces
+
     project = os.path.realpath(seen)
     found: dict[str, dict[str, None]] = {name: {} for name in Named._fields}
     remote = ""
@@ -162,6 +193,11 @@ def _read(directory: str, seen: str, without: frozenset[str]) -> Named:
         found["programs"].update(dict.fromkeys(_programs(text)))
         for pattern in VARIABLES[1:] if name.endswith(DATA) else VARIABLES:
             found["variables"].update(dict.fromkeys(map(os.fsdecode, re.findall(pattern, data))))
+        found["variables"].update(dict.fromkeys(pieces.variables(data)))
+        is_data = name.endswith(DATA)
+        found["names"].update(dict.fromkeys(pieces.names(data, name.endswith(CODE), is_data)))
+        if not is_data:
+            found["climbs"].update(dict.fromkeys(pieces.climbs(data)))
         if any(word in data for word in REMOTES) and re.search(REMOTE, data):
             remote = remote or os.path.relpath(path, directory)
             found["addresses"].update(dict.fromkeys(map(os.fsdecode, re.findall(ADDRESS, data))))
@@ -173,6 +209,8 @@ def _read(directory: str, seen: str, without: frozenset[str]) -> Named:
         tuple(found["links"])[:KEPT],
         remote,
         tuple(found["addresses"])[:5],
+        tuple(found["names"])[:LEAVES],
+        tuple(found["climbs"]),
     )
 
 
@@ -213,4 +251,6 @@ def _programs(text: _Text) -> Iterable[str]:
     found = re.findall(STARTED, text.data) if any(word in text.data for word in STARTING) else []
     if text.is_script:
         found += re.findall(COMMANDS, text.data)
+    if b"git" in text.data and re.search(GIT, text.data):
+        found.append(b"git")
     return [os.fsdecode(each) for each in found if not each.startswith((b"-", b"."))]

@@ -1,4 +1,4 @@
-"""Care for a store's snapshots.git: packing, checking, forgetting the code of deleted runs, taking code over."""
+"""Care for a store's snapshots.git: packing, checking, forgetting the code of deleted runs."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 from runner.errors import StoreError
 from runner.host import files
-from runner.snapshots.vault import EMPTY, Vault, open_vault
+from runner.snapshots.vault import EMPTY, Vault
 
-__all__ = ["damage", "forget", "share", "tidy"]
+__all__ = ["damage", "forget", "tidy"]
 
 LOOSE = 2000  # objects, and
 PACKS = 40  # packs: more are packed together
@@ -66,16 +66,6 @@ def forget(store: str, keep: Collection[str]) -> int:
         vault.git("repack", "-A", "-d", "--quiet", f"--unpack-unreachable={GRACE}")
         vault.git("prune", f"--expire={GRACE}")
     return len(gone)
-
-
-def share(tree: str, source: str, target: str) -> None:
-    """Copies a snapshot from one store to another."""
-    old, new = Vault(os.path.join(source, "snapshots.git")), open_vault(target)
-    if not old.has(tree):
-        raise StoreError(f"the snapshot {tree[:10]} is not in {old.folder}")
-    if not new.has(tree):
-        new.copy([tree], [], [os.path.join(old.folder, "objects")])
-        new.keep(f"trees/{tree}", tree)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import os
 from runner.errors import InputError, SourceError
 from runner.host import files
 from runner.sources import folders
+from runner.sources.unpack import unpack
 from runner.text.credentials import without
 from runner.values import Checkout, Report
 
@@ -67,8 +68,6 @@ def release(checkout: Checkout) -> None:
 
 def _unpacked(path: str, name: str, folder: str, report: Report) -> str:
     """The project's top: the one folder in the archive, if there is nothing beside it."""
-    from runner.sources.unpack import unpack
-
     base = os.path.basename(name.partition("?")[0])
     stem = (
         next((base[: -len(suffix)] for suffix in SUFFIXES if base.lower().endswith(suffix)), base)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import zlib
 from collections.abc import Iterator
 from typing import IO, NamedTuple
 
@@ -33,7 +34,6 @@ def unpack(archive: str, name: str, target: str, step: Step) -> None:
     import lzma
     import tarfile
     import zipfile
-    import zlib
 
     os.makedirs(target)
     try:

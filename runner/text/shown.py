@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from runner.text.terminal import printable as safe
 
 __all__ = ["cut", "json_number", "number", "plain", "safe"]
@@ -30,8 +32,6 @@ def plain(value: object) -> str:
     if isinstance(value, float):
         return number(value)
     if isinstance(value, dict | list | tuple):
-        import json
-
         return json.dumps(value, ensure_ascii=False)
     return str(value)
 

@@ -17,7 +17,9 @@ from runner.text.encoding import is_encodable, restored, visible
 from runner.tracking import events
 from runner.tracking.events import Facts
 from runner.tracking.fold import Run
+from runner.tracking.local_artifacts import LocalRepository
 from runner.tracking.log import read
+from runner.tracking.remote_artifacts import RemoteRepository
 from runner.tracking.store import Store
 from runner.tracking.writer import RunWriter
 from runner.values import Report, Silent, Step
@@ -183,7 +185,8 @@ def listing(store: Store, run_id: str, path: str = "", recursive: bool = False) 
 def fetch(store: Store, run_id: str, path: str, target: str, report: Report | None = None) -> list[str]:
     """Copies an artifact, or all below a folder of them, into the folder `target`; returns the files made.
 
-    Each file is whole or not there, and has the hash that the record says: StoreError if not.
+    Each file is whole or not there, and has the hash that the record says. What cannot be had does not keep the others
+    from being fetched: it is named at the end, in a StoreError.
     """
     path = visible(normal(path))
     run = store.read(run_id)
@@ -192,24 +195,35 @@ def fetch(store: Store, run_id: str, path: str, target: str, report: Report | No
     if not files:
         raise InputError(f"the run has no artifact {path!r}", f"proj artifacts ls {run_id[:8]}  lists them")
     top = path.rpartition("/")[0]
-    made = []
+    made, lacking = [], []
     with (report or Silent()).step("fetching") as step:
         meter = Meter(step, sum(size for _, size in files))
         for name, _ in files:
-            inside = os.path.relpath(visible(normal(name)), top or ".")
-            file = _below(target, inside if is_encodable(name) else restored(inside))
             try:
-                with Draft(file) as draft:
-                    digest = repository.get(name, draft, meter.of(name))
-                    wanted = run.artifacts.get(visible(name), {}).get("digest")
-                    if wanted and wanted != digest.digest:
-                        raise StoreError(
-                            f"the artifact {name!r} has the hash {digest.digest}; the record says {wanted}"
-                        )
-            except OSError as error:
-                raise StoreError(f"{file} cannot be written: {error.strerror or error}") from error
-            made.append(file)
-    return made + _make_links(run, path, target, top)
+                made.append(_fetch_one(repository, run, name, target, top, meter))
+            except (StoreError, InputError) as error:
+                lacking.append(error.message)
+    made += _make_links(run, path, target, top, lacking)
+    if lacking:
+        several = f"{len(lacking)} of the {len(lacking) + len(made)} artifacts were not fetched:\n"
+        raise StoreError((several if made or len(lacking) > 1 else "") + "\n".join(lacking))
+    return made
+
+
+def _fetch_one(repository: Repository, run: Run, name: str, target: str, top: str, meter: Meter) -> str:
+    inside = os.path.relpath(visible(normal(name)), top or ".")
+    file = _below(target, inside if is_encodable(name) else restored(inside))
+    try:
+        with Draft(file) as draft:
+            digest = repository.get(name, draft, meter.of(name))
+            wanted = run.artifacts.get(visible(name), {}).get("digest")
+            if wanted and wanted != digest.digest:
+                raise StoreError(
+                    f"the artifact {name!r} has the hash {digest.digest}; the record says {wanted}"
+                )
+    except OSError as error:
+        raise StoreError(f"{file} cannot be written: {error.strerror or error}") from error
+    return file
 
 
 def _below(target: str, inside: str) -> str:
@@ -221,18 +235,26 @@ def _below(target: str, inside: str) -> str:
     return place
 
 
-def _make_links(run: Run, path: str, target: str, top: str) -> list[str]:
-    """Those of the run's outputs that lie at `path`, or below it."""
-    made = []
+def _make_links(run: Run, path: str, target: str, top: str, lacking: list[str]) -> list[str]:
+    """Those of the run's outputs that lie at `path`, or below it. `lacking` gets why one is not made."""
+    made, refused = [], set[str]()
     for output in run.outputs:
         for name, leads in (output.get("links") or {}).items():
             if not f"{name}/".startswith(f"{path}/" if path else ""):
                 continue
-            if os.path.isabs(
-                leads
-            ) or f"{os.path.normpath(os.path.join(os.path.dirname(name), leads))}/".startswith("../"):
-                raise StoreError(f"the artifact {name!r} is a link that leads out of the artifacts: {leads}")
-            link = _below(target, os.path.relpath(normal(name), top or "."))
+            there = os.path.normpath(os.path.join(os.path.dirname(name), leads))
+            try:
+                if os.path.isabs(leads) or f"{there}/".startswith("../"):
+                    raise StoreError(
+                        f"the artifact {name!r} is a link that leads out of the artifacts: {leads}"
+                    )
+                if any(f"{name}/".startswith(f"{each}/") for each in refused):
+                    raise StoreError(f"the artifact {name!r} lies behind such a link")
+                link = _below(target, os.path.relpath(normal(name), top or "."))
+            except (StoreError, InputError) as error:
+                lacking.append(error.message)
+                refused.add(name)
+                continue
             with Draft(link) as draft:
                 os.symlink(leads, draft)
             made.append(link)
@@ -290,11 +312,7 @@ def _location(root: str, run_id: str) -> str:
 def _repository(root: str, run_id: str) -> Repository:
     found = _location(root, run_id)
     if "://" not in found:
-        from runner.tracking.local_artifacts import LocalRepository
-
         return LocalRepository(found)
-    from runner.tracking.remote_artifacts import RemoteRepository
-
     return RemoteRepository(found)
 
 

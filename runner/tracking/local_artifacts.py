@@ -6,6 +6,7 @@ change the record as well, so it is made only of what the caller calls immutable
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
@@ -110,8 +111,6 @@ def _fill(source: str, target: str, progress: Progress, immutable: bool) -> Dige
 
 def _clone(source: int, target: int) -> bool:
     try:
-        import fcntl
-
         fcntl.ioctl(target, FICLONE, source)
     except (ImportError, OSError):
         return False

@@ -49,9 +49,9 @@ def listing(root: str, place: str) -> list[View]:
 def save(root: str, name: str, place: str, address: str, secrets: Secrets | None = None) -> None:
     """StoreError when it cannot be written."""
     name, place = kept(name, secrets), kept(place, secrets)
-    entity.append(
-        os.path.join(root, ROOM, _id(name, place)), events.view(name, place, address), secrets=secrets
-    )
+    view_id, event = _id(name, place), events.view(name, place, address)
+    if not entity.create(root, ROOM, view_id, event, secrets=secrets):
+        entity.append(os.path.join(root, ROOM, view_id), event, secrets=secrets)
 
 
 def remove(root: str, view_id: str) -> None:

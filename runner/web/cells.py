@@ -10,7 +10,7 @@ from typing import NamedTuple
 from runner.tables import columns
 from runner.tracking.fold import Run
 
-__all__ = ["Cell", "Column", "Row", "check", "headings", "rows", "usual"]
+__all__ = ["Cell", "Column", "Row", "check", "headings", "label_of", "rows", "usual"]
 
 MOST = 5  # metrics, and as many parameters, in a table whose columns nobody chose
 LABELS = {"duration": "took", "verdict": "reproduced", "commit": "code"}
@@ -69,7 +69,7 @@ def headings(names: Sequence[str], order: str, rows: Sequence[Row] = ()) -> list
     found = []
     for name in names:
         key = columns.order_key(name)
-        label = name.partition(".")[2] or LABELS.get(name, name.replace("_", " "))
+        label = label_of(name)
         up, down = f"{key} ASC", f"{key} DESC"
         arrow = "▲" if order in (up, key) else "▼" if order == down else ""
         wanted = "" if not key else down if arrow == "▲" else up
@@ -79,6 +79,11 @@ def headings(names: Sequence[str], order: str, rows: Sequence[Row] = ()) -> list
             )
         )
     return found
+
+
+def label_of(name: str) -> str:
+    """What is said of a column, under the heading of its kind."""
+    return name.partition(".")[2] or LABELS.get(name, name.replace("_", " "))
 
 
 def is_number(name: str) -> bool:

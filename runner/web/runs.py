@@ -20,10 +20,11 @@ from runner.tracking.index import summary
 from runner.tracking.index.dialect import Database
 from runner.tracking.store import Store
 from runner.web import views
+from runner.web.cells import label_of
 from runner.web.indexing import wait
 from runner.web.render import HEADERS, page
 from runner.web.state import VIEWS, State, state_of
-from runner.web.tables import LIMIT, SPAN, Grouped, Table, grouped, table
+from runner.web.tables import LIMIT, SPAN, Table, grouped, table
 
 __all__ = ["csv", "names", "rows", "show"]
 
@@ -36,7 +37,7 @@ DONE = {
 
 class Offer(NamedTuple):
     kind: str
-    names: tuple[str, ...]
+    names: tuple[tuple[str, str], ...]  # with their labels
 
 
 def show(request: Request) -> Response:
@@ -87,20 +88,24 @@ def _pages(state: State, found: Table | None) -> dict[str, str]:
     return links
 
 
-def _offers(found: Table | Grouped | None, state: State) -> list[Offer]:
+def _offers(found: Table | None, state: State) -> list[Offer]:
     """Columns to choose: those that there are already, what these runs have, and all attributes."""
-    if not isinstance(found, Table):
-        return [Offer("Shown", state.column)] if state.column else []
+    if found is None:
+        return [_offer("shown", state.column)] if state.column else []
     here = [row.run for row in found.rows]
-    offers = [Offer("Shown", found.names)]
+    offers = [_offer("shown", found.names)]
     for kind in ("metrics", "params", "tags"):
         counts = Counter(
             f"{kind}.{key}" for run in here for key in getattr(run, kind) if not key.startswith("mlflow.")
         )
         rest = [name for name, _ in counts.most_common(OFFERED) if name not in found.names]
-        offers += [Offer(kind, tuple(rest))] if rest else []
+        offers += [_offer(kind, rest)] if rest else []
     rest = [name for name in columns.ATTRIBUTES if name not in (*found.names, "id", "name", "status")]
-    return [*offers, Offer("about the run", tuple(rest))]
+    return [*offers, _offer("about the run", rest)]
+
+
+def _offer(kind: str, names: Sequence[str]) -> Offer:
+    return Offer(kind, tuple((name, label_of(name)) for name in names))
 
 
 def _etag(found: Table) -> str:

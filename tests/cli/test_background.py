@@ -15,6 +15,7 @@ from threading import Thread
 
 import pytest
 
+from runner import paths
 from tests.cli.records import Program, make_run
 from tests.helpers import make_tree, proj
 
@@ -121,6 +122,27 @@ def test_a_detached_run_is_cancelled_and_waited_for_when_killed(folder: str) -> 
     assert isinstance(supervisor, dict)
     os.kill(supervisor["pid"], signal.SIGKILL)
     assert proj("wait", lost).code == 125
+
+
+def test_whoever_finds_a_run_lost_tells_of_it_once(folder: str, tmp_path: object) -> None:
+    """Its supervisor cannot. What is to be run is not in the record, which may have come from elsewhere."""
+    command = f'echo "$PROJ_STATUS $PROJ_REASON $PWD" >> {tmp_path}/told'
+    lost = detach(folder, "--notify", command)
+    until(lambda: "command" in shown(folder, lost))
+    supervisor = shown(folder, lost)["supervisor"]
+    assert isinstance(supervisor, dict)
+    os.kill(supervisor["pid"], signal.SIGKILL)
+    note = f"{paths.home()}/notify/{lost}.json"
+    assert os.stat(note).st_mode & 0o777 == 0o600
+    for line in (("ps",), ("show", lost), ("runs",)):
+        assert proj(*line, cwd=tmp_path).code == 0
+    with open(f"{tmp_path}/told", encoding="utf-8") as file:
+        assert file.read() == f"KILLED lost {folder}\n"
+    assert os.listdir(os.path.dirname(note)) == []
+    for top, _, names in os.walk(paths.store()):
+        for name in names:
+            with open(os.path.join(top, name), "rb") as kept:
+                assert b"PROJ_REASON" not in kept.read()
 
 
 def test_the_end_is_told_to_a_command_and_to_an_address(folder: str, tmp_path: object) -> None:

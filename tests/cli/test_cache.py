@@ -109,3 +109,10 @@ def test_whose_each_environment_is(tmp_path: object, monkeypatch: pytest.MonkeyP
         assert len(json.loads(proj("env", "ls", "--json").out)) == 1
     assert proj("cache", "prune", "environments", "--older-than", "0").code == 0
     assert json.loads(proj("env", "ls", "--json").out) == []
+
+
+def test_many_small_things_are_a_line(program: Program) -> None:
+    make_tree(paths.cache("logs"), {f"environment-{number}.log": "x" for number in range(9)})
+    done = program("cache", "prune", "logs", "--older-than", "0s", "--dry-run")
+    assert done.out.splitlines()[0].startswith("would remove logs: 9 files and folders")
+    assert len(program.json("cache", "prune", "logs", "--older-than", "0s", "--dry-run")["pruned"]) == 9

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 
 import pytest
 
@@ -124,3 +126,20 @@ def test_a_filter_means_the_runs_of_this_project(program: Program) -> None:
     assert len(program.json("export", "--filter", "metrics.m > 0")) == 2
     assert len(program.json("export", "--all")) == 4
     assert len(program.json("compare", "--filter", "metrics.m > 0")["runs"]) == 2
+
+
+def test_a_renamed_folder_without_a_project_file_keeps_its_runs(program: Program) -> None:
+    make_tree("wine", {"main.py": "print(1)\n"})
+    assert proj("run", "wine").code == 0
+    if ":" not in program.json("show", "last")["source"]["inode"]:
+        pytest.skip("this file system tells no generations")
+    os.rename("wine", "moved")
+    os.chdir("moved")
+    assert proj("run", ".").code == 0
+    assert len(program.json("runs")) == 2
+    os.chdir("..")
+    os.rename("moved", "again")
+    assert len(json.loads(proj("runs", "--json", cwd="again").out)) == 2
+    shutil.rmtree("again")
+    make_tree("another", {"main.py": "print(1)\n"})  # it may have the number of the one that is gone
+    assert proj("runs", "--json", cwd="another").out.strip() == "[]"

@@ -11,6 +11,7 @@ import time
 import pytest
 
 from runner import paths
+from runner.running.reconcile import Watched
 from runner.tracking.output import Reader
 from runner.tracking.store import Store
 from tests.cli.records import Program, make_run
@@ -124,3 +125,19 @@ def test_follow_ends_with_the_run() -> None:
     assert child.communicate(timeout=10)[0] == b"last"
     assert child.returncode == 0
     assert time.monotonic() - began < 5
+
+
+def test_following_reads_the_record_on_from_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id = make_run("one", status="RUNNING", kind="client", metrics={"loss": [0.1] * 5000})
+    store = Store(paths.store())
+    watched = Watched(store, run_id)
+    assert watched.look().status == "RUNNING"
+    counted: list[int] = []
+    pread = os.pread
+    monkeypatch.setattr(os, "pread", lambda *words: counted.append(len(found := pread(*words))) or found)
+    for _ in range(3):
+        assert watched.look().status == "RUNNING"
+    with store.open_run(run_id) as writer:
+        writer.end("FINISHED")
+    assert watched.look().status == "FINISHED"
+    assert sum(counted) < 100_000 < os.path.getsize(os.path.join(store.run_directory(run_id), "events.jsonl"))

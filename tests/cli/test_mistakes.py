@@ -249,3 +249,21 @@ def test_a_package_that_nothing_names_is_told() -> None:
     assert "requirements.txt" not in proj("run", "p/own.py").err
     make_tree("p", {"requirements.txt": "", "main.py": "import yaml_not_there.x\n"})
     assert "requirements.txt does not name yaml_not_there" in proj("run", "p").err
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("env prune --dry-run", "proj env gc"),
+        ("env lst", "proj env ls"),
+        ("cache clean", "proj cache prune"),
+        ("server token new", "proj server token create"),
+        ("experiments delete x", "proj experiments rm"),
+        ("artifacts download last", "proj artifacts get"),
+    ],
+)
+def test_a_command_of_a_group_by_another_name(program: Program, line: str, meant: str) -> None:
+    done = program(*line.split())
+    first, second = done.err.splitlines()
+    assert (done.code, second) == (2, f"  hint: did you mean  {meant}?")
+    assert first == f"error: no such command {line.split()[-1 if 'new' in line else 1]!r}"

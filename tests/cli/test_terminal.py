@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
 import time
 
 import pytest
 
 from runner.cli import terminal
 from runner.cli.terminal import Terminal
+from tests.cli.records import make_run
+from tests.helpers import make_tree
 
 
 @pytest.fixture(autouse=True)
@@ -59,3 +69,66 @@ def test_quiet(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     work(Terminal(quiet=True))
     assert capsys.readouterr().err == ""
+
+
+def on_terminal(words: list[str], columns: int) -> list[str]:
+    """The lines that it draws, without colours."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 40, columns, 0, 0))
+    variables = {**os.environ, "TERM": "xterm"}
+    for name in ("COLUMNS", "LINES"):
+        variables.pop(name, None)
+    command = [sys.executable, "-m", "runner", *words]
+    with subprocess.Popen(command, env=variables, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        found = b""
+        while True:
+            try:
+                piece = os.read(ours, 65536)
+            except OSError:  # the other side is closed
+                break
+            if not piece:
+                break
+            found += piece
+        assert process.wait(60) == 0
+    os.close(ours)
+    text = re.sub(r"\x1b\[[0-9;]*[mK]", "", found.decode())
+    return text.replace("\r", "").splitlines()
+
+
+@pytest.mark.parametrize("line", ["", "runs", "runs --all", "show last", "compare last~1 last", "run -h", "-h", "cache", "env ls"])  # fmt: skip
+def test_what_is_drawn_is_as_wide_as_the_terminal(line: str) -> None:
+    make_tree(
+        ".",
+        {
+            "MLproject": "name: demo\nentry_points: {main: {command: 'true', description: "
+            + "word " * 20
+            + "}}\n"
+        },
+    )
+    for number in range(3):
+        make_run(
+            f"a-long-name-of-a-run-{number}",
+            metrics={"validation_loss": [1.0 / (number + step + 1) for step in range(30)]},
+            params={"learning_rate": f"{number}" * 40},
+        )
+    for columns in (62, 100):
+        lines = on_terminal(line.split(), columns)
+        assert [each for each in lines if len(each) > columns and "/" not in each] == []
+        assert lines
+    if line in ("run -h", "runs"):
+        assert max(map(len, lines)) > 62
+
+
+@pytest.mark.parametrize(("columns", "bar"), [(100, 20), (57, 11), (44, 0)])
+def test_the_sizes_stay_where_there_is_no_room_for_a_bar(
+    columns: int, bar: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "get_terminal_size", lambda _: os.terminal_size((columns, 20)))
+    step = terminal._Step(Terminal(), "making the environment")
+    step._began = time.monotonic()
+    step.update("numpy", 5_000_000, 10_000_000)
+    line = step._line()
+    assert "5 MB/10 MB" in line
+    assert line.count("█") + line.count("·") - 1 == bar
+    assert len(line) < columns + len("\r\033[K")

@@ -14,7 +14,7 @@ from runner.errors import InputError
 from runner.host import process
 from runner.values import EnvironmentOptions, EnvironmentSpec, Silent
 from tests.environments.test_virtualenv import VERSION, output, prepare, project_with
-from tests.helpers import make_tree, proj
+from tests.helpers import make_tree, proj, some
 
 
 def test_the_callers_environment_is_found_without_starting_anything(
@@ -100,7 +100,7 @@ def test_what_is_no_environment_is_said(tmp_path: object) -> None:
         prepare("/", "", env_path=str(tmp_path))
 
 
-@pytest.mark.parametrize("there", [("python3",), ("python",), ()])
+@pytest.mark.parametrize("there", some([("python3",), ("python",), ()], 1))
 def test_both_names_of_python_are_there(
     there: tuple[str, ...], tmp_path: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:

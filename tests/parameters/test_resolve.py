@@ -426,7 +426,8 @@ def test_complaint_23181_odd_names_are_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["learning-rate", "learning_rat", "Learning_Rate", "leraning_rate", "learningrate"]
+    "name",
+    ["learning-rate", "learning_rat", "Learning_Rate", "leraning_rate", "learningrate", "rate_learning"],
 )
 def test_a_name_close_to_a_declared_one_is_a_mistake(name: str) -> None:
     declared = Parameter("learning_rate", "float", 0.1, True)
@@ -439,8 +440,15 @@ def test_a_name_close_to_a_declared_one_is_a_mistake(name: str) -> None:
     )
 
 
+@pytest.mark.parametrize(("declared", "name"), [("seed", "sede"), ("min", "mni")])
+def test_letters_that_changed_places(declared: str, name: str) -> None:
+    assert f"did you mean {declared}?" in refused(
+        f"p {{{declared}}}", Parameter(declared, "", 1, True), **{name: "1"}
+    )
+
+
 @pytest.mark.parametrize(
-    ("declared", "name"), [("param1", "param2"), ("alpha", "beta"), ("lr", "lr2"), ("x", "y")]
+    ("declared", "name"), [("rl", "lr"), ("param1", "param2"), ("alpha", "beta"), ("lr", "lr2"), ("x", "y")]
 )
 def test_names_that_are_not_close(declared: str, name: str) -> None:
     assert resolve("p", Parameter(declared, "", 1, True), **{name: "1"}).command == f"p --{name} 1"

@@ -364,6 +364,7 @@ def attacks(run_id: str) -> Iterator[tuple[str, Callable[[Client], int]]]:
     yield "token", lambda client: client.call("GET", f"{path}&page_token={quote('W' * 20_000)}").status
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_a_greedy_reader_holds_nobody_up(start: Start) -> None:
     """200 runs with much in them, a metric of 200,000 points: 8 readers that ask for the worst at once."""

@@ -9,12 +9,15 @@ import io
 import json
 import lzma
 import pickle
+import sqlite3
 import struct
 import tarfile
 import zipfile
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import closing
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import joblib
@@ -70,10 +73,25 @@ def table(**columns: Any) -> bytes:
     return written(lambda file: parquet.write_table(pyarrow.table(columns), file))
 
 
-def notebook(count: int = 1, mark: str = "a", output: str = "0.5") -> bytes:
+def database(value: Any = "a", kind: str = "", vacuum: bool = False, more: str = "") -> bytes:
+    """Of SQLite. `vacuum`: with the same rows, in another layout."""
+    with TemporaryDirectory() as folder, closing(sqlite3.connect(f"{folder}/a.db")) as made:
+        made.execute(f"CREATE TABLE t (a {kind}, b REAL)")
+        made.executemany("INSERT INTO t VALUES (?, ?)", [(value, 0.5), (None, float("inf")), (b"\xff", 2)])
+        if vacuum:
+            made.execute("CREATE TABLE gone (x)")
+            made.execute("DROP TABLE gone")
+        if more:
+            made.execute(more)
+        made.commit()
+        with open(f"{folder}/a.db", "rb") as file:
+            return file.read()
+
+
+def notebook(count: int = 1, mark: str = "a", output: Any = "0.5") -> bytes:
     cell = {
         "cell_type": "code", "id": mark, "metadata": {"execution": mark}, "execution_count": count, "source": ["1/2"],
-        "outputs": [{"output_type": "execute_result", "data": {"text/plain": [output]}, "metadata": {}, "execution_count": count}],
+        "outputs": [{"output_type": "execute_result", "data": {"text/plain": [output] if output == "0.5" else output}, "metadata": {}, "execution_count": count}],
     }  # fmt: skip
     return json.dumps(
         {"cells": [cell], "metadata": {"kernel": mark}, "nbformat": 4, "nbformat_minor": 5}
@@ -93,6 +111,7 @@ SAMPLES: dict[str, bytes] = {
     "a.npy": written(lambda file: numpy.save(file, ARRAY)),
     "a.npz": written(lambda file: numpy.savez(file, weights=ARRAY, bias=numpy.arange(3))),
     "a.parquet": table(id=[1, 2**53 + 1], zip=["01234", None], loss=[0.5, float("nan")]),
+    "a.db": database(),
     "a.png": png([b"\1\1\2\3\4", b"\2\0\1\0\1"], (2, 16, 0), chunk(b"gAMA", b"\0\0\1\2")),
     "a.tiff": b"II*\0" + bytes(range(60)),
     "a.gif": b"GIF89a" + bytes(range(60)),
@@ -208,6 +227,18 @@ def without(name: str, *stretches: bytes) -> Callable[[bytes], bytes]:
 
 
 # What an independent reader says of a file whose bytes have changed: where it says the same, a comparison may.
+def dump(data: bytes) -> Any:
+    with closing(sqlite3.connect(":memory:")) as made:
+        made.deserialize(data[:18] + b"\1\1" + data[20:])
+        made.text_factory = bytes
+        settings = [made.execute(f"PRAGMA {name}").fetchone() for name in ("application_id", "user_version")]
+        return (
+            settings,
+            made.execute("SELECT * FROM sqlite_schema").fetchall(),
+            made.execute("SELECT * FROM t").fetchall(),
+        )
+
+
 READERS: dict[str, Callable[[bytes], Any]] = {
     "a.json": plain,
     "a.jsonl": lambda data: [plain(line) for line in data.split(b"\n") if line.strip()],
@@ -217,6 +248,7 @@ READERS: dict[str, Callable[[bytes], Any]] = {
     "a.npy": lambda data: shown(numpy.load(io.BytesIO(data))),
     "a.npz": unzipped,
     "a.parquet": columns,
+    "a.db": dump,
     "a.pdf": without("a.pdf", b"D:2020"),
     "a.svg": without("a.svg", b"2020-01-01"),
     "MLmodel": without("MLmodel", b" 1", b" '2020'"),

@@ -170,6 +170,7 @@ def test_a_page_to_read(tmp_path: object) -> None:
     assert "code/train.py" in page
 
 
+@pytest.mark.slow
 def test_it_can_be_made_again_by_hand(tmp_path: object, index: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """With its page and pip alone: its packages, what the project itself is built with, its inputs, empty folders."""
     make_wheel(index, "helper", "1.0")

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.helpers import make_repository, make_tree
+from tests.helpers import make_repository, make_tree, some
 from tests.reproduction.worlds import ran, reproduced
 
 PROJECT = "name: caused\nentry_points: {{main: {{command: '{command}', outputs: [out], inputs: {inputs}}}}}\n"
@@ -103,7 +103,7 @@ NAMED: dict[str, tuple[str, str, Callable[[World], object], str, str]] = {
 }
 
 
-@pytest.mark.parametrize("case", NAMED, ids=str)
+@pytest.mark.parametrize("case", some(NAMED, 3), ids=str)
 def test_the_cause_has_a_name(world: World, case: str) -> None:
     text, command, change, kind, name = NAMED[case]
     make_tree(world.folder.parent, {"ignored/x": ""})
@@ -121,6 +121,7 @@ def test_the_cause_has_a_name(world: World, case: str) -> None:
     assert name in verdict["causes"][0]["text"]
 
 
+@pytest.mark.slow
 def test_a_file_that_the_run_itself_wrote_is_no_cause(world: World) -> None:
     """A log outside of the project grows with each run."""
     world.program("open('{beside}/log', 'a').write('x')\nopen('out', 'w').write(open('{beside}/x').read())\n")
@@ -129,6 +130,7 @@ def test_a_file_that_the_run_itself_wrote_is_no_cause(world: World) -> None:
     assert "log" not in verdict["causes"][0]["text"]
 
 
+@pytest.mark.slow
 def test_the_modes_of_new_files(world: World) -> None:
     world.program("import os\nopen('new', 'w')\nopen('out', 'w').write(oct(os.stat('new').st_mode))\n")
     make_tree(world.folder.parent, {".gitignore": "new\nout\n"})
@@ -140,6 +142,7 @@ def test_the_modes_of_new_files(world: World) -> None:
     assert "-> 0077" in verdict["causes"][0]["text"]
 
 
+@pytest.mark.slow
 def test_a_module_that_lies_beside_the_packages(world: World) -> None:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(world.beside / "v")], check=True)
     (site,) = (world.beside / "v" / "lib").glob("python3*/site-packages")
@@ -165,7 +168,11 @@ class Answering(BaseHTTPRequestHandler):
 
 
 @pytest.mark.parametrize(
-    ("gone", "kind", "name"), [(True, "environment", "Connection refused"), (False, "inputs", "127.0.0.1")]
+    ("gone", "kind", "name"),
+    [
+        (True, "environment", "Connection refused"),
+        pytest.param(False, "inputs", "127.0.0.1", marks=pytest.mark.slow),
+    ],
 )
 def test_the_network(world: World, monkeypatch: pytest.MonkeyPatch, gone: bool, kind: str, name: str) -> None:
     server = HTTPServer(("127.0.0.1", 0), Answering)

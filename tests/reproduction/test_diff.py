@@ -111,3 +111,5 @@ def test_rerun_with_a_wrong_parameter(tmp_path: object) -> None:
     done = proj("rerun", run.run_id, "-P", "lr=many")
     assert done.code == 2
     assert "lr" in done.err
+    done = proj("rerun", run.run_id, "-P", "lrr=2")  # although the record gives lr
+    assert (done.code, "did you mean lr?" in done.err) == (2, True)

@@ -66,6 +66,7 @@ def test_it_is_made_again_from_the_recorded_code(project: str) -> None:
     assert git(project, "status", "--porcelain") == ""
 
 
+@pytest.mark.slow
 def test_where_the_folder_is_gone_nothing_that_follows_the_room_stays(project: str) -> None:
     run = ran(project)
     os.rename(project, f"{project}-gone")
@@ -74,6 +75,7 @@ def test_where_the_folder_is_gone_nothing_that_follows_the_room_stays(project: s
     assert environments() == before
 
 
+@pytest.mark.slow
 def test_one_from_git_does_not_follow_its_checkout(project: str) -> None:
     run = ran(f"file://{project}")
     assert run.sections["environment"]["local"] == [{"path": ".", "name": "pkg", "version": "1.2.3"}]
@@ -84,6 +86,7 @@ def test_one_from_git_does_not_follow_its_checkout(project: str) -> None:
     assert reproduced(run)["verdict"] == "identical"
 
 
+@pytest.mark.slow
 def test_its_code_is_in_the_key(project: str) -> None:
     first = ran(project)
     assert "nothing was run" in ran(project, "--cached").end["message"]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from runner.running.key import is_output
-from tests.helpers import git, make_repository, make_tree, proj
+from tests.helpers import git, make_repository, make_tree, proj, some
 
 MLPROJECT = """\
 name: keyed
@@ -102,6 +102,24 @@ def nothing(world: World) -> None:
 def links_to_beside(world: World) -> None:
     (world.beside / "x").write_text("1")
     (world.folder / "link").symlink_to(world.beside)
+
+
+def write_above(world: World, name: str, text: str) -> None:
+    world.write(name, text, world.top.parent)
+
+
+def looks_above(name: str, text: str) -> Callable[[World], None]:
+    """A text of the project that leads, in pieces, to a file above its repository."""
+
+    def before(world: World) -> None:
+        world.write(name, text.format(top=world.top.parent))
+        write_above(world, "d.csv", "1")
+
+    return before
+
+
+def writes_above(world: World) -> None:
+    write_above(world, "d.csv", "2")
 
 
 # what is there at first, what changes then
@@ -193,6 +211,58 @@ CHANGES: dict[str, tuple[Callable[[World], None], Callable[[World], None]]] = {
         writes("m.pyc", "2"),
     ),
     "an output that somebody edited": (nothing, writes("out.txt", "edited\n")),
+    **{
+        f"a file of a path in pieces: {text}": (looks_above(name, text), writes_above)
+        for name, text in {
+            "a.py": "os.path.join('{top}', 'd.csv')",
+            "b.py": "Path(__file__).resolve().parents[2] / 'd.csv'",
+            "c.py": "B = '{top}'\nopen(f'{{B}}/d.csv')",
+            "d.py": "join(dirname(dirname(__file__)), '..', 'd.csv')",
+            "e.py": "os.chdir('../..')\nopen('d.csv')",
+            "f.sh": "D={top}\ncat $D/d.csv",
+            "g.sh": "cd ../..\ncat d.csv",
+            "h.yaml": "base: {top}\nfile: d.csv",
+            "Makefile": "D = {top}\nx:\n\tcat $(D)/d.csv",
+        }.items()
+    },
+    "a module above the repository": (
+        lambda world: (
+            world.write("a.py", "sys.path += ['../..']\nimport d\n") or write_above(world, "d.py", "1")
+        ),
+        lambda world: write_above(world, "d.py", "2"),
+    ),
+    "a file in the folder of a parameter, named by the code": (
+        lambda world: (
+            world.project("true a.py {top} > out.txt".replace("{top}", str(world.top.parent)))
+            or world.write("a.py", "open(sys.argv[1] + '/d.csv')\n")
+            or write_above(world, "d.csv", "1")
+        ),
+        lambda world: write_above(world, "d.csv", "2"),
+    ),
+    "a file where the command goes": (
+        lambda world: world.project("(cd ../.. && cat d.csv) > out.txt") or write_above(world, "d.csv", "1"),
+        lambda world: write_above(world, "d.csv", "2"),
+    ),
+    "a variable of which the code spells the beginning": (
+        writes("a.py", "os.environ['FX_' + name]\n"),
+        variable("FX_MODE", "2"),
+    ),
+    "a variable of a class of settings": (
+        writes("a.py", "class S(BaseSettings):\n  model_size: str\n"),
+        variable("MODEL_SIZE", "2"),
+    ),
+    "a variable of a loop": (
+        writes("a.py", "for name, value in os.environ.items(): print(name)\n"),
+        variable("ANYTHING", "2"),
+    ),
+    "the commit that the command asks for": (
+        commands("git rev-parse HEAD > out.txt"),
+        lambda world: git(world.top, "commit", "-qm", "second", "--allow-empty") and None,
+    ),
+    "the tag that the code asks for": (
+        writes("a.py", "subprocess.run(['git', 'describe'])\n"),
+        lambda world: git(world.top, "tag", "v2") and None,
+    ),
 }
 SAME: dict[str, tuple[Callable[[World], None], Callable[[World], None]]] = {
     "nothing": (nothing, nothing),
@@ -213,6 +283,10 @@ SAME: dict[str, tuple[Callable[[World], None], Callable[[World], None]]] = {
     "bytecode": (nothing, writes("__pycache__/a.pyc", "x")),
     "the time of a file": (nothing, lambda world: os.utime(world.folder / "a.py", (1, 1))),
     "the name of the run": (nothing, arguments("--run-name", "mine", "-t", "a=b")),
+    "what nothing names above the repository": (
+        writes("a.py", "Path(__file__).parents[2] / 'd.csv'\n"),
+        lambda world: write_above(world, "e.csv", "1"),
+    ),
 }
 
 
@@ -285,11 +359,31 @@ def goes_on(world: World) -> None:
 
 @pytest.mark.parametrize(
     "case",
-    [links_to_beside, links_deep, editable, piped, both, reads_the_network, reads_the_clock, goes_on],
+    some(
+        [piped, links_to_beside, reads_the_network, goes_on, links_deep, editable, both, reads_the_clock], 4
+    ),
 )
 def test_what_cannot_be_known_is_run_each_time(world: World, case: Callable[[World], None]) -> None:
     case(world)
     assert not world.hit()
+    assert not world.hit()
+
+
+STEPS = """\
+name: keyed
+entry_points:
+  main: {{command: "{python} -m runner run . -q -e prep && cat prep.csv > out.txt", outputs: [out.txt]}}
+  prep: {{command: "echo 1 > prep.csv", outputs: [prep.csv]}}
+"""
+
+
+@pytest.mark.parametrize("ignored", ["prep.csv\nout.txt\n", "out.txt\n"])
+def test_what_a_step_left_is_no_change(world: World, ignored: str) -> None:
+    world.write(".gitignore", ignored)
+    world.write("MLproject", STEPS.format(python=sys.executable))
+    assert not world.hit()
+    assert world.hit()
+    world.write("prep.csv", "edited")
     assert not world.hit()
 
 

@@ -79,6 +79,7 @@ def test_what_cannot_be_run_is_told_first(tmp_path: Any) -> None:
     assert (done.code, "expected --name value" in done.err) == (2, True)
 
 
+@pytest.mark.slow
 @pytest.mark.network
 def test_it_is_run_kept_and_made_again(tmp_path: Any) -> None:
     show = "import sys\nprint((lr, name, n, fast), sys.prefix)"

@@ -131,6 +131,7 @@ if __name__ == "__main__":
 """
 HYDRA = """
 import hydra
+from omegaconf import DictConfig
 @hydra.main(version_base=None, config_path="conf", config_name="config")
 def main(cfg): ...
 if __name__ == "__main__":

@@ -144,3 +144,18 @@ def test_folders_that_may_not_be_read_are_named(
         finally:
             os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.parametrize("make", [make_repository, make_tree])
+def test_folders_of_ours_in_a_project_are_not_its_own(
+    make: Callable[[object, dict[str, str]], str], tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CI keeps a cache and a store where it keeps the project: GitLab caches nothing that lies elsewhere."""
+    root = make(tmp_path / "code", {"a.py": "a\n"})
+    monkeypatch.setenv("PROJ_CACHE", f"{root}/.proj/cache")
+    monkeypatch.setenv("PROJ_STORE", f"{root}/.proj/store")
+    for name in ("cache/memo/x", "store/runs/y", "mine"):
+        os.makedirs(f"{root}/.proj/{name}")
+    assert captured(root, store).folders == (".proj/mine",)
+    os.rmdir(f"{root}/.proj/mine")
+    assert captured(root, store).folders == ()

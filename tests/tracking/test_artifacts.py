@@ -179,6 +179,21 @@ def test_links_that_lead_out_are_not_followed(store: Store, tmp_path: object) ->
     assert os.listdir(os.path.join(str(tmp_path), "secret")) == ["key"]
 
 
+def test_what_cannot_be_fetched_is_named_after_all_else_was(store: Store, tmp_path: object) -> None:
+    with store.create_run() as writer:
+        artifacts.put(writer, make_tree(f"{tmp_path}/files", {"a.txt": "a", "b.txt": "b", "c.txt": "c"}))
+    folder = os.path.join(writer.directory, "artifacts", "files")
+    make_tree(folder, {"a.txt": "changed"})
+    os.unlink(f"{folder}/b.txt")
+    os.symlink("/etc/hostname", f"{folder}/b.txt")
+    with pytest.raises(StoreError) as caught:
+        artifacts.fetch(store, writer.run_id, "", f"{tmp_path}/got")
+    first, *others = caught.value.message.splitlines()
+    assert first == "2 of the 3 artifacts were not fetched:"
+    assert ["files/a.txt" in others[0], "files/b.txt" in others[1]] == [True, True]
+    assert os.listdir(f"{tmp_path}/got/files") == ["c.txt"]
+
+
 def test_loops_pipes_and_dead_links_in_a_folder(store: Store) -> None:
     make_tree(".", {"tree/a": "1", "other/b": "2"})
     os.symlink("..", "tree/up")
@@ -308,6 +323,7 @@ def test_a_record_cannot_have_links_made_elsewhere(
         writer.append({"type": "output", "path": "a", "digest": "x", "size": 1, "links": leads})
     with pytest.raises(StoreError, match="leads out"):
         artifacts.fetch(store, writer.run_id, "", f"{tmp_path}/deep/er/got")
+    assert "f.txt" in os.listdir(f"{tmp_path}/deep/er/got/a")  # all else is fetched
     assert os.listdir(outside) == []
     assert not any("prey" in names for _, _, names in os.walk(str(tmp_path)))
 

@@ -15,6 +15,7 @@ from runner.tracking.log import encode
 from runner.tracking.store import Store
 from runner.values import Silent
 from tests.cli.records import Program
+from tests.helpers import examples, some
 from tests.tracking.histories import fill, names
 
 RUNS = 80
@@ -154,7 +155,7 @@ def test_whatever_becomes_of_the_file_everything_is_listed(
     world: World, kind: Callable[[bytearray, random.Random], None]
 ) -> None:
     said = 0
-    for seed in range(SEEDS // len(DAMAGES)):
+    for seed in range(examples(SEEDS) // len(DAMAGES)):
         with Store(world.root) as store:  # made again where the last one was damaged: another file
             store.index.count()
         with open(world.path, "rb") as file:
@@ -170,7 +171,7 @@ def test_what_left_no_trace_on_the_file_is_no_error(
     world: World, kind: Callable[[bytearray, random.Random], None]
 ) -> None:
     """As on a failing disk: the file has the size and the times that it had. What is met is mended."""
-    for seed in range(20):
+    for seed in range(examples(20)):
         with Store(world.root) as store:
             store.index.count()
         with open(world.path, "rb") as file:
@@ -185,7 +186,7 @@ def test_what_left_no_trace_on_the_file_is_no_error(
             assert answers(store) == world.said
 
 
-@pytest.mark.parametrize("sql", [
+@pytest.mark.parametrize("sql", some([
     "UPDATE runs SET name = 'another' WHERE run = 5", "UPDATE runs SET lifecycle = 'deleted' WHERE run > 40",
     "UPDATE runs SET start_time = start_time + 1", "DELETE FROM runs WHERE run % 3 = 0", "DELETE FROM records WHERE run = 7",
     "UPDATE metrics SET value = value + 1 WHERE run = 9", "DELETE FROM params WHERE key = 'p7'", "DELETE FROM tags",
@@ -197,7 +198,7 @@ def test_what_left_no_trace_on_the_file_is_no_error(
     "INSERT INTO metrics VALUES (9999, 'm', 1.0)", "UPDATE runs SET position = 'far' WHERE run = 4", "UPDATE runs SET inode = NULL",
     "DELETE FROM runs; DELETE FROM records; DELETE FROM metrics; DELETE FROM params; DELETE FROM tags; DELETE FROM datasets",
     "CREATE TRIGGER t AFTER INSERT ON runs BEGIN DELETE FROM runs; END",
-])  # fmt: skip
+], 10))  # fmt: skip
 def test_rows_that_nobody_of_us_wrote(world: World, sql: str) -> None:
     with Store(world.root) as store:
         store.index.count()

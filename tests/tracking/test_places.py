@@ -71,6 +71,18 @@ def test_two_places(other: Place, same: bool) -> None:
     assert one_project(ONE, [other]) == ({other} if same else set())
 
 
+@pytest.mark.parametrize(
+    ("generation", "same"), [("7:5", True), ("7:6", False), ("7", False), ("8:5", False)]
+)
+def test_a_folder_is_known_by_its_inode_and_generation(generation: str, same: bool) -> None:
+    """Whatever it is called now; a bare number may have been given to another one since."""
+    here = Place("", "", "", "/new", "7:5", "new")
+    old = Place("", "", "", "/old", generation, "old")
+    assert related(here, old) is related(old, here) is same
+    assert related(here, old._replace(inode="7", name="new")) is True
+    assert one_project(here, [old]) == ({old} if same else set())
+
+
 def test_others_are_found_by_way_of_some() -> None:
     """Run, `git init`, moved, cloned; a fork of the clone, and a namesake, that share a record without a place."""
     plain = Place("", "", "", "/a", "1", "wine")
@@ -102,7 +114,7 @@ def test_the_shelves_lose_nothing() -> None:
                 chance.choice(("", "c", "d")),
                 chance.choice(("", "", "s")),
                 chance.choice(("", "/p", "/q", "/p/s")),
-                chance.choice(("", "1", "2")),
+                chance.choice(("", "1", "1:5", "1:6", "2:5")),
                 chance.choice(("n", "m")),
             )
             for _ in range(8)

@@ -44,6 +44,7 @@ def data(browser: Browser, *run_ids: str, metric: str = "loss", **chosen: object
 # ---- what is sent
 
 
+@pytest.mark.slow  # of reading: tests/tracking/test_curves.py
 def test_a_spike_among_100_000_points_is_there_at_every_zoom(browser: Browser) -> None:
     values = [random.random() for _ in range(100_000)]
     values[77_777] = 50.0

@@ -33,6 +33,8 @@ def differences(old: Recorded, new: Recorded) -> Iterator[tuple[str, str]]:
         yield from _variables(before, after, str(old.section("command").get("command", "")))
         if before.umask and after.umask and before.umask != after.umask:
             yield "environment", f"new files got other modes: umask {before.umask} -> {after.umask}"
+        if before.git and not after.git:
+            yield "environment", "the command or the code asks git, and the clean room is no repository"
         if before.addresses or before.remote:
             what = _few(before.addresses) or before.remote
             yield (

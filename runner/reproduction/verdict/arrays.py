@@ -56,7 +56,8 @@ def simple(descr: str) -> tuple[int, Fields]:
     if kind[0] == "O":
         raise ValueError("an array of objects")
     count = int(kind[1:].partition("[")[0] or 0) * (4 if kind[0] == "U" else 1)
-    return count, (("", 0, f"{count}s"),)
+    unit = kind if kind[0] in "Mm" else ""  # of times: 5 days are not 5 seconds
+    return count, ((unit, 0, f"{count}s"),)
 
 
 def layout(descr: Any) -> tuple[int, Fields]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from runner.environments.packages import changes
 from runner.errors import ProjError
 from runner.running.recorded import Recorded, without_root
 from runner.snapshots import snapshot
@@ -99,8 +100,6 @@ def _left_out(recorded: Recorded) -> JsonObject:
 
 
 def _environment(old: Recorded, new: Recorded) -> tuple[Change, ...]:
-    from runner.environments.packages import changes
-
     facts = _changes(_some(old, "environment", ENVIRONMENT), _some(new, "environment", ENVIRONMENT))
     both = old.packages and new.packages and old.packages != new.packages
     packages = changes(old.packages, new.packages) if both else []

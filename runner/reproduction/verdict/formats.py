@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from io import BytesIO, StringIO
 from typing import Any, NamedTuple
 
-from runner.reproduction.verdict import arrays, closeness, hdf5, images, pickles
+from runner.reproduction.verdict import arrays, closeness, hdf5, images, pickles, sqlite
 from runner.reproduction.verdict.closeness import Finding
 from runner.reproduction.verdict.leaves import Cells, Ignored, Number, Rows, Text
 from runner.reproduction.verdict.tolerance import Tolerance
@@ -140,7 +140,34 @@ def _notebook(data: bytes, *_: object) -> Any:
     ):
         for key in ("metadata", "execution_count", *(["id"] if "cell_type" in each else [])):
             each[key] = Ignored(NOTEBOOK, each.get(key))
+    for cell in found["cells"]:
+        _join(cell, "source", str)
+        for out in cell.get("outputs", ()):
+            _join(out, "text", Text)
+            _join_data(out.get("data"))
+        for attached in (cell.get("attachments") or {}).values():
+            _join_data(attached)
     return found
+
+
+def _join_data(data: Any) -> None:
+    for kind in data or ():
+        if not kind.endswith("json"):  # which is no text but a value
+            _join(data, kind, Text if kind.startswith("text/") else str)
+
+
+def _join(place: JsonObject, key: str, make: Callable[[str], Any]) -> None:
+    """nbformat's multiline strings are a string, or a list of its lines."""
+    value = place.get(key)
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        value = "".join(value)
+    if isinstance(value, str):
+        place[key] = make(value)
+
+
+def _mat(data: bytes, *_: object) -> Any:
+    """MATLAB's files begin with a text of 116 bytes that says when and by what they were made."""
+    return {"": raw(data[116:]), "header": Ignored(DOCUMENT, data[:116])}
 
 
 def _masked(name: str, *patterns: bytes) -> Callable[[bytes, str, int], Any]:
@@ -173,7 +200,7 @@ def _unpacked(data: bytes, unpacker: Callable[[], Any]) -> bytes:
 def _inside(name: str) -> str:
     """What a compressed file is called without its last suffix."""
     stem, suffix = os.path.splitext(name)
-    return stem + ".tar" if suffix.lower() == ".tgz" else name if suffix.lower() in PICKLES else stem
+    return stem + ".tar" if suffix.lower() == ".tgz" else stem
 
 
 def _gzip(data: bytes, name: str, depth: int) -> Any:
@@ -183,6 +210,18 @@ def _gzip(data: bytes, name: str, depth: int) -> Any:
 
 def _compressed(unpacker: Callable[[], Any]) -> Callable[[bytes, str, int], Any]:
     return lambda data, name, depth: read(_unpacked(data, unpacker), _inside(name), depth + 1)
+
+
+def _pickle(data: bytes, *_: object) -> Any:
+    """As joblib.load takes it: plain, or compressed in any of its ways."""
+    for name, magic in UNREADABLE.items():
+        if data.startswith(magic):
+            raise ValueError(f"it is compressed with {name}, which is not read")
+    for magics, unpacker in PACKINGS:
+        if data.startswith(magics):
+            content = _unpacked(data, unpacker)
+            return {"": pickles.read(content), "packing": Ignored(PACKING, (magics, data[:10]))}
+    return {"": pickles.read(data), "packing": Ignored(PACKING, "")}
 
 
 def _zip(data: bytes, _: str, depth: int) -> Any:
@@ -254,6 +293,14 @@ def _parquet(data: bytes, *_: object) -> Any:
 PACKED = "how it is compressed"
 FRAMES = "its frames and padding, the order of sets, and which equal texts and numbers are one object"
 PICKLES = (".pkl", ".pickle", ".joblib", ".sav")
+PACKING = "how a pickle is compressed"
+PACKINGS: tuple[tuple[tuple[bytes, ...], Callable[[], Any]], ...] = (
+    ((b"\x1f\x8b",), lambda: zlib.decompressobj(16 + zlib.MAX_WBITS)),
+    ((b"BZh",), bz2.BZ2Decompressor),
+    ((b"\xfd7zXZ\0", b"\x5d\0\0"), lzma.LZMADecompressor),
+    ((b"x\1", b"x^", b"x\x9c", b"x\xda"), zlib.decompressobj),
+)
+UNREADABLE = {"LZ4": b"\x04\x22\x4d\x18", "Zstandard": b"\x28\xb5\x2f\xfd"}
 FORMATS = (
     Format("NPY", arrays.npy, magic=(b"\x93NUMPY",), spelling="spaces in its header"),
     Format("PNG", images.png, magic=(b"\x89PNG\r\n\x1a\n",), spelling="how pixels are packed"),
@@ -261,15 +308,16 @@ FORMATS = (
            magic=(b"%PDF-",)),
     Format("Parquet", _parquet, magic=(b"PAR1",), spelling="how values are packed"),
     Format("HDF5", hdf5.read, magic=(b"\x89HDF\r\n\x1a\n",), spelling="how values are packed"),
+    Format("SQLite database", sqlite.read, magic=(b"SQLite format 3\0",), spelling="how values are packed"),
+    Format("MAT-file", _mat, magic=(b"MATLAB 5.0 MAT-file",)),
+    Format("pickle", _pickle, PICKLES, spelling=FRAMES),
     Format("gzip", _gzip, magic=(b"\x1f\x8b",), spelling=PACKED),
     Format("bzip2", _compressed(bz2.BZ2Decompressor), magic=(b"BZh",), spelling=PACKED),
     Format("xz", _compressed(lzma.LZMADecompressor), magic=(b"\xfd7zXZ\0", b"\x5d\0\0"), spelling=PACKED),
-    Format("zlib", _compressed(zlib.decompressobj), PICKLES, (b"x\1", b"x^", b"x\x9c", b"x\xda"), spelling=PACKED),
     Format("zip", _zip, magic=(b"PK\3\4", b"PK\5\6"), spelling=PACKED),
     Format("tar", _tar, magic=(b"ustar",), at=257, spelling="how it is padded"),
     Format("pickle", pickles.read, magic=tuple(b"\x80%c" % number for number in range(2, 6)),
            spelling=FRAMES),
-    Format("pickle", pickles.read, PICKLES, spelling=FRAMES),
     Format("notebook", _notebook, (".ipynb",), spelling="spaces, order of keys, escapes"),
     Format("JSON", _json, (".json", ".geojson"), spelling="spaces, order of keys, escapes"),
     Format("JSON lines", _json_lines, (".jsonl", ".ndjson"), spelling="spaces, empty lines, order of keys, escapes"),

@@ -16,7 +16,7 @@ from runner.reproduction.verdict.arrays import Fields, simple
 from runner.reproduction.verdict.leaves import Array, Ignored, Item, Rows
 from runner.values import JsonObject
 
-__all__ = ["PROTOCOL", "Global", "read"]
+__all__ = ["PLACING", "PROTOCOL", "Global", "read"]
 
 PROTOCOL = "the protocol of a pickle"
 VALUES = (
@@ -33,6 +33,8 @@ CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 EMPTY = {"EMPTY_LIST": "list", "EMPTY_TUPLE": "tuple", "EMPTY_DICT": "dict", "EMPTY_SET": "set"}
 MARKED = {"LIST": "list", "TUPLE": "tuple", "DICT": "dict", "FROZENSET": "frozenset"}
 WRAPPER = "NumpyArrayWrapper"
+PLACED = ("allow_mmap", "numpy_array_alignment_bytes")  # are others in a file that is compressed
+PLACING = "how joblib places an array in its file"
 
 
 class Global(NamedTuple):
@@ -161,7 +163,11 @@ class _Machine:
     def _built(self, item: Item, state: Any) -> None:
         function = item.parts[0]
         if isinstance(function, Global) and function.name == WRAPPER:
-            item.parts.append(self._wrapped(dict(zip(state.parts[::2], state.parts[1::2], strict=True))))
+            facts = dict(zip(state.parts[::2], state.parts[1::2], strict=True))
+            item.parts.append(self._wrapped(facts))
+            state.parts[1::2] = [
+                Ignored(PLACING, value) if name in PLACED else value for name, value in facts.items()
+            ]
         elif _is(function, "numpy", "_reconstruct"):
             version, shape, dtype, fortran, data = state.parts
             found = _array(shape, "F" if fortran else "C", dtype, data)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from runner.scaffold.scripts.option import (
+    LEFT,
     Command,
     Option,
     Part,
@@ -15,6 +16,7 @@ from runner.scaffold.scripts.option import (
     list_text,
     sound,
     without_default,
+    without_gaps,
 )
 from runner.scaffold.scripts.syntax import UNKNOWN, Module, keywords
 from runner.scaffold.scripts.walk import Argument, Parser, Walk
@@ -22,7 +24,6 @@ from runner.scaffold.scripts.walk import Argument, Parser, Walk
 __all__ = ["commands", "parser_of"]
 
 SEVERAL = ("*", "+")
-LEFT = "is left out: pass it after --"
 
 
 def parser_of(module: Module, start: str = "", acts: bool = True) -> tuple[Parser | None, list[str]]:
@@ -83,18 +84,8 @@ def _commands(parser: Parser, word: str, before: tuple[Part, ...], notes: list[s
 
 
 def _options(parser: Parser, notes: list[str]) -> list[Option]:
-    found: list[Option] = []
-    gaps = False
-    for argument in parser.arguments:
-        option = _option(argument, parser, notes)
-        if option is None:
-            continue
-        if not option.flag and option.style == "value":
-            if gaps:
-                notes.append(f"the argument {option.name} {LEFT}: it can only follow the one before it")
-                continue
-            gaps = not (option.required or option.has_default)
-        found.append(option)
+    read = (_option(argument, parser, notes) for argument in parser.arguments)
+    found = list(without_gaps((option for option in read if option is not None), notes))
     for group in {id(each.group): each.group for each in parser.arguments if each.group}.values():
         if group.required:
             names = ", ".join(

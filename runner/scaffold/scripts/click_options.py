@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from runner.scaffold.scripts.option import (
+    LEFT,
     Command,
     Option,
     Part,
@@ -15,6 +16,7 @@ from runner.scaffold.scripts.option import (
     list_text,
     sound,
     without_default,
+    without_gaps,
 )
 from runner.scaffold.scripts.syntax import UNKNOWN, Function, Module, keywords
 
@@ -23,7 +25,6 @@ __all__ = ["Click", "ranged"]
 LIBRARIES = ("click", "rich_click", "asyncclick")
 SUFFIXES = ("_command", "_cmd", "_group", "_grp")  # that newer versions of click take off
 TYPES = {"INT": "int", "FLOAT": "float", "STRING": "string", "BOOL": "bool"}
-LEFT = "is left out: pass it after --"
 
 
 class Node:
@@ -119,8 +120,10 @@ class Click:
         owner.children[text if isinstance(text, str) else ""] = child
 
     def _options(self, function: Function) -> Iterator[Option]:
+        return without_gaps(self._named(function), self.notes)
+
+    def _named(self, function: Function) -> Iterator[Option]:
         names: set[str] = set()
-        gaps = False
         for call in self._calls(function):
             option = self._option(call)
             if option is None:
@@ -128,13 +131,6 @@ class Click:
             if option.name in names and option.flag:
                 option = option._replace(name=option.flag.lstrip("-").replace("-", "_"))
             names.add(option.name)
-            if not option.flag and option.style == "value":
-                if gaps:
-                    self.notes.append(
-                        f"the argument {option.name} {LEFT}: it can only follow the one before it"
-                    )
-                    continue
-                gaps = not (option.required or option.has_default)
             yield option
 
     def _calls(self, function: Function, deep: bool = True) -> Iterator[ast.Call]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 from runner.parameters.types import convert
 from runner.values import Json, Parameter
 
-__all__ = ["Command", "Option", "Part", "Script", "described", "is_secret", "sound", "without_default"]
+__all__ = [
+    "LEFT", "Command", "Option", "Part", "Script", "described", "is_secret", "list_text", "sound", "without_default",
+    "without_gaps",
+]  # fmt: skip
 
 
 class Option(NamedTuple):
@@ -61,6 +64,21 @@ class Script(NamedTuple):
     runnable: bool  # it does something when it is run: a main guard, a command line, calls at its top
     description: str = ""
     notes: tuple[str, ...] = ()  # what could not be read
+
+
+LEFT = "is left out: pass it after --"
+
+
+def without_gaps(options: Iterable[Option], notes: list[str]) -> Iterator[Option]:
+    """Without the arguments that follow one which may be missing: they would take its place."""
+    gaps = False
+    for option in options:
+        if not option.flag and option.style == "value":
+            if gaps:
+                notes.append(f"the argument {option.name} {LEFT}: it can only follow the one before it")
+                continue
+            gaps = not (option.required or option.has_default)
+        yield option
 
 
 SECRETS = {*"token secret password passwd pwd passphrase apikey credentials".split()}

@@ -8,12 +8,19 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from runner.scaffold.scripts.option import Command, Option, Part, described, is_secret, sound
+from runner.scaffold.scripts.option import (
+    LEFT,
+    Command,
+    Option,
+    Part,
+    described,
+    is_secret,
+    sound,
+)
 from runner.scaffold.scripts.syntax import UNKNOWN, Function, Module, keywords
 
 __all__ = ["arguments", "fire", "hydra"]
 
-LEFT = "is left out: pass it after --"
 WORD = re.compile(r"[A-Za-z_./][\w./]*")  # what fire and hydra take for the same text
 
 

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from runner.scaffold.scripts.click_options import ranged
-from runner.scaffold.scripts.option import Command, Option, Part, described, is_secret, list_text, sound
+from runner.scaffold.scripts.option import (
+    LEFT,
+    Command,
+    Option,
+    Part,
+    described,
+    is_secret,
+    list_text,
+    sound,
+    without_gaps,
+)
 from runner.scaffold.scripts.syntax import UNKNOWN, Function, Module, keywords
 
 __all__ = ["App", "Typer", "parameters"]
 
-LEFT = "is left out: pass it after --"
 TYPES = {"int": "int", "float": "float", "str": "string", "bool": "bool"}
 LISTS = ("list", "List", "typing.List", "Sequence", "typing.Sequence", "set", "Set")
 TUPLES = ("tuple", "Tuple", "typing.Tuple")
@@ -118,7 +127,12 @@ def parameters(module: Module, function: Function, notes: list[str]) -> Iterator
     defaults: list[ast.expr | None] = [None] * (len(arguments) - len(function.args.defaults))
     pairs = [*zip(arguments, (*defaults, *function.args.defaults))]  # noqa: B905
     pairs += zip(function.args.kwonlyargs, function.args.kw_defaults)  # noqa: B905
-    gaps = False
+    yield from without_gaps(_stated(module, pairs, notes), notes)
+
+
+def _stated(
+    module: Module, pairs: Iterable[tuple[ast.arg, ast.expr | None]], notes: list[str]
+) -> Iterator[Option]:
     for argument, default in pairs:
         found = _Declared(module, argument, default)
         if found.kind.rpartition(".")[2] in ("Context", "CallbackParam"):
@@ -127,11 +141,6 @@ def parameters(module: Module, function: Function, notes: list[str]) -> Iterator
         if option is None:
             notes.append(f"{argument.arg} {LEFT}")
             continue
-        if not option.flag and option.style == "value":
-            if gaps:
-                notes.append(f"the argument {option.name} {LEFT}: it can only follow the one before it")
-                continue
-            gaps = not (option.required or option.has_default)
         yield option
 
 

@@ -15,7 +15,18 @@ from typing import Any, NamedTuple
 
 from runner.tracking.fold import Run
 
-__all__ = ["NOWHERE", "Place", "Scope", "key", "normal", "of_run", "of_source", "one_project", "related"]
+__all__ = [
+    "NOWHERE",
+    "Place",
+    "Scope",
+    "key",
+    "moved",
+    "normal",
+    "of_run",
+    "of_source",
+    "one_project",
+    "related",
+]
 
 PORTS = ("22", "80", "443", "9418")  # those that an address means when it names none
 
@@ -27,8 +38,12 @@ class Place(NamedTuple):
     first_commit: str = ""  # id; never of a shallow clone
     inside: str = ""  # folder of the project in the repository
     path: str = ""  # folder of the project on disk, without symbolic links
-    inode: str = ""  # of that folder: it stays the same when the folder is moved
-    name: str = ""  # counts only for records that say nothing else, and for folders that were moved
+    inode: str = (
+        ""  # of that folder, `NUMBER:GENERATION`: it stays the same when the folder is moved or renamed
+    )
+    name: str = (
+        ""  # counts only for records that say nothing else, and for folders whose inode has no generation
+    )
 
     @property
     def address(self) -> str:
@@ -127,17 +142,20 @@ def related(one: Place, other: Place) -> bool:
         return not unlike  # /workspace of a container is the folder of many
     if inside and one.first_commit and one.first_commit == other.first_commit:
         return not forked
-    return not forked and _moved(one, other)
+    return not forked and moved(one, other)
 
 
 def _differ(one: str, other: str) -> bool:
     return bool(one and other) and one != other
 
 
-def _moved(one: Place, other: Place) -> bool:
+def moved(one: Place, other: Place) -> bool:
     """Whether one folder was at both paths. Two that are there now are one folder only if it is mounted twice."""
-    if not one.inode or one.inode != other.inode or one.name != other.name:
+    (number, _, one_made), (another, _, other_made) = one.inode.partition(":"), other.inode.partition(":")
+    if not number or number != another or _differ(one_made, other_made):
         return False
+    if not (one_made and other_made) and one.name != other.name:
+        return False  # the number may have been given to another folder since
     if _differ(one.first_commit, other.first_commit):
         return False
     now = [_standing(place) for place in (one, other)]
@@ -150,7 +168,7 @@ def _standing(place: Place) -> tuple[int, int] | None:
         found = os.stat(place.path)
     except (OSError, ValueError):
         return None
-    return (found.st_dev, found.st_ino) if str(found.st_ino) == place.inode else None
+    return (found.st_dev, found.st_ino) if str(found.st_ino) == place.inode.partition(":")[0] else None
 
 
 def one_project(here: Place, known: Iterable[Place]) -> set[Place]:
@@ -169,7 +187,7 @@ def one_project(here: Place, known: Iterable[Place]) -> set[Place]:
     while waiting:
         place = waiting.pop()
         for mark in _marks(place):
-            question = (mark, *(place[:4] if mark[0] == "inode" else place[:2]), place.is_marked)
+            question = (mark, *(place if mark[0] == "inode" else place[:2]), place.is_marked)
             if question in asked:  # its answer depends on nothing else
                 continue
             asked.add(question)
@@ -194,6 +212,6 @@ def _marks(place: Place) -> Iterator[tuple[str, ...]]:
         yield "path", place.path
         yield "remote", place.address, place.inside
     if place.inode:
-        yield "inode", place.inode, place.name
+        yield "inode", place.inode.partition(":")[0]
     if place.name:
         yield "name", place.name

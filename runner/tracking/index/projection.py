@@ -10,7 +10,7 @@ from runner.tracking.fold import Run
 from runner.tracking.index import query, rows
 from runner.tracking.index.catchup import NEWER
 from runner.tracking.index.dialect import Database
-from runner.tracking.index.places import Place, Scope, one_project
+from runner.tracking.index.places import Place, Scope, moved, one_project
 from runner.values import Report
 
 __all__ = ["Index"]
@@ -113,10 +113,10 @@ class Index:
         return self.ask(ask)
 
     def scope(self, here: Place) -> Scope:
-        """Where the project of `here` is: in its folder, and elsewhere."""
+        """Where the project of `here` is: in its folder, also when that had another path, and elsewhere."""
         known = self.ask(rows.known_places)
         found = sorted(one_project(here, known), key=known.__getitem__)
-        near = [place for place in found if place.path == here.path != ""]
+        near = [place for place in found if place.path == here.path != "" or moved(here, place)]
         others = [place for place in found if place not in near]
         return Scope(tuple(known[place] for place in near), tuple(known[place] for place in others))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from runner.errors import InputError
+from runner.tracking.mlflow.foreign_folder import FolderReader
 from runner.tracking.mlflow.reader import Reader, local_path
 
 __all__ = ["open_reader"]
@@ -20,8 +21,6 @@ def open_reader(source: str, artifacts: str = "") -> Reader:
     path = source.removeprefix("sqlite:///") if source.startswith("sqlite:") else source
     path = local_path(path) or path
     if os.path.isdir(path):
-        from runner.tracking.mlflow.foreign_folder import FolderReader
-
         return FolderReader(path)
     if os.path.isfile(path):
         from runner.tracking.mlflow.foreign_database import DatabaseReader

@@ -19,7 +19,7 @@ const act = (value) => press(`#act button[name=do][value=${value}]`);
 
 /** @param {number} step */
 const move = (step) => () => {
-  const rows = [...document.querySelectorAll("tbody.body > tr, main .table tbody > tr")].filter((row, place, all) => all.indexOf(row) === place);
+  const rows = [...document.querySelectorAll("main .table tbody > tr")].filter((row) => row.querySelector("a[href]"));
   const here = rows.findIndex((row) => row.contains(document.activeElement));
   const next = rows[here < 0 ? (step > 0 ? 0 : rows.length - 1) : Math.max(0, Math.min(rows.length - 1, here + step))];
   const link = next?.querySelector("th a[href^='runs/'], a[href]");

@@ -25,6 +25,7 @@ async function offer(input) {
   const { text } = word(input);
   const mine = ++turn;
   if (text.length < 1) return close();
+  narrow(text);
   const kinds = input.dataset.names === "group" ? "&kind=params&kind=tags" : "";
   let names = [];
   try {
@@ -37,6 +38,13 @@ async function offer(input) {
   if (input.dataset.names === "filter") names.push(...WORDS.filter((each) => each.startsWith(text.toUpperCase()) && text.length > 1));
   if (!names.length || (names.length === 1 && names[0] === text)) return close();
   draw(input, names);
+}
+
+/** What is offered for a shorter word may not be for this one.
+ * @param {string} text */
+function narrow(text) {
+  for (const item of [...(list?.children ?? [])]) if (!item.textContent?.toLowerCase().includes(text.toLowerCase())) item.remove();
+  if (list && !list.children.length) close();
 }
 
 /** @param {HTMLInputElement} input @param {string[]} names */

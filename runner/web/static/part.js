@@ -24,7 +24,7 @@ export async function show(to, { push = true, focus = "", scroll = 0 } = {}) {
   if (turn !== latest) return; // another one was asked for meanwhile
   const page = new DOMParser().parseFromString(text, "text/html");
   const found = page.getElementById("main");
-  if (!main || !found || !isHere(answer.url) || answer.status === 503) {
+  if (!main || !found || !isHere(answer.url) || answer.headers.has("Refresh")) {
     location.assign(to);
     return;
   }

@@ -21,6 +21,7 @@ class RunTable extends HTMLElement {
     this.loading = false;
     this.failures = 0;
     this.base = new URL(location.href).searchParams;
+    this.classList.add("live"); // it scrolls by itself
     this.above = this.spacer("thead", "afterend");
     this.below = this.spacer("tbody.body", "afterend");
     this.height = this.measure();
@@ -28,7 +29,6 @@ class RunTable extends HTMLElement {
     if (this.start) this.scrollTop = this.start * this.height;
     this.addEventListener("scroll", this.onScroll, { passive: true });
     this.timer = setTimeout(() => this.poll(), LIVE);
-    this.classList.add("live");
   }
 
   disconnectedCallback() {

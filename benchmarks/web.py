@@ -1,0 +1,297 @@
+"""The pages of `proj ui` and MLflow's own, side by side in one Chromium: the same runs, interleaved, medians.
+
+    python benchmarks/web.py --mlflow PATH/TO/mlflow [--runs 10000] [--repeats 5] [--large 100000] [--check]
+
+MLflow's store is filled by SQL as its server would, ours by the product's own writer. Times are from the click or the
+address until what was asked for can be seen. `--check` fails when a ratio is worse than it may be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from runner.tracking.store import Store
+from tests.web.mass import MODELS, fill
+
+METRICS, PARAMS = 20, 12
+RATIOS = {  # ours / MLflow's, at most
+    "rows, cold (ms)": 1 / 12, "reload (ms)": 1 / 8, "filter (ms)": 1 / 15, "run page (ms)": 1 / 10, "JS heap (MB)": 1 / 8,
+}  # fmt: skip
+SENT = 200  # kB of the table with all that it loads
+GROWTH = 1.5  # of rows, cold, in a store ten times as large
+LOOSE = {
+    "rows, cold (ms)": 3000,
+    "reload (ms)": 3000,
+    "filter (ms)": 3000,
+    "run page (ms)": 3000,
+    "JS heap (MB)": 20,
+}
+
+
+class Side(NamedTuple):
+    """Where something is on the pages of one of them."""
+
+    name: str
+    table: str  # address
+    row: str  # selector
+    search: str
+    match: str  # filter, which MATCHING runs meet
+    run: str  # address of a run
+    shown: str  # selector of what tells that the run is shown
+    cookies: list[dict[str, Any]]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def fill_mlflow(database: str, runs: int) -> str:
+    """As tests.web.mass fills ours; returns the id of the last run."""
+    rng = random.Random(1)
+    link = sqlite3.connect(database, timeout=60)
+    now, run_id = int(time.time() * 1000), ""
+    for number in range(runs):
+        run_id, start = uuid.uuid4().hex, now - (runs - number) * 60_000
+        link.execute(
+            "insert into runs (run_uuid, name, source_type, source_name, entry_point_name, user_id, status, start_time,"
+            " end_time, source_version, lifecycle_stage, artifact_uri, experiment_id)"
+            " values (?, ?, 'UNKNOWN', '', '', 'ada', 'FINISHED', ?, ?, '', 'active', '', 0)",
+            (run_id, f"elk-{number:05d}", start, start + 50_000),
+        )
+        rate, model = rng.choice((0.1, 0.01, 0.001)), number % len(MODELS)
+        level = rate + model / 10 + 1 + rng.random() / 20
+        values = {"rmse": level, **{f"m{place:02d}": level * (place + 1) for place in range(METRICS - 1)}}
+        for table in ("metrics", "latest_metrics"):
+            link.executemany(
+                f"insert into {table} (key, value, timestamp, run_uuid, step, is_nan) values (?, ?, ?, ?, 0, 0)",
+                [(key, value, start, run_id) for key, value in values.items()],
+            )
+        params = {
+            "lr": rate,
+            "model": MODELS[model],
+            **{f"p{at:02d}": rng.randrange(10) for at in range(PARAMS - 2)},
+        }
+        link.executemany(
+            "insert into params (key, value, run_uuid) values (?, ?, ?)",
+            [(key, str(value), run_id) for key, value in params.items()],
+        )
+        tags = {"mlflow.runName": f"elk-{number:05d}", "mlflow.user": "ada"}
+        link.executemany(
+            "insert into tags (key, value, run_uuid) values (?, ?, ?)",
+            [(*each, run_id) for each in tags.items()],
+        )
+    link.commit()
+    link.close()
+    return run_id
+
+
+@contextmanager
+def mlflow(program: str, folder: str, runs: int) -> Iterator[Side]:
+    def begin() -> tuple[subprocess.Popen[bytes], int]:
+        port = free_port()
+        argv = [program, "server", "--port", str(port), "--workers", "1", "--backend-store-uri"]
+        argv += [
+            f"sqlite:///{folder}/mlflow.db",
+            "--artifacts-destination",
+            os.path.join(folder, "artifacts"),
+        ]
+        process = subprocess.Popen(argv, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while process.poll() is None:
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                return process, port
+            except OSError:
+                time.sleep(0.1)
+        sys.exit("mlflow did not start")
+
+    process, _ = begin()  # makes its database
+    time.sleep(2)
+    process.terminate()
+    process.wait(30)
+    run_id = fill_mlflow(os.path.join(folder, "mlflow.db"), runs)
+    process, port = begin()
+    base = f"http://127.0.0.1:{port}/#/experiments/0/runs"
+    try:
+        yield Side(
+            "mlflow", base, ".ag-center-cols-container .ag-row", '[data-testid="search-box"]',
+            "params.model = 'ridge' and metrics.rmse < 1.05", f"{base}/{run_id}", "text=m07", [],
+        )  # fmt: skip
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@contextmanager
+def ours(chromium: Any, folder: str, runs: int) -> Iterator[Side]:
+    root = os.path.join(folder, f"store-{runs}")
+    with Store(root) as store:
+        run_id = fill(store, runs, METRICS, PARAMS)[-1]
+        store.index.refresh()
+    argv = [sys.executable, "-m", "runner", "ui", "--no-browser", "--store", root]
+    process = subprocess.Popen(argv, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    line = process.stderr.readline()
+    found = re.search(r"(http://127\.0\.0\.1:\d+)(/\S+)", line)
+    assert found, line
+    context = chromium.new_context()
+    context.new_page().goto(found[1] + found[2])
+    cookies = context.cookies()
+    context.close()
+    try:
+        yield Side(
+            f"proj {runs}", f"{found[1]}/ui/", "tbody.body tr", "#q", "params.model = 'ridge' and metrics.rmse < 1.05",
+            f"{found[1]}/ui/runs/{run_id}", "text=m07", cookies,
+        )  # fmt: skip
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(20)
+
+
+def ms(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return (time.perf_counter() - began) * 1000
+
+
+def once(chromium: Any, side: Side) -> dict[str, float]:
+    """In a profile of its own."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 800})
+    context.add_cookies(side.cookies)
+    context.set_default_timeout(120_000)
+    page = context.new_page()
+    session = context.new_cdp_session(page)
+    session.send("Network.enable")
+    sent = [0.0]
+    session.on(
+        "Network.loadingFinished", lambda event: sent.__setitem__(0, sent[0] + event["encodedDataLength"])
+    )
+    row = page.locator(side.row).first
+    found = {}
+
+    def load() -> None:
+        page.goto(side.table)
+        row.wait_for()
+
+    def again() -> None:
+        page.reload()
+        row.wait_for()
+
+    def search() -> None:
+        page.locator(side.search).press("Enter")
+        end = time.perf_counter() + 120
+        while time.perf_counter() < end and page.locator(side.row).first.get_attribute("data-marked"):
+            page.wait_for_timeout(5)
+        row.wait_for()
+
+    found["rows, cold (ms)"] = ms(load)
+    page.wait_for_timeout(1500)
+    found["sent (kB)"] = sent[0] / 1000
+    session.send("HeapProfiler.collectGarbage")
+    found["JS heap (MB)"] = session.send("Runtime.getHeapUsage")["usedSize"] / 1e6
+    found["reload (ms)"] = ms(again)
+    page.wait_for_timeout(1000)
+    page.locator(side.search).fill(side.match)
+    page.wait_for_timeout(300)
+    # the rows of before are marked: the answer is there when the first one is another
+    page.evaluate(
+        f"document.querySelectorAll('{side.row}').forEach((each) => each.setAttribute('data-marked', '1'))"
+    )
+    found["filter (ms)"] = ms(search)
+    other = context.new_page()
+
+    def show() -> None:
+        other.goto(side.run)
+        other.locator(side.shown).first.wait_for()
+
+    found["run page (ms)"] = ms(show)
+    context.close()
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--mlflow", default="", help="the mlflow program to compare with")
+    parser.add_argument("--runs", type=int, default=10_000)
+    parser.add_argument("--large", type=int, default=0, help="runs of a second store of ours")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--check", action="store_true")
+    options = parser.parse_args()
+    from playwright.sync_api import sync_playwright
+
+    from tests.browser import PROGRAMS
+
+    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    folder = tempfile.mkdtemp(prefix="proj-bench-")
+    os.environ["PROJ_HOME"] = os.path.join(folder, "home")
+    results: dict[str, list[dict[str, float]]] = {}
+    try:
+        with sync_playwright() as playwright:
+            chromium = playwright.chromium.launch(
+                executable_path=program, args=["--no-sandbox", "--disable-gpu"]
+            )
+            sides = [ours(chromium, folder, options.runs)]
+            sides += [ours(chromium, folder, options.large)] if options.large else []
+            sides += [mlflow(options.mlflow, folder, options.runs)] if options.mlflow else []
+            found = [each.__enter__() for each in sides]
+            try:
+                for _ in range(options.repeats):
+                    for side in found:
+                        results.setdefault(side.name, []).append(once(chromium, side))
+            finally:
+                for each in sides:
+                    each.__exit__(None, None, None)
+            chromium.close()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    medians = {
+        name: {what: statistics.median(each[what] for each in every) for what in every[0]}
+        for name, every in results.items()
+    }
+    return report(medians, f"proj {options.runs}", options.check)
+
+
+def report(medians: dict[str, dict[str, float]], mine: str, check: bool) -> int:
+    names = list(medians)
+    print(f"{'':20}" + "".join(f"{name:>14}" for name in names) + f"{'1 /':>10}")
+    wrong = []
+    for what, value in medians[mine].items():
+        theirs = medians.get("mlflow", {}).get(what)
+        ratio = f"{theirs / value:10.1f}" if theirs else ""
+        print(f"{what:20}" + "".join(f"{medians[name][what]:14.1f}" for name in names) + ratio)
+        if theirs and what in RATIOS and value > theirs * RATIOS[what]:
+            wrong.append(f"{what}: 1/{theirs / value:.1f} is more than 1/{1 / RATIOS[what]:.0f}")
+        if not theirs and value > LOOSE.get(what, value):
+            wrong.append(f"{what}: {value:.0f}")
+    if medians[mine]["sent (kB)"] > SENT:
+        wrong.append(f"the table and all that it loads has {medians[mine]['sent (kB)']:.0f} kB")
+    for name in names:
+        first, large = medians[mine]["rows, cold (ms)"], medians[name]["rows, cold (ms)"]
+        if name not in (mine, "mlflow") and large > GROWTH * first:
+            wrong.append(f"{name}: {large / first:.2f} times as long")
+    for each in wrong:
+        print(f"too much: {each}")
+    return 1 if wrong and check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Gates, approvals and rebuilding of registered versions: what must be shown before a protected alias moves."""

@@ -1,0 +1,84 @@
+"""Paths and variables that a program puts together, as far as their pieces stand in its text.
+
+Of `os.path.join(BASE, "x.csv")`, `Path(__file__).parents[2] / "x.csv"`, `cd ..; cat x.csv` and `DATA_DIR: /work` with
+`file: x.csv` two things are seen: a folder in which the project lies, or that all projects share, and names. Whatever
+has one of the names in one of the folders may be read. Folders of no other kind need this: all that is in them counts.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+
+__all__ = ["ANY", "HOME", "UP", "UPPER", "climbs", "names", "under", "variables"]
+
+UP = ".."  # the folder above the project, or above its repository
+UPPER = "../.."
+HOME = "~"
+ANY = "*"  # any variable that there is
+# Each begins with what is rare, as those of texts.py do.
+PARENT = rb"""\.\.(?<=["'\s=:(/,]\.\.)(?=["'\s;&|),]|/["'{$\s]|$)"""
+PARENTS = ((b"dirname(", 2), (b".parent", 2), (b"parents[", 1), (b"pardir", 1))  # so often in a text
+FARTHER = rb"""\.\.["']?(?:/|, *["'])\.\.|parents\[[3-9]|(?s:(?:\.parent\b.*){4}|(?:dirname\(.*){4})"""
+QUOTED = rb"""["']/?([\w@+.-][\w./@+ -]{0,98})(?=["'{*])"""
+TAIL = rb"/(?<=[})\w]/)([\w@+-][\w./@+-]*)"  # what follows "$D/", "{base}/"
+IMPORTED = rb"(?:import|from) (\w+)"
+WORD = rb"[\w@+-][\w.@+-]*(?:/[\w.@+-]+)*"
+LOOPED = (
+    rb"""environ\.(?:items|keys|values)\(|\bin (?:os\.)?environ\b|getenv\(\s*(?:[^"'\s]|f["'])"""
+    rb"""|environ(?:\.get\(|\[)\s*(?:[^"'\s\])]|f["'])|process\.env\["""
+)
+PREFIX = rb"""(?:auto_envvar_prefix|envvar_prefix|ENVVAR_PREFIX)\w*["']?\s*[=:]\s*["'](\w+)["']"""
+SETTINGS = b"BaseSettings"  # pydantic: each field is a variable, in capitals or not
+FIELD = rb"^\s+(\w+)\s*:"
+
+
+def climbs(data: bytes) -> Iterator[str]:
+    """Which folders that hold the project a text can lead to."""
+    if any(data.count(word) >= often for word, often in PARENTS) or re.search(PARENT, data):
+        yield UP
+        if re.search(FARTHER, data):
+            yield UPPER
+    if b"expanduser" in data or b".home()" in data or b"HOME" in data:
+        yield HOME
+
+
+def names(data: bytes, is_code: bool, is_data: bool) -> Iterator[str]:
+    """What may be names of files and folders. `is_code`: they stand in quotes."""
+    found = re.findall(QUOTED, data) if is_code or is_data else re.findall(WORD, data)
+    found += re.findall(TAIL, data)
+    if is_code:
+        for each in re.findall(IMPORTED, data):
+            found += [each, each + b".py"]
+    for each in found:
+        if not (each.startswith(b"..") or each.isdigit()):
+            yield os.fsdecode(each).rstrip("./ ")
+
+
+def variables(data: bytes) -> Iterator[str]:
+    """Names, stems that end in "_", and ANY of a text that takes names which it does not spell."""
+    if re.search(LOOPED, data):
+        yield ANY
+    for each in re.findall(PREFIX, data):
+        yield f"{os.fsdecode(each).rstrip('_')}_"
+    if SETTINGS in data:
+        for each in re.findall(FIELD, data, re.MULTILINE):
+            yield from (os.fsdecode(each), os.fsdecode(each).upper())
+        for each in re.findall(rb"""["'](\w+_)["']""", data):
+            yield from (os.fsdecode(each), os.fsdecode(each).upper())
+
+
+def under(folders: Iterable[str], wanted: Iterable[str]) -> Iterator[str]:
+    """What is there by one of the names in one of the folders."""
+    given = list(wanted)
+    for folder in dict.fromkeys(folders):
+        try:
+            there = frozenset(os.listdir(folder))
+        except OSError:
+            continue
+        for name in given:
+            if name.partition("/")[0] in there:
+                place = os.path.normpath(os.path.join(folder, name))
+                if os.path.exists(place):
+                    yield place

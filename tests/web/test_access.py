@@ -1,0 +1,142 @@
+"""Nobody is kept out of the pages: axe finds nothing, at any width, in any colours, and a script is never needed."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+
+import pytest
+
+from runner import paths
+from runner.tracking.store import Store
+from tests.browser import Tabs
+from tests.cli.records import make_run
+from tests.helpers import make_tree
+from tests.web.mass import fill
+
+LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+
+
+def violations(page: Any) -> list[str]:
+    """What axe finds. It is put in by the debugger: the policy of the pages lets no script in that is not theirs.
+
+    The numbers of the lines of a log are left out: they stand as closely as the lines do.
+    """
+    import axe_playwright_python
+
+    path = os.path.join(os.path.dirname(axe_playwright_python.__file__), "axe.min.js")
+    with open(path, encoding="utf-8") as file:
+        source = file.read()
+    session = page.context.new_cdp_session(page)
+    session.send("Runtime.evaluate", {"expression": source})
+    run = (
+        f"axe.run({{exclude: [['.log .place']]}}, {{runOnly: {LEVELS}, resultTypes: ['violations']}}).then((found) => JSON.stringify("
+        "found.violations.map((each) => [each.id, each.help, each.nodes.slice(0, 3).map((node) => node.html.slice(0, 200))])))"
+    )
+    answer = session.send(
+        "Runtime.evaluate", {"expression": run, "awaitPromise": True, "returnByValue": True}
+    )
+    session.detach()
+    import json
+
+    return [
+        f"{page.url} {identity}: {text} {nodes}"
+        for identity, text, nodes in json.loads(answer["result"]["value"])
+    ]
+
+
+def pages(ids: list[str]) -> list[str]:
+    pair = f"run={ids[0]}&run={ids[1]}"
+    return [
+        "/ui/", f"/ui/?order=metrics.rmse+DESC&sel={ids[-1]}&base={ids[-2]}&tree=1", "/ui/?group=params.model",
+        "/ui/?q=metrics.rmse+%3E+100", "/ui/overview", "/ui/experiments/0", "/ui/projects?name=vision",
+        f"/ui/runs/{ids[0]}", f"/ui/runs/{ids[0]}/log", f"/ui/runs/{ids[0]}/files", f"/ui/compare?{pair}",
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def ids(tabs: Tabs) -> list[str]:
+    with Store(paths.store()) as store:
+        found = fill(store, 30, metrics=4, params=5, points=3)
+        store.tag_experiment(
+            "0", "mlflow.note.content", "# Plan\n\n* [one](./)\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
+        )
+        store.index.refresh()
+        make_tree(store.run_directory(found[0]), {"output.log": "one\ntwo\n", "artifacts/a.txt": "text"})
+    return found
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"color_scheme": "light"}, {"color_scheme": "dark"},
+        {"viewport": {"width": 320, "height": 640}}, {"forced_colors": "active"},
+        {"viewport": {"width": 640, "height": 400}, "device_scale_factor": 2},
+    ],
+    ids=["light", "dark", "320px", "forced", "200%"],
+)  # fmt: skip
+def test_axe_finds_nothing(tabs: Tabs, ids: list[str], options: dict[str, Any]) -> None:
+    page = tabs.open(**options)
+    found = []
+    for path in pages(ids):
+        page.goto(path)
+        found += violations(page)
+        # what is wide scrolls in a frame of its own, not the page
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+    page.goto("/ui/")
+    page.get_by_text("Columns", exact=False).first.click()
+    found += violations(page)
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    found += violations(page)
+    assert not found, "\n".join(found)
+
+
+def test_no_script_is_needed(tabs: Tabs, ids: list[str]) -> None:
+    page = tabs.open("/ui/", java_script_enabled=False)
+    page.get_by_label("Filter").fill("params.model = 'ridge'")
+    page.get_by_role("button", name="Search").click()
+    assert page.locator("tbody.body tr").count() == 6
+    page.get_by_role("link", name="rmse").click()
+    assert page.locator("th[aria-sort=ascending]").inner_text().startswith("rmse")
+    for box in page.locator("tbody.body input").all()[:2]:
+        box.check()
+    page.locator("summary", has_text="Tag").click()
+    page.get_by_label("Tag", exact=True).fill("team=blue-green")
+    page.get_by_role("button", name="Set").click()
+    assert "2 runs tagged" in page.locator("#count").inner_text()
+    assert "ridge" in page.get_by_label("Filter").input_value()  # one is where one was
+    for box in page.locator("tbody.body input").all()[:2]:
+        box.check()
+    page.get_by_role("button", name="Why").click()
+    assert re.search(r"compare\?run=\w+&run=\w+", page.url)
+    page.go_back()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV").click()
+    with open(download.value.path(), encoding="utf-8") as file:
+        assert file.read().count("\n") == 7
+    page.goto("/ui/?q=tags.team+=+'blue-green'")
+    assert page.locator("tbody.body tr").count() == 2
+    page.locator("tbody.body th a").first.click()
+    assert page.locator("main h1").count() == 1
+    for number in range(120):
+        make_run(f"more-{number}")
+    page.goto("/ui/")
+    page.get_by_role("link", name="Next").click()
+    assert page.locator("tbody.body tr").count() == 50
+    page.get_by_role("link", name="Previous").click()
+    assert page.locator("tbody.body tr").count() == 100
+
+
+def test_the_theme_is_kept_and_nothing_else_is(tabs: Tabs, ids: list[str]) -> None:
+    page = tabs.open("/ui/")
+    colour = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(colour)
+    page.keyboard.press("t")
+    page.keyboard.press("t")
+    assert page.evaluate(colour) != light
+    page.goto("/ui/overview")
+    assert page.evaluate(colour) != light
+    assert page.evaluate("JSON.stringify(localStorage)") == '{"theme":"dark"}'
+    assert page.evaluate("JSON.stringify(sessionStorage)") == "{}"
