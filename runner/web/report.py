@@ -56,7 +56,7 @@ def of_runs(store: Store, runs: Sequence[Run], experiments: Mapping[str, str]) -
     title = runs[0].name or runs[0].run_id[:12] if len(runs) == 1 else f"{len(runs)} runs"
     return _page(
         store, runs, told, title=title, experiments=experiments, rows=differing(runs) if len(runs) > 1 else [],
-        bundle=None, links=(), code=(), lacking=(), recipe="",
+        made=strftime("%Y-%m-%d %H:%M UTC", gmtime()), bundle=None, links=(), code=(), lacking=(), recipe="",
     )  # fmt: skip
 
 
@@ -64,7 +64,9 @@ def of_bundle(recorded: Recorded, members: Sequence[str], lacking: Sequence[str]
     """For the archive that has these members; links lead to them."""
     store = Store(recorded.store)
     run = recorded.run
-    told = _told(store, run)
+    told = _told(store, run)._replace(
+        proofs=[]
+    )  # what comes later is no part of it: packed again, it is the same
     known = packages(recorded.packages)
     told.groups.append(("Packages", [facts.Fact(name, version) for name, version in known.items()]))
     lines = "\n".join(recipe.commands(recorded, set(members)))
@@ -74,7 +76,7 @@ def of_bundle(recorded: Recorded, members: Sequence[str], lacking: Sequence[str]
         experiment = run.experiment_id
     return _page(
         store, [run], [told], title=run.name or run.run_id[:12], experiments={run.experiment_id: experiment}, rows=[],
-        bundle=True, links=_links(members, "run/artifacts/"), code=_links(members, "code/"), lacking=lacking,
+        made="", bundle=True, links=_links(members, "run/artifacts/"), code=_links(members, "code/"), lacking=lacking,
         recipe=lines,
     )  # fmt: skip
 
@@ -96,8 +98,7 @@ def _page(store: Store, runs: Sequence[Run], told: Sequence[Told], **values: obj
             drawn.append(charts.chart(name, lines))
     return text(
         "report.html", top="#", style=_style(), runs=runs, told=told, charts=drawn,
-        colours=colours.of([run.run_id for run in runs]), version=__version__,
-        made=strftime("%Y-%m-%d %H:%M UTC", gmtime()), **values,
+        colours=colours.of([run.run_id for run in runs]), version=__version__, **values,
     )  # fmt: skip
 
 

@@ -11,6 +11,8 @@ class Live {
     this.root = root;
     this.after = Number(root.dataset.live);
     this.failed = false;
+    /** @type {Set<string>} metrics for which the page was asked: of very many there are no charts */
+    this.asked = new Set();
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
     document.addEventListener("visibilitychange", () => this.timer && this.wait());
@@ -39,7 +41,11 @@ class Live {
       const cell = shown.get(metric);
       const last = points[points.length - 1][2];
       if (cell) cell.textContent = typeof last === "number" ? short(last) : last;
-      if (!cell || (!known.has(metric) && points.at(-1)[0])) unknown = true;
+      if ((!cell || !known.has(metric)) && !this.asked.has(metric)) {
+        if (cell && points.length + Number(points.at(-1)[0]) < 2) continue; // a number, and no line yet
+        this.asked.add(metric);
+        unknown = true;
+      }
       for (const charts of all) charts.append(run, metric, points);
     }
     if (unknown) await this.refresh();
