@@ -35,7 +35,7 @@ OTHERS = {  # credentials that nobody declared: in addresses
 PROGRAM = (
     LOG
     + r"""
-import subprocess, sys
+import subprocess, sys, urllib.request
 secrets = sys.argv[1:26]
 others = json.load(open("others.json"))
 assert len(secrets) == 25
@@ -47,6 +47,10 @@ for process in filter(str.isdigit, os.listdir("/proc")):
     for secret in secrets:  # of the program itself it is the argument
         if secret.encode() in words and int(process) != os.getpid():
             print("IN PS:", process, words.split(b"\0")[0])
+def upload(name, data):
+    place = f"{os.environ['MLFLOW_TRACKING_URI']}/api/2.0/mlflow-artifacts/artifacts/0/{os.environ['PROJ_RUN_ID']}/artifacts/sent/{name}"
+    head = {"Authorization": "Bearer " + os.environ["MLFLOW_TRACKING_TOKEN"]}
+    urllib.request.urlopen(urllib.request.Request(place, data, head, method="PUT")).read()
 def tag(key, value):
     call("set-tag", {"key": key, "value": value})
 for number, secret in enumerate(secrets):
@@ -80,6 +84,20 @@ for name, url in others.items():
     call("log-inputs", {"datasets": [{"dataset": {"name": name, "digest": "d", "source_type": "http", "source": json.dumps({"url": url})}}]})
     subprocess.run(["proj", "log", "tag", f"x-{name}={url}"], check=True)
 open("out.txt", "w").write("fine")
+os.makedirs("made")
+large = os.urandom(3_000_000)
+for number, secret in enumerate(secrets):
+    raw = secret.encode()
+    border = large[: (1 << 20) - len(raw) // 2] + raw + large  # where one block ends
+    for name, data in (("plain", b"x" + raw + b"y"), ("border", border), ("base64", b64encode(b"user:" + raw)),
+                       ("json", json.dumps({"k": [secret]}).encode()), ("url", quote(secret, safe="").encode())):
+        if number % 5 and name == "border":
+            continue
+        open(f"made/{number}.{name}", "wb").write(data)
+        upload(f"{number}.{name}", data)
+    subprocess.run(["proj", "log", "artifact", f"made/{number}.plain", "--path", "logged"], check=True)
+open("made/good.bin", "wb").write(large)
+upload("good.bin", large)
 """
 )
 
@@ -135,7 +153,7 @@ def test_25_secrets_are_nowhere(tmp_path: object) -> None:
     )
     mlproject = (
         f"name: secretive\nentry_points:\n  main:\n    parameters:\n{given}      plain: {{type: string}}\n"
-        f"    inputs: {json.dumps(list(urls.values()))}\n    outputs: [out.txt]\n    command: python3 log.py {names}\n"
+        f"    inputs: {json.dumps(list(urls.values()))}\n    outputs: [out.txt, made]\n    command: python3 log.py {names}\n"
     )
     project = make_repository(
         f"{tmp_path}/p", {"MLproject": mlproject, "log.py": PROGRAM, "others.json": json.dumps(urls)}
@@ -172,6 +190,15 @@ def test_25_secrets_are_nowhere(tmp_path: object) -> None:
     assert run.params["w-userinfo"] == run.tags["y-userinfo"] == "https://example.org/data.csv"
     assert run.params["u_aws"] == "https://b.s3.amazonaws.com/k?X-Amz-Credential=***&X-Amz-Signature=***"
     assert len(run.metrics) == 25
+    # files that hold none are kept, the others are named
+    assert {name for name in run.artifacts if "good" in name or name == "out.txt"} == {
+        "out.txt", "made/good.bin", "sent/good.bin"
+    }  # fmt: skip
+    assert len(run.artifacts) == 3
+    assert run.tags["proj.withheld.made/3.plain"] == "withheld: it holds the value of the secret S3"
+    assert run.tags["proj.withheld.sent/5.border"] == "withheld: it holds the value of the secret S5"
+    assert run.tags["proj.withheld.logged/7.plain"] == "withheld: it holds the value of the secret S7"
+    assert "was not kept: withheld: it holds the value of the secret" in done.err
 
 
 def test_a_server_answers_without_secrets(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:

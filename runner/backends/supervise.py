@@ -13,10 +13,10 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from runner.backends import CANCEL, outcome
+from runner.backends import outcome
 from runner.backends.capture import Capture, Mask, limit
 from runner.backends.display import Display, displays
-from runner.backends.outcome import Asked
+from runner.backends.outcome import CANCEL, Asked
 from runner.host.interrupts import Listening
 from runner.values import Ended, Job
 

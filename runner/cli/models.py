@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runner.cli import models_change, models_gates, models_look, models_move, reference
+from runner.cli import models_change, models_gates, models_look, models_move, models_transfer, reference
 from runner.cli.options import Command, Group, Option
 
 __all__ = ["COMMAND"]
@@ -22,6 +22,7 @@ WHY = Option("why", ("-m", "--message"), "Why: it is kept in the history.", meta
 TARGET = Option(
     "target", (), "An alias, or stage:Production.", default=None, metavar="ALIAS", complete="aliases"
 )
+PLACE = "Folder of a store, or http://host:5000 of a server."
 ENDING = (reference.STORE, reference.JSON)
 LS = Command(models_look.ls, (
     Option("filter", ("--filter",), "Only those that MLflow's grammar means: name LIKE 'a%', tags.team = 'b'.", metavar="FILTER"),
@@ -80,6 +81,14 @@ COMMAND = Group("The model registry: versions, aliases, stages, approvals.", {
     "rm": Command(models_change.rm, (EITHER, WHY, *ENDING)),
     "restore": Command(models_change.restore, (EITHER, *ENDING)),
     "settle": Command(models_move.settle, (NAME, *ENDING)),
+    "push": Command(models_transfer.push, (
+        EITHER, Option("target", (), PLACE, default=None, metavar="STORE|URL"), *ENDING,
+    )),
+    "pull": Command(models_transfer.pull, (
+        Option("source", (), PLACE, default=None, metavar="STORE|URL"),
+        Option("ref", (), "A registered model, or a version of it; without it, all.", default="", metavar="[NAME[/7]]"),
+        *ENDING,
+    )),
     "policy": Command(models_gates.policy, (
         NAME,
         TARGET,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from typing import Any, NamedTuple
 
-from anyio import CapacityLimiter, Event, move_on_after, to_thread
+from anyio import CapacityLimiter, move_on_after, to_thread
 from starlette.types import Receive, Scope, Send
 
 from runner.protocol.answer import EMPTY, ApiError, Response
@@ -15,9 +14,11 @@ from runner.protocol.artifacts import Upload
 from runner.protocol.fields import body_fields, query_fields, validated
 from runner.protocol.gate import PAGE_UPLOAD, Entry, Gate, Head, Limits
 from runner.protocol.live import HeldError
-from runner.protocol.middleware import DisconnectedError, Exchange, respond
+from runner.protocol.middleware import Exchange
 from runner.protocol.places import Place, find, in_run, writable
+from runner.protocol.room import Room
 from runner.protocol.route import Asked, Route
+from runner.protocol.sending import DisconnectedError, respond
 from runner.protocol.table import Match, match
 from runner.values import JsonObject
 
@@ -27,6 +28,8 @@ UPLOADS = ("/api/2.0/mlflow-artifacts/artifacts/", "/ajax-api/2.0/mlflow-artifac
 PAGE_LIMIT = 10 * 1024 * 1024  # bytes
 LARGE = 64 * 1024  # bytes of a body that is not small
 ROOM = 16_000_000  # bytes of such bodies that may be in memory at once
+ANSWERS = 64_000_000  # bytes of answers that are not small, in memory until they are read
+ANSWER = ANSWERS // 4  # bytes that are kept for one that takes long, until it is known how large it is
 STEADY = 200_000  # bytes a second, in which they come at least
 SUBJECTS = ("run_id", "run_uuid", "experiment_id", "name")
 
@@ -40,35 +43,6 @@ class Read(NamedTuple):
     asked: Asked
 
 
-class Room:
-    """So many bytes of bodies may be in memory at once, of one who asks half of them; who comes later waits."""
-
-    def __init__(self, size: int) -> None:
-        self._free = size
-        self._most = size // 2
-        self._held: Counter[object] = Counter()
-        self._waiting: deque[Event] = deque()
-
-    @asynccontextmanager
-    async def taken(self, size: int, who: object) -> AsyncIterator[None]:
-        while self._free < size or (self._held[who] and self._held[who] + size > self._most):
-            event = Event()
-            self._waiting.append(event)
-            await event.wait()
-        self._free -= size
-        self._held[who] += size
-        try:
-            yield
-        finally:
-            self._free += size
-            self._held[who] -= size
-            if not self._held[who]:
-                del self._held[who]
-            waiting, self._waiting = self._waiting, deque()
-            for event in waiting:
-                event.set()
-
-
 class Api:
     def __init__(self, gate: Gate, limits: Limits) -> None:
         self._gate = gate
@@ -76,6 +50,7 @@ class Api:
         self._long: CapacityLimiter | None = None
         self._short: CapacityLimiter | None = None
         self._room = Room(ROOM)
+        self._answers = Room(ANSWERS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         state = scope["state"]
@@ -87,36 +62,54 @@ class Api:
         elif head.method == "POST" and head.path == PAGE_UPLOAD:
             response = await self._upload(state["exchange"], entry, _named(head, entry), PAGE_LIMIT)
         else:
-            found = match(head.method, head.path)
-            if head.method in ("GET", "HEAD"):
-                response = await self._answer(head, entry, found, b"")
-            elif 0 <= head.length <= LARGE:
-                response = await self._answer(head, entry, found, await _whole(receive))
-            else:
-                response = await self._large(head, entry, found, receive)
+            async with AsyncExitStack() as held:
+                response = await self._reply(head, entry, match(head.method, head.path), receive, held)
+                await self._sent(response, scope, send)
+            return
         await respond(response, scope, send)
 
-    async def _large(self, head: Head, entry: Entry, found: Match, receive: Receive) -> Response:
-        """Many that send much at once wait for each other, and may not take their time."""
-        size = head.length if head.length >= 0 else self._limits.body
-        size = min(size, ROOM)
+    async def _sent(self, response: Response, scope: Scope, send: Send) -> None:
+        """What is in memory until it is read must be read in time."""
+        size = len(response.body)
+        with move_on_after(self._limits.patience + size / STEADY if size > LARGE else None) as timer:
+            await respond(response, scope, send)
+        if timer.cancelled_caught:
+            raise DisconnectedError
+
+    async def _reply(
+        self, head: Head, entry: Entry, found: Match, receive: Receive, held: AsyncExitStack
+    ) -> Response:
+        if head.method in ("GET", "HEAD"):
+            return await self._answer(head, entry, found, b"", held)
+        if 0 <= head.length <= LARGE:
+            return await self._answer(head, entry, found, await _whole(receive), held)
+        # many that send much at once wait for each other, and may not take their time
+        size = min(head.length if head.length >= 0 else self._limits.body, ROOM)
         async with self._room.taken(size, entry.scope):
             given: list[bytes] = []
             with move_on_after(self._limits.patience + size / STEADY):
                 given.append(await _whole(receive))
             if not given:
                 raise ApiError("BAD_REQUEST", "The body of the request comes too slowly.")
-            return await self._answer(head, entry, found, given.pop())
+            return await self._answer(head, entry, found, given.pop(), held)
 
-    async def _answer(self, head: Head, entry: Entry, found: Match, body: bytes) -> Response:
+    async def _answer(
+        self, head: Head, entry: Entry, found: Match, body: bytes, held: AsyncExitStack
+    ) -> Response:
         """Here what is surely quick, all else in a thread: nobody waits for it."""
         route = found.route
         if route.slow or route.blocks or len(body) > LARGE:
             given = [body]  # taken out by whoever reads it, so that nothing else keeps it
             del body
-            return await self._in_thread(
+            share = None
+            if route.slow:
+                share = await held.enter_async_context(self._answers.taken(ANSWER, entry.scope))
+            response = await self._in_thread(
                 lambda: self._handle(self._read(head, entry, found, given.pop())), route
             )
+            if share is not None:
+                share.resize(len(response.body) if len(response.body) > LARGE else 0)
+            return response
         read = self._read(head, entry, found, body)
         run_id = read.asked.values.get("run_id") or read.asked.values.get("run_uuid")
         return await self._soon(entry, run_id, lambda: self._handle(read))

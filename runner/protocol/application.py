@@ -13,7 +13,7 @@ from starlette.responses import Response as Answer
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp
 
-from runner.protocol.answer import error, reply
+from runner.protocol.answer import error
 from runner.protocol.api import Api
 from runner.protocol.gate import Gate, Limits
 from runner.protocol.middleware import Entrance, Watch
@@ -37,9 +37,9 @@ def application(
         return PlainTextResponse(VERSION)
 
     async def described(_: Request) -> Answer:
-        from runner.protocol.openapi import description
+        from runner.protocol.openapi import described
 
-        return Answer(reply(description()).body, media_type="application/json")
+        return Answer(described(), media_type="application/json")
 
     async def metrics(_: Request) -> Answer:
         return Answer(gate.metrics(), media_type=PROMETHEUS)

@@ -15,7 +15,9 @@ from runner.protocol.places import Place, find, in_run, safe, writable
 from runner.protocol.route import Asked, Route, checks
 from runner.protocol.runs import RUN_ID
 from runner.text.encoding import visible
+from runner.text.secrets import Search
 from runner.tracking import events
+from runner.tracking.artifacts import withhold
 from runner.values import JsonObject
 
 if TYPE_CHECKING:
@@ -49,6 +51,11 @@ class Upload:
         self._place = place
         self._runs = runs
         self._target = place.file
+        self._search = Search(runs.store.secrets) if runs.store.secrets else None
+        if self._search is not None:
+            self._search.feed(f"{place.path}\n".encode("utf-8", "surrogateescape"))
+            if self._search.found:
+                raise invalid(f"Invalid path: it holds the value of {self._search.found}")
         folder = os.path.dirname(self._target)
         try:
             os.makedirs(folder, exist_ok=True)
@@ -63,18 +70,36 @@ class Upload:
         self._hash = Hash()
 
     def write(self, data: bytes) -> None:
+        if self._search is not None:
+            self._search.feed(data)
+            if self._search.found:
+                return
         self._hash.update(data)
         view = memoryview(data)
         while view:
             view = view[self._file.write(view) or 0 :]
 
     def finish(self) -> Response:
+        """A file that holds a secret is not kept, which is said at the end of the run: the program goes on."""
         self._file.close()
+        if self._search is not None and self._search.found:
+            self._draft.drop()
+            if run_id := self._run_id():
+                withhold(self._runs.get(run_id).writer, self._place.path, self._search.found)
+            return EMPTY
         self._draft.put()
         if self._place.run_id:
             digest, size = self._hash.result()
             self._runs.get(self._place.run_id).writer.append(events.artifact(self._place.path, digest, size))
         return EMPTY
+
+    def _run_id(self) -> str:
+        """Of the run that it is about; "" for none."""
+        if self._place.model_id:
+            from runner.tracking import models
+
+            return models.get(self._runs.store.root, self._place.model_id).run_id
+        return self._place.run_id
 
     def abort(self) -> None:
         self._file.close()

@@ -24,6 +24,7 @@ class Limits(NamedTuple):
     body: int = 8_000_000  # bytes, of a body that is collected
     upload: int = 0  # bytes, of one artifact; 0: no limit
     connections: int = 4096
+    taken: int = 4  # new connections at once: few, so that other processes on the socket get their share
     patience: float = 30  # s without progress in a request
     idle: float = 600  # s between requests
     threads: int = 4  # for what takes long

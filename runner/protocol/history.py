@@ -8,11 +8,13 @@ import json
 import math
 import operator
 import os
+from array import array
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from heapq import merge
 from itertools import islice
 from threading import Lock
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from runner.host.files import open_file
 from runner.protocol.answer import invalid
@@ -24,13 +26,46 @@ from runner.tracking.events import ODD, Event, points_of
 if TYPE_CHECKING:
     from runner.protocol.live import Live
 
-__all__ = ["Point", "offset_of", "page", "points", "rendered", "token_of", "turn"]
+__all__ = ["SORTED", "Points", "offset_of", "page", "points", "rendered", "token_of", "turn"]
 
 Point: TypeAlias = "tuple[int, int, float]"  # timestamp, step, value
-KEPT = 500_000  # points in memory, of what was asked for last: a client that pages comes back
+KEPT = 1_000_000  # points in memory, of what was asked for last: a client that pages comes back
+SORTED = 10_000  # points that are sorted at once: other threads have to wait for it
+WRITTEN = 1000  # points that are written at once
 TOKEN = 200  # characters
 
-turn = Lock()  # held by whoever has a history in hand: each may take 150 MB
+turn = Lock()  # held by whoever has a history in hand
+
+
+class Points:
+    """Columns: a million points as objects would take 150 MB, and long to be let go."""
+
+    def __init__(self) -> None:
+        self.times: array[int] = array("q")
+        self.steps: array[int] = array("q")
+        self.values: array[float] = array("d")
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def __iter__(self) -> Iterator[Point]:
+        return zip(self.times, self.steps, self.values, strict=True)
+
+    def part(self, first: int, last: int | None = None) -> Points:
+        found = Points()
+        found.times, found.steps = self.times[first:last], self.steps[first:last]
+        found.values = self.values[first:last]
+        return found
+
+    def add(self, time: int, step: int, value: float) -> None:
+        self.times.append(time)
+        self.steps.append(step)
+        self.values.append(value)
+
+    def extend(self, other: Points) -> None:
+        self.times.extend(other.times)
+        self.steps.extend(other.steps)
+        self.values.extend(other.values)
 
 
 class Kept(NamedTuple):
@@ -38,30 +73,30 @@ class Kept(NamedTuple):
 
     offset: int  # of the log, in bytes
     offsets: Mapping[str, int]  # of segments
-    points: list[Point]
+    points: Points
 
 
 _kept: OrderedDict[tuple[int, int, str], Kept] = OrderedDict()  # by device and inode of the log, and key
 
 
-def page(live: Live, key: str, limit: int | None, token: str) -> tuple[list[Point], str]:
+def page(live: Live, key: str, limit: int | None, token: str) -> tuple[Points, str]:
     found = points(live, key)
     first = offset_of(token)
     if limit is None:
         UNPAGED.check(len(found) - first)
-        return found[first:], ""
+        return found.part(first), ""
     last = first + limit
-    return found[first:last], token_of(last) if last < len(found) else ""
+    return found.part(first, last), token_of(last) if last < len(found) else ""
 
 
-def points(live: Live, key: str) -> list[Point]:
+def points(live: Live, key: str) -> Points:
     """Sorted; a point that was sent again counts once. Must not be changed. For who has the `turn`."""
     needle = json.dumps(key, ensure_ascii=False).encode("utf-8", "surrogatepass")
-    fresh: list[Point] = []
+    fresh = Points()
     with open_file(live.writer.log.path) as file:
         status = os.fstat(file.fileno())
         place = (status.st_dev, status.st_ino, key)
-        offset, offsets, found = _kept.pop(place, Kept(0, {}, []))
+        offset, offsets, found = _kept.pop(place, Kept(0, {}, Points()))
         file.seek(offset)
         for line in file:
             if not line.endswith(b"\n"):
@@ -75,7 +110,7 @@ def points(live: Live, key: str) -> list[Point]:
         offsets = later.offsets
         for operation in later.operations:
             _add(fresh, operation, key)
-    if fresh:
+    if len(fresh):
         found = _merged(found, fresh)
     _kept[place] = Kept(offset, offsets, found)
     while len(_kept) > 1 and sum(len(each.points) + 100 for each in _kept.values()) > KEPT:
@@ -83,50 +118,65 @@ def points(live: Live, key: str) -> list[Point]:
     return found
 
 
-def _take(into: list[Point], line: bytes, key: str) -> None:
+def _take(into: Points, line: bytes, key: str) -> None:
     try:
         _add(into, json.loads(line), key)
     except ValueError:
         pass  # a corrupt line: `proj doctor` names it
 
 
-def _add(into: list[Point], event: Event, key: str) -> None:
+def _add(into: Points, event: Event, key: str) -> None:
+    """Of an event all points are right, or none counts."""
     try:
         if event["type"] in ("metric", "metrics"):
-            points = [point for name, point in points_of(event) if name == key]
-            into += [(point.timestamp, point.step, point.value) for point in points]
+            found = [point for name, point in points_of(event) if name == key]
+            if all(max(abs(point.timestamp), abs(point.step)) < 1 << 63 for point in found):
+                for point in found:
+                    into.add(point.timestamp, point.step, point.value)
     except ODD:
         pass
 
 
-def _merged(old: list[Point], new: list[Point]) -> list[Point]:
-    everything = old + new
-    del old, new
-    if all(map(operator.lt, everything, islice(everything, 1, None))):
-        return everything  # as nearly always: in their order, and none twice
-    seen: dict[Any, Point] = {}
-    for point in everything:
-        seen[point if point[2] == point[2] else (point[0], point[1], None)] = point
-    return sorted(seen.values(), key=_order)
+def _merged(old: Points, new: Points) -> Points:
+    """In order, and none twice."""
+    last = old.part(len(old) - 1) if len(old) else Points()
+    last.extend(new)
+    if all(map(operator.lt, last, islice(last, 1, None))):  # as nearly always
+        old.extend(new)
+        return old
+    parts = [old, *(new.part(first, first + SORTED) for first in range(0, len(new), SORTED))]
+    found = Points()
+    before = None
+    for each in merge(_keys(old), *(sorted(_keys(part)) for part in parts[1:])):
+        if each != before:
+            found.add(each[0], each[1], each[3] if each[2] else math.nan)
+        before = each
+    return found
 
 
-def _order(point: Point) -> tuple[int, int, bool, float]:
-    return (point[0], point[1], point[2] == point[2], point[2] if point[2] == point[2] else 0.0)
+def _keys(points: Points) -> Iterator[tuple[int, int, bool, float]]:
+    """By which they are sorted: NaN is equal to itself, and less than all others."""
+    for time, step, value in points:
+        yield (time, step, True, value) if value == value else (time, step, False, 0.0)
 
 
-def rendered(key: str, found: list[Point], token: str = "", more: str = "") -> bytes:
+def rendered(key: str, found: Points, token: str = "", more: str = "") -> bytes:
     """`{"metrics": [...]}`; `more` is put into every point."""
-    name = json.dumps(key)
-    values = [value for _, _, value in found]
-    texts = map(repr if all(map(math.isfinite, values)) else _number, values)
-    parts = [
-        f'{{"key":{name},"value":{text},"timestamp":{timestamp},"step":{step}{more}}}'
-        for (timestamp, step, _), text in zip(found, texts, strict=True)
-    ]
+    name, parts, every = json.dumps(key), [], iter(found)
+    while some := list(islice(every, WRITTEN)):
+        texts = map(
+            repr if all(math.isfinite(value) for _, _, value in some) else _number, (each[2] for each in some)
+        )
+        parts.append(
+            ",".join(
+                f'{{"key":{name},"value":{text},"timestamp":{timestamp},"step":{step}{more}}}'
+                for (timestamp, step, _), text in zip(some, texts, strict=True)
+            )
+        )
     end = f'"next_page_token":{json.dumps(token)}}}' if token else "}"
     if not parts:
         return f"{{{end}".encode()
-    parts[0] = f'{{"metrics":[{parts[0]}'  # a megabyte is not copied once more than it must be
+    parts[0] = f'{{"metrics":[{parts[0]}'
     parts[-1] += f"],{end}" if token else f"]{end}"
     return ",".join(parts).encode()
 

@@ -5,29 +5,22 @@ scope["state"]["head"]: Head, ["entry"]: Entry of whoever was let in
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable
-
 import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from runner.errors import InputError, ProjError
 from runner.protocol.answer import ApiError, Response, error
 from runner.protocol.gate import Entry, Gate, Head, Limits, head_of
+from runner.protocol.sending import DisconnectedError, respond
 from runner.values import JsonObject
 
-__all__ = ["DisconnectedError", "Entrance", "Exchange", "Watch", "respond"]
+__all__ = ["Entrance", "Exchange", "Watch"]
 
 OPEN = ("/health", "/version")  # to everybody
-PIECE = 256 * 1024
 SWALLOWED = (
     1_000_000  # bytes of a body that nobody wants, and that is read all the same to keep the connection
 )
 DRAIN = 2.0  # s, for a client to read why the rest of its body is not
-
-
-class DisconnectedError(Exception):
-    """The client is gone, or what it sent turned out to be malformed: nothing of it may be done."""
 
 
 class Exchange:
@@ -157,33 +150,3 @@ def refusal(problem: BaseException) -> Response | None:
 
 def fault(problem: BaseException) -> Response:
     return error("INTERNAL_ERROR", f"The server failed on this request ({type(problem).__name__}).")
-
-
-async def respond(response: Response, scope: Scope, send: Send) -> None:
-    """Sends it, what is long in pieces as long as somebody reads them."""
-    file, body = response.file, response.body
-    if file is None and len(body) > PIECE:
-        file = io.BytesIO(body)
-        response = response._replace(file=file, length=len(body))
-    length = len(body) if file is None else response.length
-    headers = [
-        (b"content-type", response.type.encode()),
-        (b"content-length", b"%d" % length),
-        (b"x-content-type-options", b"nosniff"),
-        *((name.encode(), value.encode("latin-1", "replace")) for name, value in response.headers),
-    ]
-    closed: Callable[[], bool] = scope["state"].get("closed", bool)
-    try:
-        await send({"type": "http.response.start", "status": response.status, "headers": headers})
-        if file is None or scope["method"] == "HEAD":
-            length = 0
-        while length:
-            body = file.read(min(PIECE, length)) if file else b""
-            if not body or closed():  # the file is shorter than announced, or the client is gone
-                raise DisconnectedError
-            length -= len(body)
-            await send({"type": "http.response.body", "body": body, "more_body": True})
-        await send({"type": "http.response.body", "body": body if file is None else b""})
-    finally:
-        if file is not None:
-            file.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from runner.errors import StoreError
@@ -115,7 +116,7 @@ def _name(name: str) -> None:
         )
 
 
-def _pairs(given: Any) -> dict[str, str]:
+def _pairs(given: Iterable[JsonMapping]) -> dict[str, str]:
     return {allowed.key(each.get("key"), "key", "key"): each.get("value", "") for each in given}
 
 

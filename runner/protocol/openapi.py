@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from runner import __version__
+from runner.protocol.answer import reply
 from runner.protocol.fields import EnumKind
 from runner.protocol.route import Route
 from runner.protocol.table import endpoints
 from runner.values import JsonMapping, JsonObject
 
-__all__ = ["description"]
+__all__ = ["described"]
 
 SCALARS: Mapping[str, JsonObject] = {
     "string": {"type": "string"},
@@ -29,7 +31,13 @@ ERROR = {
 }
 
 
-def description() -> JsonObject:
+@cache
+def described() -> bytes:
+    """As JSON; made once."""
+    return reply(_description()).body
+
+
+def _description() -> JsonObject:
     paths: dict[str, JsonObject] = {}
     for path, route in endpoints():
         plain = re.sub(r"\{(\w+)\*\}", r"{\1}", path)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
-from typing import Any
 
 from runner.protocol import checks as allowed
 from runner.protocol.answer import ApiError, Response, invalid
@@ -24,7 +23,7 @@ from runner.tracking.registry import (
     Version,
 )
 from runner.tracking.registry.sources import BadSourceError, NoSourceError
-from runner.values import JsonObject
+from runner.values import JsonMapping, JsonObject
 
 __all__ = [
     "alias_of",
@@ -60,7 +59,7 @@ def name_of(name: str, what: str = "name") -> str:
     return name
 
 
-def tags_of(given: Any) -> dict[str, str]:
+def tags_of(given: Iterable[JsonMapping]) -> dict[str, str]:
     found = {allowed.key(each.get("key"), "key", "key"): each.get("value", "") for each in given}
     for value in found.values():
         allowed.length("value", TAG_VALUE, value)

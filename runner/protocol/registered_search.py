@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import operator
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from runner.protocol import bounds
 from runner.protocol.answer import Response, invalid, reply
@@ -13,53 +14,75 @@ from runner.protocol.registered import shown, shown_version, told
 from runner.protocol.route import Asked, Route, checks
 from runner.tracking import registry
 from runner.tracking.index.grammar import Clause, Filter, Grammar, Order
-from runner.tracking.registry import RegisteredModel, Version
+from runner.tracking.registry import RegisteredModel
 from runner.tracking.registry.search import MODELS, VERSIONS, asks_for_prompts, field, is_prompt, passes
 from runner.values import JsonMapping, JsonObject
 
 __all__ = ["ROUTES"]
 
+SORTED = 8  # answers that are kept: clients page through them
+
+
+Row: TypeAlias = "tuple[RegisteredModel, Any]"  # a model and itself, or a version of it
+_sorted: dict[
+    tuple[str, str], tuple[list[RegisteredModel], list[Row]]
+] = {}  # the last answer to one who asks for all
+
 
 @told
 def search_models(asked: Asked) -> Response:
-    found = ((each, each) for each in registry.listing(asked.store.root))
-    rows = _selected(asked, found, MODELS, ["name ASC"])
+    models = list(registry.listing(asked.store.root))
+    rows = _selected(asked, models, lambda model: [(model, model)], MODELS, ["name ASC"])
     return _page(asked, "registered_models", rows, lambda model, _: shown(model), 100, 1000)
 
 
 @told
 def search_versions(asked: Asked) -> Response:
     usual = ["last_updated_timestamp DESC", "name ASC", "version_number DESC"]
-    clauses = bounds.clauses(asked.values.get("filter", ""), VERSIONS)
-    rows = _selected(asked, _versions(_models(asked, clauses)), VERSIONS, usual)
+    models = _models(asked, bounds.clauses(asked.values.get("filter", ""), VERSIONS))
+    rows = _selected(
+        asked, models, lambda model: [(model, each) for each in model.versions.values()], VERSIONS, usual
+    )
     return _page(asked, "model_versions", rows, shown_version, 10_000, 200_000)
 
 
-def _models(asked: Asked, clauses: Filter) -> Iterable[RegisteredModel]:
+def _models(asked: Asked, clauses: Filter) -> list[RegisteredModel]:
     """Of the one that the filter names, where it names one."""
     for clause in clauses:
         if isinstance(clause, Clause) and clause[:3] == ("attribute", "name", "="):
             found = registry.find(asked.store.root, str(clause.value))
             return [found] if found is not None else []
-    return registry.listing(asked.store.root)
+    return list(registry.listing(asked.store.root))
 
 
-def _versions(models: Iterable[RegisteredModel]) -> Iterator[tuple[RegisteredModel, Version]]:
-    for model in models:
-        for version in model.versions.values():
-            yield model, version
-
-
-def _selected(asked: Asked, rows: Iterable[Any], grammar: Grammar, usual: list[str]) -> list[Any]:
-    clauses = bounds.clauses(asked.values.get("filter", ""), grammar)
-    given = list(bounds.orders(asked.values.get("order_by") or usual, grammar))
+def _selected(
+    asked: Asked,
+    models: list[RegisteredModel],
+    rows_of: Callable[[RegisteredModel], list[Row]],
+    grammar: Grammar,
+    usual: list[str],
+) -> list[Row]:
+    texts = asked.values.get("order_by") or usual
+    filtered = asked.values.get("filter", "")
+    key = (asked.store.root, f"{grammar.texts}{texts}{filtered}")
+    known = _sorted.get(key)
+    if known is not None and len(known[0]) == len(models) and all(map(operator.is_, known[0], models)):
+        return known[1]
+    clauses = bounds.clauses(filtered, grammar)
+    given = list(bounds.orders(texts, grammar))
     orders = given + [each for each in bounds.orders(_ties(grammar), grammar) if not _has(given, each)]
     prompts = asks_for_prompts(clauses)
     found = [
-        row for row in bounds.in_time(rows) if (prompts or not is_prompt(row[1])) and passes(clauses, *row)
+        row
+        for model in bounds.in_time(models)
+        for row in rows_of(model)
+        if (prompts or not is_prompt(row[1])) and (not clauses or passes(clauses, *row))
     ]
     for each in reversed(orders):
         found.sort(key=partial(_rank, each), reverse=not each.ascending)
+    if len(_sorted) >= SORTED:
+        _sorted.clear()
+    _sorted[key] = models, found
     return found
 
 

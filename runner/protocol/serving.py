@@ -14,9 +14,11 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
+from anyio import to_thread
 from starlette.types import ASGIApp
 
 from runner.protocol.gate import Gate, Limits
+from runner.protocol.loop import run
 from runner.protocol.wire import Wire
 from runner.values import JsonObject
 
@@ -25,9 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Server"]
 
-TAKEN = 4  # connections at once, so that other processes get their share of them
-WAITING = 1024  # connections that are not yet taken
+WAITING = 4096  # connections that are not yet taken
 LOOK = 1.0  # s between looks at slow clients
+AT_ONCE = 200  # that are looked at before others get their turn
 
 
 class Server(uvicorn.Server):
@@ -89,7 +91,7 @@ class Server(uvicorn.Server):
 
     def _serve_all(self) -> None:
         try:
-            self.run([])
+            run(self.serve([]))
         except BaseException as problem:  # noqa: BLE001  or the thread's end would be told to nobody
             self._gate.failed(problem)
         finally:
@@ -104,7 +106,9 @@ class Server(uvicorn.Server):
         loop.set_exception_handler(self._failed)
         self._wake = asyncio.Event()
         self.servers = []
-        self._look()
+        # of pages, and of files that must be fetched
+        to_thread.current_default_thread_limiter().total_tokens = self._limits.threads
+        await self._look()
         self._loop = loop
         await self._listen()
         self.started = True
@@ -117,7 +121,7 @@ class Server(uvicorn.Server):
                 sock=listener,
                 ssl=self._tls,
                 ssl_handshake_timeout=self._limits.patience if self._tls else None,
-                backlog=TAKEN,
+                backlog=self._limits.taken,
             )
             listener.listen(WAITING)
             self.servers.append(server)
@@ -132,13 +136,15 @@ class Server(uvicorn.Server):
         while not self.should_exit:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), LOOK)
-            self._look()
+            await self._look()
 
-    def _look(self) -> None:
+    async def _look(self) -> None:
         connections: Any = self.server_state.connections
         now = asyncio.get_running_loop().time()
-        for connection in list(connections):
+        for place, connection in enumerate(list(connections), 1):
             connection.look(now)
+            if place % AT_ONCE == 0:
+                await asyncio.sleep(0)
         self.server_state.default_headers = [(b"date", formatdate(time.time(), usegmt=True).encode())]
         self._gate.tick(len(connections))
 

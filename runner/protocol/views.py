@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterator, Sequence
 from heapq import nsmallest
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from runner.protocol.answer import ApiError, Response, invalid, reply, reply_lis
 from runner.protocol.bounds import BUDGET, POINTS, in_time
 from runner.protocol.entities import number
 from runner.protocol.fields import MORE
-from runner.protocol.history import Point, points, turn
+from runner.protocol.history import SORTED, Points, points, turn
 from runner.protocol.live import LiveRuns
 from runner.protocol.route import Asked, Route, checks
 from runner.values import JsonObject
@@ -93,11 +94,7 @@ def _sampled(
     every: set[int] = set()
     chosen: set[int] = set()
     for run_id in run_ids:
-        found = _steps(runs, run_id, key, first, last)
-        if found:  # each run shows its own first and last point
-            chosen |= {min(found), max(found)}
-        every |= found
-        POINTS.check(len(every))
+        chosen.update(_collect(every, _points(runs, run_id, key).steps, first, last))
     # to sort very many at once would hold up all other threads
     steps = sorted(islice(every, 0, None, 1 + len(every) // (20 * INTERVAL_POINTS)))
     if len(steps) > limit:
@@ -108,31 +105,35 @@ def _sampled(
         yield from _shown(runs, run_id, key, chosen, INTERVAL_POINTS + 1 + 2 * MOST_RUNS)
 
 
-def _points(runs: LiveRuns, run_id: str, key: str) -> list[Point]:
-    """[] for a run that is not there, as in MLflow."""
+def _points(runs: LiveRuns, run_id: str, key: str) -> Points:
+    """None for a run that is not there, as in MLflow."""
     try:
         return points(runs.get(run_id), key)
     except ApiError:
-        return []
+        return Points()
 
 
-def _steps(runs: LiveRuns, run_id: str, key: str, first: int | None, last: int | None) -> set[int]:
-    return {
-        step
-        for _, step, _ in _points(runs, run_id, key)
-        if first is None or last is None or first <= step <= last
-    }
+def _collect(every: set[int], steps: array[int], first: int | None, last: int | None) -> tuple[int, ...]:
+    """Adds the steps of a run to those of all; its own first and last one, which are shown in any case."""
+    ends: tuple[int, ...] = ()
+    for place in range(0, len(steps), SORTED):  # so that other threads get their turn
+        found: Sequence[int] = steps[place : place + SORTED]
+        if first is not None and last is not None:
+            found = [step for step in found if first <= step <= last]
+        if found:
+            ends = min((min(found), *ends)), max((max(found), *ends))
+            every.update(found)
+            POINTS.check(len(every))
+    return ends
 
 
-def _shown(
-    runs: LiveRuns, run_id: str, key: str, steps: set[int] | None, most: int | None = None
-) -> list[JsonObject]:
-    found = [point for point in _points(runs, run_id, key) if steps is None or point[1] in steps]
-    if steps is not None:
-        found = nsmallest(len(found) if most is None else most, found, lambda point: (point[1], point[0]))
+def _shown(runs: LiveRuns, run_id: str, key: str, steps: set[int] | None, most: int) -> list[JsonObject]:
+    wanted = (point for point in _points(runs, run_id, key) if steps is None or point[1] in steps)
+    by_step = steps is not None
+    found = nsmallest(most, wanted, lambda point: (point[1], point[0])) if by_step else islice(wanted, most)
     return [
         {"key": key, "value": number(value), "timestamp": timestamp, "step": step, "run_id": run_id}
-        for timestamp, step, value in found[:most]
+        for timestamp, step, value in found
     ]
 
 

@@ -12,6 +12,7 @@ import asyncio
 import json
 import re
 from collections.abc import Callable
+from heapq import nsmallest
 from typing import Any
 
 import httptools
@@ -95,9 +96,13 @@ class Wire(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         others: Any = self.connections
-        if len(others) >= self._limits.connections:
-            min(others, key=Wire.claim).drop()
+        if len(others) >= self._limits.connections:  # several at once: to look at all of them takes its time
+            for other in nsmallest(1 + len(others) // 50, others, key=Wire.claim):
+                other.drop()
         super().connection_made(transport)
+        transport.set_write_buffer_limits(
+            1, 0
+        )  # `drained`: nothing of an answer waits here. 0 would stop TLS for ever
 
     def claim(self) -> tuple[bool, float]:
         """The least makes room for another: who is between requests, and has been silent for longest."""
@@ -197,6 +202,7 @@ class Wire(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return
         self.scope["state"]["closed"] = self.transport.is_closing
+        self.scope["state"]["drained"] = self.flow.drain
         super().on_headers_complete()
         if self.scope["method"] != "HEAD":
             joined: Any = Joined(self.transport, self.loop)

@@ -7,7 +7,7 @@ from _thread import allocate_lock
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from runner.backends import CANCEL
+from runner.backends.outcome import CANCEL
 from runner.errors import ProjError, StoreError
 from runner.host import machine
 from runner.host.interrupts import Shield
@@ -249,6 +249,7 @@ class Record:
     def _end(self, ended: Ended) -> None:
         """Writes it also on a full disk, and warns where even that is not possible."""
         remove(self._reserve)
+        self._tell_withheld()
         self.note(*([events.section("resources", ended.resources)] if ended.resources else []))
         lost = f"{len(self._unwritten)} events could not be recorded" if self._unwritten else ""
         try:
@@ -269,6 +270,21 @@ class Record:
                 self._report.warn(hint)
         if self.follower is not None and (note := self.follower.finish()):
             self._report.warn(note)
+
+    def _tell_withheld(self) -> None:
+        """Which files are not kept, for a secret of this run is in them."""
+        if not self.writer.log.secrets:
+            return
+        from runner.tracking.artifacts import withheld
+
+        try:
+            found = withheld(self.store.read(self.run_id))
+        except ProjError:
+            return
+        for path, why in found[:NAMED]:
+            self._report.warn(f"{path} was not kept: {why}")
+        if len(found) > NAMED:
+            self._report.warn(f"{len(found) - NAMED} more files were not kept: they hold secrets")
 
     def outcome(self, duration: float, phases: Mapping[str, float]) -> Outcome:
         ended = self.ended or Ended("FAILED", 125, "error")
@@ -293,7 +309,7 @@ def secrets_of(plan: Plan) -> Secrets | None:
         return None
     from runner.text.secrets import around
 
-    return around(os.environ, plan.parameters.variables.values())
+    return around(os.environ, plan.parameters.variables)
 
 
 def remove(path: str) -> None:

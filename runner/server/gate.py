@@ -13,6 +13,7 @@ from runner.protocol.live import LiveRuns
 from runner.protocol.scope import Role
 from runner.server.audit import Lines
 from runner.server.locations import check_location
+from runner.server.memory import collect
 from runner.server.tokens import Token, Tokens
 
 __all__ = ["Rate", "Rules", "TeamGate"]
@@ -158,6 +159,7 @@ class TeamGate(Gate):
 
     def tick(self, connections: int) -> None:
         self._counters.flush(connections)
+        collect(connections)
         try:
             self._audit.flush()
             if self._access is not None:

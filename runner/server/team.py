@@ -18,10 +18,9 @@ __all__ = ["Settings", "serve"]
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 ENDING = (signal.SIGTERM, signal.SIGINT)
-FILES = 16_384  # that may be open
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
-LARGE = 1 << 20  # bytes
-SWITCH = 0.001  # s that a thread may go on while the one that answers waits for its turn
+FILES = 24_000  # that may be open
+TAKEN = 64  # new connections at once
+SWITCH = 0.0002  # s that a thread may go on while the one that answers waits for its turn
 LOST = 2.0  # s between looks for runs whose supervisor is gone
 RESTARTS = 10  # of processes in a minute, before we give up
 
@@ -106,7 +105,7 @@ def _listen(settings: Settings) -> socket.socket:
             f"{settings.host}:{settings.port} cannot be used: {error.strerror}",
             "proj server --port 0  takes any",
         ) from None
-    listener.listen(1024)
+    listener.listen(4096)
     return listener
 
 
@@ -128,12 +127,13 @@ def _work(
     from runner.server.audit import Lines
     from runner.server.door import TeamDoor
     from runner.server.gate import Rules, TeamGate
+    from runner.server.memory import return_memory, spare_collections
     from runner.server.tokens import Tokens
     from runner.tracking.store import Store
     from runner.web.site import DOORS, Site, pages
 
     sys.setswitchinterval(SWITCH)
-    _return_memory()
+    return_memory()
     runs = LiveRuns(Store(settings.store, index=settings.database), settings.default_root)
     counters.take(slot)
     gate = TeamGate(
@@ -151,13 +151,16 @@ def _work(
         Lines(os.path.join(settings.store, "server", "audit.jsonl")),
         Lines(settings.access_log) if settings.access_log else None,
     )
-    limits = Limits(upload=settings.max_upload, connections=_room())
+    limits = Limits(
+        upload=settings.max_upload, connections=_room(), taken=TAKEN if settings.workers == 1 else 4
+    )
     site = Site(runs.store, TeamDoor(settings.store, gate), _hosts(settings))
     server = Server(application(gate, limits, pages(site), DOORS), gate, limits, tls, settings.grace)
     for number in ENDING:
         signal.signal(number, lambda _number, _frame: server.stop())
     if slot == 0:
         threading.Thread(target=_close_lost_runs, args=(settings,), name="lost runs", daemon=True).start()
+    spare_collections()
     server.listen(listener)
     gc.freeze()  # what was imported is not looked through again and again
     server.start()
@@ -165,18 +168,6 @@ def _work(
     server.wait()
     runs.close()
     return 0
-
-
-def _return_memory() -> None:
-    """glibc keeps what threads have freed; large pieces are to go back to the system (mallopt(3))."""
-    import ctypes
-
-    try:
-        set_option = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError):  # another library of C
-        return
-    for option, value in ((M_MMAP_THRESHOLD, LARGE), (M_TRIM_THRESHOLD, LARGE), (M_ARENA_MAX, 2)):
-        set_option(option, value)
 
 
 def _close_lost_runs(settings: Settings) -> None:
@@ -204,7 +195,8 @@ def _room() -> int:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         soft = wanted
-    return max(100, min(10_000, (wanted if soft == resource.RLIM_INFINITY else soft) - 600))
+    # each may read a file
+    return max(100, min(10_000, ((wanted if soft == resource.RLIM_INFINITY else soft) - 600) // 2))
 
 
 def _keep(

@@ -6,10 +6,11 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["HIDDEN", "SHORTEST", "VARIABLE", "Secrets", "around", "shapes"]
+__all__ = ["HIDDEN", "SHORTEST", "VARIABLE", "WITHHELD", "Search", "Secrets", "around", "shapes"]
 
 HIDDEN = "****"
 SHORTEST = 4  # characters; a shorter one is in every second word
+WITHHELD = "proj.withheld."  # how the tag begins that names a file that is not kept
 LINE = 8  # characters of a line that is masked by itself, of a secret with several
 VARIABLE = "PROJ_SECRET_"  # how the variables begin that hand secret parameters to a command
 # Keys of events whose values are of the record's own making: a password `main` must not break them.
@@ -17,10 +18,11 @@ OURS = frozenset(("type", "format", "status", "reason", "lifecycle", "relation")
 NAMED = frozenset(("params", "texts", "tags", "variables", "parameters"))  # their keys are the user's
 
 
-def around(environment: Mapping[str, str], own: Iterable[str] = ()) -> Secrets | None:
-    """`own`, and those of the run around us: its command has them in its environment. None when there are none."""
-    found = [*own, *(value for name, value in environment.items() if name.startswith(VARIABLE))]
-    return Secrets(found) if any(found) else None
+def around(environment: Mapping[str, str], own: Mapping[str, str] | None = None) -> Secrets | None:
+    """Those of the run around us, which its command has in its environment, and `own` ones. None for none."""
+    found = {**environment, **(own or {})}
+    named = {name.removeprefix(VARIABLE): found[name] for name in found if name.startswith(VARIABLE)}
+    return Secrets(named) if any(named.values()) else None
 
 
 def shapes(secrets: Iterable[str]) -> list[str]:
@@ -63,8 +65,10 @@ def _is_of_bytes(text: str) -> bool:
 class Secrets:
     """Masks them in events. False when there are none."""
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
-        given = [secret for secret in secrets if secret]
+    def __init__(self, secrets: Mapping[str, str] | Iterable[str] = ()) -> None:
+        """Values, or names with their values."""
+        self._named = dict(secrets) if isinstance(secrets, Mapping) else {}
+        given = [secret for secret in (self._named.values() if self._named else secrets) if secret]
         self._shapes = shapes(given) if given else []
         self._needles = [json.dumps(shape, ensure_ascii=False)[1:-1] for shape in self._shapes]
 
@@ -74,6 +78,17 @@ class Secrets:
     def as_bytes(self) -> tuple[bytes, ...]:
         """As they may come up in the output of a command."""
         return tuple(shape.encode("utf-8", "surrogateescape") for shape in self._shapes)
+
+    def needles(self) -> list[tuple[bytes, str]]:
+        """As they may come up in a file, each with what it is."""
+        names = {shape: name for name, secret in self._named.items() for shape in shapes([secret])}
+        return [
+            (
+                shape.encode("utf-8", "surrogateescape"),
+                f"the secret {names[shape]}" if shape in names else "a secret",
+            )
+            for shape in self._shapes
+        ]
 
     def within(self, line: str) -> bool:
         """Whether one of them is in a line of JSON (with letters as they are, not as \\u escapes)."""
@@ -101,6 +116,26 @@ class Secrets:
         if isinstance(value, list | tuple):
             return [self._value(item, "") for item in value]
         return value
+
+
+class Search:
+    """Looks for secrets in bytes that come piece by piece."""
+
+    def __init__(self, secrets: Secrets) -> None:
+        self._needles = secrets.needles()
+        self._most = max((len(needle) for needle, _ in self._needles), default=1) - 1
+        self._last = b""
+        self.found = ""  # whose value it was: "the secret TOKEN"
+
+    def feed(self, data: bytes) -> None:
+        if self.found:
+            return
+        border = self._last + data[: self._most]
+        for needle, name in self._needles:
+            if needle in data or needle in border:
+                self.found = name
+                return
+        self._last = (self._last + data[-self._most :])[-self._most :] if self._most else b""
 
 
 def _is_digest(text: str) -> bool:

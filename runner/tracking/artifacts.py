@@ -12,8 +12,9 @@ from typing import NamedTuple, Protocol
 
 from runner.errors import InputError, ProjError, StoreError
 from runner.host import hashing
-from runner.host.files import Digest, Draft
+from runner.host.files import Digest, Draft, open_file
 from runner.text.encoding import is_encodable, restored, visible
+from runner.text.secrets import WITHHELD, Secrets
 from runner.tracking import events
 from runner.tracking.events import Facts
 from runner.tracking.fold import Run
@@ -24,7 +25,21 @@ from runner.tracking.store import Store
 from runner.tracking.writer import RunWriter
 from runner.values import Report, Silent, Step
 
-__all__ = ["Artifact", "Meter", "delete", "fetch", "keep", "listing", "location", "normal", "put"]
+__all__ = [
+    "Artifact",
+    "Meter",
+    "delete",
+    "fetch",
+    "keep",
+    "listing",
+    "location",
+    "normal",
+    "put",
+    "withheld",
+    "withhold",
+]
+
+BLOCK = 1 << 20  # bytes
 
 
 class Artifact(NamedTuple):
@@ -128,8 +143,13 @@ class _Keeping:
         self._known: Mapping[str, Facts] | None = None  # read when something is there already
 
     def keep(self, name: str, source: str, progress: Callable[[int], None] = lambda _: None) -> None:
+        secrets = self._writer.log.secrets
         try:
             size = os.stat(source).st_size
+            if secrets and (whose := _held(secrets, name, source)):
+                progress(size)
+                withhold(self._writer, name, whose)
+                return
             if self.repository.size(name) == size:
                 if self._known is None:
                     self._known = Store(self._writer.root).read(self._writer.run_id).artifacts
@@ -140,6 +160,29 @@ class _Keeping:
             raise StoreError(f"{source} cannot be kept: {error.strerror or error}") from error
         kept = self.repository.put(source, name, progress, self._immutable)
         self._writer.append(events.artifact(name, kept.digest, kept.size))
+
+
+def _held(secrets: Secrets, name: str, path: str) -> str:
+    """Whose value is in a file, or in its name; "" for none."""
+    from runner.text.secrets import Search
+
+    search = Search(secrets)
+    search.feed(name.encode("utf-8", "surrogateescape") + b"\n")
+    with open_file(path) as file:
+        while not search.found and (block := file.read(BLOCK)):
+            search.feed(block)
+    return search.found
+
+
+def withhold(writer: RunWriter, name: str, whose: str) -> None:
+    """Notes that a file is not kept."""
+    writer.tag(f"{WITHHELD}{visible(name)}", f"withheld: it holds the value of {whose}")
+
+
+def withheld(run: Run) -> list[tuple[str, str]]:
+    """Files that were not kept, and why."""
+    tags = run.tags.items()
+    return [(name.removeprefix(WITHHELD), why) for name, why in tags if name.startswith(WITHHELD)]
 
 
 def _sources(path: str, name: str) -> Iterator[tuple[str, str]]:

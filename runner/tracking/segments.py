@@ -210,8 +210,11 @@ class Segment:
         self._last = ""  # id
         self._used = 0.0
 
-    def append(self, events: Iterable[Event]) -> bool:
-        """In one write; whether a segment was begun. An operation sorts after all that were there at that moment."""
+    def append(self, events: Iterable[Event], after: str = "") -> bool:
+        """In one write; whether a segment was begun. An operation sorts after all that were there at that moment.
+
+        `after`: an operation that others have added since.
+        """
         if self._log is not None and time.monotonic() - self._used > IDLE:
             self.close()
         lines = []
@@ -220,6 +223,7 @@ class Segment:
             self._log = self._begin()
             lines.append(dump(_header()))
         moment = now()
+        self._last = max(self._last, after)
         for event in events:
             self._last = _after(self._last, moment)
             lines.append(encode({"op": self._last, "time": moment, **event}, self._secrets))

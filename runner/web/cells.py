@@ -13,7 +13,7 @@ from runner.tracking.fold import Run
 __all__ = ["Cell", "Column", "Row", "check", "headings", "label_of", "rows", "usual"]
 
 MOST = 5  # metrics, and as many parameters, in a table whose columns nobody chose
-LABELS = {"duration": "took", "verdict": "reproduced", "commit": "code"}
+LABELS = {"name": "run", "duration": "took", "verdict": "reproduced", "commit": "code"}
 MOVING = ("started", "ended")  # their words change while nothing happens
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
@@ -10,14 +11,17 @@ from starlette.responses import Response, StreamingResponse
 
 from runner.protocol.artifacts import download
 from runner.protocol.places import in_run, safe
+from runner.protocol.sending import pieces
 from runner.tracking.artifacts import listing
 from runner.web import previews
 from runner.web.found import the_run
 from runner.web.render import HEADERS, page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncGenerator
     from typing import BinaryIO
+
+    from starlette.types import Scope
 
     from runner.tracking.store import Store
 
@@ -29,7 +33,6 @@ SANDBOX = (
 )
 # a browser starts its viewer in no sandbox
 PDF = "default-src 'none'; script-src 'none'; object-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'self'"
-BLOCK = 1 << 20
 
 
 def show(request: Request) -> Response:
@@ -66,11 +69,11 @@ def raw(request: Request) -> Response:
     if found.file is None:
         return Response(found.body, found.status, headers, kind)
     headers["Content-Length"] = str(found.length)
-    return StreamingResponse(_pieces(found.file, found.length), found.status, headers, kind)
+    return StreamingResponse(_sent(found.file, found.length, request.scope), found.status, headers, kind)
 
 
-def _pieces(file: BinaryIO, length: int) -> Iterator[bytes]:
+async def _sent(file: BinaryIO, length: int, scope: Scope) -> AsyncGenerator[bytes, None]:
     with file:
-        while length > 0 and (data := file.read(min(length, BLOCK))):
-            length -= len(data)
-            yield data
+        async with aclosing(pieces(file, length, scope)) as parts:
+            async for part in parts:
+                yield part

@@ -20,7 +20,7 @@ from runner.tracking.index import summary
 from runner.tracking.index.dialect import Database
 from runner.tracking.store import Store
 from runner.web import views
-from runner.web.cells import label_of
+from runner.web.cells import headings, label_of
 from runner.web.indexing import wait
 from runner.web.render import HEADERS, page
 from runner.web.state import VIEWS, State, state_of
@@ -58,8 +58,8 @@ def show(request: Request) -> Response:
         request, "runs.html", _status(error),
         state=state, error=error, table=found, grouped=many, views=VIEWS, total=total,
         command=state.command(total, state.column), saved=views.of(store),
-        offers=_offers(found, state), pages=_pages(state, found), done=_done(request),
-        etag=_etag(found) if found else "",
+        fixed=headings(("name", "status"), state.order), offers=_offers(found, state),
+        pages=_pages(state, found), done=_done(request), etag=_etag(found) if found else "",
     )  # fmt: skip
 
 

@@ -8,14 +8,16 @@ import re
 import shlex
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
 from runner import paths
-from runner.tracking import registry
+from runner.tracking import artifacts, registry
 from runner.tracking.store import Store
 from tests.cli.records import Program, make_run
 from tests.helpers import make_tree
+from tests.servers import Start
 
 
 @pytest.fixture
@@ -25,9 +27,12 @@ def program(capsys: pytest.CaptureFixture[str]) -> Program:
 
 def run_with_model(name: str, auc: float, weights: str = "1", **more: str) -> str:
     run_id = make_run(name, metrics={"auc": [auc]}, params={"lr": auc})
-    folder = os.path.join(Store(paths.store()).run_directory(run_id), "artifacts")
     signature = "signature: {inputs: '[]', outputs: '[]'}\n"
-    make_tree(folder, {"model/MLmodel": f"flavors: {{}}\n{signature}", "model/weights": weights, **more})
+    files = {"model/MLmodel": f"flavors: {{}}\n{signature}", "model/weights": weights, **more}
+    with tempfile.TemporaryDirectory() as folder, Store(paths.store()).open_run(run_id) as writer:
+        make_tree(folder, files)
+        for each in {path.partition("/")[0] for path in files}:
+            artifacts.put(writer, os.path.join(folder, each))
     return run_id
 
 
@@ -314,6 +319,41 @@ def test_rebuilding(program: Program, how: str, code: int, verdict: str) -> None
     assert program.json("models", "show", "credit/1")["rebuilt"] == verdict
     policy(program, "needs: [{rebuild: {}}]")
     assert program("models", "promote", "credit/1", "champion").code == code
+
+
+def test_between_stores(credit: Program, tmp_path: object) -> None:
+    """The same files, a number of its own; a second time nothing."""
+    other = os.path.join(str(tmp_path), "other")
+    registry.create(other, "credit")
+    registry.register(other, "credit", registry.Version("", 0, "s3://b/m", "s3://b/m"))
+    assert credit.json("models", "push", "credit/2", other) == [
+        {"name": "credit", "from": 2, "version": 2, "new": True}
+    ]
+    assert "was there" in credit("models", "push", "credit/2", other).out
+    ours, theirs = (registry.get(root, "credit").versions[2] for root in (paths.store(), other))
+    assert (theirs.digest, theirs.copied_from) == (ours.digest, ours.version_id)
+    assert credit("models", "verify", "credit/2", "--store", other).code == 1  # whole, but not signed
+    third = os.path.join(str(tmp_path), "third")
+    found = credit.json("models", "pull", other, "--store", third)
+    assert [(each["from"], each["version"]) for each in found] == [(1, 1), (2, 2)]
+    assert registry.get(third, "credit").versions[2].digest == ours.digest
+
+
+@pytest.mark.slow
+def test_to_and_from_a_server(credit: Program, start: Start, tmp_path: object) -> None:
+    server = start("--store", os.path.join(str(tmp_path), "team"))
+    credit("models", "tag", "credit/2", "team=risk")
+    found = credit.json("models", "push", "credit/2", server.url)
+    assert [(each["version"], each["new"]) for each in found] == [(1, True)]
+    assert credit.json("models", "push", "credit/2", server.url)[0]["new"] is False
+    theirs = registry.get(os.path.join(str(tmp_path), "team"), "credit").versions[1]
+    ours = registry.get(paths.store(), "credit").versions[2]
+    assert (theirs.digest, theirs.tags["team"]) == (ours.digest, "risk")
+    back = os.path.join(str(tmp_path), "back")
+    assert credit.json("models", "pull", server.url, "credit", "--store", back)[0]["new"] is True
+    assert credit.json("models", "pull", server.url, "--store", back)[0]["new"] is False
+    assert registry.get(back, "credit").versions[1].digest == ours.digest
+    assert credit("models", "pull", server.url, "nothing", "--store", back).code == 2
 
 
 PAGE = os.path.join(

@@ -230,6 +230,14 @@ def test_random_queries(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
                     assert len(page) == limit or start is None
                     found.extend(page)
                 assert [run.run_id for run in found] == [run.run_id for run in wanted]
+                assert store.index.ask(lambda link, asked=asked: query.count(link, asked)) == len(wanted)  # type: ignore[misc]
+                for first in (0, 2, len(wanted) - 1):
+                    if first >= 0:
+                        place = store.index.ask(
+                            lambda link, asked=asked, at=first: query.place(link, asked, at)
+                        )  # type: ignore[misc]
+                        page, _ = store.index.page(asked, limit, place)
+                        assert page == tuple(found[first : first + limit])
 
     check()
 

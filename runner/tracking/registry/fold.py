@@ -45,6 +45,9 @@ class Book:
         self._contested: dict[int, tuple[str, ...]] = {}
         self._plain = True  # each version has the number that it claims
         self._dirty = False
+        self._live: dict[int, Version] = {}  # what is shown, by number
+        self._gone: dict[int, Version] = {}
+        self._stale = False
         self._moves: dict[str, Moves] = {}  # by target
         self._policies: dict[str, Event] = {}
         self._ignored: list[Ignored] = []
@@ -78,26 +81,22 @@ class Book:
     def _shown(self, first: RegisteredModel) -> RegisteredModel:
         if self._dirty:
             self._number()
-        live: dict[int, Version] = {}
-        gone: dict[int, Version] = {}
-        for version_id, version in self._versions.items():
-            number = self._numbers[version_id]
-            if version.number != number:
-                version = version._replace(number=number)
-            (live if version.lifecycle == "active" else gone)[number] = version
+        if self._stale:
+            self._arrange()
         aliases = {}
         for target, moves in self._moves.items():
             alias = moves.alias(target in self._policies) if target.startswith("alias:") else None
             if alias is not None and self._is_live(alias.version_id):
                 aliases[alias.name] = alias
         return first._replace(
-            versions=live if not self._contested else dict(sorted(live.items())),
+            versions=dict(self._live),
             contested={
                 number: ids
                 for number, ids in self._contested.items()
                 if sum(self._is_live(each) for each in ids) > 1
             },
-            deleted=gone,
+            deleted=dict(self._gone),
+            numbers=dict(self._numbers),
             aliases=dict(sorted(aliases.items())),
             heads={target: tuple(moves.heads) for target, moves in self._moves.items() if moves.heads},
             comments=self._comments,
@@ -106,6 +105,14 @@ class Book:
             evidence=dict(self._evidence),
             thing=self.thing,
         )
+
+    def _arrange(self) -> None:
+        """By number, those that are deleted apart."""
+        self._live, self._gone = {}, {}
+        for number, version_id in sorted((number, each) for each, number in self._numbers.items()):
+            version = self._versions[version_id]._replace(number=number)
+            (self._live if version.lifecycle == "active" else self._gone)[number] = version
+        self._stale = False
 
     def _is_live(self, version_id: str) -> bool:
         found = self._versions.get(version_id)
@@ -121,8 +128,8 @@ class Book:
         tags = _texts(event.get("tags") or {})
         made = RegisteredModel(str(event["name"]), str(event.get("description", "")), time, time, tags)
         self._first = made._replace(user=str(event.get("by", "")))
-        for version_id, version in self._versions.items():  # of the one that was deleted
-            self._versions[version_id] = version._replace(lifecycle="deleted")
+        for version_id in self._versions:  # of the one that was deleted
+            self._change(version_id, lifecycle="deleted")
         for moves in self._moves.values():
             moves.clear()
         self._comments = ()
@@ -145,6 +152,7 @@ class Book:
         self._versions[version_id] = version
         if self._plain and version.number > self._highest:
             self._numbers[version_id] = self._highest = version.number
+            self._live[version.number] = version
         else:
             self._plain, self._dirty = False, True
         self._touch(time)
@@ -171,7 +179,7 @@ class Book:
             for number, ids in claims.items()
             if len(ids) > 1 and not set(ids) <= self._final.get(number, set())
         }
-        self._dirty = False
+        self._dirty, self._stale = False, True
 
     def _settle(self, event: Event) -> None:
         numbers = {str(key): int(value) for key, value in event["numbers"].items()}
@@ -184,12 +192,12 @@ class Book:
         self._number()
 
     def _delete(self, event: Event) -> None:
-        self._live(event, "deleted")
+        self._set_lifecycle(event, "deleted")
 
     def _restore(self, event: Event) -> None:
-        self._live(event, "active")
+        self._set_lifecycle(event, "active")
 
-    def _live(self, event: Event, lifecycle: str) -> None:
+    def _set_lifecycle(self, event: Event, lifecycle: str) -> None:
         time, version_id = int(event["time"]), event.get("version_id")
         if version_id:
             self._change(str(version_id), lifecycle=lifecycle, last_update_time=time)
@@ -215,7 +223,14 @@ class Book:
             self._first = self._first._replace(last_update_time=time)
 
     def _change(self, version_id: str, **fields: Any) -> None:
-        self._versions[version_id] = self._versions[version_id]._replace(**fields)
+        version = self._versions[version_id] = self._versions[version_id]._replace(**fields)
+        number = self._numbers.get(version_id, 0)
+        if "lifecycle" in fields:
+            self._stale = True
+        elif number in self._live and not self._stale and not self._dirty:
+            self._live[number] = version._replace(number=number)
+        else:
+            self._stale = True
 
     # ---- what is said of it --------------------------------------------------------------------------------
 

@@ -88,6 +88,7 @@ class RegisteredModel(NamedTuple):
     heads: Mapping[str, tuple[str, ...]] = {}  # target -> the moves that count, which the next one replaces
     lifecycle: str = "active"  # or deleted
     deleted: Mapping[int, Version] = {}
+    numbers: Mapping[str, int] = {}  # version_id -> number, of all
     comments: tuple[Comment, ...] = ()
     policies: Mapping[str, Event] = {}  # target -> the operation that set it
     ignored: tuple[Ignored, ...] = ()
@@ -105,8 +106,8 @@ class RegisteredModel(NamedTuple):
         return max(max(self.versions, default=0), max(self.deleted, default=0))
 
     def by_id(self, version_id: str) -> Version | None:
-        known = (*self.versions.values(), *self.deleted.values())
-        return next((each for each in known if each.version_id == version_id), None)
+        number = self.numbers.get(version_id, 0)
+        return self.versions.get(number) or self.deleted.get(number)
 
     def names_of(self, version: Version) -> list[str]:
         """The aliases that lead to it."""

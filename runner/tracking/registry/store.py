@@ -19,7 +19,7 @@ from runner.host import files
 from runner.tracking import entity, segments
 from runner.tracking.events import Event
 from runner.tracking.log import kept
-from runner.tracking.registry import signing
+from runner.tracking.registry import signing, writers
 from runner.tracking.registry.fold import Book
 from runner.tracking.registry.state import RegisteredModel
 
@@ -118,7 +118,7 @@ def _reading(book: Book) -> Reading:
 def _folder_time(folder: str) -> int:
     """0 for a folder that was changed a moment ago: it may be changed again within the same tick of its clock."""
     try:
-        found = os.stat(segments.folder_of(folder)).st_mtime_ns
+        found = os.stat(f"{folder}/segments").st_mtime_ns
     except OSError:
         return 0
     return found if time.time_ns() - found > RACY * 1e9 else 0
@@ -169,8 +169,15 @@ def get(root: str, name: str) -> RegisteredModel:
 
 def listing(root: str, deleted: bool = False) -> Iterator[RegisteredModel]:
     """Those that are not deleted, or all."""
+    trusted = signing.trusted()
     for thing in entity.listing(root, ROOM):
-        model = read(root, thing).model
+        kept = _kept.get(f"{root}/{ROOM}/{thing}")  # nearly always as it was
+        if kept is None or kept.trusted != trusted or not kept.folder_time:
+            model = read(root, thing).model
+        elif kept.folder_time == _folder_time(f"{root}/{ROOM}/{thing}"):
+            model = kept.reading.model
+        else:
+            model = read(root, thing).model
         if model is not None and (deleted or model.lifecycle == "active"):
             yield model
 
@@ -178,6 +185,13 @@ def listing(root: str, deleted: bool = False) -> Iterator[RegisteredModel]:
 def history(root: str, thing: str) -> list[Event]:
     """The operations, in their order."""
     return segments.read(folder_of(root, thing)).operations
+
+
+def _last(folder: str) -> str:
+    """The operation that was read last."""
+    with _lock:
+        old = _kept.get(folder)
+        return old.book.last if old is not None else ""
 
 
 # ---- changing ----------------------------------------------------------------------------------------------
@@ -195,7 +209,7 @@ class Changing:
     def append(self, *operations: Event) -> RegisteredModel:
         """The model with these. StoreError when they cannot be written."""
         folder = folder_of(self.root, self.thing)
-        entity.append(folder, *operations, secrets=self._secrets)
+        writers.append(folder, operations, self._secrets, _last(folder))
         found = read(self.root, self.thing).model
         if found is None:
             raise StoreError(f"{folder} does not keep what is written to it", "proj doctor  checks the store")

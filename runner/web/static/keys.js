@@ -103,7 +103,10 @@ document.addEventListener("click", async (event) => {
     await navigator.clipboard.writeText(button.dataset.copy ?? "");
     button.textContent = "Copied";
   } catch {
-    button.textContent = "Cannot copy";
+    // only pages under TLS, or of this machine, may write to the clipboard
+    const text = button.parentElement?.querySelector("code");
+    if (text) getSelection()?.selectAllChildren(text);
+    button.textContent = "Press Ctrl+C";
   }
   setTimeout(() => button.replaceChildren(...words), 1500);
 });

@@ -13,6 +13,12 @@ function count() {
   const ids = chosen();
   const output = document.getElementById("chosen");
   if (output) output.textContent = ids.length ? `${ids.length} chosen` : "Tick runs to";
+  const clear = document.getElementById("clear");
+  if (clear instanceof HTMLAnchorElement) {
+    const to = new URL(location.href);
+    to.searchParams.delete("sel");
+    [clear.href, clear.hidden] = [to.href, !ids.length];
+  }
   for (const button of document.querySelectorAll("#act button[name=do]")) {
     const what = button.getAttribute("value");
     const least = what === "compare" ? 2 : 1;
@@ -22,9 +28,14 @@ function count() {
   document.getElementById("unseen")?.replaceChildren(
     ...ids.filter((id) => !here.has(id)).map((id) => Object.assign(document.createElement("input"), { type: "hidden", name: "run", value: id })),
   );
-  const state = document.querySelector("#act input[name=state]");
-  if (state instanceof HTMLInputElement) state.value = location.search.slice(1);
 }
+
+/** A form leads back to where one was: the address has changed since the page was made. */
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  const state = form instanceof HTMLFormElement ? form.querySelector("input[name=state], input[name=address][type=hidden]") : null;
+  if (state instanceof HTMLInputElement) state.value = state.name === "state" ? location.search.slice(1) : location.search;
+});
 
 /** @param {string[]} ids */
 function write(ids) {

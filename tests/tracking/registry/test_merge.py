@@ -291,7 +291,7 @@ def test_a_torn_operation_does_not_count(tmp_path: object) -> None:
         with open(os.path.join(folder, name), "rb") as file:
             contents[os.path.join(folder, name)] = file.read()
     last, data = next((path, data) for path, data in contents.items() if b'"alias"' in data)
-    for length in range(0, len(data), 3):
+    for length in range(data.rindex(b"\n", 0, -1) + 1, len(data), 3):
         other = os.path.join(str(tmp_path), str(length))
         shutil.copytree(root, other)
         with open(last.replace(root, other), "wb") as file:
