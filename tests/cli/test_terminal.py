@@ -71,11 +71,11 @@ def test_quiet(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPat
     assert capsys.readouterr().err == ""
 
 
-def on_terminal(words: list[str], columns: int) -> list[str]:
+def on_terminal(words: list[str], columns: int, **more: str) -> list[str]:
     """The lines that it draws, without colours."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 40, columns, 0, 0))
-    variables = {**os.environ, "TERM": "xterm"}
+    variables = {**os.environ, "TERM": "xterm", **more}
     for name in ("COLUMNS", "LINES"):
         variables.pop(name, None)
     command = [sys.executable, "-m", "runner", *words]
@@ -92,7 +92,7 @@ def on_terminal(words: list[str], columns: int) -> list[str]:
             found += piece
         assert process.wait(60) == 0
     os.close(ours)
-    text = re.sub(r"\x1b\[[0-9;]*[mK]", "", found.decode())
+    text = found.decode() if more.get("NO_COLOR") else re.sub(r"\x1b\[[0-9;]*[mK]", "", found.decode())
     return text.replace("\r", "").splitlines()
 
 
@@ -132,3 +132,13 @@ def test_the_sizes_stay_where_there_is_no_room_for_a_bar(
     assert "5 MB/10 MB" in line
     assert line.count("█") + line.count("·") - 1 == bar
     assert len(line) < columns + len("\r\033[K")
+
+
+@pytest.mark.parametrize("line", ["", "runs", "show last", "compare last~1 last", "env ls", "doctor"])
+def test_without_colours_nothing_is_painted_and_no_escape_shown(line: str) -> None:
+    make_tree(".", {"MLproject": "name: demo\nentry_points: {main: {command: 'true'}}\n"})
+    for number in range(2):
+        make_run(f"run-{number}", metrics={"loss": [1.0 / (number + 1)] * 3})
+    text = "\n".join(on_terminal(line.split(), 90, NO_COLOR="1"))
+    assert "x1b" not in text
+    assert "\x1b" not in text

@@ -216,12 +216,23 @@ class Walk:
             return
         split = [wording.tokens(each) for each in masked]
         if any(between != split[0][0] for between, _ in split):
-            yield Difference(path, tuple(texts))
+            yield from self._shifted(masked, texts, path)
             return
         for words in zip(*(words for _, words in split), strict=True):
             if words.count(words[0]) < len(words):
                 makers = {"time": Time, "number": number}
                 yield Difference(path, tuple(makers.get(kind, str)(word) for kind, word in words))
+
+    def _shifted(self, masked: Sequence[str], texts: Sequence[str], path: Path) -> Iterator[Difference]:
+        """Of texts with other words: what begins and ends all repetitions is a leaf by itself, and the rest is one."""
+        old, *new = masked
+        if len(new) > 1:
+            start, end = _common(new), _common([text[::-1] for text in new])
+            if not old.startswith(start):
+                yield Difference((path, " beginning"), (old[: len(start)], *[start] * len(new)))
+            if not old.endswith(end[::-1]):
+                yield Difference((path, " end"), (old[-len(end) :], *[end[::-1]] * len(new)))
+        yield Difference(path, tuple(texts))
 
     # ---- bytes and arrays --------------------------------------------------------------------------------------
 
@@ -313,6 +324,15 @@ WALKS: dict[type, Callable[[Walk, Any, Path], Iterator[Difference]]] = {
     Array: Walk._array,
     Item: Walk._item,
 }
+
+
+def _common(texts: Sequence[str]) -> str:
+    """How all of them begin, to the end of a word."""
+    low, high = min(texts), max(texts)
+    count = next((at for at, (one, two) in enumerate(zip(low, high, strict=False)) if one != two), len(low))
+    while count and low[count - 1].isalnum():
+        count -= 1
+    return low[:count]
 
 
 def _shape(array: Array) -> str:

@@ -33,7 +33,8 @@ DATED = re.compile(r"\d{4}[-/]|\d{8}")
 ZONE = re.compile(r"(?<=\d\d:\d\d)(?:Z|[+-]\d\d:?\d\d)$|(?<=[:.,]\d\d\d)(?:Z|[+-]\d\d:?\d\d)$|(?<=\d)Z$")
 # As programs write numbers: 01234, +49 and 1.2.3 are names. A unit may follow.
 NUMBER = re.compile(r"(?<![\w.])-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?!\.\d)(?=[A-Za-zµ]{0,2}(?!\w))")
-TOKEN = re.compile(rf"(?P<time>{TIME.pattern})|(?P<number>{NUMBER.pattern})|(?P<word>\w+)")
+UUID = r"\b[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\b"
+TOKEN = re.compile(rf"(?P<id>{UUID})|(?P<time>{TIME.pattern})|(?P<number>{NUMBER.pattern})|(?P<word>\w+)")
 # tempfile.mkdtemp and mktemp(1), in the folders that hold such names
 TEMPORARIES = ("tmp", "var/tmp", "dev/shm", "T", gettempdir().strip("/"))
 RANDOM = re.compile(

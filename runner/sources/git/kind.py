@@ -110,7 +110,9 @@ def _made(source: Mirror, place: Target, resolved: Resolved, report: Report) -> 
     notes += check_out(source, commit, place, report)
     directory = os.path.join(place.path, *inside.split("/")) if inside else place.path
     if not os.path.isdir(directory):
-        raise InputError(f"{source.url} has no folder {inside} at {version or branch or commit[:10]}")
+        folder, _, ref = inside.rpartition("@")
+        hint = f"the version comes before the folder: {source.url}@{ref}#{folder}" if folder and ref else ""
+        raise InputError(f"{source.url} has no folder {inside} at {version or branch or commit[:10]}", hint)
     if not (os.path.realpath(directory) + os.sep).startswith(os.path.realpath(place.path) + os.sep):
         raise InputError(f"{inside} leads out of {source.url}")
     return Checkout(
