@@ -32,7 +32,7 @@ def command(
 ) -> int:  # fmt: skip
     """Write the runs of the project in this folder, or RUNS, with every metric, parameter and tag to a file."""
     from runner.cli import sync
-    from runner.cli.runs import Wanted, experiment_names, select
+    from runner.cli.runs import Selection, experiment_names, select
 
     gc.enable()
     if to_mlflow and (names or form or path != "-"):
@@ -50,7 +50,8 @@ def command(
             runs = [reference.find(store, ref) for ref in refs]
         else:
             runs, _ = select(
-                store, Wanted(where, order_by, sys.maxsize, experiments=experiments, view=view, scope=scope)
+                store,
+                Selection(where, order_by, sys.maxsize, experiments=experiments, view=view, scope=scope),
             )
         if to_mlflow:
             return sync.show([sync.send(store, run.run_id, to_mlflow, False) for run in runs], as_json)

@@ -1,4 +1,4 @@
-"""The curves of a run's metrics as columns in one derived file, extended while the run is on; it may be deleted.
+"""The curves of a run's metrics as columns in one derived file, extended as the run goes on; it may be deleted.
 
 A page draws twenty metrics of fifty runs: read from the logs that would take minutes, for a point that was logged by
 itself is a line of JSON. The file has, native byte order, for each metric its points ordered by step, time and value,
@@ -63,7 +63,7 @@ class Curve(NamedTuple):
     lasts: array[float]
 
 
-class Place(NamedTuple):
+class Extent(NamedTuple):
     """Of a metric in the file."""
 
     offset: int  # bytes
@@ -90,7 +90,7 @@ class Curves:
         self._directory = directory
         self._path = os.path.join(folder or paths.scratch("curves"), name[:2], name)
         self._reached = Reached()
-        self._places: dict[str, Place] = {}
+        self._places: dict[str, Extent] = {}
         self._fresh: dict[str, Columns] = {}  # later than the file, merged with what it has of the metric
         self._added = 0
         self._file: BinaryIO | None = None  # held: another process may put another one in its place
@@ -204,13 +204,13 @@ class Curves:
             file.seek(size - WORD - len(MAGIC) - length)
             found = json.loads(file.read(length))
             self._reached = Reached(*found["reached"])
-            self._places = {name: Place(*place) for name, place in found["metrics"].items()}
+            self._places = {name: Extent(*place) for name, place in found["metrics"].items()}
         except (OSError, ValueError, TypeError, KeyError):
             self._forget()
 
     def _save(self) -> None:
         """What cannot be kept is read from the record again by the next one."""
-        places: dict[str, Place] = {}
+        places: dict[str, Extent] = {}
         try:
             os.makedirs(os.path.dirname(self._path), exist_ok=True)
             with files.Draft(self._path) as draft, open(draft, "wb") as file:
@@ -218,7 +218,7 @@ class Curves:
                     columns = self.columns(name)
                     curve = thin(columns) if len(columns.steps) > MOST else None
                     width, buckets = (1, 0) if curve is None else (curve.width, len(curve.steps))
-                    places[name] = Place(file.tell(), len(columns.steps), width, buckets)
+                    places[name] = Extent(file.tell(), len(columns.steps), width, buckets)
                     for column in (*columns, *(() if curve is None else curve[1:])):
                         file.write(column.tobytes())
                 index = json.dumps({"reached": self._reached, "metrics": places}).encode()
@@ -229,7 +229,7 @@ class Curves:
         self.close()
         self._places, self._fresh, self._added, self._file = places, {}, 0, new
 
-    def _buckets(self, place: Place) -> Curve:
+    def _buckets(self, place: Extent) -> Curve:
         file = self._open()
         file.seek(place.offset + 3 * WORD * place.points)
         return Curve(place.width, *(_column(file, kind, place.buckets) for kind in "qqqdddd"))
