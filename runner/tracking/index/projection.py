@@ -26,7 +26,7 @@ class Home(Protocol):
     connection: Any
 
     def ask(self, question: Callable[[Database], T], refresh: bool = True) -> T:
-        """Puts it to an index that was brought up to the logs. StoreError when there can be none."""
+        """Puts it to an index that has caught up with the logs. StoreError when there can be none."""
 
     def current(self, everything: bool = False) -> Database: ...
 
