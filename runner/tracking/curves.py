@@ -17,7 +17,8 @@ import os
 import sys
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from math import isfinite
 from typing import Any, BinaryIO, NamedTuple
 
 from runner import paths
@@ -298,39 +299,48 @@ def coarser(curve: Curve, most: int, points: int) -> Curve:
     The mean of a bucket is that of its halves, by their points; of a half without finite values nothing is in it.
     """
     while len(curve.steps) > most:
-        rest = points - curve.width * (len(curve.steps) - 1)  # in the last one
-        starts = range(0, len(curve.steps), 2)
-        odd = len(curve.steps) % 2
-        share = curve.width / (curve.width + rest)  # of the first half of the last pair
-        means = array("d", (_both(curve.means[at : at + 2], 0.5) for at in starts))
-        if not odd:
-            means[-1] = _both(curve.means[-2:], share)
-        ends = [*range(1, len(curve.steps), 2), *([len(curve.steps) - 1] if odd else [])]
-        curve = Curve(
-            curve.width * 2,
-            curve.steps[::2],
-            array("q", (curve.ends[at] for at in ends)),
-            array("q", (curve.times[at] for at in ends)),
-            means,
-            array("d", (_extreme(min, curve.lows[at : at + 2]) for at in starts)),
-            array("d", (_extreme(max, curve.highs[at : at + 2]) for at in starts)),
-            array("d", (curve.lasts[at] for at in ends)),
-        )
+        count = len(curve.steps)
+        rest = points - curve.width * (count - 1)  # in the last one
+        odd = count % 2
+        both, least, greatest = (_mean, min, max) if _plain(curve) else (_mean_of_some, _least, _greatest)
+        means = array("d", map(both, curve.means[::2], curve.means[1::2]))
+        lows = array("d", map(least, curve.lows[::2], curve.lows[1::2]))
+        highs = array("d", map(greatest, curve.highs[::2], curve.highs[1::2]))
+        if odd:
+            means.append(curve.means[-1])
+            lows.append(curve.lows[-1])
+            highs.append(curve.highs[-1])
+        elif isfinite(curve.means[-1]) and isfinite(curve.means[-2]):
+            share = curve.width / (curve.width + rest)
+            means[-1] = curve.means[-2] * share + curve.means[-1] * (1 - share)
+        ends, times, lasts = curve.ends[1::2], curve.times[1::2], curve.lasts[1::2]
+        if odd:
+            ends.append(curve.ends[-1])
+            times.append(curve.times[-1])
+            lasts.append(curve.lasts[-1])
+        curve = Curve(curve.width * 2, curve.steps[::2], ends, times, means, lows, highs, lasts)
     return curve
 
 
-def _both(means: array[float], share: float) -> float:
-    if len(means) == 1:
-        return means[0]
-    one, two = means
-    if one != one or two != two:
-        return two if one != one else one
-    return one * share + two * (1 - share)
+def _plain(curve: Curve) -> bool:
+    """Every bucket has finite values."""
+    return isfinite(sum(curve.means))
 
 
-def _extreme(of: Callable[[Iterable[float]], float], values: array[float]) -> float:
-    found = [value for value in values if value == value]
-    return of(found) if found else float("nan")
+def _mean(one: float, two: float) -> float:
+    return one / 2 + two / 2
+
+
+def _mean_of_some(one: float, two: float) -> float:
+    return two if one != one else one if two != two else one / 2 + two / 2
+
+
+def _least(one: float, two: float) -> float:
+    return two if one != one else one if two != two else min(one, two)
+
+
+def _greatest(one: float, two: float) -> float:
+    return two if one != one else one if two != two else max(one, two)
 
 
 def _bucket(part: Columns) -> tuple[int, int, int, float, float, float, float]:

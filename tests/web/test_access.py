@@ -52,6 +52,9 @@ def pages(ids: list[str]) -> list[str]:
         "/ui/", f"/ui/?order=metrics.rmse+DESC&sel={ids[-1]}&base={ids[-2]}&tree=1", "/ui/?group=params.model",
         "/ui/?q=metrics.rmse+%3E+100", "/ui/overview", "/ui/experiments/0", "/ui/projects?name=vision",
         f"/ui/runs/{ids[0]}", f"/ui/runs/{ids[0]}/log", f"/ui/runs/{ids[0]}/files", f"/ui/compare?{pair}",
+        *(f"/ui/runs/{ids[0]}/{name}" for name in ("code", "environment", "lineage", "proof", "files/a.py", "files/t.csv")),
+        *(f"/ui/compare?{pair}&view={view}" for view in ("parallel", "scatter", "box", "table", "images", "logs")),
+        f"/ui/why?{pair}", f"/ui/chart?{pair}&metric=rmse",
     ]  # fmt: skip
 
 
@@ -63,7 +66,15 @@ def ids(tabs: Tabs) -> list[str]:
             "0", "mlflow.note.content", "# Plan\n\n* [one](./)\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
         )
         store.index.refresh()
-        make_tree(store.run_directory(found[0]), {"output.log": "one\ntwo\n", "artifacts/a.txt": "text"})
+        make_tree(
+            store.run_directory(found[0]),
+            {
+                "output.log": "one\ntwo\n",
+                "artifacts/a.txt": "text",
+                "artifacts/a.py": "# one\ndef f(x):\n    return 'a', 1\n",
+                "artifacts/t.csv": "a,b\n1,2\n",
+            },
+        )
     return found
 
 
