@@ -11,7 +11,8 @@ from runner.protocol import checks as allowed
 from runner.protocol.answer import ApiError, Response, invalid
 from runner.protocol.entities import pairs
 from runner.protocol.route import Asked
-from runner.tracking import registry
+from runner.protocol.scope import OneRun
+from runner.tracking import events, registry
 from runner.tracking.registry import (
     STAGES,
     ContestedError,
@@ -130,6 +131,13 @@ def told(handle: Callable[[Asked], Response]) -> Callable[[Asked], Response]:
             raise ApiError("PERMISSION_DENIED", f"{error.message}: {error.hint}") from None
 
     return answer
+
+
+def mirrored(asked: Asked, model: RegisteredModel, version: Version | None, do: str, **facts: str) -> None:
+    """What the command of a run does to a version of its own is sent on with the run."""
+    if isinstance(asked.scope, OneRun) and version is not None and version.run_id:
+        writer = asked.runs.get(version.run_id).writer
+        writer.append(events.registry(do, model.name, version.number, **facts))
 
 
 # ---- what is answered --------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from runner.protocol.registered import (
     TAG_VALUE,
     alias_of,
     find,
+    mirrored,
     name_of,
     number_of,
     numbered,
@@ -108,8 +109,10 @@ def set_alias(asked: Asked) -> Response:
     name, alias = name_of(values["name"]), alias_of(values["alias"], is_set=True)
     number = number_of(values["version"])
     model = find(asked)
-    asked.scope.write_model(model.name, numbered(model, values["version"]).run_id)
+    version = numbered(model, values["version"])
+    asked.scope.write_model(model.name, version.run_id)
     change.set_alias(store.root, name, alias, number, asked.scope.who, secrets=store.secrets)
+    mirrored(asked, model, version, "alias", alias=alias)
     return EMPTY
 
 
@@ -120,6 +123,7 @@ def delete_alias(asked: Asked) -> Response:
     version = model.aliased(alias)
     asked.scope.write_model(model.name, version.run_id if version else "")
     change.drop_alias(store.root, model.name, alias, asked.scope.who, secrets=store.secrets)
+    mirrored(asked, model, version, "unalias", alias=alias)
     return EMPTY
 
 

@@ -90,12 +90,12 @@ def wait(request: Request) -> None:
     indexing.wait()
 
 
-def newest(store: Store) -> list[Run]:
-    """By their ids, which are sorted by time, and their logs: no index is needed."""
+def newest(store: Store) -> tuple[list[Run], int]:
+    """By their ids, which are sorted by time, and their logs: no index is needed. And how many runs there are."""
     try:
         ids = sorted(filter(is_run_id, os.listdir(os.path.join(store.root, "runs"))), reverse=True)
     except OSError:
-        return []
+        return [], 0
     found = []
     for run_id in ids[:NEWEST]:
         try:
@@ -104,4 +104,4 @@ def newest(store: Store) -> list[Run]:
             continue
         if run.lifecycle == "active":
             found.append(run)
-    return found
+    return found, len(ids)

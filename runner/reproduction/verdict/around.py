@@ -60,7 +60,7 @@ def beside(recorded: Recorded) -> Iterator[str]:
     if named := [name for name in (found.files if found else ()) if not name.startswith(system)]:
         yield f"{_few(named)} lies outside of the project and is not in its snapshot"
     if folders := recorded.code.folders:
-        yield f"{_few(folders)} had no file that is kept with the code: it was made anew, and is empty"
+        yield f"{_few(folders)} had no file that is kept with the code: it was created again, and is empty"
 
 
 def _files(

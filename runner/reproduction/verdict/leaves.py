@@ -13,7 +13,7 @@ from reprlib import recursive_repr
 from typing import Any, NamedTuple
 
 from runner.reproduction.verdict import wording
-from runner.reproduction.verdict.wording import Place
+from runner.reproduction.verdict.wording import Circumstances
 
 __all__ = [
     "ABSENT", "Array", "Cells", "Difference", "Ignored", "Item", "Number", "Packed", "Rows", "Text", "Time", "Walk",
@@ -127,7 +127,7 @@ class Difference(NamedTuple):
 class Walk:
     """One comparison of several trees; afterwards, `ignored` names what differed and did not count."""
 
-    def __init__(self, places: Sequence[Place]) -> None:
+    def __init__(self, places: Sequence[Circumstances]) -> None:
         self.ignored: set[str] = set()
         self._places = places
         self._seen: set[tuple[int, ...]] = set()
@@ -149,7 +149,9 @@ class Walk:
         named = bool(path) and str(path[1]).lower() in PROCESS_KEYS
         texts = [each.text if isinstance(each, Number) else str(each) for each in nodes]
         numeric = type(nodes[0]) in (int, Number) and all(each.isdigit() and len(each) < 11 for each in texts)
-        if numeric and all(map(Place.is_process, self._places, map(int, texts), [named] * len(nodes))):
+        if numeric and all(
+            map(Circumstances.is_process, self._places, map(int, texts), [named] * len(nodes))
+        ):
             self.ignored.add(wording.PID)
         else:
             yield Difference(path, tuple(nodes))
