@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from runner.cli import models_change, models_gates, models_look, models_move, models_transfer, reference
+from runner.cli import (
+    models_change,
+    models_gates,
+    models_info,
+    models_look,
+    models_move,
+    models_transfer,
+    reference,
+)
 from runner.cli.options import Command, Group, Option
 
 __all__ = ["COMMAND"]
@@ -18,6 +26,10 @@ EITHER = Option(
     metavar="NAME[/7]",
     complete="versions",
 )
+MODEL = (
+    "A model: folder, archive, bundle, URL, RUN, RUN:PATH, runs:/ID/PATH, models:/m-..., NAME/7, NAME@alias."
+)
+OFFLINE = Option("offline", ("--offline",), "Fetch nothing.", "flag")
 WHY = Option("why", ("-m", "--message"), "Why: it is kept in the history.", metavar="TEXT")
 TARGET = Option(
     "target", (), "An alias, or stage:Production.", default=None, metavar="ALIAS", complete="aliases"
@@ -33,6 +45,9 @@ LS = Command(models_look.ls, (
 COMMAND = Group("The model registry: versions, aliases, stages, approvals.", {
     "ls": LS,
     "show": Command(models_look.show, (EITHER, *ENDING)),
+    "info": Command(models_info.info, (
+        Option("ref", (), MODEL, default=None, metavar="MODEL", complete="versions"), OFFLINE, reference.QUIET, *ENDING,
+    )),
     "history": Command(models_look.history, (EITHER, *ENDING)),
     "diff": Command(models_look.diff, (
         Option("refs", (), "Two versions, each as NAME/7 or NAME@alias.", "many", metavar="NAME/6 NAME/7", complete="versions"),
