@@ -12,6 +12,7 @@ from runner.cli import (
     reference,
 )
 from runner.cli.options import Command, Group, Option
+from runner.cli.serve import MODEL
 
 __all__ = ["COMMAND"]
 
@@ -25,9 +26,6 @@ EITHER = Option(
     default=None,
     metavar="NAME[/7]",
     complete="versions",
-)
-MODEL = (
-    "A model: folder, archive, bundle, URL, RUN, RUN:PATH, runs:/ID/PATH, models:/m-..., NAME/7, NAME@alias."
 )
 OFFLINE = Option("offline", ("--offline",), "Fetch nothing.", "flag")
 WHY = Option("why", ("-m", "--message"), "Why: it is kept in the history.", metavar="TEXT")

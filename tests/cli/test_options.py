@@ -113,6 +113,8 @@ PLAIN = [
     "import mlflow.db --experiment a --no-artifacts",
     "sync --list",
     "sync last --to http://host",
+    "serve ./model",
+    "serve credit@champion -p 0 -w2 --from http://localhost:5000",
     "server",
     "server --port 0 --workers=2 --allowed-host a --allowed-host b --rate 1.5",
     "server token create --name ann --role reader --expires never",
