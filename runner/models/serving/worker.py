@@ -48,7 +48,7 @@ class Item(NamedTuple):
 # whose models take a DataFrame as it is
 LOADERS = ("mlflow.sklearn", "mlflow.xgboost", "mlflow.lightgbm", "mlflow.catboost", "mlflow.statsmodels")
 # type of a signature -> what JSON may have there, and the type of NumPy ("": as pandas has it)
-TYPES = {
+TYPES: Dict[str, Tuple[Any, str]] = {
     "double": ({int, float}, "float64"),
     "float": ({int, float}, "float32"),
     "long": ({int}, "int64"),
