@@ -38,6 +38,7 @@ __all__ = ["Located", "located"]
 LOGGED = re.compile(r"(?:models:/+)?(m-[0-9a-f]{32})/?\Z")
 SCP = re.compile(r"[\w.-]+@[\w.-]+:")  # git@HOST:PATH
 FETCHED = ("http", "https", "ssh", "git", "file", "git+https", "git+ssh", "git+file", "git+http")
+USES = ("serve",)  # kinds of runs that make no model
 MANY = 20  # models that are named
 DEEPEST = 12  # folders within folders that are looked into
 
@@ -207,7 +208,16 @@ def _wanted(store: Store, text: str, run: Callable[[str], Run]) -> registered.Wa
         ref, _, path = text.removeprefix("runs:").strip("/").partition("/")
     elif os.path.isdir(ref) and not path:
         raise InputError(f"{text} is no model of MLflow's format: there is no {FILE} file in it")
-    return registered.Wanted(model_of(store, run(ref), path))
+    return registered.Wanted(model_of(store, _maker(run, ref), path))
+
+
+def _maker(run: Callable[[str], Run], ref: str) -> Run:
+    """The run that is meant; `last` is not one that only served or used a model."""
+    found, back = run(ref), 0
+    while ref == "last" and found.kind in USES:
+        back += 1
+        found = run(f"last~{back}")
+    return found
 
 
 def _is_registered(store: Store, text: str) -> bool:

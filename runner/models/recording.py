@@ -67,10 +67,14 @@ class Recording:
             params=about.params,
             tags={key: value for key, value in tags.items() if value} | user_tags(about.tags),
             sections={
-                "source": {"uri": found.address, "kind": "model", "directory": os.getcwd()},
+                "source": {
+                    "uri": found.address,
+                    "kind": "model",
+                },  # no folder: it is no run of the project there
                 "supervisor": {**machine.identity(), "token": token},
                 "machine": machine.describe(),
             },
+            project=found.name or os.path.basename(found.folder),
             entry_point=about.kind,
             uri=found.address,
         )

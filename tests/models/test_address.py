@@ -136,6 +136,16 @@ def test_the_model_of_a_run(whole: str) -> None:
             digest("last:none")
 
 
+def test_the_last_run_is_not_one_that_served_the_model(whole: str) -> None:
+    with Store(paths.store()) as store:
+        keep(store, make_run("one"), "model")
+        for _ in range(2):
+            make_run("front", kind="serve")
+        assert digest("last") == digest("last:model") == whole
+        with pytest.raises(InputError, match="has no model"):
+            digest("last~1")
+
+
 def test_a_logged_model(whole: str) -> None:
     with Store(paths.store()) as store:
         run_id = make_run("one")
