@@ -178,6 +178,7 @@ def test_rows_follow_what_happens(tabs: Tabs) -> None:
     store = Store(paths.store())
     quiet = [make_run(f"old-{number}") for number in range(30)]
     writer = store.create_run("0", name="live-one", project="demo", entry_point="main")
+    store.index.refresh()
     page = tabs.open("/ui/")
     assert rows(page)[0] == "live-one"
     page.locator("tbody.body input").nth(2).check()
@@ -306,6 +307,7 @@ def test_steps_stay_below_their_run_while_rows_come_and_go(tabs: Tabs) -> None:
     children = [make_run(f"step-{number}", parent=parent) for number in range(3)]
     for number in range(250):
         make_run(f"other-{number:03d}")
+    store.index.refresh()
     page = tabs.open(f"/ui/?tree=1&open={parent}&order=start_time+ASC")
     assert rows(page)[:5] == ["parent", "step-0", "step-1", "step-2", "other-000"]
     assert page.locator("#count").inner_text() == "251 runs"
