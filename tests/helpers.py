@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from runner.host.process_tree import carrying
 from tests import forked
 
 
@@ -43,6 +44,11 @@ def make_repository(directory: object, files: Mapping[str, str | bytes]) -> str:
     git(root, "add", "-A")
     git(root, "commit", "-q", "-m", "first")
     return root
+
+
+def survivors(run_id: str) -> list[int]:
+    """Processes that were started within a run."""
+    return carrying(f"PROJ_RUN_ID={run_id}".encode())
 
 
 def examples(number: int) -> int:

@@ -17,13 +17,14 @@ from hypothesis import strategies as st
 
 from runner import paths
 from runner.cli.main import main
-from runner.reproduction.bundle import crate, page
+from runner.reproduction.bundle import crate
 from runner.running.recorded import of
 from runner.text.encoding import is_encodable, restored, visible, visible_values
 from runner.text.terminal import json_printable, printable
 from runner.tracking import artifacts
 from runner.tracking.log import encode, read
 from runner.tracking.store import Store
+from runner.web import report
 from tests.cli.records import Program
 from tests.helpers import make_tree, proj, some
 from tests.servers import Client, World
@@ -144,7 +145,7 @@ def leave(program: Program, run_id: str, folder: str) -> dict[str, Any]:
     assert len(names) == 1
     store = Store(paths.store())
     recorded = of(store, store.read(run_id))
-    page.render(recorded, ["run/output.log", *recorded.run.artifacts], []).encode()
+    report.of_bundle(recorded, ["run/output.log", *recorded.run.artifacts], [])
     crate.describe(recorded, {}).encode()
     store.search()
     for (text,) in sqlite3.connect(f"{store.root}/index.sqlite").execute("SELECT name FROM runs"):

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
 
 from runner.errors import InputError
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # holds the module to the protocol
+    from runner.backends import local
     from runner.backends.base import Backend
 
-__all__ = ["CANCEL", "KINDS", "get"]
+    _kinds: tuple[Backend, ...] = (local,)
 
-CANCEL = "cancel"  # a file of this name in the record asks the supervisor to end the run; it says who asks
+__all__ = ["KINDS", "get"]
+
 KINDS = {"local": "runner.backends.local"}
 
 
@@ -20,7 +22,4 @@ def get(kind: str) -> Backend:
     module = KINDS.get(kind)
     if module is None:
         raise InputError(f"there is no backend {kind!r}", f"known: {', '.join(KINDS)}")
-    __import__(module)
-    found: Any = sys.modules[module]
-    backend: Backend = found
-    return backend
+    return cast("Backend", import_module(module))

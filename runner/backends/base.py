@@ -18,7 +18,7 @@ class Supervision(Protocol):
     """What a backend calls back while the command runs."""
 
     def started(self, facts: dict[str, Any]) -> None:
-        """The command is on: `facts` go to the record's `supervisor` section (pid, process group, job id)."""
+        """The command runs: `facts` go to the record's `supervisor` section (pid, process group, job id)."""
 
     def listen(self) -> int:
         """File descriptor that becomes readable when the command talks to the run's endpoint; -1 for none."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runner.backends import contained, posting, terminal
 from runner.backends.outcome import Exit
@@ -13,6 +13,9 @@ from runner.backends.posting import Handle
 from runner.host import cgroup, process, process_tree, subreaper
 from runner.host.interrupts import in_main_thread
 from runner.values import Ended, Job
+
+if TYPE_CHECKING:
+    from runner.containers import command
 
 __all__ = ["BACKUP", "Guarded"]
 
@@ -37,7 +40,7 @@ class Guarded:
         self._foreground = handle.foreground
         self._has_terminal = in_main_thread()
         self._waits_for_terminal = False  # it was stopped for reading, and nobody above us continues anybody
-        self._finished: Any = None  # what the engine says of a container
+        self._finished: command.Finished | tuple[()] | None = None  # what the engine says of a container
         self._overdue = 0.0
         self._left = 0  # processes that could not be ended
         os.set_blocking(self._channel, False)

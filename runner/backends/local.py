@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from runner.backends.base import Supervision
 
-__all__ = ["cancel", "problem", "submit", "wait"]
+__all__ = ["cancel", "prepared", "problem", "submit", "wait"]
 
 GRACE = 10.0  # s between asking a command to end and ending it
 # words that mean something to bash itself, though a program of that name may exist

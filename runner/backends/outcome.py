@@ -9,8 +9,9 @@ from collections.abc import Collection, Mapping
 from runner.tuples import NamedTuple
 from runner.values import Ended, Json
 
-__all__ = ["Asked", "Exit", "ended"]
+__all__ = ["CANCEL", "Asked", "Exit", "ended"]
 
+CANCEL = "cancel"  # a file of this name in the record asks the supervisor to end the run; it says who asks
 BY_OTHERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGKILL)
 # how a shell tells of its child
 TOLD = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)

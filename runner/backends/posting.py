@@ -115,7 +115,7 @@ def _interpreter(channel: int) -> int:
 
 
 def post(charge: Charge, streams: tuple[int, int, int]) -> Posted:
-    """The command is on when this returns, with `streams` and all else that we let it inherit.
+    """The command runs when this returns, with `streams` and all else that we let it inherit.
 
     OSError when it cannot be started.
     """

@@ -13,10 +13,10 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from runner.backends import CANCEL, outcome
+from runner.backends import outcome
 from runner.backends.capture import Capture, Mask, limit
 from runner.backends.display import Display, displays
-from runner.backends.outcome import Asked
+from runner.backends.outcome import CANCEL, Asked
 from runner.host.interrupts import Listening
 from runner.values import Ended, Job
 
@@ -36,7 +36,7 @@ LINGER = 2.0  # s that it may go on saying something; also what it has for endin
 PATIENCE = 10.0  # s that a reader of our output may take nothing once the run is over
 LOOK = 1.0  # s between looks for CANCEL
 
-# In this order: the command is on; what it left running says its last; that is ended; what is left in the pipes
+# In this order: the command runs; what it left running says its last; that is ended; what is left in the pipes
 # is read; what is recorded is shown to the end.
 ON, DRAINING, LEAVING, SHOWING, OVER = range(5)
 

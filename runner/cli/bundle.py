@@ -21,6 +21,7 @@ def command(
     """
     from runner.cli.terminal import Terminal
     from runner.reproduction.bundle.pack import make
+    from runner.web.report import of_bundle
 
     if file:
         refuse_special(file)
@@ -31,7 +32,7 @@ def command(
         if not path.endswith(".zip"):
             raise InputError(f"-o {path}: the name of a bundle ends in .zip")
         run_id = reference.original(store, run, ref)
-        found = make(store, run_id, path, limit, not no_packages, Terminal(quiet=quiet))
+        found = make(store, run_id, path, limit, not no_packages, Terminal(quiet=quiet), of_bundle)
     lines = [f"not in it: {each}" for each in found.lacking]
     return output.result(
         as_json, found, [*lines, f"{path}: {counted(found.members, 'file')}, {size(found.size)}"]

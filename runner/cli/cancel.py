@@ -57,7 +57,7 @@ def check(run: Run) -> None:
 
 def ask(store: Store, run: Run) -> None:
     """Leaves a note in the record, which its supervisor looks for wherever it is; on this host it is woken up."""
-    from runner.backends import CANCEL
+    from runner.backends.outcome import CANCEL
     from runner.running.reconcile import wake
     from runner.tracking.store import user_name
 

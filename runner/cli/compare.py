@@ -32,9 +32,9 @@ def command(refs: tuple[str, ...], where: str, everything: bool, location: str, 
         raise InputError("it takes two runs to compare", "proj compare last~1 last")
     with reference.open_store(location) as store:
         if where:
-            from runner.cli.runs import Wanted, select
+            from runner.cli.runs import Selection, select
 
-            runs, _ = select(store, Wanted(where, limit=MOST, scope=reference.scope_here(store)))
+            runs, _ = select(store, Selection(where, limit=MOST, scope=reference.scope_here(store)))
             if len(runs) < 2:
                 raise InputError(
                     f"the filter finds {counted(len(runs), 'run')}, and it takes two to compare",

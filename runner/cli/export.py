@@ -18,27 +18,28 @@ from runner.text.units import counted
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
+    from runner.tracking.store import Store
 
 __all__ = ["COMMAND"]
 
-FORMATS = ("csv", "json", "jsonl", "parquet")
+FORMATS = ("csv", "json", "jsonl", "parquet", "html")
 
 
 def command(
     refs: tuple[str, ...], path: str, form: str, to_mlflow: str, where: str, order_by: tuple[str, ...],
     experiments: tuple[str, ...], names: tuple[str, ...], everything: bool, location: str, as_json: bool, csv: bool,
-    spreadsheet: bool,
+    html: bool, spreadsheet: bool,
 ) -> int:  # fmt: skip
     """Write the runs of the project in this folder, or RUNS, with every metric, parameter and tag to a file."""
     from runner.cli import sync
-    from runner.cli.runs import Wanted, experiment_names, select
+    from runner.cli.runs import Selection, experiment_names, select
 
     gc.enable()
     if to_mlflow and (names or form or path != "-"):
         raise InputError("--to-mlflow sends runs as they are: it takes no --columns, --format or --output")
     if refs and (where or experiments):
         raise InputError("RUNS and a filter exclude each other")
-    kind = format_of(form or ("json" if as_json else "csv" if csv else ""), path)
+    kind = format_of(form or ("html" if html else "json" if as_json else "csv" if csv else ""), path)
     if spreadsheet and kind != "csv":
         raise InputError(f"--for-spreadsheet is for CSV, not for {kind}", "--csv")
     view = "all" if everything else "active"
@@ -49,11 +50,15 @@ def command(
             runs = [reference.find(store, ref) for ref in refs]
         else:
             runs, _ = select(
-                store, Wanted(where, order_by, sys.maxsize, experiments=experiments, view=view, scope=scope)
+                store,
+                Selection(where, order_by, sys.maxsize, experiments=experiments, view=view, scope=scope),
             )
         if to_mlflow:
             return sync.show([sync.send(store, run.run_id, to_mlflow, False) for run in runs], as_json)
         known = experiment_names(store, runs)
+        if kind == "html":
+            write_page(path, store, runs, known)
+            return 0
     write_file(path, kind, runs, chosen or columns.everything(runs), known, spreadsheet)
     return 0
 
@@ -78,6 +83,23 @@ def write_file(
             else:
                 with open(draft, "w", encoding="utf-8", newline="") as file:
                     write(file, kind, runs, names, known, spreadsheet)
+    except OSError as error:
+        raise ProjError(f"{path} cannot be written: {error.strerror or error}") from None
+    sys.stderr.write(f"{counted(len(runs), 'run')} written to {path}\n")
+
+
+def write_page(path: str, store: Store, runs: Sequence[Run], known: dict[str, str]) -> None:
+    """One file that needs nothing else."""
+    from runner.web.report import of_runs
+
+    page = of_runs(store, runs, known)
+    if path == "-":
+        sys.stdout.write(page.decode())
+        return
+    refuse_special(path)
+    try:
+        with Draft(path, parents=False) as draft, open(draft, "wb") as file:
+            file.write(page)
     except OSError as error:
         raise ProjError(f"{path} cannot be written: {error.strerror or error}") from None
     sys.stderr.write(f"{counted(len(runs), 'run')} written to {path}\n")
@@ -153,7 +175,7 @@ def write_parquet(path: str, runs: Sequence[Run], names: Sequence[str], known: d
 COMMAND = Command(command, (
     reference.RUNS,
     Option("path", ("-o", "--output"), "File to write; - is stdout.", default="-", metavar="FILE"),
-    Option("form", ("--format",), "csv, json, jsonl or parquet; by default as the file is called.", metavar="FORMAT"),
+    Option("form", ("--format",), "csv, json, jsonl, parquet or html; by default as the file is called.", metavar="FORMAT"),
     Option("to_mlflow", ("--to-mlflow",), "Send them to an MLflow server instead, with everything: as proj sync --to.", metavar="URI"),
     Option("where", ("--filter",), "Those that this filter finds.", metavar="FILTER"),
     Option("order_by", ("--order-by",), 'Such as "metrics.rmse".', "many", metavar="KEY", complete="keys"),
@@ -163,5 +185,6 @@ COMMAND = Command(command, (
     reference.STORE,
     Option("as_json", ("--json",), "As --format json.", "flag"),
     Option("csv", ("--csv",), "As --format csv.", "flag"),
+    Option("html", ("--html",), "As --format html: a page with charts, in one file.", "flag"),
     Option("spreadsheet", ("--for-spreadsheet",), "In CSV: texts that a spreadsheet would calculate get a ' before them.", "flag"),
 ))  # fmt: skip

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from runner.cli import output, reference
 from runner.cli.options import Command, Option
-from runner.cli.runs import Wanted, select
+from runner.cli.runs import Selection, select
 from runner.cli.terminal import agreed
 from runner.text.units import seconds, size
 
@@ -54,12 +54,12 @@ def command(older_than: str, dry_run: bool, yes: bool, location: str, as_json: b
 
 def removable(store: Store, before: float) -> list[Run]:
     """Deleted before this time (ms), themselves or with their experiment."""
-    found, _ = select(store, Wanted(view="deleted", limit=sys.maxsize))
+    found, _ = select(store, Selection(view="deleted", limit=sys.maxsize))
     gone = [each for each in store.experiments("deleted") if each.last_update_time <= before]
     runs = [run for run in found if deleted_at(store, run.run_id) <= before]
     known = {run.run_id for run in runs}
     for experiment in gone:
-        wanted = Wanted(experiments=(experiment.experiment_id,), view="all", limit=sys.maxsize)
+        wanted = Selection(experiments=(experiment.experiment_id,), view="all", limit=sys.maxsize)
         more, _ = select(store, wanted)
         runs += [run for run in more if run.run_id not in known]
     return runs
@@ -91,7 +91,7 @@ def forget_code(store: Store) -> None:
     """Snapshots that no run points to any more."""
     from runner.snapshots import upkeep
 
-    left, _ = select(store, Wanted(view="all", limit=sys.maxsize))
+    left, _ = select(store, Selection(view="all", limit=sys.maxsize))
     trees = {str(run.sections.get("code", {}).get("tree", "")) for run in left}
     upkeep.forget(store.root, trees - {""})
 

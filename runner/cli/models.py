@@ -97,7 +97,9 @@ COMMAND = Group("The model registry: versions, aliases, stages, approvals.", {
         WHY,
         *ENDING,
     )),
-    "promote": Command(models_gates.promote, (VERSION, TARGET, WHY, reference.QUIET, *ENDING)),
+    "promote": Command(models_gates.promote, (
+        VERSION, TARGET, WHY, Option("wait", ("--wait",), "Until it was approved and signed, or rejected.", "flag"), reference.QUIET, *ENDING,
+    )),
     "approve": Command(models_gates.approve, (
         VERSION, TARGET, WHY, Option("key", ("--key",), "Sign it with this ssh key.", metavar="FILE"), *ENDING,
     )),

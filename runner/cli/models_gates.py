@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING
 
 from runner.cli import output, reference
@@ -13,13 +14,14 @@ if TYPE_CHECKING:
 
 __all__ = ["PENDING", "approve", "policy", "promote", "rebuild", "reject", "sign", "verify"]
 
+EVERY = 1.0  # s between looks for an approval
 PENDING = 3  # exit code: somebody has to approve or to sign
 
 
 def policy(name: str, target: str, file: str, remove: bool, why: str, location: str, as_json: bool) -> int:
     """Protect an alias or stage: it moves only with what the policy asks for. Without FILE, show the policy."""
     from runner.host import files
-    from runner.promotion.promote import checked, set_policy
+    from runner.tracking.registry.decisions import checked, set_policy
     from runner.tracking.registry.reference import model_of
     from runner.tracking.store import user_name
 
@@ -46,7 +48,7 @@ def policy(name: str, target: str, file: str, remove: bool, why: str, location: 
     return output.result(as_json, {"name": name, "target": target, "policy": text or None}, lines)
 
 
-def promote(ref: str, target: str, why: str, quiet: bool, location: str, as_json: bool) -> int:
+def promote(ref: str, target: str, why: str, wait: bool, quiet: bool, location: str, as_json: bool) -> int:
     """Judge the gates of a protected alias or stage, and lead it to the version when all that it needs is there.
 
     Exits with 0 when it was moved, 1 when a gate failed or somebody rejected it, 3 while it waits for somebody to
@@ -61,7 +63,11 @@ def promote(ref: str, target: str, why: str, quiet: bool, location: str, as_json
     with reference.open_store(location, quiet=True) as store:
         model, version = version_of(store.root, ref)
         with output.own_stdout(True), Interrupts():
-            found = move(store, model.name, version.number, target, user_name(), why, Terminal(quiet=quiet))
+            report = Terminal(quiet=quiet)
+            found = move(store, model.name, version.number, target, user_name(), why, report)
+            while wait and found.state == "pending":
+                time.sleep(EVERY)
+                found = move(store, model.name, version.number, target, user_name(), why, report)
     name = found.target.removeprefix("alias:")
     label = f"{found.name}/{found.version}"
     lines = [
@@ -102,7 +108,7 @@ def reject(ref: str, target: str, why: str, location: str, as_json: bool) -> int
 
 
 def _decide(ref: str, target: str, why: str, key: str, location: str, as_json: bool, approved: bool) -> int:
-    from runner.promotion.promote import decide
+    from runner.tracking.registry.decisions import decide
     from runner.tracking.registry.reference import version_of
     from runner.tracking.store import user_name
 

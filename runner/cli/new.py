@@ -25,7 +25,10 @@ def command(
         found = scaffold.templates()
         return output.result(as_json, found, output.table(["template", "description"], found))
     if not 1 <= len(words) <= 2:
-        raise InputError("proj new takes a folder, or a template and a folder", "proj new sklearn my-project")
+        raise InputError(
+            "proj new takes a folder, or a template and a folder",
+            "proj new sklearn my-project; proj new --list  shows all templates",
+        )
     template, directory = words if len(words) == 2 else ("basic", words[0])
     ask = not defaults and sys.stdin.isatty() and not as_json
     report = Terminal(quiet=quiet or as_json)

@@ -134,7 +134,7 @@ def table(
     cells = [
         [Text(text, _style(name, text)) for name, text in zip(columns, row, strict=True)] for row in texts
     ]
-    console = Console(no_color=not colours(), highlight=False)
+    console = Console(color_system="auto" if colours() else None, highlight=False)
     drawn = Table(box=None, pad_edge=False, header_style="bold")
     natural = [
         max(len(name), *(row[place].cell_len for row in cells), 0) for place, name in enumerate(columns)

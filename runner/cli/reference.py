@@ -78,12 +78,10 @@ def find(store: Store, ref: str) -> Run:
     try:
         return current(store, store.resolve(ref, scope_here(store)))
     except InputError as error:
-        if ref.startswith("best:"):
-            from runner.cli import unknown
+        from runner.cli import unknown
 
-            key = ref.removeprefix("best:").removeprefix("-").removeprefix("metrics.")
-            if near := unknown.metric(store, key):
-                error.hint = f"did you mean {ref[: len(ref) - len(key)]}{near}?"
+        if near := unknown.run(store, ref):
+            error.hint = f"did you mean {near}?"
         raise
 
 

@@ -6,7 +6,7 @@ import sys
 
 from runner.cli import output, reference
 from runner.cli.options import Command, Option
-from runner.cli.runs import Wanted, select
+from runner.cli.runs import Selection, select
 from runner.errors import InputError
 
 __all__ = ["COMMAND"]
@@ -23,7 +23,7 @@ def command(
         if where:
             known = {run.run_id for run in runs}
             scope = None if everything else reference.scope_here(store)
-            found, _ = select(store, Wanted(where, limit=sys.maxsize, scope=scope))
+            found, _ = select(store, Selection(where, limit=sys.maxsize, scope=scope))
             runs += [run for run in found if run.run_id not in known]
         running = [run.name for run in runs if run.status == "RUNNING" and run.kind == "project"]
         if running:

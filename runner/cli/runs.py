@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from runner.tracking.index.places import Scope
     from runner.tracking.store import Store
 
-__all__ = ["COMMAND", "Wanted", "experiment_names", "select"]
+__all__ = ["COMMAND", "Selection", "experiment_names", "select"]
 
 
-class Wanted(NamedTuple):
+class Selection(NamedTuple):
     """Which runs, in which order."""
 
     where: str = ""  # in the grammar of --filter
@@ -52,7 +52,7 @@ def command(
     if active and deleted:
         raise InputError("--active and --deleted exclude each other")
     view = "deleted" if deleted else "all" if everything and not active else "active"
-    wanted = Wanted(where, order_by, limit, since, experiments, status, view)
+    wanted = Selection(where, order_by, limit, since, experiments, status, view)
     with reference.open_store(location) as store:
         chosen = columns.check(names, lambda name: unknown.whole(store, name))
         if not everything:
@@ -81,7 +81,7 @@ def command(
     return 0
 
 
-def select(store: Store, wanted: Wanted) -> tuple[list[Run], bool]:
+def select(store: Store, wanted: Selection) -> tuple[list[Run], bool]:
     """The runs, and whether there are more than the limit."""
     from runner.running.reconcile import close_lost, concluded
     from runner.tracking.index.grammar import UnknownKey, parse_filter, parse_order

@@ -70,7 +70,7 @@ def serve(
     return team.serve(settings, ready)
 
 
-def create(name: str, role: str, expires: str, location: str) -> int:
+def create(name: str, role: str, expires: str, models: tuple[str, ...], location: str) -> int:
     """Make a token and print it, this once."""
     from runner.protocol.scope import ROLES
     from runner.server import tokens
@@ -78,7 +78,7 @@ def create(name: str, role: str, expires: str, location: str) -> int:
 
     if role not in ROLES:
         raise InputError(f"there is no role {role!r}", f"one of {', '.join(ROLES)}")
-    text = tokens.create(_folder(location), name, role, tokens.expiry(expires, now()))
+    text = tokens.create(_folder(location), name, role, tokens.expiry(expires, now()), models)
     output.emit_lines([text])
     return 0
 
@@ -127,7 +127,8 @@ INDEX = "Where the index is: postgresql://... (better in PROJ_INDEX, if it has a
 TOKEN = Group("Make, list and revoke tokens of a server.", {
     "create": Command(create, (
         Option("name", ("--name",), "Whose it is, for the audit.", metavar="NAME"),
-        Option("role", ("--role",), "reader, writer or admin.", default="writer", metavar="ROLE"),
+        Option("role", ("--role",), "reader, writer, approver or admin.", default="writer", metavar="ROLE"),
+        Option("models", ("--models",), "Registered models that it may change (credit*); without it, all.", "many", metavar="PATTERN"),
         Option("expires", ("--expires",), "30d, 12h, 1y, or never.", default="90d", metavar="TIME"),
         FOLDER,
     )),

@@ -19,7 +19,6 @@ def command(ref: str, port: int, no_browser: bool, location: str) -> int:
 
     The link lets one browser in, once; nobody else on this machine sees the pages.
     """
-    from runner.running.reconcile import close_lost
     from runner.web import local
 
     root = paths.store(location)
@@ -27,9 +26,9 @@ def command(ref: str, port: int, no_browser: bool, location: str) -> int:
         raise InputError(f"{root} is a server, whose pages are its own", "proj ui --store FOLDER")
     os.makedirs(root, exist_ok=True)
     to = ""
-    with reference.open_store(location) as store:
-        close_lost(store)
-        to = f"runs/{reference.find(store, ref).run_id}" if ref else ""
+    if ref:
+        with reference.open_store(location) as store:
+            to = f"runs/{reference.find(store, ref).run_id}"
     gc.enable()
 
     def ready(address: str) -> None:

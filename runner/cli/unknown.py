@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from runner.tracking.index.grammar import UnknownKey
     from runner.tracking.store import Store
 
-__all__ = ["check", "explained", "metric", "notes", "whole"]
+__all__ = ["check", "explained", "notes", "run", "whole"]
 
 LOOKED_AT = 1000  # of the last runs, whose names are known
 PLURAL = {"metric": "metrics", "param": "params", "tag": "tags"}
@@ -85,6 +86,20 @@ def whole(store: Store, key: str) -> str:
     }
     near = key if key in names.values() else nearest(key, names.values())
     return next((full for full, name in names.items() if name == near), "")
+
+
+def run(store: Store, ref: str) -> str:
+    """The run that was probably meant; "" when nobody can tell."""
+    from runner.cli.mistakes import nearest
+
+    if ref.startswith("best:"):
+        key = ref.removeprefix("best:").removeprefix("-").removeprefix("metrics.")
+        near = metric(store, key) if key else ""
+        return f"{ref[: len(ref) - len(key)]}{near}" if near and near != key else ""
+    if not re.fullmatch(r"last(~\d+)?", ref) and len(ref) > 2:
+        names = [run.name for run in store.search(limit=LOOKED_AT).runs if run.name != ref]
+        return nearest(ref, ("last", *names)) or nearest(ref.lower(), ("last", *names))
+    return ""
 
 
 def metric(store: Store, key: str) -> str:

@@ -37,6 +37,7 @@ class Image(NamedTuple):
     user: str
     entrypoint: tuple[str, ...]
     command: tuple[str, ...]
+    variables: tuple[str, ...]  # NAME=VALUE
 
 
 class State(NamedTuple):
@@ -133,6 +134,7 @@ def image(name: str) -> Image | None:
         str(config.get("User") or ""),
         tuple(config.get("Entrypoint") or ()),
         tuple(config.get("Cmd") or ()),
+        tuple(config.get("Env") or ()),
     )
 
 

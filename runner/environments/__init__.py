@@ -1,4 +1,4 @@
-"""What a command needs around it: chosen, resolved to a lock, made once, and told as data (an Activation)."""
+"""What a command needs around it: chosen, resolved to a lock, built once, and described by an Activation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signals that are sent to this process: while commands are on, all of them get all of these, and decide.
+"""Signals that are sent to this process: while commands run, all of them get all of these, and decide.
 
 Before and after, those that end a program end a run by an exception on its way up, so that its end is recorded, and
 those that only a command can understand (a batch system warns with SIGUSR1, or SIGXCPU) wait for the next one.

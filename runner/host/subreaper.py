@@ -40,7 +40,7 @@ def _prctl(option: int, value: int | bytes) -> bool:
 class Backup:
     """While it is held by anybody, this process takes over the children of a guard that was killed.
 
-    Held only while commands are on: orphans of other helpers would wait for us to notice their end.
+    Held only while commands run: orphans of other helpers would wait for us to notice their end.
     """
 
     def __init__(self) -> None:

@@ -80,7 +80,9 @@ def _counterpart(store: Store, model_id: str, run_id: str) -> str:
     return ""
 
 
-def _files(old: str, new: str, places: list[wording.Place], tolerances: Tolerances) -> Iterator[Compared]:
+def _files(
+    old: str, new: str, places: list[wording.Circumstances], tolerances: Tolerances
+) -> Iterator[Compared]:
     """Of two models, file by file: ids, times and paths of an MLmodel file do not count."""
     before, after = (set(_names(folder)) for folder in (old, new))
     for name in sorted(before | after):

@@ -245,8 +245,10 @@ def _is_typed(message: JsonMapping, items: list[Any]) -> bool:
         return False
     for name, column in zip(names, columns, strict=True):
         (kind, *others), wanted = set(map(type, column)), message[name]
+        if others:
+            return False  # numbers as texts among them: these are read one by one
         whole = kind is int and wanted == "int64" and min(column) >= -MOST and max(column) < MOST
-        if others or not (whole or PLAIN.get(kind) == wanted):
+        if not (whole or PLAIN.get(kind) == wanted):
             return False
     return True
 

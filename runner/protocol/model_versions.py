@@ -9,6 +9,7 @@ from runner.protocol.registered import (
     TAG_VALUE,
     find,
     find_version,
+    mirrored,
     shown_version,
     stage_of,
     tags_of,
@@ -30,6 +31,7 @@ def create(asked: Asked) -> Response:
     values, store, scope = asked.values, asked.store, asked.scope
     model, tags = find(asked), tags_of(values.get("tags", ()))
     scope.write("models")
+    scope.name_model(model.name)
     wanted = Wanted(values["source"], values.get("run_id", ""), values.get("model_id", ""))
     version = sources.resolve(store, asked.root, wanted)
     if version.run_id:
@@ -73,6 +75,7 @@ def update(asked: Asked) -> Response:
     if "description" in asked.values:
         text = asked.values["description"]
         model = change.describe(store.root, model.name, version.number, text, who, store.secrets)
+        mirrored(asked, model, version, "describe", description=text)
     return reply({"model_version": shown_version(model, model.versions[version.number])})
 
 
@@ -94,6 +97,8 @@ def transition(asked: Asked) -> Response:
     changed = change.transition(
         store.root, model.name, version.number, stage, archive, asked.scope.who, secrets=store.secrets
     )
+    archives = {"archive_existing_versions": "true"} if archive else {}
+    mirrored(asked, model, version, "stage", stage=stage, **archives)
     return reply({"model_version": shown_version(changed, changed.versions[version.number])})
 
 
@@ -102,6 +107,7 @@ def delete(asked: Asked) -> Response:
     model, version = find_version(asked)
     store = asked.store
     asked.scope.manage("versions of registered models")
+    asked.scope.name_model(model.name)
     change.delete(store.root, model.name, version.number, asked.scope.who, secrets=store.secrets)
     return EMPTY
 
@@ -123,6 +129,7 @@ def set_tag(asked: Asked) -> Response:
     asked.scope.write_model(model.name, version.run_id)
     store = asked.store
     change.tag(store.root, model.name, version.number, key, value, asked.scope.who, store.secrets)
+    mirrored(asked, model, version, "tag", key=key, value=value)
     return EMPTY
 
 
@@ -135,6 +142,7 @@ def delete_tag(asked: Asked) -> Response:
     if key in version.tags:
         store = asked.store
         change.untag(store.root, model.name, version.number, key, asked.scope.who, store.secrets)
+        mirrored(asked, model, version, "untag", key=key)
     return EMPTY
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
-from typing import Any
 
 from runner.protocol import checks as allowed
 from runner.protocol.answer import ApiError, Response, invalid
 from runner.protocol.entities import pairs
 from runner.protocol.route import Asked
-from runner.tracking import registry
+from runner.protocol.scope import OneRun
+from runner.tracking import events, registry
 from runner.tracking.registry import (
     STAGES,
     ContestedError,
@@ -24,7 +24,7 @@ from runner.tracking.registry import (
     Version,
 )
 from runner.tracking.registry.sources import BadSourceError, NoSourceError
-from runner.values import JsonObject
+from runner.values import JsonMapping, JsonObject
 
 __all__ = [
     "alias_of",
@@ -60,7 +60,7 @@ def name_of(name: str, what: str = "name") -> str:
     return name
 
 
-def tags_of(given: Any) -> dict[str, str]:
+def tags_of(given: Iterable[JsonMapping]) -> dict[str, str]:
     found = {allowed.key(each.get("key"), "key", "key"): each.get("value", "") for each in given}
     for value in found.values():
         allowed.length("value", TAG_VALUE, value)
@@ -131,6 +131,13 @@ def told(handle: Callable[[Asked], Response]) -> Callable[[Asked], Response]:
             raise ApiError("PERMISSION_DENIED", f"{error.message}: {error.hint}") from None
 
     return answer
+
+
+def mirrored(asked: Asked, model: RegisteredModel, version: Version | None, do: str, **facts: str) -> None:
+    """What the command of a run does to a version of its own is sent on with the run."""
+    if isinstance(asked.scope, OneRun) and version is not None and version.run_id:
+        writer = asked.runs.get(version.run_id).writer
+        writer.append(events.registry(do, model.name, version.number, **facts))
 
 
 # ---- what is answered --------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from runner.protocol.registered import (
     TAG_VALUE,
     alias_of,
     find,
+    mirrored,
     name_of,
     number_of,
     numbered,
@@ -31,6 +32,7 @@ def create(asked: Asked) -> Response:
     values, store, scope = asked.values, asked.store, asked.scope
     name, tags = name_of(values["name"]), tags_of(values.get("tags", ()))
     scope.write("models")
+    scope.name_model(name)
     description = values.get("description", "")
     if not registry.create(store.root, name, description, tags, store.secrets, scope.who):
         raise ApiError("RESOURCE_ALREADY_EXISTS", f"Registered Model (name={name}) already exists.")
@@ -56,6 +58,7 @@ def update(asked: Asked) -> Response:
 def rename(asked: Asked) -> Response:
     name, new = name_of(asked.values["name"]), name_of(asked.values["new_name"], "new_name")
     asked.scope.manage("registered models")
+    asked.scope.name_model(name)
     store = asked.store
     changed = change.rename(store.root, name, new, asked.scope.who, secrets=store.secrets)
     return reply({"registered_model": shown(changed)})
@@ -65,6 +68,7 @@ def rename(asked: Asked) -> Response:
 def delete(asked: Asked) -> Response:
     name, store = name_of(asked.values["name"]), asked.store
     asked.scope.manage("registered models")
+    asked.scope.name_model(name)
     change.delete(store.root, name, None, asked.scope.who, secrets=store.secrets)
     return EMPTY
 
@@ -105,8 +109,10 @@ def set_alias(asked: Asked) -> Response:
     name, alias = name_of(values["name"]), alias_of(values["alias"], is_set=True)
     number = number_of(values["version"])
     model = find(asked)
-    asked.scope.write_model(model.name, numbered(model, values["version"]).run_id)
+    version = numbered(model, values["version"])
+    asked.scope.write_model(model.name, version.run_id)
     change.set_alias(store.root, name, alias, number, asked.scope.who, secrets=store.secrets)
+    mirrored(asked, model, version, "alias", alias=alias)
     return EMPTY
 
 
@@ -117,6 +123,7 @@ def delete_alias(asked: Asked) -> Response:
     version = model.aliased(alias)
     asked.scope.write_model(model.name, version.run_id if version else "")
     change.drop_alias(store.root, model.name, alias, asked.scope.who, secrets=store.secrets)
+    mirrored(asked, model, version, "unalias", alias=alias)
     return EMPTY
 
 

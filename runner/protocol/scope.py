@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ROLES", "OneRun", "Role", "Scope"]
 
-ROLES = ("reader", "writer", "admin")
+ROLES = ("reader", "writer", "approver", "admin")
 
 
 class Scope(Protocol):
@@ -36,6 +36,12 @@ class Scope(Protocol):
 
         `run_id`: the run that made the version; "" for none, and for the model itself.
         """
+
+    def name_model(self, name: str) -> None:
+        """ApiError unless registered models of that name may be made, and versions of them."""
+
+    def approve(self, name: str) -> str:
+        """The role in which versions of a registered model may be approved. ApiError unless they may."""
 
     def made_model(self, name: str) -> None:
         """This registered model was made by the one who asks."""
@@ -63,7 +69,10 @@ class Scope(Protocol):
 
 
 class Role:
-    """Of a token: a reader sees all, a writer writes to runs, an admin also deletes what is others'."""
+    """Of a token: a reader sees all, a writer writes to runs, an admin also deletes what is others'.
+
+    An approver reads, and approves versions of models.
+    """
 
     experiment_id = "0"
     who = ""
@@ -80,6 +89,14 @@ class Role:
 
     def write_model(self, name: str, run_id: str) -> None:  # noqa: ARG002
         self.write("registered models")
+
+    def name_model(self, name: str) -> None:  # noqa: ARG002
+        self.write("registered models")
+
+    def approve(self, name: str) -> str:  # noqa: ARG002
+        if self.name not in ("approver", "admin"):
+            raise ApiError("PERMISSION_DENIED", "Approving needs a token of an approver.")
+        return self.name
 
     def made_model(self, name: str) -> None:
         pass
@@ -155,6 +172,12 @@ class OneRun:
             self.write_run(run_id)
         elif name not in self._models:
             raise self._denied(f"may not change the registered model {name}")
+
+    def name_model(self, name: str) -> None:
+        pass
+
+    def approve(self, name: str) -> str:
+        raise self._denied(f"may not approve versions of {name}")
 
     def made_model(self, name: str) -> None:
         self._models.add(name)

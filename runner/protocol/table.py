@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from runner.protocol import (
     artifacts,
+    decisions,
     experiments,
     inputs,
     metrics,
@@ -18,6 +19,7 @@ from runner.protocol import (
     runs,
     search,
     views,
+    webhooks,
 )
 from runner.protocol.answer import ApiError
 from runner.protocol.route import Route
@@ -29,7 +31,6 @@ _PREFIX = re.compile(r"/(?:ajax-)?api/\d\.\d{1,2}/(?:preview/)?(mlflow|mlflow-ar
 UNMADE = {
     "traces": "traces",
     "unified-traces": "traces",
-    "webhooks": "webhooks",
     "gateway": "the gateway",
     "prompt-optimization": "prompt optimization",
     "datasets": "evaluation datasets",
@@ -46,7 +47,7 @@ def _routes() -> dict[str, dict[str, dict[str, Route]]]:
     table: dict[str, dict[str, dict[str, Route]]] = {"mlflow": {}, "mlflow-artifacts": {}}
     modules = (
         *(experiments, runs, metrics, inputs, search, models, artifacts, views),
-        *(registered_models, registered_search, model_versions),
+        *(registered_models, registered_search, model_versions, decisions, webhooks),
     )
     for module in modules:
         for route in module.ROUTES:

@@ -29,7 +29,7 @@ OPTIONS = tuple(
 def continued(plan: Plan, run: Run) -> list[Event]:
     """Events with which a run goes on (`--run-id`): one that ended, or one that a client made and left to us.
 
-    InputError when it has other values of the parameters, or is on: its record would not be true.
+    InputError when it has other values of the parameters, or is still running: its record would not be true.
     """
     from runner.tracking.fold import given_text
     from runner.tracking.log import kept

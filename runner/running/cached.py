@@ -35,7 +35,7 @@ __all__ = ["take_over"]
 LOOKED_AT = 200  # runs, newest first
 
 
-class Wanted(NamedTuple):
+class NewRun(NamedTuple):
     """The run that was asked for."""
 
     recorded: Recorded  # as far as its record goes before its command starts
@@ -69,7 +69,7 @@ def take_over(
     recorded, own_key = of(store, store.read(record.run_id)), record.key(seen, activation)
     if not recorded.lock:  # found, not made: what is in it is recorded while the command runs
         recorded = recorded._replace(installed="".join(f"{each}\n" for each in packages(activation)))
-    wanted = Wanted(recorded, plan, own_key)
+    wanted = NewRun(recorded, plan, own_key)
     candidates = list(_candidates(store, wanted.recorded.run))
     own = [*_forbidden(wanted), *_edited(wanted, candidates), *_varying(wanted, candidates)]
     nearest: tuple[Run, list[Factor]] | None = None
@@ -113,13 +113,13 @@ def _explain(nearest: tuple[Run, list[Factor]] | None, report: Report) -> None:
 # ---- what must be the same -----------------------------------------------------------------------------------
 
 
-def _forbidden(wanted: Wanted) -> Iterator[Factor]:
+def _forbidden(wanted: NewRun) -> Iterator[Factor]:
     for text in wanted.key.forbids:
         name, _, reason = text.partition(": ")
         yield Factor(name, reason)
 
 
-def _edited(wanted: Wanted, candidates: Iterable[Run]) -> Iterator[Factor]:
+def _edited(wanted: NewRun, candidates: Iterable[Run]) -> Iterator[Factor]:
     """Declared outputs that are there, and that no run of ours left so: the command may go on from them."""
     left = {(str(each["path"]), str(each.get("digest"))) for run in candidates for each in run.outputs}
     for pattern in key.outputs(wanted.plan):
@@ -133,7 +133,7 @@ def _edited(wanted: Wanted, candidates: Iterable[Run]) -> Iterator[Factor]:
                 yield Factor("outputs", f"{name} is there, and is not as a run has left it: it may be read")
 
 
-def _varying(wanted: Wanted, candidates: Iterable[Run]) -> Iterator[Factor]:
+def _varying(wanted: NewRun, candidates: Iterable[Run]) -> Iterator[Factor]:
     """Runs with this key that left other outputs: chance decides, the clock, or what an earlier run left."""
     first: Run | None = None
     for run in candidates:
@@ -150,7 +150,7 @@ def _digests(run: Run) -> set[tuple[str, str]]:
     return {(str(each["path"]), str(each.get("digest"))) for each in run.outputs}
 
 
-def _differing(wanted: Wanted, old: Recorded) -> Iterator[Factor]:
+def _differing(wanted: NewRun, old: Recorded) -> Iterator[Factor]:
     before, after = key.of_run(old.run), wanted.key
     if before is None:
         yield Factor("key", "it was recorded by another version of proj, which kept no key")
@@ -165,7 +165,7 @@ def _differing(wanted: Wanted, old: Recorded) -> Iterator[Factor]:
         yield Factor("outputs", problem)
 
 
-def _told(name: str, wanted: Wanted, old: Recorded) -> str:
+def _told(name: str, wanted: NewRun, old: Recorded) -> str:
     """What differs in a factor, for people."""
     new = wanted.recorded
     if name == "code":
@@ -240,7 +240,7 @@ def _not_kept(old: Recorded) -> str:
 
 
 def _take(
-    wanted: Wanted, old: Recorded, record: Record, variables: Mapping[str, str], report: Report
+    wanted: NewRun, old: Recorded, record: Record, variables: Mapping[str, str], report: Report
 ) -> Ended:
     """Its outputs are written into the project, its metrics and other files go into the new record."""
     with TemporaryDirectory(dir=paths.temporary()) as folder:
@@ -281,7 +281,7 @@ def _take(
     return Ended("FINISHED", 0, "exit", "", message)
 
 
-def _clear(wanted: Wanted) -> None:
+def _clear(wanted: NewRun) -> None:
     """Removes declared outputs of other runs: what this run did not write must not lie beside what it wrote."""
     for pattern in key.outputs(wanted.plan):
         for path in expand(pattern, wanted.directory):

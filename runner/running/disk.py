@@ -14,7 +14,7 @@ from runner.host import files
 from runner.sources import folders
 from runner.sources.git import mirror
 
-__all__ = ["NAMES", "Place", "Pruned", "places", "prune"]
+__all__ = ["NAMES", "Pruned", "Usage", "places", "prune"]
 
 # Of what can be had or found out again: single files, and folders that go as a whole.
 FILES = {
@@ -40,7 +40,7 @@ KEPT = {"locks": "resolved packages: without them, a project would be resolved a
 NAMES = tuple({**OTHERS, **FILES, **FOLDERS})
 
 
-class Place(NamedTuple):
+class Usage(NamedTuple):
     name: str
     what: str
     folder: str
@@ -54,7 +54,7 @@ class Pruned(NamedTuple):
     size: int  # bytes that this sets free, as far as nothing else shares them
 
 
-def places(store: str) -> list[Place]:
+def places(store: str) -> list[Usage]:
     """Those that take something, the greatest first. A file with several names counts where it is seen first."""
     seen: set[tuple[int, int]] = set()
     found = []
@@ -64,7 +64,7 @@ def places(store: str) -> list[Place]:
     found.append(("runs", "records of runs, with their artifacts", os.path.join(store, "runs"), "proj gc"))
     found.append(("code", "the code of runs", os.path.join(store, "snapshots.git"), "proj gc"))
     sized = [
-        Place(name, what, folder, size_of(folder, seen), command) for name, what, folder, command in found
+        Usage(name, what, folder, size_of(folder, seen), command) for name, what, folder, command in found
     ]
     return sorted((place for place in sized if place.size), key=lambda place: -place.size)
 

@@ -24,7 +24,7 @@ PACKAGES = "packages.txt"
 
 
 class Observation:
-    """Begun when the command is on; `end` gives what was not known by then."""
+    """Begun when the command runs; `end` gives what was not known by then."""
 
     def __init__(self, writer: RunWriter, note: Callable[..., None]) -> None:
         self._writer = writer

@@ -7,7 +7,7 @@ from _thread import allocate_lock
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from runner.backends import CANCEL
+from runner.backends.outcome import CANCEL
 from runner.errors import ProjError, StoreError
 from runner.host import machine
 from runner.host.interrupts import Shield

@@ -29,7 +29,7 @@ GRACE = 1.0  # s, for requests that were begun before the end
 
 
 class Served(Protocol):
-    """A run that is on."""
+    """A run in progress."""
 
     store_root: str
     run_id: str

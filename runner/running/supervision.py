@@ -1,4 +1,4 @@
-"""What a backend calls back for while the command of a run is on."""
+"""What a backend calls back for while the command of a run runs."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Supervision:
         return self
 
     def started(self, facts: dict[str, Any]) -> None:
-        """The command is on; what was not needed for starting it is found out now."""
+        """The command runs; what was not needed for starting it is found out now."""
         record, request = self._record, self._plan.request
         group = int(facts.get("group") or 0)
         start = process.pid_start(group) if group else ""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from runner import paths
 from runner.host import files, process
+from runner.running import conditions
 from runner.running.marks import BESIDE, LEFT, LINKED, STAMP, mark, one, short_digest, walk
 from runner.snapshots.texts import is_known
 from runner.tuples import NamedTuple
@@ -71,6 +72,10 @@ class Surroundings(NamedTuple):
     remote: str = ""  # the file of the code that reads from the network
     addresses: tuple[str, ...] = ()  # that it names
     umask: str = ""  # what modes new files get; "" where that cannot be read
+    stood: tuple[
+        str, ...
+    ] = ()  # declared outputs that were there: an earlier run's, which the command may go on from
+    limits: Mapping[str, str] = {}  # what the system lets a process have, such as open files (getrlimit(2))
     git: str = ""  # commit, branch and tags of the repository, where the command or the code asks git
 
 
@@ -152,30 +157,11 @@ def take(sight: Sight, unseen: Unseen) -> Surroundings:
         tuple(sorted(variables)),
         named.remote if named else "",
         named.addresses if named else (),
-        _umask(),
-        _repository(sight.directory) if any(each.endswith("/git") for each in programs) else "",
+        conditions.umask(),
+        tuple(sorted(os.path.relpath(each, sight.directory) for each in sight.outputs)),
+        dict(conditions.limits()),
+        conditions.repository(sight.directory) if any(each.endswith("/git") for each in programs) else "",
     )
-
-
-def _umask() -> str:
-    """From /proc (proc_pid_status(5)): umask(2) tells it only by changing it, for all threads."""
-    try:
-        with open("/proc/self/status", encoding="utf-8", errors="replace") as file:
-            return next((line.split()[1] for line in file if line.startswith("Umask:")), "")
-    except (OSError, IndexError):
-        return ""
-
-
-def _repository(directory: str) -> str:
-    """What `git describe` and `git log` depend on."""
-    from runner.sources.git import repository
-
-    found = repository.find(directory)
-    if found is None:
-        return ""
-    head = repository.head(found)
-    tags = [mark(os.path.join(found.common, name), READ) for name in ("packed-refs", "refs/tags")]
-    return short_digest(repr((head.commit, head.branch, tags)).encode("utf-8", "surrogateescape"))
 
 
 # ---- variables ---------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from runner.protocol.answer import ApiError
@@ -112,7 +113,7 @@ class TeamGate(Gate):
         role = self._roles.get(token.token_id)
         if role is None:
             role = self._roles[token.token_id] = NamedRole(
-                token.role, f"{token.token_id} {token.name}".strip(), self._rules.roots
+                token.role, f"{token.token_id} {token.name}".strip(), self._rules.roots, token.models
             )
         return role
 
@@ -172,13 +173,38 @@ class TeamGate(Gate):
 
 
 class NamedRole(Role):
-    """A role, whose it is, and where they may let experiments keep artifacts (None: anywhere)."""
+    """A role, whose it is, and where they may let experiments keep artifacts (None: anywhere).
 
-    def __init__(self, name: str, who: str, roots: tuple[str, ...] | None = None) -> None:
+    `models`: patterns of the names of registered models to which it is limited; none: all.
+    """
+
+    def __init__(
+        self, name: str, who: str, roots: tuple[str, ...] | None = None, models: tuple[str, ...] = ()
+    ) -> None:
         super().__init__(name)
         self.who = who
         self._roots = roots
+        self._patterns = models
 
     def locate(self, location: str) -> None:
         if self._roots is not None:
             check_location(location, self._roots)
+
+    def name_model(self, name: str) -> None:
+        super().name_model(name)
+        self._check(name)
+
+    def write_model(self, name: str, run_id: str) -> None:
+        super().write_model(name, run_id)
+        self._check(name)
+
+    def approve(self, name: str) -> str:
+        self._check(name)
+        return super().approve(name)
+
+    def _check(self, name: str) -> None:
+        if self._patterns and not any(fnmatchcase(name, pattern) for pattern in self._patterns):
+            raise ApiError(
+                "PERMISSION_DENIED",
+                f"This token is for the registered models {', '.join(self._patterns)}; it may not change {name}.",
+            )

@@ -129,6 +129,7 @@ def _work(
     from runner.server.gate import Rules, TeamGate
     from runner.server.memory import return_memory, spare_collections
     from runner.server.tokens import Tokens
+    from runner.server.webhooks import follow
     from runner.tracking.store import Store
     from runner.web.site import DOORS, Site, pages
 
@@ -160,6 +161,7 @@ def _work(
         signal.signal(number, lambda _number, _frame: server.stop())
     if slot == 0:
         threading.Thread(target=_close_lost_runs, args=(settings,), name="lost runs", daemon=True).start()
+        threading.Thread(target=follow, args=(settings.store,), name="webhooks", daemon=True).start()
     spare_collections()
     server.listen(listener)
     gc.freeze()  # what was imported is not looked through again and again

@@ -33,6 +33,7 @@ class Token(NamedTuple):
     created: int  # ms
     expires: int  # ms; 0: never
     revoked: bool = False
+    models: tuple[str, ...] = ()  # patterns of registered models that it may change; none: all
 
 
 def _path(root: str) -> str:
@@ -73,7 +74,7 @@ def append(path: str, event: JsonObject) -> None:
         raise StoreError(f"{path}: {error.strerror or error}") from error
 
 
-def create(root: str, name: str, role: str, expires: int = 0) -> str:
+def create(root: str, name: str, role: str, expires: int = 0, models: tuple[str, ...] = ()) -> str:
     """Makes a token and returns it: this is the only time that it can be seen."""
     from runner.tracking.log import now
 
@@ -88,6 +89,7 @@ def create(root: str, name: str, role: str, expires: int = 0) -> str:
             "role": role,
             "digest": _digest(secret),
             "expires": expires,
+            "models": list(models),
         },
     )
     return f"proj_{token_id}_{secret}"
@@ -138,7 +140,10 @@ def _token(event: JsonObject) -> Token:
         raise ValueError
     if event["role"] not in ROLES:  # of a newer version: it opens nothing here
         raise ValueError
-    return Token(*texts, *times)
+    models = event.get("models", [])
+    if type(models) is not list or not all(type(each) is str for each in models):
+        raise ValueError
+    return Token(*texts, *times)._replace(models=tuple(models))
 
 
 def _digest(secret: str) -> str:

@@ -10,7 +10,7 @@ from runner import paths
 from runner.errors import InputError, StoreError
 from runner.snapshots.vault import EMPTY, Vault
 
-__all__ = ["File", "diff", "files", "restore"]
+__all__ = ["File", "content", "diff", "files", "restore"]
 
 
 class File(NamedTuple):
@@ -69,6 +69,12 @@ def diff(store: str, tree_a: str, tree_b: str) -> str:
     _vault_with(store, tree_b)
     options = ("--no-color", "--find-renames", "--src-prefix=a/", "--dst-prefix=b/")
     return _read(vault, tree_a, "diff-tree", "-r", "-p", *options, tree_a, tree_b)
+
+
+def content(store: str, blob: str) -> bytes:
+    """A file of a snapshot, by the id that `files` gives."""
+    vault = Vault(os.path.join(store, "snapshots.git"))
+    return _read(vault, blob, "cat-file", "blob", blob).encode("utf-8", "surrogateescape")
 
 
 def _vault_with(store: str, tree: str) -> Vault:

@@ -19,7 +19,7 @@ from runner.tuples import NamedTuple
 
 __all__ = ["Named", "is_known", "named"]
 
-FORMAT = 3
+FORMAT = 4
 TEXTS = tuple(
     ".py .pyi .ipynb .r .rmd .jl .sh .bash .sql .js .ts .yaml .yml .toml .cfg .ini .json .txt .mk .smk".split()
 )
@@ -175,6 +175,15 @@ class _Text(NamedTuple):
     is_script: bool
 
 
+def _clean(data: bytes) -> bytes:
+    """Without credentials in addresses: what is found is remembered."""
+    if b"://" not in data:
+        return data
+    from runner.text.credentials import redact
+
+    return os.fsencode(redact(os.fsdecode(data)))
+
+
 def _read(directory: str, seen: str, without: frozenset[str]) -> Named:
     """`places` as they are written, those with `../` as seen from the project and from the text itself."""
     from runner.snapshots import pieces
@@ -184,7 +193,7 @@ def _read(directory: str, seen: str, without: frozenset[str]) -> Named:
     remote = ""
     for path in _texts(directory, found["links"], without):
         try:
-            data = files.read(path, LARGEST)
+            data = _clean(files.read(path, LARGEST))
         except OSError:
             continue
         if b"://" in data:  # what is found is kept in the cache, where no credentials are to be

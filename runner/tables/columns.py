@@ -69,7 +69,7 @@ MOST = 4  # metrics, and as many parameters, in a table whose columns nobody cho
 
 
 def elapsed(run: Run) -> float:
-    """s; of a run that is on, until now."""
+    """s; of a run in progress, until now."""
     took = run.duration
     return max(0.0, time.time() - run.start_time / 1000) if took is None else took
 

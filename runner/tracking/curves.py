@@ -1,4 +1,4 @@
-"""The curves of a run's metrics as columns in one derived file, extended while the run is on; it may be deleted.
+"""The curves of a run's metrics as columns in one derived file, extended as the run goes on; it may be deleted.
 
 A page draws twenty metrics of fifty runs: read from the logs that would take minutes, for a point that was logged by
 itself is a line of JSON. The file has, native byte order, for each metric its points ordered by step, time and value,
@@ -17,7 +17,8 @@ import os
 import sys
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from math import isfinite
 from typing import Any, BinaryIO, NamedTuple
 
 from runner import paths
@@ -62,7 +63,7 @@ class Curve(NamedTuple):
     lasts: array[float]
 
 
-class Place(NamedTuple):
+class Extent(NamedTuple):
     """Of a metric in the file."""
 
     offset: int  # bytes
@@ -89,7 +90,7 @@ class Curves:
         self._directory = directory
         self._path = os.path.join(folder or paths.scratch("curves"), name[:2], name)
         self._reached = Reached()
-        self._places: dict[str, Place] = {}
+        self._places: dict[str, Extent] = {}
         self._fresh: dict[str, Columns] = {}  # later than the file, merged with what it has of the metric
         self._added = 0
         self._file: BinaryIO | None = None  # held: another process may put another one in its place
@@ -203,13 +204,13 @@ class Curves:
             file.seek(size - WORD - len(MAGIC) - length)
             found = json.loads(file.read(length))
             self._reached = Reached(*found["reached"])
-            self._places = {name: Place(*place) for name, place in found["metrics"].items()}
+            self._places = {name: Extent(*place) for name, place in found["metrics"].items()}
         except (OSError, ValueError, TypeError, KeyError):
             self._forget()
 
     def _save(self) -> None:
         """What cannot be kept is read from the record again by the next one."""
-        places: dict[str, Place] = {}
+        places: dict[str, Extent] = {}
         try:
             os.makedirs(os.path.dirname(self._path), exist_ok=True)
             with files.Draft(self._path) as draft, open(draft, "wb") as file:
@@ -217,7 +218,7 @@ class Curves:
                     columns = self.columns(name)
                     curve = thin(columns) if len(columns.steps) > MOST else None
                     width, buckets = (1, 0) if curve is None else (curve.width, len(curve.steps))
-                    places[name] = Place(file.tell(), len(columns.steps), width, buckets)
+                    places[name] = Extent(file.tell(), len(columns.steps), width, buckets)
                     for column in (*columns, *(() if curve is None else curve[1:])):
                         file.write(column.tobytes())
                 index = json.dumps({"reached": self._reached, "metrics": places}).encode()
@@ -228,7 +229,7 @@ class Curves:
         self.close()
         self._places, self._fresh, self._added, self._file = places, {}, 0, new
 
-    def _buckets(self, place: Place) -> Curve:
+    def _buckets(self, place: Extent) -> Curve:
         file = self._open()
         file.seek(place.offset + 3 * WORD * place.points)
         return Curve(place.width, *(_column(file, kind, place.buckets) for kind in "qqqdddd"))
@@ -298,39 +299,48 @@ def coarser(curve: Curve, most: int, points: int) -> Curve:
     The mean of a bucket is that of its halves, by their points; of a half without finite values nothing is in it.
     """
     while len(curve.steps) > most:
-        rest = points - curve.width * (len(curve.steps) - 1)  # in the last one
-        starts = range(0, len(curve.steps), 2)
-        odd = len(curve.steps) % 2
-        share = curve.width / (curve.width + rest)  # of the first half of the last pair
-        means = array("d", (_both(curve.means[at : at + 2], 0.5) for at in starts))
-        if not odd:
-            means[-1] = _both(curve.means[-2:], share)
-        ends = [*range(1, len(curve.steps), 2), *([len(curve.steps) - 1] if odd else [])]
-        curve = Curve(
-            curve.width * 2,
-            curve.steps[::2],
-            array("q", (curve.ends[at] for at in ends)),
-            array("q", (curve.times[at] for at in ends)),
-            means,
-            array("d", (_extreme(min, curve.lows[at : at + 2]) for at in starts)),
-            array("d", (_extreme(max, curve.highs[at : at + 2]) for at in starts)),
-            array("d", (curve.lasts[at] for at in ends)),
-        )
+        count = len(curve.steps)
+        rest = points - curve.width * (count - 1)  # in the last one
+        odd = count % 2
+        both, least, greatest = (_mean, min, max) if _plain(curve) else (_mean_of_some, _least, _greatest)
+        means = array("d", map(both, curve.means[::2], curve.means[1::2]))
+        lows = array("d", map(least, curve.lows[::2], curve.lows[1::2]))
+        highs = array("d", map(greatest, curve.highs[::2], curve.highs[1::2]))
+        if odd:
+            means.append(curve.means[-1])
+            lows.append(curve.lows[-1])
+            highs.append(curve.highs[-1])
+        elif isfinite(curve.means[-1]) and isfinite(curve.means[-2]):
+            share = curve.width / (curve.width + rest)
+            means[-1] = curve.means[-2] * share + curve.means[-1] * (1 - share)
+        ends, times, lasts = curve.ends[1::2], curve.times[1::2], curve.lasts[1::2]
+        if odd:
+            ends.append(curve.ends[-1])
+            times.append(curve.times[-1])
+            lasts.append(curve.lasts[-1])
+        curve = Curve(curve.width * 2, curve.steps[::2], ends, times, means, lows, highs, lasts)
     return curve
 
 
-def _both(means: array[float], share: float) -> float:
-    if len(means) == 1:
-        return means[0]
-    one, two = means
-    if one != one or two != two:
-        return two if one != one else one
-    return one * share + two * (1 - share)
+def _plain(curve: Curve) -> bool:
+    """Every bucket has finite values."""
+    return isfinite(sum(curve.means))
 
 
-def _extreme(of: Callable[[Iterable[float]], float], values: array[float]) -> float:
-    found = [value for value in values if value == value]
-    return of(found) if found else float("nan")
+def _mean(one: float, two: float) -> float:
+    return one / 2 + two / 2
+
+
+def _mean_of_some(one: float, two: float) -> float:
+    return two if one != one else one if two != two else one / 2 + two / 2
+
+
+def _least(one: float, two: float) -> float:
+    return two if one != one else one if two != two else min(one, two)
+
+
+def _greatest(one: float, two: float) -> float:
+    return two if one != one else one if two != two else max(one, two)
 
 
 def _bucket(part: Columns) -> tuple[int, int, int, float, float, float, float]:

@@ -2,7 +2,7 @@
 
 `<store>/<room>/<id>/segments/`: what is done to the thing, by whoever does it (segments.py). In a store of before
 there is also `events.jsonl`: it comes first, in the order of its lines, and is not written to any more. Runs are read
-the same way; theirs is written while the run is on (writer.py).
+the same way; theirs is written while the run is in progress (writer.py).
 """
 
 from __future__ import annotations

@@ -212,6 +212,14 @@ def registered_link(name: str, version: int, source: str, model_id: str) -> Even
     return _given("link", relation="registered", **facts)
 
 
+def registry(do: str, name: str, version: int, **facts: str) -> Event:
+    """What the command of the run did to a version that it registered, for servers to which the run is sent.
+
+    `do`: alias, unalias, stage, tag, untag, describe; `facts`: of the request.
+    """
+    return {"type": "registry", "do": do, "name": name, "version": version, "facts": facts}
+
+
 def update(
     *,
     name: str | None = None,

@@ -1,6 +1,6 @@
 """A run, read on from where it was left: its log, and over it what was done to it later or elsewhere, in segments.
 
-`events.jsonl` is written while the run is on, on its own host; its events count in the order of its lines. The
+`events.jsonl` is written while the run is in progress, on its own host; its events count in the order of its lines. The
 operations of the segments count after them, in the order of their ids (segments.py).
 """
 

@@ -93,6 +93,9 @@ def _best(store: Searched, scope: Scope | None, ref: str) -> str:
     key = ref[len("best:") :]
     greatest = key.startswith("-")
     key = key.removeprefix("-")
+    if key in ("", "metrics.", "metric."):
+        hint = "best:metrics.rmse  is the least, best:-metrics.acc  the greatest"
+        raise InputError(f"{ref!r} names no metric", hint)
     if not key.startswith(("metrics.", "metric.")):
         key = f"metrics.`{key}`"
     places = None if scope is None else scope.keys

@@ -313,8 +313,11 @@ class Store:
                 if found is None:
                     raise
         if found.lifecycle == "deleted":
+            from shlex import quote
+
             raise StoreError(
-                f"the experiment {name!r} is deleted", "proj experiments restore  brings it back"
+                f"the experiment {name!r} is deleted",
+                f"proj experiments restore {quote(name)}  brings it back",
             )
         return found.experiment_id
 

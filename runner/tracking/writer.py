@@ -1,6 +1,6 @@
 """Writing to one run: each call is one write(). On the warm path of `proj run`.
 
-A run's `events.jsonl` is written on its own host while the run is on: by its supervisor, its endpoint, `proj log` in
+A run's `events.jsonl` is written on its own host while the run lasts: by its supervisor, its endpoint, `proj log` in
 the command. Its end closes it. What comes later, or from another host, or goes to a copy of the run, is appended to
 segments (segments.py), so that no file has two writers.
 """

@@ -40,7 +40,7 @@ async def act(request: Request) -> Response:
     if what == "why":
         if len(ids) != 2:
             raise InputError(f"why is asked of two runs, not of {len(ids)}", "tick two of them")
-        return RedirectResponse(f"compare{query({'run': ids})}", 303, HEADERS)
+        return RedirectResponse(f"why{query({'run': ids})}", 303, HEADERS)
     if what == "base":
         return RedirectResponse(state.link(base=ids[0], start=state.start), 303, HEADERS)
     await run_in_threadpool(_change, site.store, ids, what, fields)

@@ -1,4 +1,4 @@
-"""Runs side by side: what differs, their curves over each other; of two runs also why."""
+"""Runs side by side: their curves over each other, what differs, and each run as a point, its images and its log."""
 
 from __future__ import annotations
 
@@ -8,21 +8,28 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 
-from runner.errors import InputError
+from runner.errors import InputError, ProjError
 from runner.text import units
+from runner.tracking.artifacts import listing
 from runner.tracking.fold import Run
-from runner.web import charts, colours, series
+from runner.web import charts, colours, pictures, series
+from runner.web.log import last_lines
+from runner.web.previews import IMAGES, ending
 from runner.web.render import number, page
 
 if TYPE_CHECKING:
-    from runner.reproduction.verdict.difference import Difference
+    from starlette.datastructures import QueryParams
+
     from runner.tracking.store import Store
 
-__all__ = ["show"]
+__all__ = ["Row", "differing", "show"]
 
 MOST = 200  # runs
 CHARTS = 30
-LINES = 5000  # of a patch
+VIEWS = ("lines", "parallel", "scatter", "box", "table", "images", "logs")
+OWN = ("view", "sx", "sy", "by", "image", "brush")  # of an address, besides what charts have
+TAIL = 200  # lines of a log beside others
+IMAGES_LOOKED_AT = 200
 
 
 class Row(NamedTuple):
@@ -34,28 +41,116 @@ class Row(NamedTuple):
 
 def show(request: Request) -> Response:
     store: Store = request.app.state.site.store
-    refs = request.query_params.getlist("run")
+    given = request.query_params
+    refs = given.getlist("run")
     if not 2 <= len(refs) <= MOST:
         raise InputError(f"2 to {MOST} runs can be compared", "tick them in the table of runs")
+    view = given.get("view") or "lines"
+    if view not in VIEWS:
+        raise InputError(f"there is no view {view!r}", f"there are {', '.join(VIEWS)}")
     runs = series.runs_of(store, refs)
     ids = [run.run_id for run in runs]
-    metrics = series.metrics_of(runs)
-    everything = bool(request.query_params.get("all"))
-    rows = [row for row in _rows(runs) if row.differs or everything]
+    state = {
+        **charts.state(given, ids),
+        **{key: given.get(key, "") for key in OWN},
+        "brush": given.getlist("brush"),
+    }
+    everything = bool(given.get("all"))
+    rows = [row for row in _rows(runs) if row.differs or everything] if view in ("lines", "table") else []
     return page(
-        request, "compare.html", runs=runs, rows=rows, everything=everything,
-        colours=colours.of(ids), charts=[name for name in metrics if _drawn(name, runs)][:CHARTS],
-        metrics=metrics, params=series.params_of(runs),
-        look=charts.look(request.query_params),
-        why=_why(store, runs) if len(runs) == 2 else None,
-        most=LINES, state=charts.state(request.query_params, ids),
-        command="proj compare " + " ".join(run.run_id[:12] for run in runs),
+        request, "compare.html", runs=runs, ids=ids, rows=rows, everything=everything, view=view, views=VIEWS,
+        colours=colours.of(ids), state=state, command="proj compare " + " ".join(each[:12] for each in ids),
+        **(_lines(request, runs) if view == "lines" else _picture(store, runs, view, given)),
     )  # fmt: skip
+
+
+def _lines(request: Request, runs: Sequence[Run]) -> dict[str, Any]:
+    metrics = series.metrics_of(runs)
+    return {
+        "charts": [name for name in metrics if _drawn(name, runs)][:CHARTS], "metrics": metrics,
+        "params": series.params_of(runs), "look": charts.look(request.query_params),
+    }  # fmt: skip
+
+
+def _picture(store: Store, runs: Sequence[Run], view: str, given: QueryParams) -> dict[str, Any]:
+    classes = colours.of([run.run_id for run in runs])
+    if view == "images":
+        return _images(store, runs, given.get("image", ""))
+    if view == "logs":
+        return {"logs": [last_lines(store.run_directory(run.run_id), TAIL) for run in runs[:6]]}
+    if view == "table":
+        return {}
+    names = pictures.fields(runs)
+    numbers = [name for name in names if pictures.numeric(runs, name)]
+    y = _one_of(
+        given.get("sy", ""), numbers, next((name for name in numbers if name.startswith("metrics.")), "")
+    )
+    found: dict[str, object] = {"fields": names, "numbers": numbers, "y": y}
+    if not names or not y:
+        return {**found, "picture": None, "parallel": None}
+    if view == "scatter":
+        x = _one_of(given.get("sx", ""), names, names[0])
+        return {**found, "x": x, "picture": pictures.scatter(runs, classes, x, y)}
+    if view == "box":
+        by = _one_of(given.get("by", ""), names, names[0])
+        return {**found, "by": by, "picture": pictures.boxes(runs, classes, by, y)}
+    return {**found, "parallel": pictures.parallel(runs, classes, names, _brushes(given.getlist("brush")))}
+
+
+def _one_of(wanted: str, names: Sequence[str], usual: str) -> str:
+    if wanted and wanted not in names:
+        raise InputError(f"{wanted!r} is the same in all these runs, or no number", ", ".join(names[:20]))
+    return wanted or usual
+
+
+def _brushes(texts: Sequence[str]) -> dict[str, tuple[float, float]]:
+    """Each `from:to:NAME`, shares of the axis from the top."""
+    found = {}
+    for text in texts:
+        low, _, rest = text.partition(":")
+        high, _, name = rest.partition(":")
+        try:
+            found[name] = (float(low), float(high))
+        except ValueError:
+            raise InputError(f"{text!r} is no part of an axis", "0.1:0.5:params.lr") from None
+    return found
+
+
+def _images(store: Store, runs: Sequence[Run], wanted: str) -> dict[str, object]:
+    """Images that several runs have under one name; those that all have come first."""
+    having: dict[str, list[bool]] = {}
+    for place, run in enumerate(runs):
+        for path in _of_run(store, run):
+            having.setdefault(path, [False] * len(runs))[place] = True
+    names = sorted(having, key=lambda path: (-sum(having[path]), path))
+    image = wanted if wanted in having else names[0] if names else ""
+    at = names.index(image) if image else 0
+    return {
+        "names": names, "image": image, "having": having.get(image, []),
+        "before": names[at - 1] if at else "", "after": names[at + 1] if at + 1 < len(names) else "",
+    }  # fmt: skip
+
+
+def _of_run(store: Store, run: Run) -> list[str]:
+    found = [path for path in run.artifacts if ending(path) in IMAGES]
+    folders = [""]
+    while folders and len(found) < IMAGES_LOOKED_AT:
+        try:
+            entries = listing(store, run.run_id, folders.pop())
+        except (ProjError, OSError):
+            continue
+        folders += [each.path for each in entries if each.is_dir]
+        found += [each.path for each in entries if not each.is_dir and ending(each.path) in IMAGES]
+    return list(dict.fromkeys(found))[:IMAGES_LOOKED_AT]
 
 
 def _drawn(name: str, runs: Sequence[Run]) -> bool:
     """A metric that was logged once, at the beginning, is a number and no line."""
     return any(run.metrics[name].step != 0 for run in runs if name in run.metrics)
+
+
+def differing(runs: Sequence[Run]) -> list[Row]:
+    return [row for row in _rows(runs) if row.differs]
 
 
 def _rows(runs: Sequence[Run]) -> list[Row]:
@@ -90,10 +185,3 @@ def _run(run: Run) -> dict[str, object]:
 
 def _inputs(run: Run) -> dict[str, str]:
     return {str(each.get("path") or each.get("uri")): str(each.get("digest", ""))[:19] for each in run.inputs}
-
-
-def _why(store: Store, runs: Sequence[Run]) -> Difference:
-    from runner.reproduction.verdict.difference import between
-    from runner.running.recorded import of
-
-    return between(of(store, runs[0]), of(store, runs[1]))

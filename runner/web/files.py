@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import os
+import shlex
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from runner.host.files import open_file
 from runner.protocol.artifacts import download
 from runner.protocol.places import in_run, safe
 from runner.protocol.sending import pieces
 from runner.tracking.artifacts import listing
+from runner.web import previews
+from runner.web.found import the_run
 from runner.web.render import HEADERS, page
-from runner.web.run import the_run
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -28,21 +27,12 @@ if TYPE_CHECKING:
 
 __all__ = ["raw", "show"]
 
-HEAD = 256 * 1024  # bytes of a file that is looked at
-ROWS, COLUMNS = 200, 50  # of a table
-IMAGES = {
-    "png": "png",
-    "jpg": "jpeg",
-    "jpeg": "jpeg",
-    "gif": "gif",
-    "webp": "webp",
-    "bmp": "bmp",
-    "svg": "svg+xml",
-}
 SANDBOX = (
     "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline';"
     " img-src data: blob:; font-src data:; connect-src 'none'; frame-ancestors 'self'"
 )
+# a browser starts its viewer in no sandbox
+PDF = "default-src 'none'; script-src 'none'; object-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'self'"
 
 
 def show(request: Request) -> Response:
@@ -53,82 +43,27 @@ def show(request: Request) -> Response:
     parts = path.split("/") if path else []
     crumbs = [(part, "/".join(parts[: place + 1])) for place, part in enumerate(parts)]
     is_file = bool(path) and not entries
-    shown = _preview(store, run.run_id, path) if is_file else {"kind": ""}
+    start = request.query_params.get("from", "")
+    first = min(int(start), previews.FARTHEST) if start.isdecimal() and len(start) < 12 else 0
+    place = in_run(store, run.run_id, path) if is_file else None
+    shown = previews.of(path, place.file, first) if place else None
+    words = ["proj", "artifacts", "get" if is_file else "ls", run.run_id[:12], *([path] if path else [])]
     return page(
-        request,
-        "files.html",
-        run=run,
-        path=path,
-        crumbs=crumbs,
-        entries=entries,
-        shown=shown,
-        is_file=is_file,
-    )
-
-
-def _preview(store: Store, run_id: str, path: str) -> dict[str, object]:
-    """What kind of thing it is, by its name, and what is shown of it."""
-    ending = os.path.splitext(path)[1].lstrip(".").lower()
-    if ending in IMAGES:
-        return {"kind": "image"}
-    if ending in ("html", "htm"):
-        return {"kind": "html"}
-    place = in_run(store, run_id, path)
-    try:
-        with open_file(place.file) as file:
-            size = os.fstat(file.fileno()).st_size
-            head = file.read(HEAD)
-    except (OSError, ValueError):
-        return {"kind": "absent"}
-    cut = size > len(head)
-    if b"\0" in head:
-        return {"kind": "binary", "size": size}
-    plain = head.decode("utf-8", "backslashreplace")
-    if ending in ("csv", "tsv"):
-        return {
-            "kind": "table",
-            "rows": _table(plain, "\t" if ending == "tsv" else ",", cut),
-            "cut": cut,
-            "size": size,
-        }
-    if ending == "json" and not cut:
-        try:
-            plain = json.dumps(json.loads(plain), indent=2, ensure_ascii=False)
-        except (ValueError, RecursionError):
-            pass  # shown as it is
-    return {"kind": "text", "text": plain, "cut": cut, "size": size}
-
-
-def _table(plain: str, delimiter: str, cut: bool) -> list[list[str]]:
-    import csv
-
-    lines = plain.splitlines()
-    found = []
-    try:
-        for row in csv.reader(lines[:-1] if cut else lines, delimiter=delimiter):
-            found.append([value[:200] for value in row[:COLUMNS]])
-            if len(found) > ROWS:
-                break
-    except csv.Error:
-        pass
-    return found
+        request, "files.html", run=run, path=path, crumbs=crumbs, entries=entries, shown=shown, is_file=is_file,
+        command=shlex.join(words),
+    )  # fmt: skip
 
 
 def raw(request: Request) -> Response:
     """The bytes. Nothing in them acts on these pages: a browser runs HTML and SVG in a sandbox of no origin."""
     store: Store = request.app.state.site.store
     run = the_run(request)
-    found = download(
-        in_run(store, run.run_id, safe(request.path_params["path"])), request.headers.get("range", "")
-    )
+    path = request.path_params["path"]
+    found = download(in_run(store, run.run_id, safe(path)), request.headers.get("range", ""))
     headers = {**HEADERS, **dict(found.headers)}
-    ending = os.path.splitext(request.path_params["path"])[1].lstrip(".").lower()
-    kind = found.type
-    if ending in IMAGES:
-        kind = f"image/{IMAGES[ending]}"
-    elif ending in ("html", "htm"):
-        kind = "text/html; charset=utf-8"
-    headers["Content-Security-Policy"] = SANDBOX
+    name = previews.ending(path)
+    kind = previews.TYPES.get(name, found.type)
+    headers["Content-Security-Policy"] = PDF if name == "pdf" else SANDBOX
     if request.query_params.get("show"):
         headers["Content-Disposition"] = "inline"
     if found.file is None:

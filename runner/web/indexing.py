@@ -10,7 +10,7 @@ from typing import NoReturn
 from starlette.requests import Request
 
 from runner.errors import ProjError
-from runner.running.reconcile import concluded
+from runner.running.reconcile import close_lost, concluded
 from runner.tracking.fold import Run
 from runner.tracking.store import Store, is_run_id
 from runner.values import Silent
@@ -80,6 +80,7 @@ class Indexing:
     def _make(self) -> None:
         try:
             self._store.index.refresh()
+            close_lost(self._store)
         except BaseException as problem:  # noqa: BLE001 - it is raised where somebody waits
             self._failed = problem
 
@@ -89,12 +90,12 @@ def wait(request: Request) -> None:
     indexing.wait()
 
 
-def newest(store: Store) -> list[Run]:
-    """By their ids, which are sorted by time, and their logs: no index is needed."""
+def newest(store: Store) -> tuple[list[Run], int]:
+    """By their ids, which are sorted by time, and their logs: no index is needed. And how many runs there are."""
     try:
         ids = sorted(filter(is_run_id, os.listdir(os.path.join(store.root, "runs"))), reverse=True)
     except OSError:
-        return []
+        return [], 0
     found = []
     for run_id in ids[:NEWEST]:
         try:
@@ -103,4 +104,4 @@ def newest(store: Store) -> list[Run]:
             continue
         if run.lifecycle == "active":
             found.append(run)
-    return found
+    return found, len(ids)

@@ -14,8 +14,8 @@ from runner.text.terminal import printable
 from runner.text.units import iso, size
 from runner.tracking.lines import LONGEST, Lines, Row, Streams
 from runner.web.ansi import Span, spans
+from runner.web.found import the_run
 from runner.web.render import HEADERS, page
-from runner.web.run import the_run
 
 if TYPE_CHECKING:
     from runner.tracking.store import Store

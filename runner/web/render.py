@@ -60,7 +60,12 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     found.filters.update(
-        ago=units.ago, size=units.size, took=units.duration, time=units.local_time, number=number
+        ago=units.ago,
+        size=units.size,
+        took=units.duration,
+        time=units.local_time,
+        iso=units.iso,
+        number=number,
     )
     found.globals.update(marks=MARKS, verdicts=VERDICTS, query=query, palette=palette)
     return found

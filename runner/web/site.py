@@ -144,10 +144,10 @@ async def _indexing(request: Request, problem: Exception) -> Response:
     """The page loads itself again, until all can be shown."""
     done, total = (problem.done, problem.total) if isinstance(problem, StillIndexing) else (0, 0)
     inside = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
-    found = await run_in_threadpool(newest, request.app.state.site.store)
+    found, there = await run_in_threadpool(newest, request.app.state.site.store)
     names = cells.usual(found)
     answer = page(
-        request, "indexing.html", 200 if inside == "/" else 503, done=done, total=total, state=State(),
+        request, "indexing.html", 200 if inside == "/" else 503, done=done, total=total or there, state=State(),
         rows=cells.rows(found, names, {}, {}), columns=cells.headings(names, ""),
     )  # fmt: skip
     answer.headers["Refresh"] = answer.headers["Retry-After"] = "1"

@@ -22,7 +22,7 @@ from runner.tracking.fold import Run
 from runner.tracking.store import Store
 from runner.values import Ended, Job, Silent
 from tests.backends.test_local import Watching, make_job
-from tests.helpers import make_tree, proj
+from tests.helpers import make_tree, proj, survivors
 
 pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="only on Linux")
 
@@ -286,7 +286,7 @@ def test_after_both_were_killed_the_next_reader_ends_what_carries_the_mark(
     run = only_run()
     assert (run.status, run.end["reason"]) == ("KILLED", "lost")
     wait_for(lambda: living(mark) == [])
-    wait_for(lambda: process_tree.survivors(run.run_id) == [])
+    wait_for(lambda: survivors(run.run_id) == [])
 
 
 def test_a_guard_is_not_taken_for_its_supervisor(tmp_path: object, mark: str) -> None:

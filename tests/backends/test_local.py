@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from runner.backends import local
-from runner.host import process_tree
 from runner.tracking.log import new_run_id
 from runner.values import Activation, Ended, Job, Silent
+from tests.helpers import survivors
 
 
 class Watching:
@@ -49,7 +49,7 @@ def make_job(tmp_path: object, command: str, **options: Any) -> Job:
 def execute(job: Job, secrets: tuple[bytes, ...] = ()) -> Ended:
     supervision = Watching(secrets)
     ended = local.wait(local.submit(job, Silent()), job, supervision)
-    assert process_tree.survivors(job.run_id) == []
+    assert survivors(job.run_id) == []
     return ended
 
 
@@ -209,12 +209,12 @@ def test_a_killed_supervisor_leaves_no_process(tmp_path: object) -> None:
         finally:
             os._exit(0)
     deadline = time.monotonic() + 10
-    while len(process_tree.survivors(job.run_id)) < 3 and time.monotonic() < deadline:
+    while len(survivors(job.run_id)) < 3 and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert len(process_tree.survivors(job.run_id)) >= 3
+    assert len(survivors(job.run_id)) >= 3
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     deadline = time.monotonic() + 10
-    while process_tree.survivors(job.run_id) and time.monotonic() < deadline:
+    while survivors(job.run_id) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert process_tree.survivors(job.run_id) == []
+    assert survivors(job.run_id) == []

@@ -1,4 +1,4 @@
-"""`proj models`: what each command does to the registry, and what it says; and every line of docs/registry.md."""
+"""`proj models`: what each command does to the registry, and what it says; and every line of two pages."""
 
 from __future__ import annotations
 
@@ -117,6 +117,19 @@ def test_what_is_said_and_the_history(credit: Program) -> None:
     credit("models", "rm", "loans")
     assert credit.json("models") == []
     assert credit("models", "restore", "loans").code == 0
+
+
+def test_following_what_happens(credit: Program) -> None:
+    """A CI job without HTTP: each operation once, as it comes."""
+    argv = [sys.executable, "-m", "runner", "models", "events", "--follow", "--json"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as follower:
+        assert follower.stdout is not None
+        seen = [json.loads(follower.stdout.readline()) for _ in range(4)]
+        assert credit("models", "alias", "credit", "champion", "2").code == 0
+        seen.append(json.loads(follower.stdout.readline()))
+        follower.terminate()
+    assert [each["kind"] for each in seen] == ["registered-model", "version", "version", "version", "alias"]
+    assert seen[-1]["version"] == "2"
 
 
 def test_differences(credit: Program) -> None:
@@ -356,17 +369,17 @@ def test_to_and_from_a_server(credit: Program, start: Start, tmp_path: object) -
     assert credit("models", "pull", server.url, "nothing", "--store", back).code == 2
 
 
-PAGE = os.path.join(
-    os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "docs", "registry.md"
-)
+DOCS = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "docs")
 
 
-def test_every_line_of_the_page_works(
+def test_every_line_of_the_pages_works(
     credit: Program, tmp_path: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One after the other; two people type them, as the page says."""
-    with open(PAGE, encoding="utf-8") as file:
-        page = file.read()
+    page = ""
+    for name in ("registry.md", "governance.md"):
+        with open(os.path.join(DOCS, name), encoding="utf-8") as file:
+            page += file.read()
     lines = [
         line.split(" #")[0].strip()
         for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
@@ -384,7 +397,9 @@ def test_every_line_of_the_page_works(
         to.write(f"me@example.org {file.read()}")
     run_with_model("last-one", 0.95)
     for line in lines:
-        words = [word.replace("~/.ssh", str(tmp_path)) for word in shlex.split(line)[1:]]
+        words = [
+            word.replace("~/.ssh", str(tmp_path)) for word in shlex.split(line.replace("RUN", "run3"))[1:]
+        ]
         monkeypatch.setenv("LOGNAME", "ann" if "approve" in words else "me")
         done = credit(*words)
         expected = 3 if line in PENDING_LINES else 0

@@ -230,13 +230,19 @@ def test_what_does_not_fit_is_taken_from_the_widest_column() -> None:
         (["compare", "--filter", "rmse < 3"], "did you mean metrics.rmse?"),
         (["show", "best:metrics.rms"], "did you mean best:metrics.rmse?"),
         (["show", "best:-mse"], "did you mean best:-rmse?"),
+        (["show", "best:"], "best:metrics.rmse  is the least"),
+        (["show", "best:-metrics."], "best:metrics.rmse  is the least"),
+        (["show", "quick-oxx-7"], "did you mean quick-ox-7?"),
+        (["logs", "Lsat"], "did you mean last?"),
+        (["show", "last~4"], "proj runs"),
+        (["show", "zz"], "proj runs  lists them"),
         (["runs", "params.model = ridge"], "such as"),
         (["runs", "zzz > 3"], "such as"),
         (["runs", "--since", "yesterday"], "or a date as 2026-08-01"),
     ],
 )
 def test_a_name_without_its_kind_is_told_with_it(program: Program, words: list[str], hint: str) -> None:
-    make_run("one", metrics={"rmse": [1.0]}, params={"model": "ridge"})
+    make_run("quick-ox-7", metrics={"rmse": [1.0]}, params={"model": "ridge"})
     done = program(*words)
     assert done.code == 2
     assert hint in done.err.splitlines()[-1]

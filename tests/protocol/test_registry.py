@@ -124,6 +124,37 @@ def test_a_run_registers_what_it_made_only(world: World) -> None:
     assert (refused.status, refused.json["error_code"]) == (403, "PERMISSION_DENIED")
 
 
+def test_what_a_run_does_to_its_versions_is_sent_on(world: World, start: Start, tmp_path: object) -> None:
+    """With the run, to the server of the user: aliases, tags, stages and descriptions too."""
+    from runner.tracking.mlflow.rest import Rest
+    from runner.tracking.mlflow.send import send
+
+    client, source = world.client, artifact(world)
+    client.ok("registered-models/create", {"name": "m"})
+    client.ok("model-versions/create", {"name": "m", "source": source})
+    version = {"name": "m", "version": "1"}
+    for alias in ("champion", "gone"):
+        client.ok("registered-models/alias", {**version, "alias": alias})
+    client.call("DELETE", "/api/2.0/mlflow/registered-models/alias", {"name": "m", "alias": "gone"})
+    client.ok("model-versions/set-tag", {**version, "key": "k", "value": "v"})
+    client.ok(
+        "model-versions/transition-stage", {**version, "stage": "Staging", "archive_existing_versions": True}
+    )
+    client.call("PATCH", "/api/2.0/mlflow/model-versions/update", {**version, "description": "d"})
+    server = start("--store", os.path.join(str(tmp_path), "theirs"))
+    for _ in range(2):
+        with Rest(server.url, {}) as rest:
+            assert send(world.store, world.run_id, rest).refused == ()
+    found = registry.get(os.path.join(str(tmp_path), "theirs"), "m")
+    there = found.versions[1]
+    assert (there.stage, there.description, there.tags["k"], list(found.aliases)) == (
+        "Staging",
+        "d",
+        "v",
+        ["champion"],
+    )
+
+
 def test_searching(world: World) -> None:
     client, source = world.client, artifact(world)
     for name, tags in (("a", []), ("b", [{"key": "mlflow.prompt.is_prompt", "value": "true"}])):

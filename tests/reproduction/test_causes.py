@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -93,6 +94,13 @@ NAMED: dict[str, tuple[str, str, Callable[[World], object], str, str]] = {
         "environment",
         "the clean room is no repository",
     ),
+    "a path in pieces": (
+        "import os\nopen('out', 'w').write(open(os.path.join(os.path.dirname('{beside}'), 'beside', 'x')).read())\n",
+        "python3 p.py",
+        lambda world: make_tree(world.beside, {"x": "2"}),
+        "inputs",
+        "beside changed",
+    ),
     "an ignored file beside the project": (
         "import os\nopen('out', 'w').write(str(os.path.exists('../ignored/x')))\n",
         "python3 p.py",
@@ -119,6 +127,30 @@ def test_the_cause_has_a_name(world: World, case: str) -> None:
     verdict = world.judged(lambda: change(world))
     assert (verdict["verdict"], verdict["cause"]) == ("different", kind), verdict["causes"]
     assert name in verdict["causes"][0]["text"]
+
+
+@pytest.mark.slow
+def test_a_limit_of_the_system(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.forked.can", lambda *_: False)  # it would have the limits of another process
+    world.program("", "ulimit -c > out")
+    soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    try:
+        other = 0 if soft else 8192
+        verdict = world.judged(lambda: resource.setrlimit(resource.RLIMIT_CORE, (other, hard)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
+    assert (verdict["verdict"], verdict["cause"]) == ("different", "environment"), verdict["causes"]
+    assert "Max core file size" in verdict["causes"][0]["text"]
+
+
+@pytest.mark.slow
+def test_an_output_of_an_earlier_run(world: World) -> None:
+    """It is there when the command starts, and git ignores it."""
+    world.program("open('out', 'a').write('x')\n")
+    ran(str(world.folder))
+    verdict = world.judged()
+    assert (verdict["verdict"], verdict["cause"]) == ("different", "inputs"), verdict["causes"]
+    assert "out was there before the run" in verdict["causes"][0]["text"]
 
 
 @pytest.mark.slow

@@ -67,6 +67,40 @@ def test_a_time_in_whole_seconds(tmp_path: object) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", ["out-{time.time_ns()}.json", "out-{uuid.uuid4()}.json", "deep/{os.getpid()}/out.json"]
+)
+def test_a_name_that_is_another_in_each_run(tmp_path: object, name: str) -> None:
+    """With the same content in it; and what else differs still has its own cause."""
+    code = (
+        "import time, uuid\n"
+        f"name = f'res/{name}'\n"
+        "os.makedirs(os.path.dirname(name), exist_ok=True)\n"
+        "open(name, 'w').write('1')\n"
+        "open('out.json', 'w').write(DATA)\n"
+    )
+    run = ran(project(tmp_path, code, "[res, out.json]"))
+    again = reproduced(run)
+    assert (again["verdict"], again["cause"]) == ("different", "nondeterminism"), again
+    assert "it is called res/" in again["compared"][-1]["detail"] + again["compared"][-2]["detail"]
+    assert reproduced(run, "-n", "3")["verdict"] == "within-tolerance"
+    make_tree(tmp_path, {"data": "2"})
+    again = reproduced(run)
+    assert again["cause"] == "inputs"
+    assert causes(again)["out.json"] == "inputs"
+
+
+@pytest.mark.slow
+def test_what_stands_around_words_that_vary(tmp_path: object) -> None:
+    """Of a line whose words are others each time, and not equally many, what begins and ends it counts."""
+    code = "import random\nopen('out.json', 'w').write('<a ' + 'x ' * random.randrange(1, 10**5) + f'> {DATA}')\n"
+    run = ran(project(tmp_path, code))
+    assert reproduced(run)["cause"] == "nondeterminism"
+    make_tree(tmp_path, {"data": "2"})
+    assert reproduced(run)["cause"] == "inputs"
+
+
 def test_outcomes_of_which_there_are_few(tmp_path: object) -> None:
     """A counter decides, so that the test does not: the recorded outcome comes back at the fourth repetition."""
     code = (

@@ -14,10 +14,10 @@ from runner.reproduction.verdict import closeness, tolerance
 from runner.reproduction.verdict.closeness import SPREAD
 from runner.reproduction.verdict.leaves import ABSENT, Text
 from runner.reproduction.verdict.tolerance import EXACT, Tolerance
-from runner.reproduction.verdict.wording import NOWHERE, Place
+from runner.reproduction.verdict.wording import NOWHERE, Circumstances
 
 
-def within(*nodes: Any, places: list[Place] | None = None) -> bool:
+def within(*nodes: Any, places: list[Circumstances] | None = None) -> bool:
     return closeness.compare(nodes, places or [NOWHERE] * len(nodes), SPREAD).same
 
 
@@ -90,7 +90,8 @@ def test_few_outcomes_and_such_as_never_come_twice() -> None:
 
 def test_a_number_that_is_the_time_of_its_run() -> None:
     places = [
-        Place(began=at * 1000, ended=at * 1000 + 500) for at in (1_700_000_000, 1_700_090_000, 1_700_090_002)
+        Circumstances(began=at * 1000, ended=at * 1000 + 500)
+        for at in (1_700_000_000, 1_700_090_000, 1_700_090_002)
     ]
     for unit in (1, 1000, 10**6, 10**9):
         assert within(*(place.began // 1000 * unit for place in places), places=places)

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from runner.reproduction.verdict import formats, hdf5, images, leaves, pickles, wording
 from runner.reproduction.verdict.closeness import SPREAD, Finding
 from runner.reproduction.verdict.tolerance import EXACT, Tolerance
-from runner.reproduction.verdict.wording import NOWHERE, Place
+from runner.reproduction.verdict.wording import NOWHERE, Circumstances
 from tests.helpers import make_tree, some
 from tests.reproduction.samples import (
     ARRAY,
@@ -49,7 +49,7 @@ def compared(
     name: str,
     *contents: bytes | str,
     within: Tolerance | None = EXACT,
-    places: tuple[Place, ...] = (),
+    places: tuple[Circumstances, ...] = (),
 ) -> Finding:
     paths = [
         f"{make_tree(f'{folder}/{number}', {name: each})}/{name}" for number, each in enumerate(contents)
@@ -95,7 +95,10 @@ def dumped(value: Any, protocol: int = 4) -> bytes:
     return pickle.dumps(value, protocol)
 
 
-HOME, ROOM = Place(root="/home/ada/demo", pid=4711), Place(root="/cache/checkouts/x1/demo", pid=4822)
+HOME, ROOM = (
+    Circumstances(root="/home/ada/demo", pid=4711),
+    Circumstances(root="/cache/checkouts/x1/demo", pid=4822),
+)
 # name of the file, two contents, how the difference is called that does not count
 PERMITTED = [
     ("a.json", '{"a": [1.0, "\\u00fc"], "b": 2}', '{"b":2,\n"a":[1.0,"ü"]}', "order of keys"),

@@ -14,11 +14,10 @@ from typing import Any
 import pytest
 
 from runner.host import machine, process
-from runner.host.process_tree import carrying
 from runner.running import reconcile
 from runner.tracking.fold import Run
 from runner.tracking.store import Store
-from tests.helpers import examples, make_tree, proj, some
+from tests.helpers import examples, make_tree, proj, some, survivors
 
 pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="only on systems with /proc")
 
@@ -44,11 +43,6 @@ time.sleep(300)
 def store(tmp_path: object) -> Store:
     with Store(os.path.join(str(tmp_path), "store")) as made:
         yield made
-
-
-def survivors(run_id: str) -> list[int]:
-    """Processes that were started within a run."""
-    return carrying(f"PROJ_RUN_ID={run_id}".encode())
 
 
 def run_with(store: Store, **supervisor: Any) -> str:

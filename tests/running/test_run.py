@@ -13,11 +13,10 @@ from typing import Any
 import pytest
 
 from runner import paths
-from runner.host import process_tree
 from runner.running import reconcile
 from runner.tracking.fold import Run
 from runner.tracking.store import Store
-from tests.helpers import git, make_repository, make_tree, proj
+from tests.helpers import git, make_repository, make_tree, proj, survivors
 
 MLPROJECT = """\
 name: demo
@@ -197,7 +196,7 @@ def test_complaint_7078_a_signal_ends_the_run_and_the_record(project: str, numbe
     assert run.status == "KILLED"
     assert run.end is not None
     assert run.end["reason"] == "interrupted"
-    assert process_tree.survivors(run_id) == []
+    assert survivors(run_id) == []
     assert output(run) == "on\n"
 
 
@@ -206,9 +205,9 @@ def test_complaint_7078_a_killed_supervisor_is_noticed_by_the_next_reader(projec
     child.kill()
     child.communicate(timeout=20)
     deadline = time.monotonic() + 10
-    while process_tree.survivors(run_id) and time.monotonic() < deadline:
+    while survivors(run_id) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert process_tree.survivors(run_id) == []
+    assert survivors(run_id) == []
     run: Any = reconcile.current(Store(paths.store()), run_id)
     assert run.status == "KILLED"
     assert run.end["reason"] == "lost"

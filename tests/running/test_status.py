@@ -21,7 +21,7 @@ from runner import paths
 from runner.host import process_tree
 from runner.tracking.fold import Run
 from runner.tracking.store import Store
-from tests.helpers import make_repository, make_tree, proj
+from tests.helpers import make_repository, make_tree, proj, survivors
 
 LINUX = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="only on Linux")
 ROOT = pytest.mark.skipif(os.getuid() != 0, reason="only on machines where the tests are root")
@@ -60,7 +60,7 @@ def finish(child: subprocess.Popen[bytes]) -> tuple[int, Run, str]:
     """Exit code, run and stderr, once nothing of the run is left."""
     _, errors = child.communicate(timeout=30)
     run = only_run()
-    wait_for(lambda: process_tree.survivors(run.run_id) == [])
+    wait_for(lambda: survivors(run.run_id) == [])
     return child.returncode, run, errors.decode()
 
 
@@ -118,7 +118,7 @@ def test_complaint_1832_a_daemonised_grandchild_does_not_survive(tmp_path: objec
         pid = int(file.read())
     assert "daemon.py" not in words_of(pid)
     run = only_run()
-    assert process_tree.survivors(run.run_id) == []
+    assert survivors(run.run_id) == []
     check(run, "FAILED", "exit")
 
 
@@ -291,7 +291,7 @@ def test_complaint_7078_a_closed_terminal_ends_the_run(tmp_path: object, command
     _, status = os.waitpid(pid, 0)
     assert os.waitstatus_to_exitcode(status) in (129, 137, 143)
     run = only_run()
-    assert process_tree.survivors(run.run_id) == []
+    assert survivors(run.run_id) == []
     assert run.status == "KILLED"
     assert run.end["reason"] == "interrupted"
     assert log_of(run) == "on\n"

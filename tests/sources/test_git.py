@@ -156,6 +156,9 @@ def test_complaint_2933_a_folder_of_the_repository(remote: str) -> None:
         fetched(f"file://{remote}#nowhere")
     with pytest.raises(InputError, match="no folder sub at v1"):
         fetched(f"file://{remote}@v1#sub")
+    with pytest.raises(InputError) as caught:
+        fetched(f"file://{remote}#sub@v1")
+    assert caught.value.hint == f"the version comes before the folder: file://{remote}@v1#sub"
 
 
 def test_a_link_out_of_the_repository_is_no_folder_of_it(remote: str) -> None:

@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.tracking import events
-from runner.tracking.curves import MOST, Columns, Curves, merged, thin
+from runner.tracking.curves import MOST, Columns, Curves, coarser, merged, thin
 from runner.tracking.events import Metric
 from runner.tracking.store import Store
 from runner.tracking.writer import RunWriter
+from tests.helpers import examples
 
 
 @pytest.fixture
@@ -168,3 +169,21 @@ def test_merging_and_thinning_lose_nothing(old: list[Metric], new: list[Metric],
         for low, mean, high in zip(curve.lows, curve.means, curve.highs, strict=True):
             slack = 1e-9 * max(abs(low), abs(high))
             assert math.isnan(mean) or low - slack <= mean <= high + slack
+
+
+@settings(max_examples=examples(200), deadline=None)
+@given(
+    st.lists(st.one_of(st.floats(-1e6, 1e6), st.just(float("nan"))), min_size=1, max_size=300),
+    st.integers(1, 40),
+    st.integers(1, 40),
+)
+def test_buckets_of_buckets_reach_as_far(values: list[float], most: int, more: int) -> None:
+    columns = Columns(array("q", range(len(values))), array("q", range(len(values))), array("d", values))
+    fine = thin(columns, max(most, more))
+    found, wanted = coarser(fine, min(most, more), len(values)), thin(columns, min(most, more))
+    assert found[:4] == wanted[:4]
+    for ours, theirs in zip(found[5:7], wanted[5:7], strict=True):
+        assert list(map(str, ours)) == list(map(str, theirs))
+    assert str(found.lasts) == str(wanted.lasts)
+    if not any(value != value for value in values):
+        assert list(found.means) == pytest.approx(list(wanted.means), abs=1e-6)

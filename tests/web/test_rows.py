@@ -58,6 +58,7 @@ def mass(tabs: Tabs) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_twelve_steps_their_address_elsewhere_and_back_again(tabs: Tabs, mass: list[str]) -> None:
     """In a fresh profile the address shows the same page; each step back shows what was there before it."""
     page = tabs.open("/ui/")
@@ -202,6 +203,7 @@ def test_rows_follow_what_happens(tabs: Tabs) -> None:
     assert len(quiet) == 30
 
 
+@pytest.mark.slow
 def test_names_are_offered_among_twelve_thousand(tabs: Tabs) -> None:
     with Store(paths.store()).create_run("0", name="wide") as writer:
         writer.metrics((f"layer{number:05d}/weight norm", number, 1, 1) for number in range(12_000))
@@ -278,3 +280,46 @@ def test_a_baseline_and_groups(tabs: Tabs) -> None:
     wait_for(page, "!location.search.includes('group')")
     idle(page)
     assert rows(page) == ["r2"]
+
+
+def test_large_records_come_in_smaller_pages(tabs: Tabs) -> None:
+    """A page ends before what is on it would be too much; scrolled to, all are there, each once."""
+    with Store(paths.store()) as store:
+        for number in range(40):
+            with store.create_run("0", name=f"w{number:02d}") as writer:
+                writer.metrics((f"layer{key:05d}/norm", key * number, 1, 1) for key in range(9_000))
+                writer.end("FINISHED")
+        store.index.refresh()
+    page = tabs.open("/ui/?order=run_name+ASC")
+    assert 0 < len(rows(page)) < 40
+    table = page.locator("run-table")
+    for place in ("each.scrollHeight", "0"):
+        for _ in range(4):
+            table.evaluate(f"(each) => (each.scrollTop = {place})")
+            page.wait_for_timeout(300)
+    wait_for(page, "document.querySelectorAll('tbody.body tr').length === 40")
+    page.wait_for_timeout(2500)  # it was looked at anew meanwhile
+    assert rows(page) == [f"w{number:02d}" for number in range(40)]
+
+
+def test_steps_stay_below_their_run_while_rows_come_and_go(tabs: Tabs) -> None:
+    store = Store(paths.store())
+    parent = make_run("parent")
+    children = [make_run(f"step-{number}", parent=parent) for number in range(3)]
+    for number in range(250):
+        make_run(f"other-{number:03d}")
+    page = tabs.open(f"/ui/?tree=1&open={parent}&order=start_time+ASC")
+    assert rows(page)[:5] == ["parent", "step-0", "step-1", "step-2", "other-000"]
+    assert page.locator("#count").inner_text() == "251 runs"
+    table = page.locator("run-table")
+    table.evaluate("(each) => (each.scrollTop = each.scrollHeight)")
+    page.get_by_role("link", name="other-249").wait_for()
+    table.evaluate("(each) => (each.scrollTop = 0)")
+    with store.open_run(children[1]) as writer:
+        writer.end("FAILED", reason="oom", exit_code=137)
+    page.locator(f"#r-{children[1]}").get_by_text("oom").wait_for(timeout=9000)
+    shown = rows(page)
+    assert (
+        shown
+        == ["parent", "step-0", "step-1", "step-2", *(f"other-{n:03d}" for n in range(250))][: len(shown)]
+    )

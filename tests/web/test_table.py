@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import threading
 import time
 from urllib.parse import quote, urlencode
 
@@ -206,7 +207,8 @@ def test_a_cold_store_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> Non
             with pytest.raises(indexing.StillIndexing) as found:
                 gate.wait()
             assert (found.value.done, found.value.total) == (3200, 10_000)
-            assert [run.run_id for run in indexing.newest(store)] == ids[:-51:-1]
+            found_runs, there = indexing.newest(store)
+            assert ([run.run_id for run in found_runs], there) == (ids[:-51:-1], 60)
         finally:
             store.index._lock.release()
         end = time.monotonic() + 20
@@ -217,3 +219,24 @@ def test_a_cold_store_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> Non
             except indexing.StillIndexing:
                 time.sleep(0.01)
         assert len(store.search(limit=100).runs) == 60
+
+
+def test_an_end_does_not_wait_for_a_large_index() -> None:
+    with Store(paths.store()) as store:
+        fill(store, 3, metrics=2, params=4)
+        store.index.refresh()
+        held, done = threading.Event(), threading.Event()
+
+        def at_work(_: object) -> None:
+            held.set()
+            done.wait(30)
+
+        worker = threading.Thread(target=lambda: store.index.ask(at_work))
+        worker.start()
+        assert held.wait(10)
+        began = time.monotonic()
+        store.close()
+        took = time.monotonic() - began
+        done.set()
+        worker.join()
+        assert took < 5

@@ -36,6 +36,7 @@ class Facts(TypedDict):
     init: bool
     system: str
     nvidia: bool
+    modules: str  # where the image looks for modules: its own PYTHONPATH
 
 
 class Use(TypedDict):
@@ -48,6 +49,7 @@ class Use(TypedDict):
     copied: list[str]
     flags: list[list[str | None]]  # pairs
     gpus: str
+    package: str | None  # folder of the project's modules, when it is a package, relative to it
 
 
 def key() -> EnvironmentKey:
@@ -105,7 +107,7 @@ def activate(prefix: str, facts: Facts, use: Use) -> Activation:  # noqa: ARG001
         place,
         init=facts.get("init", True),
         volumes=tuple(":".join(filter(None, each)) for each in mounted),
-        constants={**_account(), **use["constants"]},
+        constants={**_account(), **_modules(use, facts, place), **use["constants"]},
         copied=tuple(use["copied"]),
         flags=tuple((str(name), value) for name, value in use["flags"]),
     )
@@ -116,6 +118,14 @@ def activate(prefix: str, facts: Facts, use: Use) -> Activation:  # noqa: ARG001
         user = f"{os.getuid()}:{os.getgid()}"
         container = container._replace(user=user, groups=groups, remapped=facts["remapped"])
     return Activation("docker", python="python", container=container)
+
+
+def _modules(use: Use, facts: Facts, place: str) -> dict[str, str]:
+    """A project that is a package is mounted and not installed: its modules are found where they lie."""
+    if (package := use.get("package")) is None:
+        return {}
+    folder = os.path.normpath(os.path.join(place, package))
+    return {"PYTHONPATH": ":".join(filter(None, (folder, facts.get("modules", ""))))}
 
 
 def _account() -> dict[str, str]:

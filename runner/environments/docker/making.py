@@ -19,7 +19,7 @@ from runner.environments.docker.kind import Facts, Use
 from runner.environments.docker.packages import Packages
 from runner.environments.docker.spec import Build, Stated, read, slug
 from runner.environments.docker.volumes import mounts
-from runner.environments.python import lockfile, specification
+from runner.environments.python import lockfile, pyproject, specification
 from runner.errors import EnvironmentFailure
 from runner.host import process
 from runner.values import Environment, EnvironmentOptions, EnvironmentSpec, Json, Report
@@ -80,7 +80,7 @@ def specify(spec: EnvironmentSpec, directory: str, options: EnvironmentOptions, 
     pinned = bool(options.kept_lock)
     name = f"proj/{slug(options.project_name or os.path.basename(directory))}"
     content: dict[str, Json] = {"image": stated.image, "platform": stated.platform}
-    watched: tuple[str, ...] = ()
+    watched: tuple[str, ...] = (os.path.join(directory, "pyproject.toml"),)
     context = code = None
     tag = ""
     if stated.build:
@@ -110,6 +110,7 @@ def specify(spec: EnvironmentSpec, directory: str, options: EnvironmentOptions, 
         "copied": list(stated.copied),
         "flags": [list(pair) for pair in stated.flags],
         "gpus": stated.gpus,
+        "package": pyproject.modules(directory),
     }
     return Specified(
         content,
@@ -258,6 +259,7 @@ def build(
         "init": host.init,
         "system": host.system,
         "nvidia": host.nvidia,
+        "modules": next((each[11:] for each in image.variables if each.startswith("PYTHONPATH=")), ""),
     }
     return facts, details
 

@@ -9,11 +9,11 @@ from glob import escape, glob
 
 from runner.environments.python import faults
 from runner.environments.python.wanted import Table, Wanted, parse_toml, python_version, relative, text_of
-from runner.errors import InputError, ProjectError
+from runner.errors import InputError, ProjectError, ProjError
 from runner.text.names import canonical
 from runner.values import EnvironmentOptions
 
-__all__ = ["itself", "project"]
+__all__ = ["itself", "modules", "project"]
 
 # of uv.lock: packages that are folders, relative to it; `virtual` ones are not installed
 FOLDERS = re.compile(r'^source = \{ (editable|directory) = "([^"]+)" \}', re.MULTILINE)
@@ -51,6 +51,20 @@ def itself(folder: str, text: Table) -> tuple[str, ...]:
     if stated is None:
         stated = "build-system" in text or _looks_like_one(folder, text)
     return ("-e .",) if stated else ()
+
+
+def modules(folder: str) -> str | None:
+    """Where the modules of a project that is a package lie, relative to it; None for one that is none."""
+    path = os.path.join(folder, "pyproject.toml")
+    if not os.path.isfile(path):
+        return None
+    try:
+        package = itself(folder, parse_toml(text_of(path), "pyproject.toml"))
+    except ProjError:
+        return None  # it is not read for this environment
+    if not package:
+        return None
+    return "src" if os.path.isdir(os.path.join(folder, "src")) else "."
 
 
 def _looks_like_one(folder: str, text: Table) -> bool:

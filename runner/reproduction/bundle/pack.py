@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeAlias
 
 from runner import environments, paths
 from runner.data.inputs import digest_of
 from runner.environments import kinds
 from runner.environments.packages import packages
 from runner.errors import InputError, ProjError
-from runner.reproduction.bundle import archive, crate, page, recipe
+from runner.reproduction.bundle import archive, crate, recipe
 from runner.reproduction.bundle import own as own_wheel
 from runner.reproduction.bundle.archive import FOLDER, LINK, PROGRAM, Member, member_name
 from runner.reproduction.bundle.supplies import folder_of
@@ -29,6 +30,10 @@ LATER = ("verification",)  # events that say nothing about the run itself
 RECORD = ("output.log", "output.times", "surroundings.json")
 
 
+# of the archive with these members, and of what is not in it
+Page: TypeAlias = Callable[[Recorded, Sequence[str], Sequence[str]], bytes]
+
+
 class Bundle(NamedTuple):
     path: str
     size: int  # bytes
@@ -36,8 +41,10 @@ class Bundle(NamedTuple):
     lacking: tuple[str, ...]  # what did not go in
 
 
-def make(store: Store, ref: str, path: str, limit: int, with_packages: bool, report: Report) -> Bundle:
-    """`limit`: in bytes, of an input that is packed."""
+def make(
+    store: Store, ref: str, path: str, limit: int, with_packages: bool, report: Report, page: Page
+) -> Bundle:
+    """`limit`: in bytes, of an input that is packed. `page`: draws the page to read."""
     recorded = load(store, ref)
     if not recorded.code.tree:
         raise CannotRunError("code", f"the record of {recorded.run.name} names no snapshot of its code")
@@ -64,7 +71,7 @@ def make(store: Store, ref: str, path: str, limit: int, with_packages: bool, rep
         if own:
             members[wheel] = Member(own.data)
         members[crate.README] = Member(recipe.readme(recorded, members, wheel).encode())
-        members[crate.PREVIEW] = Member(page.render(recorded, sorted(members), lacking).encode())
+        members[crate.PREVIEW] = Member(page(recorded, sorted(members), lacking))
         members[crate.METADATA] = Member(crate.describe(recorded, members).encode())
         with report.step("packing"):
             try:

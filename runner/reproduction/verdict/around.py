@@ -9,7 +9,7 @@ from runner.running import key
 from runner.running.recorded import Recorded
 from runner.running.surroundings import Surroundings, load, mentioned
 
-__all__ = ["beside", "differences"]
+__all__ = ["beside", "differences", "stood"]
 
 SHOWN = 5
 
@@ -33,6 +33,9 @@ def differences(old: Recorded, new: Recorded) -> Iterator[tuple[str, str]]:
         yield from _variables(before, after, str(old.section("command").get("command", "")))
         if before.umask and after.umask and before.umask != after.umask:
             yield "environment", f"new files got other modes: umask {before.umask} -> {after.umask}"
+        if before.limits and (changed := _changed(before.limits, after.limits)):
+            named = (f"{name}: {before.limits.get(name)} -> {after.limits.get(name)}" for name in changed)
+            yield "environment", f"the system allows other amounts: {_few(named)}"
         if before.git and not after.git:
             yield "environment", "the command or the code asks git, and the clean room is no repository"
         if before.addresses or before.remote:
@@ -43,6 +46,13 @@ def differences(old: Recorded, new: Recorded) -> Iterator[tuple[str, str]]:
             )
 
 
+def stood(old: Recorded, new: Recorded) -> str:
+    """Declared outputs that were there when the command started, and are not in the clean room: "" when none is."""
+    before, after = load(old.directory), load(new.directory)
+    gone = [each for each in before.stood if each not in after.stood] if before and after else []
+    return f"{_few(gone)} was there before the run, of an earlier one, and may have been read" if gone else ""
+
+
 def beside(recorded: Recorded) -> Iterator[str]:
     """What the run had around it that its snapshot does not have, for whoever trusts a verdict."""
     found = load(recorded.directory)
@@ -50,7 +60,7 @@ def beside(recorded: Recorded) -> Iterator[str]:
     if named := [name for name in (found.files if found else ()) if not name.startswith(system)]:
         yield f"{_few(named)} lies outside of the project and is not in its snapshot"
     if folders := recorded.code.folders:
-        yield f"{_few(folders)} had no file that is kept with the code: it was made anew, and is empty"
+        yield f"{_few(folders)} had no file that is kept with the code: it was created again, and is empty"
 
 
 def _files(

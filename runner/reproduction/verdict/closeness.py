@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from runner.reproduction.verdict.leaves import Difference, Number, Time, Walk
 from runner.reproduction.verdict.tolerance import EXACT, Tolerance, spread
-from runner.reproduction.verdict.wording import Place
+from runner.reproduction.verdict.wording import Circumstances
 
 __all__ = ["SPREAD", "Finding", "compare"]
 
@@ -27,7 +27,9 @@ class Finding(NamedTuple):
     varies: tuple[str, ...] = ()  # leaves that are not numbers and vary by themselves
 
 
-def compare(nodes: Sequence[Any], places: Sequence[Place], tolerance: Tolerance | None = EXACT) -> Finding:
+def compare(
+    nodes: Sequence[Any], places: Sequence[Circumstances], tolerance: Tolerance | None = EXACT
+) -> Finding:
     """The recorded tree first. With SPREAD, leaves on which all repetitions agree have to be as recorded."""
     family = 0
     if tolerance is SPREAD:
@@ -80,7 +82,9 @@ def _varies(each: Difference) -> bool:
     return None not in values and len(set(map(repr, values))) > 1
 
 
-def _allowed(each: Difference, places: Sequence[Place], tolerance: Tolerance | None, family: int) -> bool:
+def _allowed(
+    each: Difference, places: Sequence[Circumstances], tolerance: Tolerance | None, family: int
+) -> bool:
     old, *new = each.values
     known, values = value(old), [value(one) for one in new]
     numbers = [one for one in values if one is not None]
@@ -107,7 +111,7 @@ def _chance(old: object, new: Sequence[Any]) -> bool:
     return unique or (type(old), repr(old)) in seen or all(isinstance(each, Time) for each in (old, *new))
 
 
-def _dated(each: Difference, places: Sequence[Place]) -> bool:
+def _dated(each: Difference, places: Sequence[Circumstances]) -> bool:
     """Whether each has the time at which it was made: to the minute, or the day, the repetitions may agree."""
     return all(
         isinstance(one, Time) and place.dated(one.text)

@@ -24,7 +24,7 @@ from runner.reproduction.verdict import arrays, closeness, hdf5, images, pickles
 from runner.reproduction.verdict.closeness import Finding
 from runner.reproduction.verdict.leaves import Cells, Ignored, Number, Rows, Text
 from runner.reproduction.verdict.tolerance import Tolerance
-from runner.reproduction.verdict.wording import Place
+from runner.reproduction.verdict.wording import Circumstances
 from runner.values import JsonObject
 
 __all__ = ["FORMATS", "Format", "files", "read"]
@@ -56,7 +56,7 @@ class Format(NamedTuple):
         return named and (not self.magic or data.startswith(self.magic, self.at))
 
 
-def files(paths: Sequence[str], places: Sequence[Place], tolerance: Tolerance | None) -> Finding:
+def files(paths: Sequence[str], places: Sequence[Circumstances], tolerance: Tolerance | None) -> Finding:
     """The recorded file first. They are not bit-identical."""
     if max(map(os.path.getsize, paths)) > LARGE:
         return Finding(False, "the bytes differ (too large to compare by content)")

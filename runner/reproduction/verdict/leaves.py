@@ -13,7 +13,7 @@ from reprlib import recursive_repr
 from typing import Any, NamedTuple
 
 from runner.reproduction.verdict import wording
-from runner.reproduction.verdict.wording import Place
+from runner.reproduction.verdict.wording import Circumstances
 
 __all__ = [
     "ABSENT", "Array", "Cells", "Difference", "Ignored", "Item", "Number", "Packed", "Rows", "Text", "Time", "Walk",
@@ -127,7 +127,7 @@ class Difference(NamedTuple):
 class Walk:
     """One comparison of several trees; afterwards, `ignored` names what differed and did not count."""
 
-    def __init__(self, places: Sequence[Place]) -> None:
+    def __init__(self, places: Sequence[Circumstances]) -> None:
         self.ignored: set[str] = set()
         self._places = places
         self._seen: set[tuple[int, ...]] = set()
@@ -149,7 +149,9 @@ class Walk:
         named = bool(path) and str(path[1]).lower() in PROCESS_KEYS
         texts = [each.text if isinstance(each, Number) else str(each) for each in nodes]
         numeric = type(nodes[0]) in (int, Number) and all(each.isdigit() and len(each) < 11 for each in texts)
-        if numeric and all(map(Place.is_process, self._places, map(int, texts), [named] * len(nodes))):
+        if numeric and all(
+            map(Circumstances.is_process, self._places, map(int, texts), [named] * len(nodes))
+        ):
             self.ignored.add(wording.PID)
         else:
             yield Difference(path, tuple(nodes))
@@ -214,12 +216,23 @@ class Walk:
             return
         split = [wording.tokens(each) for each in masked]
         if any(between != split[0][0] for between, _ in split):
-            yield Difference(path, tuple(texts))
+            yield from self._shifted(masked, texts, path)
             return
         for words in zip(*(words for _, words in split), strict=True):
             if words.count(words[0]) < len(words):
                 makers = {"time": Time, "number": number}
                 yield Difference(path, tuple(makers.get(kind, str)(word) for kind, word in words))
+
+    def _shifted(self, masked: Sequence[str], texts: Sequence[str], path: Path) -> Iterator[Difference]:
+        """Of texts with other words: what begins and ends all repetitions is a leaf by itself, and the rest is one."""
+        old, *new = masked
+        if len(new) > 1:
+            start, end = _common(new), _common([text[::-1] for text in new])
+            if not old.startswith(start):
+                yield Difference((path, " beginning"), (old[: len(start)], *[start] * len(new)))
+            if not old.endswith(end[::-1]):
+                yield Difference((path, " end"), (old[-len(end) :], *[end[::-1]] * len(new)))
+        yield Difference(path, tuple(texts))
 
     # ---- bytes and arrays --------------------------------------------------------------------------------------
 
@@ -311,6 +324,15 @@ WALKS: dict[type, Callable[[Walk, Any, Path], Iterator[Difference]]] = {
     Array: Walk._array,
     Item: Walk._item,
 }
+
+
+def _common(texts: Sequence[str]) -> str:
+    """How all of them begin, to the end of a word."""
+    low, high = min(texts), max(texts)
+    count = next((at for at, (one, two) in enumerate(zip(low, high, strict=False)) if one != two), len(low))
+    while count and low[count - 1].isalnum():
+        count -= 1
+    return low[:count]
 
 
 def _shape(array: Array) -> str:

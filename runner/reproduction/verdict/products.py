@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from runner import paths
-from runner.reproduction.verdict import formats, wording
+from runner.reproduction.verdict import closeness, formats, renamed, wording
 from runner.reproduction.verdict.closeness import SPREAD
 from runner.reproduction.verdict.compared import OUTSIDE, Compared, absence
 from runner.reproduction.verdict.leaves import ABSENT
@@ -28,7 +28,9 @@ def compare(
     before, after = _digests(old, old), [_digests(each, old) for each in new]
     declared = {_home(str(each["path"]), run, old) for run in (old, *new) for each in run.run.outputs}
     stood = {str(name) for each in old.run.outputs for name in each.get("found") or ()}
-    for name in sorted(before.keys() | {name for each in after for name in each}):
+    called = renamed.partners(before, after)
+    others = {name for names in called.values() for name in names}
+    for name in sorted(before.keys() | {name for each in after for name in each} - others):
         kind = (
             "output" if any(name == each or name.startswith(f"{each}/") for each in declared) else "artifact"
         )
@@ -37,7 +39,11 @@ def compare(
             continue
         if name in stood and all(each is ABSENT for each in digests[1:]):
             continue  # of an earlier run
-        if ABSENT in digests:
+        if name in called:
+            names = (name, *called[name])
+            digests = [each[one] for each, one in zip((before, *after), names, strict=True)]
+            yield _renamed(kind, names, (old, *new), chance or len(new) > 1, len(set(digests)) == 1)
+        elif ABSENT in digests:
             yield absence(kind, name, digests, chance, "written")
         elif os.path.isabs(name) and any(name in each.untouched for each in new):
             yield Compared(kind, name, "missing", OLDER)
@@ -48,6 +54,17 @@ def compare(
             given = tolerances.of(name)
             spread = chance or (given is None and len(new) > 1)
             yield _file(kind, name, (old, *new), SPREAD if spread else given or EXACT)
+
+
+def _renamed(kind: str, names: Sequence[str], runs: Sequence[Recorded], chance: bool, same: bool) -> Compared:
+    """Of a file that has another name in each run; that is chance like any other."""
+    detail = f"it is called {names[1]} now"
+    if not (chance and closeness.compare(names, [wording.of(each) for each in runs], SPREAD).same):
+        return Compared(kind, names[0], "missing", detail)
+    found = None if same else _file(kind, names[0], runs, SPREAD, names)
+    if found is None or found.result == "within-tolerance":
+        return Compared(kind, names[0], "within-tolerance", detail)
+    return found
 
 
 def _digests(recorded: Recorded, old: Recorded) -> dict[str, str]:
@@ -73,10 +90,19 @@ def _home(path: str, recorded: Recorded, old: Recorded) -> str:
     return moved if path not in there and moved in there else path
 
 
-def _file(kind: str, name: str, runs: Sequence[Recorded], tolerance: Tolerance | None) -> Compared:
+def _file(
+    kind: str,
+    name: str,
+    runs: Sequence[Recorded],
+    tolerance: Tolerance | None,
+    names: Sequence[str] = (),
+) -> Compared:
+    """`names`: of the file in each run, where they are not one."""
     with TemporaryDirectory(dir=paths.temporary()) as folder:
-        kept = os.path.basename(name) if os.path.isabs(name) else name
-        files = [each.artifact(kept, folder) for each in runs]
+        kept = [
+            os.path.basename(each) if os.path.isabs(each) else each for each in names or [name] * len(runs)
+        ]
+        files = [run.artifact(each, folder) for run, each in zip(runs, kept, strict=True)]
         if not all(files):
             return Compared(kind, name, "different", "the hashes differ, and the files are not kept")
         found = formats.files(files, [wording.of(each) for each in runs], tolerance)

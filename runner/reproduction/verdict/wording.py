@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from runner.running.recorded import Recorded
 
-__all__ = ["ANYWHERE", "NOWHERE", "PID", "Place", "of", "plain", "tokens"]
+__all__ = ["ANYWHERE", "NOWHERE", "PID", "Circumstances", "of", "plain", "tokens"]
 
 FOLDER = "the folder of the project"
 RUN = "the id and name of the run"
@@ -33,7 +33,8 @@ DATED = re.compile(r"\d{4}[-/]|\d{8}")
 ZONE = re.compile(r"(?<=\d\d:\d\d)(?:Z|[+-]\d\d:?\d\d)$|(?<=[:.,]\d\d\d)(?:Z|[+-]\d\d:?\d\d)$|(?<=\d)Z$")
 # As programs write numbers: 01234, +49 and 1.2.3 are names. A unit may follow.
 NUMBER = re.compile(r"(?<![\w.])-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?!\.\d)(?=[A-Za-zµ]{0,2}(?!\w))")
-TOKEN = re.compile(rf"(?P<time>{TIME.pattern})|(?P<number>{NUMBER.pattern})|(?P<word>\w+)")
+UUID = r"\b[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\b"
+TOKEN = re.compile(rf"(?P<id>{UUID})|(?P<time>{TIME.pattern})|(?P<number>{NUMBER.pattern})|(?P<word>\w+)")
 # tempfile.mkdtemp and mktemp(1), in the folders that hold such names
 TEMPORARIES = ("tmp", "var/tmp", "dev/shm", "T", gettempdir().strip("/"))
 RANDOM = re.compile(
@@ -47,7 +48,7 @@ PORT = re.compile(r"(?<=127\.0\.0\.1):\d+")  # an MLflow client prints where it 
 POINTER = re.compile(r"\bat 0x[0-9a-f]{6,}")
 
 
-class Place(NamedTuple):
+class Circumstances(NamedTuple):
     """Where and when a run was made: what its results may name, and are the same nevertheless."""
 
     root: str = ""
@@ -82,7 +83,7 @@ class Place(NamedTuple):
 
 
 @lru_cache(64)
-def _any(places: tuple[Place, ...]) -> re.Pattern[str]:
+def _any(places: tuple[Circumstances, ...]) -> re.Pattern[str]:
     """Finds whether there is anything to mask in a text of one of these runs: most lines have nothing."""
     patterns = {mask.pattern for place in places for _, mask in masks(place) if mask is not PROCESS}
     patterns |= {rf"p?pid\W{{1,3}}\d|process\W|\b{place.pid}\b" for place in places}
@@ -90,7 +91,7 @@ def _any(places: tuple[Place, ...]) -> re.Pattern[str]:
 
 
 @lru_cache(64)
-def masks(place: Place) -> tuple[tuple[str, re.Pattern[str]], ...]:
+def masks(place: Circumstances) -> tuple[tuple[str, re.Pattern[str]], ...]:
     """Names of what is masked, with what it looks like in this run; the same names for every run."""
 
     def word(text: str) -> re.Pattern[str]:
@@ -108,16 +109,18 @@ def masks(place: Place) -> tuple[tuple[str, re.Pattern[str]], ...]:
     )
 
 
-NOWHERE = Place()
+NOWHERE = Circumstances()
 
 
-def of(recorded: Recorded) -> Place:
+def of(recorded: Recorded) -> Circumstances:
     run = recorded.run
     pid = recorded.section("supervisor").get("group") or 0
-    return Place(recorded.root, run.run_id, run.parent, run.name, int(pid), run.start_time, run.end_time or 0)
+    return Circumstances(
+        recorded.root, run.run_id, run.parent, run.name, int(pid), run.start_time, run.end_time or 0
+    )
 
 
-def plain(texts: Sequence[str], places: Sequence[Place]) -> tuple[tuple[str, ...], set[str]]:
+def plain(texts: Sequence[str], places: Sequence[Circumstances]) -> tuple[tuple[str, ...], set[str]]:
     """Without what names the runs, as far as all texts name theirs equally often; and what that was."""
     found = tuple(texts)
     names: set[str] = set()
@@ -136,7 +139,7 @@ def plain(texts: Sequence[str], places: Sequence[Place]) -> tuple[tuple[str, ...
     return found, names
 
 
-def _masked(name: str, mask: re.Pattern[str], text: str, place: Place) -> tuple[str, int]:
+def _masked(name: str, mask: re.Pattern[str], text: str, place: Circumstances) -> tuple[str, int]:
     """With how often something was masked."""
     sign, count = f"\0{name}\0", 0
 

@@ -13,7 +13,7 @@ from runner.sources.git import location, mirror, repository, spare
 from runner.sources.git.location import Location
 from runner.sources.git.mirror import Mirror, Refs, UnreachableError
 from runner.sources.git.repository import Repository
-from runner.sources.git.worktree import Place, check_out
+from runner.sources.git.worktree import Target, check_out
 from runner.text.credentials import without
 from runner.values import Checkout, Report
 
@@ -49,7 +49,7 @@ def _fetch(wanted: Location, report: Report, offline: bool) -> Checkout:
     resolved = _resolve(wanted, source, report)
     folder, path = _place(source, source.url)
     try:
-        return _made(source, Place(folder, path, source.url), resolved, report)
+        return _made(source, Target(folder, path, source.url), resolved, report)
     except BaseException:
         folders.remove(folder)
         raise
@@ -81,7 +81,7 @@ def _fetch_local(found: Repository, directory: str, version: str, report: Report
     origin = without(repository.origin(found))
     folder, path = _place(source, found.root)
     try:
-        place = Place(folder, path, origin or top, os.path.join(found.common, "modules"))
+        place = Target(folder, path, origin or top, os.path.join(found.common, "modules"))
         checkout = _made(source, place, Resolved(commit, version, branch, inside), report)
     except BaseException:
         folders.remove(folder)
@@ -105,12 +105,14 @@ def release(checkout: Checkout) -> None:
         folders.remove(os.path.dirname(checkout.root))
 
 
-def _made(source: Mirror, place: Place, resolved: Resolved, report: Report) -> Checkout:
+def _made(source: Mirror, place: Target, resolved: Resolved, report: Report) -> Checkout:
     commit, version, branch, inside, notes = resolved
     notes += check_out(source, commit, place, report)
     directory = os.path.join(place.path, *inside.split("/")) if inside else place.path
     if not os.path.isdir(directory):
-        raise InputError(f"{source.url} has no folder {inside} at {version or branch or commit[:10]}")
+        folder, _, ref = inside.rpartition("@")
+        hint = f"the version comes before the folder: {source.url}@{ref}#{folder}" if folder and ref else ""
+        raise InputError(f"{source.url} has no folder {inside} at {version or branch or commit[:10]}", hint)
     if not (os.path.realpath(directory) + os.sep).startswith(os.path.realpath(place.path) + os.sep):
         raise InputError(f"{inside} leads out of {source.url}")
     return Checkout(

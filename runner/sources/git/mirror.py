@@ -75,7 +75,7 @@ class DamagedError(SourceError):
 
         super().__init__(
             f"the cached copy {mirror.folder} of {mirror.url} is damaged: {reason}",
-            f"git ls-remote {quote(mirror.url)}  must work, then it is made anew",
+            f"git ls-remote {quote(mirror.url)}  must work, then it is made again",
         )
         self.mirror = mirror
 
@@ -231,7 +231,7 @@ def update(
 
 
 def condemn(mirror: Mirror) -> None:
-    """Has a damaged mirror made anew by the next update()."""
+    """Has a damaged mirror made again by the next update()."""
     files.write(os.path.join(mirror.folder, "damaged"), "")
 
 

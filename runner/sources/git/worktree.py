@@ -15,13 +15,13 @@ from runner.sources.git.mirror import Mirror
 from runner.text.credentials import split
 from runner.values import Report
 
-__all__ = ["Place", "check_out"]
+__all__ = ["Target", "check_out"]
 
 
 RESET = ("reset", "--hard", "--quiet", "--no-recurse-submodules")
 
 
-class Place(NamedTuple):
+class Target(NamedTuple):
     """Where a commit goes, and where what belongs to it is to be found."""
 
     folder: str  # of the run (folders.make)
@@ -30,7 +30,7 @@ class Place(NamedTuple):
     modules: str = ""  # of a repository on this machine: the repositories of its submodules
 
 
-def check_out(source: Mirror, commit: str, place: Place, report: Report) -> tuple[str, ...]:
+def check_out(source: Mirror, commit: str, place: Target, report: Report) -> tuple[str, ...]:
     """Writes `commit` to `place.path`. Returns notes for the user."""
     mirror.restore_config(source)
     done = _reuse(source, commit, place) if os.path.lexists(place.path) else None
@@ -52,7 +52,7 @@ def check_out(source: Mirror, commit: str, place: Place, report: Report) -> tupl
     return _missing_lfs(place.path)
 
 
-def _reuse(source: Mirror, commit: str, place: Place) -> process.Completed | None:
+def _reuse(source: Mirror, commit: str, place: Target) -> process.Completed | None:
     """Turns a spare work tree into `commit`. When that fails, the place is empty again."""
     if not spare.relink(place.folder, place.path, commit):
         done = None
@@ -65,13 +65,13 @@ def _reuse(source: Mirror, commit: str, place: Place) -> process.Completed | Non
     return done
 
 
-def _git(source: Mirror, place: Place, *arguments: str) -> process.Completed:
+def _git(source: Mirror, place: Target, *arguments: str) -> process.Completed:
     settings = (*git.EXACT, "checkout.workers=0")
     variables = {**source.variables, "GIT_ATTR_NOSYSTEM": "1"}
     return git.start(*arguments, folder=place.path, settings=settings, variables=variables).finish()
 
 
-def _link(source: Mirror, commit: str, place: Place) -> None:
+def _link(source: Mirror, commit: str, place: Target) -> None:
     """What `git worktree add` writes (gitrepository-layout), under a name that is noted before it exists.
 
     So nothing is left behind by a process that is killed, and one git is started and not three.
@@ -90,7 +90,7 @@ def _link(source: Mirror, commit: str, place: Place) -> None:
     os.rename(draft, administration)
 
 
-def _submodules(source: Mirror, place: Place, report: Report) -> None:
+def _submodules(source: Mirror, place: Target, report: Report) -> None:
     """Submodules come from mirrors of their own, so that a second run clones nothing of them either."""
     declared = _declared(place.path)
     listed = git.start("ls-files", "--stage", "-z", "--", *declared, folder=place.path).finish().out
@@ -106,7 +106,7 @@ def _submodules(source: Mirror, place: Place, report: Report) -> None:
         if not mirror.has(inner, commit):  # on no branch: asked for by its id
             mirror.update(inner, report, [f"{commit}:refs/kept/{commit}"], wanted=commit)
         check_out(
-            inner, commit, Place(place.folder, os.path.join(place.path, path), inner.url, modules), report
+            inner, commit, Target(place.folder, os.path.join(place.path, path), inner.url, modules), report
         )
 
 
@@ -123,7 +123,7 @@ def _declared(path: str) -> dict[str, tuple[str, str]]:
     return {place: (name, urls[name]) for name, place in paths.items() if name in urls}
 
 
-def _mirror_of(name: str, url: str, parent: Mirror, place: Place) -> tuple[Mirror, str]:
+def _mirror_of(name: str, url: str, parent: Mirror, place: Target) -> tuple[Mirror, str]:
     """The mirror of a submodule, and where the repositories of its own submodules may be."""
     here = os.path.join(place.modules, name) if place.modules and ".." not in name else ""
     if here and repository.at_bare(here):  # the user has it already: what was never pushed, too

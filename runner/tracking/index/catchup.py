@@ -23,6 +23,7 @@ from runner.tracking.index.dialect import Busy, Database, transaction
 from runner.tracking.index.schema import BY_VALUE
 from runner.tracking.reading import is_current, read_on
 from runner.tracking.segments import NewerFormatError
+from runner.tracking.writer import LAST
 from runner.values import Report, Silent
 
 __all__ = ["NEWER", "PATIENCE", "Work", "look", "refresh"]
@@ -254,9 +255,19 @@ def _update(connection: Database, root: str, run_id: str) -> None:
     for place, reason in skipped:
         _problem(connection, run_id, place, reason)
     since = max(new.modified, _time_of(new.last))
-    if time.time() - since < WATCH:
+    if time.time() - since < WATCH and (new.offsets or not _is_closed(f"{directory}/events.jsonl")):
         _watch(connection, run_id, since)
     rows.save(connection, number, old, new.called(run_id))
+
+
+def _is_closed(path: str) -> bool:
+    """Whether a log is not written to any more. What comes later begins a segment, which the journal tells of."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(-len(LAST), os.SEEK_END)
+            return file.read() == LAST
+    except OSError:
+        return False
 
 
 def _time_of(operation: str) -> float:

@@ -16,6 +16,7 @@ from runner.values import Report
 __all__ = ["Index"]
 
 T = TypeVar("T")
+CLOSING = 1.0  # s
 
 
 class Home(Protocol):
@@ -25,7 +26,7 @@ class Home(Protocol):
     connection: Any
 
     def ask(self, question: Callable[[Database], T], refresh: bool = True) -> T:
-        """Puts it to an index that was brought up to the logs. StoreError when there can be none."""
+        """Puts it to an index that has caught up with the logs. StoreError when there can be none."""
 
     def current(self, everything: bool = False) -> Database: ...
 
@@ -57,8 +58,12 @@ class Index:
         return self.home.path
 
     def close(self) -> None:
-        with self._lock:
-            self.home.close()
+        """A large index that is still made in another thread is not waited for: what it has so far is gone on with."""
+        if self._lock.acquire(timeout=CLOSING):
+            try:
+                self.home.close()
+            finally:
+                self._lock.release()
 
     def refresh(self, everything: bool = False) -> None:
         """Brings it up to the logs; with `everything`, each log is looked at."""

@@ -1,4 +1,4 @@
-"""Sends a run on while it is on: a process of its own, so that the run never waits for a server.
+"""Sends a run on while it is in progress: a process of its own, so that the run never waits for a server.
 
 uri = destination(os.environ)
 follower = begin(store, run_id, uri)      when the command was started

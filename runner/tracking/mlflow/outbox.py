@@ -170,6 +170,9 @@ def _other(event: Event) -> Request | None:
         if kind == "link" and event.get("relation") == "registered":
             facts = {key: event.get(key) for key in ("name", "version", "source", "model_id")}
             return Request("version", facts, 0)
+        if kind == "registry":
+            facts = {key: event[key] for key in ("do", "name", "version", "facts")}
+            return Request("registry", facts, 0)
         if kind == "artifact":
             return Request("file", {"path": event["path"], "deleted": bool(event.get("deleted"))}, 0)
         if kind in ("deleted", "restored"):

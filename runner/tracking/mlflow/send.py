@@ -247,6 +247,8 @@ def _deliver(store: Store, sent: Sent, rest: Rest, request: Request) -> Sent:
             return send_models.link(store, sent, rest, request.body["model_id"], request.body["step"])
         elif request.kind == "version" and sent.registry in ("", sent.uri):
             return send_models.register(store, sent, rest, request.body)
+        elif request.kind == "registry" and sent.registry in ("", sent.uri):
+            send_models.tell(sent, rest, request.body)
     except Refused as refused:
         if refused.status in (401, 403):
             raise

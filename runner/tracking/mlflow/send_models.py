@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from runner.tracking.mlflow.sent import Sent
     from runner.tracking.store import Store
 
-__all__ = ["ID_TAG", "link", "named", "proxied", "register", "upload", "visit"]
+__all__ = ["ID_TAG", "link", "named", "proxied", "register", "tell", "upload", "visit"]
 
 ID_TAG = "proj.model_id"
 VERSION_TAG = "proj.version"
@@ -141,3 +141,26 @@ def register(store: Store, sent: Sent, rest: Rest, version: Facts) -> Sent:
     if not any(each["name"] == name for each in found.get("model_versions", ())):
         rest.post("model-versions/create", body)
     return sent
+
+
+TOLD = {
+    "alias": ("POST", "registered-models/alias"),
+    "unalias": ("DELETE", "registered-models/alias"),
+    "stage": ("POST", "model-versions/transition-stage"),
+    "tag": ("POST", "model-versions/set-tag"),
+    "untag": ("DELETE", "model-versions/delete-tag"),
+    "describe": ("PATCH", "model-versions/update"),
+}
+
+
+def tell(sent: Sent, rest: Rest, change: Facts) -> None:
+    """What the run did to a version of its own is done to that over there, too. Refused."""
+    method, path = TOLD[change["do"]]
+    ours = f"{sent.run_id}/{change['version']}"
+    found = rest.get("model-versions/search", filter=f"tags.`{VERSION_TAG}` = '{ours}'")
+    for each in found.get("model_versions", ()):
+        if each["name"] == change["name"]:
+            body = {"name": each["name"], "version": str(each["version"]), **change["facts"]}
+            if body.get("archive_existing_versions"):
+                body["archive_existing_versions"] = body["archive_existing_versions"] == "true"
+            rest.post(path, body, method)

@@ -87,26 +87,35 @@ class RunTable extends HTMLElement {
     requestAnimationFrame(() => this.isConnected && this.fill());
   }
 
+  /** Rows of the document by their numbers; those below an opened one go with it.
+   * @param {number} start @param {number} end */
+  block(start, end) {
+    let number = this.start - 1;
+    return [...this.body.rows].filter((row) => {
+      if (!/\bd\d/.test(row.className)) number++;
+      return number >= start && number < end;
+    });
+  }
+
   /** @param {number} start @param {string} where */
   async load(start, where) {
     this.loading = true;
     try {
       const answer = await this.ask(start);
-      const found = answer && (await this.read(answer));
-      if (!found || !this.isConnected) return;
-      const end = start + found.length;
-      if (where === "instead") {
-        this.body.replaceChildren(...found);
-        [this.start, this.end] = [start, end];
-      } else if (where === "end") {
-        this.body.append(...this.fresh(found));
+      const rows = answer && (await this.read(answer));
+      if (!rows || !this.isConnected) return;
+      const end = Number(answer.headers.get("X-End"));
+      if (where === "end") {
+        this.body.append(...this.fresh(rows));
         this.end = end;
-        for (; this.end - this.start > KEPT; this.start += PAGE) this.drop(PAGE, "first");
-      } else {
-        const fresh = this.fresh(found.slice(0, this.start - start));
-        this.body.prepend(...fresh);
+        for (; this.end - this.start > KEPT; this.start += PAGE) this.drop(this.start, this.start + PAGE);
+      } else if (where === "start" && end >= this.start) {
+        this.body.prepend(...this.fresh(rows));
         this.start = start;
-        for (; this.end - this.start > KEPT; this.end -= PAGE) this.drop(PAGE, "last");
+        for (; this.end - this.start > KEPT; this.end -= PAGE) this.drop(this.end - PAGE, this.end);
+      } else {
+        this.body.replaceChildren(...rows);
+        [this.start, this.end] = [start, end];
       }
       this.pad();
     } finally {
@@ -120,10 +129,9 @@ class RunTable extends HTMLElement {
     return rows.filter((row) => !document.getElementById(row.id));
   }
 
-  /** @param {number} count @param {"first" | "last"} which */
-  drop(count, which) {
-    for (let left = count; left > 0; left--)
-      (which === "first" ? this.body.firstElementChild : this.body.lastElementChild)?.remove();
+  /** @param {number} start @param {number} end */
+  drop(start, end) {
+    for (const row of this.block(start, end)) row.remove();
   }
 
   /** @param {number} start @param {Record<string, string>} [headers] */
@@ -164,33 +172,34 @@ class RunTable extends HTMLElement {
     if (!document.hidden && !this.loading) {
       const [first] = this.sight();
       const start = Math.max(this.start, Math.min(Math.floor(first / PAGE) * PAGE, this.end - 1));
-      const old = [...this.body.rows].slice(start - this.start, start - this.start + PAGE);
+      const old = this.block(start, start + PAGE);
       const keys = old.map((row) => row.dataset.key).join(",");
       const tag = this.etagOf === `${start}` ? { "If-None-Match": this.etag } : {};
       const answer = await this.ask(start, { "X-Rows": keys, ...tag });
-      if (answer && this.isConnected && !this.loading) await this.update(answer, start, old);
+      if (answer && this.isConnected && !this.loading) await this.update(answer, start);
       if (this.querySelector(".mark.live")) pause = LIVE;
     }
     if (!this.isConnected) return;
     this.timer = setTimeout(() => this.poll(), document.hidden ? 10_000 : pause * Math.min(8, 1 + this.failures));
   }
 
-  /** @param {Response} answer @param {number} start @param {HTMLTableRowElement[]} old */
-  async update(answer, start, old) {
+  /** @param {Response} answer @param {number} start */
+  async update(answer, start) {
     const before = this.total;
     const rows = await this.read(answer);
+    const end = Number(answer.headers.get("X-End")); // fewer than a page when records are large
     this.etag = answer.headers.get("ETag") ?? "";
     this.etagOf = `${start}`;
     const focus = document.activeElement?.closest("tr")?.id;
-    const anchor = old.length ? old[old.length - 1].nextSibling : null;
+    const old = this.block(start, end);
+    const place = old.length ? old[old.length - 1].nextSibling : null;
     const there = new Map([...this.body.rows].map((row) => [row.id, row]));
     const now = rows.map((row) => ("same" in row.dataset ? there.get(row.id) ?? row : row));
-    const ids = new Set(now.map((row) => row.id));
+    for (const row of now) if (there.get(row.id) !== row) there.get(row.id)?.remove();
     for (const row of old) if (!now.includes(row)) row.remove();
-    for (const row of [...this.body.rows]) if (ids.has(row.id) && !now.includes(row)) row.remove();
-    const place = anchor && anchor.parentNode === this.body ? anchor : null;
-    for (const row of now) this.body.insertBefore(row, place);
-    this.end = this.start + [...this.body.rows].filter((row) => !/\bd\d/.test(row.className)).length;
+    const after = place && place.parentNode === this.body && !now.includes(place) ? place : null;
+    for (const row of now) this.body.insertBefore(row, after);
+    this.end = this.start + this.block(this.start, Infinity).filter((row) => !/\bd\d/.test(row.className)).length;
     this.pad();
     if (focus && !document.activeElement?.closest("tr")) document.getElementById(focus)?.querySelector("a, input")?.focus();
     const count = document.getElementById("count");

@@ -224,3 +224,23 @@ def test_packages_that_cannot_be_installed(image: str, project: str, prepare: Pr
         prepare(image="proj-test/fresh:4", python_env="requirements.txt")
     assert "the reason" in str(caught.value.message)
     assert docker("ps", "-aq", "--filter", f"ancestor={base}") == ""  # no container is left
+
+
+@pytest.mark.parametrize("layout", ["src/", ""])
+def test_the_modules_of_a_package_are_found(
+    image: str, project: str, prepare: Prepare, run: Any, layout: str
+) -> None:
+    """It is mounted and not installed; what the image has on its path is still there."""
+    name = f"proj-test/path:{layout.strip('/') or 'flat'}"
+    made = docker("create", image, "true")
+    docker("commit", "--change", "ENV PYTHONPATH=/mnt/more", made, name)
+    docker("rm", made)
+    make_tree(project, {
+        "pyproject.toml": "[project]\nname = 'mine'\nversion = '1'\n[build-system]\nrequires = ['setuptools']\n",
+        f"{layout}mine/__init__.py": "V = 42\n",
+        "scripts/train.py": "import os, mine\nprint(mine.V, os.environ['PYTHONPATH'].split(':')[1:])\n",
+    })  # fmt: skip
+    done = run(prepare(image=name), "python scripts/train.py")
+    assert done.out == "42 ['/mnt/more']\n", done.err
+    os.unlink(f"{project}/pyproject.toml")
+    assert run(prepare(image=name), "python scripts/train.py").code == 1

@@ -1,0 +1,101 @@
+"""Runs side by side: as points and lines, their images, their logs."""
+
+from __future__ import annotations
+
+import base64
+import re
+import statistics
+from urllib.parse import urlencode
+
+import pytest
+
+from runner import paths
+from runner.tracking.store import Store
+from tests.browser import Tabs
+from tests.cli.records import make_run
+from tests.helpers import make_tree
+from tests.web.conftest import Browser
+
+DOT = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
+
+def some(count: int = 12) -> list[str]:
+    return [
+        make_run(f"run-{n}", params={"lr": n / 10, "model": ["ridge", "lasso"][n % 2], "same": 1}, metrics={"loss": [float(n * n)]})
+        for n in range(count)
+    ]  # fmt: skip
+
+
+def address(ids: list[str], view: str, **chosen: object) -> str:
+    return "/ui/compare?" + urlencode({"run": ids, "view": view, **chosen}, doseq=True)
+
+
+def test_a_box_has_its_quartiles(browser: Browser) -> None:
+    page = browser.get(address(some(), "box", by="params.model", sy="metrics.loss"))
+    rows = dict(
+        re.findall(r'<th scope="row">(lasso|ridge)</th>((?:<td class="number">[^<]*</td>)+)', page.text)
+    )
+    for name, first in (("ridge", 0), ("lasso", 1)):
+        values = [float(n * n) for n in range(first, 12, 2)]
+        quartiles = statistics.quantiles(values, n=4, method="inclusive")
+        found = [float(each) for each in re.findall(r">([\d.]+)<", rows[name])]
+        assert found == pytest.approx([min(values), *quartiles, max(values)], rel=1e-5)
+
+
+def test_each_run_is_a_point_that_leads_to_it(browser: Browser) -> None:
+    ids = [*some(), make_run("without", params={"lr": 5})]
+    page = browser.get(address(ids, "scatter", sx="params.lr", sy="metrics.loss"))
+    dots = re.findall(
+        r'<a href="[^"]*runs/(\w+)" class="c\d+" aria-label="[^"]*"><circle class="dot" cx="([\d.]+)" cy="([\d.]+)"',
+        page.text,
+    )
+    assert [each[0] for each in dots] == ids[:12]
+    xs, ys = ([float(each[at]) for each in dots] for at in (1, 2))
+    assert xs == sorted(xs)
+    assert ys == sorted(ys, reverse=True)
+    assert "Without a value: without" in page.text
+    assert browser.get(address(ids[:12], "scatter", sx="params.same")).status == 400
+    assert browser.get(address(ids, "pie")).status == 400
+    assert browser.get(address(ids[:1] * 2, "scatter")).status == 200  # nothing differs
+
+
+def test_brushes_are_in_the_address_and_hold_without_a_script(browser: Browser, tabs: Tabs) -> None:
+    ids = some()
+    page = tabs.open(address(ids, "parallel"))
+    rect = page.locator('.column[data-name="params.lr"] .brush').bounding_box()
+    x = rect["x"] + rect["width"] / 2
+    page.mouse.move(x, rect["y"] + 1)
+    page.mouse.down()
+    page.mouse.move(x, rect["y"] + rect["height"] * 0.5)
+    page.mouse.up()
+    page.get_by_text("6 of 12 runs").wait_for()
+    assert "brush=" in page.url
+    assert page.locator(".thread.off").count() == 6
+    still = browser.get(page.url.removeprefix(tabs.base)).text
+    assert "6 of 12 runs" in still
+    assert len(re.findall(r'class="thread c\d+ off"', still)) == 6
+    page.get_by_role("link", name="Only these").click()
+    page.get_by_role("heading", name="6 runs").wait_for()
+    page.go_back()
+    page.get_by_role("heading", name="12 runs").wait_for()
+    assert browser.get(address(ids, "parallel", brush="x")).status == 400
+
+
+def test_images_and_logs_stand_side_by_side(browser: Browser, tabs: Tabs) -> None:
+    ids = some(3)
+    for run_id in ids[:2]:
+        folder = Store(paths.store()).run_directory(run_id)
+        make_tree(folder, {"artifacts/plots/a&b.png": DOT, "output.log": f"line <b> of {run_id}\n"})
+    page = browser.get(address(ids, "images")).text
+    assert len(re.findall(r"<img [^>]*src=", page)) == 2
+    assert page.count("It has no such image") == 1
+    logs = browser.get(address(ids, "logs")).text
+    assert all(f"line &lt;b&gt; of {run_id}" in logs for run_id in ids[:2])
+    tab = tabs.open(address(ids, "images"))
+    tab.get_by_role("button", name="A over B").click()
+    over = tab.locator(".over img").nth(1)
+    tab.get_by_label("The edge").fill("20")
+    assert "80%" in over.evaluate("(image) => image.style.clipPath")
+    assert over.evaluate("(image) => image.decode().then(() => image.naturalWidth)") == 1
