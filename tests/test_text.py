@@ -296,3 +296,28 @@ def test_output_is_masked_however_it_is_cut(secrets: list[str], text: str, data:
     found = b"".join(mask.feed(piece.encode()) for piece in pieces) + mask.rest()
     assert found == expected
     assert not any(secret.encode() in part for part in found.split(b"****") for secret in secrets)
+
+
+def test_no_text_is_a_command_to_github_actions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its runner takes a line for one that begins with `::`, behind spaces too, or has `##[` anywhere."""
+    from runner.text.terminal import json_printable, printable
+
+    texts = (
+        "::add-mask::x",
+        " \t::error file=a::b",
+        "a ##[add-mask]x",
+        "a\n  ::error::x",
+        "a\r::stop-commands::b",
+        "##[x]",
+    )
+    for text in texts:
+        assert printable(text, lines=True) == text.translate({13: "\\r"})
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    for text in texts:
+        for line in printable(text, lines=True).splitlines():
+            assert not line.lstrip().startswith("::")
+            assert "##[" not in line
+        said = json.dumps({"k": text}, ensure_ascii=False)
+        assert "##[" not in json_printable(said)
+        assert json.loads(json_printable(said)) == {"k": text}
+    assert printable("std::vector, a::b ## [c]") == "std::vector, a::b ## [c]"

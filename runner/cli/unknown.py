@@ -96,7 +96,7 @@ def run(store: Store, ref: str) -> str:
         key = ref.removeprefix("best:").removeprefix("-").removeprefix("metrics.")
         near = metric(store, key) if key else ""
         return f"{ref[: len(ref) - len(key)]}{near}" if near and near != key else ""
-    if not re.fullmatch(r"last~\d+", ref) and len(ref) > 2:
+    if not re.fullmatch(r"last(~\d+)?", ref) and len(ref) > 2:
         names = [run.name for run in store.search(limit=LOOKED_AT).runs if run.name != ref]
         return nearest(ref, ("last", *names)) or nearest(ref.lower(), ("last", *names))
     return ""

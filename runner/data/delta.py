@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
@@ -115,7 +115,7 @@ def _checkpoints(path: str) -> dict[int, str]:
     return dict(_numbered(path, lambda rest: rest == ".checkpoint.parquet"))
 
 
-def _numbered(path: str, is_one: Any) -> Iterator[tuple[int, str]]:
+def _numbered(path: str, is_one: Callable[[str], bool]) -> Iterator[tuple[int, str]]:
     log = os.path.join(path, LOG)
     try:
         names = os.listdir(log)

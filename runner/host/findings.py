@@ -56,8 +56,8 @@ class Findings:
             word, colon, rest = child.key.partition("=" if "=" in child.key else ":")
             word = word.strip()
             if colon and word in names and child.value is None:
-                what = "a colon, not =" if colon == "=" else "a space after the colon"
-                hint = f"write {what}: `{word}: {rest.strip()}`"
+                lacking = "a colon, not =" if colon == "=" else "a space after the colon"
+                hint = f"write {lacking}: `{word}: {rest.strip()}`"
                 found.append(self.doubt(child, f"{child.key!r} is no key of {what}", hint, value=False))
                 continue
             word = child.key.lower().strip()

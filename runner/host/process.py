@@ -10,7 +10,7 @@ import os
 import select
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from runner.errors import ProjError
 from runner.tuples import NamedTuple
@@ -147,17 +147,22 @@ def _kill_marked(mark: str) -> None:
     process_tree.kill_carrying(f"{MARK}={mark}".encode())
 
 
-def _follow(child: Any, on_line: Callable[[str], None], text: str | None) -> tuple[str, str]:
+def _follow(
+    child: subprocess.Popen[str], on_line: Callable[[str], None], text: str | None
+) -> tuple[str, str]:
     import threading
 
     collected: list[str] = []
-    reader = threading.Thread(target=lambda: collected.append(child.stdout.read()), daemon=True)
+    stdout, stderr = child.stdout, child.stderr
+    assert stdout is not None  # noqa: S101 - both are pipes
+    assert stderr is not None  # noqa: S101
+    reader = threading.Thread(target=lambda: collected.append(stdout.read()), daemon=True)
     reader.start()
-    feeder = threading.Thread(target=_feed, args=(child, text), daemon=True)
+    feeder = threading.Thread(target=_feed, args=(child.stdin, text), daemon=True)
     feeder.start()
     lines = []
     try:
-        for line in child.stderr:
+        for line in stderr:
             lines.append(line)
             on_line(line.rstrip("\n"))
     except OSError:
@@ -168,12 +173,12 @@ def _follow(child: Any, on_line: Callable[[str], None], text: str | None) -> tup
     return "".join(collected), "".join(lines)
 
 
-def _feed(child: Any, text: str | None) -> None:
-    if text is None:
+def _feed(stdin: IO[str] | None, text: str | None) -> None:
+    if text is None or stdin is None:
         return
     try:
-        with child.stdin:
-            child.stdin.write(text)
+        with stdin:
+            stdin.write(text)
     except BrokenPipeError:
         pass  # it did not want to hear the rest
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from runner.values import Json, Parameter
 
 __all__ = ["NAMES", "TRUE", "allowed", "canonical", "convert", "number", "scheme"]
@@ -151,6 +149,8 @@ def _list(given: Json) -> list[Json]:
     text = str(given).strip()
     if not text.startswith("["):
         return [item.strip() for item in text.split(",")] if text else []
+    import json  # a warm run needs none
+
     try:
         value = json.loads(text)
     except ValueError:

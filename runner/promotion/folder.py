@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from runner.host import files
 from runner.values import JsonMapping
@@ -16,7 +15,7 @@ def mlmodel(folder: str) -> JsonMapping:
     import yaml
 
     try:
-        found: Any = yaml.safe_load(files.read(os.path.join(folder, "MLmodel"), 1 << 20))
+        found: object = yaml.safe_load(files.read(os.path.join(folder, "MLmodel"), 1 << 20))
     except (OSError, yaml.YAMLError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -194,11 +194,11 @@ def search(asked: Asked) -> Response:
     for model in bounds.in_time(models.listing(asked.store.root)):
         if model.lifecycle != "active" or model.experiment_id not in wanted:
             continue
-        points = [point for point in model.metrics if _about(point, datasets)]
+        points: list[JsonMapping] = [point for point in model.metrics if _about(point, datasets)]
         if datasets and not points:
             continue
 
-        def met(clause: Clause, model: LoggedModel = model, points: Any = points) -> bool:
+        def met(clause: Clause, model: LoggedModel = model, points: list[JsonMapping] = points) -> bool:
             return any(test(clause, value) for value in _values(model, points, clause.entity, clause.key))
 
         if meets(clauses, met):
@@ -214,7 +214,7 @@ def search(asked: Asked) -> Response:
     return reply_list("models", (shown(asked, model) for model in found[first:last]), token)
 
 
-def _about(point: JsonMapping, datasets: Any) -> bool:
+def _about(point: JsonMapping, datasets: Iterable[JsonMapping]) -> bool:
     return not datasets or any(
         point.get("dataset") == each["dataset_name"]
         and each.get("dataset_digest") in (None, "", point.get("dataset_digest"))
@@ -237,7 +237,7 @@ FIELDS = {
 }
 
 
-def _values(model: LoggedModel, points: Any, entity: str, key: str) -> list[Any]:
+def _values(model: LoggedModel, points: Iterable[JsonMapping], entity: str, key: str) -> list[Any]:
     if entity == "metric":
         return [point["value"] for point in points if point["key"] == key]
     if entity == "param":

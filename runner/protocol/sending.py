@@ -6,7 +6,7 @@ import os
 from asyncio import AbstractEventLoop, Semaphore, get_running_loop
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from typing import Any, BinaryIO
+from typing import BinaryIO
 from weakref import WeakKeyDictionary
 
 from anyio import to_thread
@@ -111,7 +111,7 @@ def _wait_for(file: BinaryIO, buffer: bytearray, place: int) -> int:
     return len(data)
 
 
-def _refused(*_: Any) -> int:
+def _refused(*_: object) -> int:
     raise OSError
 
 

@@ -26,19 +26,26 @@ def main(asked: dict[str, Any]) -> int:
     except PapermillExecutionError as error:
         sys.stderr.write(f"{error}\n")
         code = 1
-    _write_page(asked["output"], asked["page"])
+    _write_page(asked["output"], asked["page"], _ids(asked["input"]))
     return code
 
 
-def _write_page(path: str, page: str) -> None:
-    """Also of a notebook with a failed cell. The cell that papermill adds gets an id that does not change."""
+def _ids(path: str) -> set[str]:
+    """Of the cells as they were given: older notebooks have none, and then each reader makes up new ones."""
+    with open(path, encoding="utf-8-sig") as file:
+        cells = json.load(file).get("cells", [])
+    return {str(cell["id"]) for cell in cells if isinstance(cell, dict) and cell.get("id")}
+
+
+def _write_page(path: str, page: str, given: set[str]) -> None:
+    """Also of a notebook with a failed cell. What was not given has an id that is the same each time."""
     import nbformat
     from nbconvert import HTMLExporter
 
     notebook = nbformat.read(path, as_version=4)
     for number, cell in enumerate(notebook.cells):
-        if "injected-parameters" in cell.metadata.get("tags", ()) or "papermill-error" in str(cell.metadata):
-            cell["id"] = f"papermill-{number}"
+        if cell.get("id") not in given:
+            cell["id"] = f"cell-{number}"
     nbformat.write(notebook, path)
     text, _ = HTMLExporter().from_notebook_node(notebook)
     with open(page, "w", encoding="utf-8") as file:

@@ -16,12 +16,16 @@ __all__ = ["ANY", "HOME", "UP", "UPPER", "climbs", "names", "under", "variables"
 UP = ".."  # the folder above the project, or above its repository
 UPPER = "../.."
 HOME = "~"
+ENDINGS = 200  # files that a "*.csv" stands for
 ANY = "*"  # any variable that there is
 # Each begins with what is rare, as those of texts.py do.
 PARENT = rb"""\.\.(?<=["'\s=:(/,]\.\.)(?=["'\s;&|),]|/["'{$\s]|$)"""
+FROM_HERE = rb"""[$}\w"']/\.\./[\w.]"""  # "$HERE/../x"
+WHERE = b"cwd()"  # os.getcwd(), Path.cwd(): one step from it leads out
 PARENTS = ((b"dirname(", 2), (b".parent", 2), (b"parents[", 1), (b"pardir", 1))  # so often in a text
 FARTHER = rb"""\.\.["']?(?:/|, *["'])\.\.|parents\[[3-9]|(?s:(?:\.parent\b.*){4}|(?:dirname\(.*){4})"""
-QUOTED = rb"""["']/?([\w@+.-][\w./@+ -]{0,98})(?=["'{*])"""
+QUOTED = rb"""["']/?([\w@+.-][\w./@+ -]{0,98})(?=[\\"'{*])"""
+ENDING = rb"""["'/]\*{1,2}(\.\w{1,10})(?=[\\"'\s])"""  # "*.csv"
 TAIL = rb"/(?<=[})\w]/)([\w@+-][\w./@+-]*)"  # what follows "$D/", "{base}/"
 IMPORTED = rb"(?:import|from) (\w+)"
 WORD = rb"[\w@+-][\w.@+-]*(?:/[\w.@+-]+)*"
@@ -36,7 +40,9 @@ FIELD = rb"^\s+(\w+)\s*:"
 
 def climbs(data: bytes) -> Iterator[str]:
     """Which folders that hold the project a text can lead to."""
-    if any(data.count(word) >= often for word, often in PARENTS) or re.search(PARENT, data):
+    leads = any(data.count(word) >= often for word, often in PARENTS)
+    leads = leads or (WHERE in data and (b".parent" in data or b"dirname(" in data))
+    if leads or re.search(PARENT, data) or (b"/../" in data and re.search(FROM_HERE, data)):
         yield UP
         if re.search(FARTHER, data):
             yield UPPER
@@ -51,9 +57,11 @@ def names(data: bytes, is_code: bool, is_data: bool) -> Iterator[str]:
     if is_code:
         for each in re.findall(IMPORTED, data):
             found += [each, each + b".py"]
+    yield from (f"*{os.fsdecode(each)}" for each in re.findall(ENDING, data))
     for each in found:
-        if not (each.startswith(b"..") or each.isdigit()):
-            yield os.fsdecode(each).rstrip("./ ")
+        name = each.rpartition(b"../")[2]
+        if name and not (name.startswith(b"..") or name.isdigit()):
+            yield os.fsdecode(name).rstrip("./ ")
 
 
 def variables(data: bytes) -> Iterator[str]:
@@ -78,7 +86,10 @@ def under(folders: Iterable[str], wanted: Iterable[str]) -> Iterator[str]:
         except OSError:
             continue
         for name in given:
-            if name.partition("/")[0] in there:
+            if name.startswith("*"):
+                found = [each for each in there if each.endswith(name[1:])]
+                yield from (os.path.join(folder, each) for each in sorted(found)[:ENDINGS])
+            elif name.partition("/")[0] in there:
                 place = os.path.normpath(os.path.join(folder, name))
                 if os.path.exists(place):
                     yield place

@@ -14,11 +14,12 @@ from collections.abc import Iterable, Iterator
 from runner import paths
 from runner.host import files
 from runner.snapshots.kept import key_of
+from runner.text.credentials import redact
 from runner.tuples import NamedTuple
 
 __all__ = ["Named", "is_known", "named"]
 
-FORMAT = 3
+FORMAT = 4
 TEXTS = tuple(
     ".py .pyi .ipynb .r .rmd .jl .sh .bash .sql .js .ts .yaml .yml .toml .cfg .ini .json .txt .mk .smk".split()
 )
@@ -174,6 +175,15 @@ class _Text(NamedTuple):
     is_script: bool
 
 
+def _clean(data: bytes) -> bytes:
+    """Without credentials in addresses: what is found is remembered."""
+    if b"://" not in data:
+        return data
+    from runner.text.credentials import redact
+
+    return os.fsencode(redact(os.fsdecode(data)))
+
+
 def _read(directory: str, seen: str, without: frozenset[str]) -> Named:
     """`places` as they are written, those with `../` as seen from the project and from the text itself."""
     from runner.snapshots import pieces
@@ -183,9 +193,11 @@ def _read(directory: str, seen: str, without: frozenset[str]) -> Named:
     remote = ""
     for path in _texts(directory, found["links"], without):
         try:
-            data = files.read(path, LARGEST)
+            data = _clean(files.read(path, LARGEST))
         except OSError:
             continue
+        if b"://" in data:  # what is found is kept in the cache, where no credentials are to be
+            data = redact(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
         name = os.path.basename(path)
         is_script = name.endswith(SCRIPTS) or name in SCRIPT_NAMES or bool(re.match(SHELL, data))
         text = _Text(data, os.path.dirname(seen + path[len(directory) :]), is_script)

@@ -60,7 +60,9 @@ def test_a_detached_run_is_seen_waited_for_and_has_its_code(folder: str) -> None
     one = detach(folder, "--run-name", "one", "-P", "code=3")
     two = detach(folder, "--run-name", "two")
     assert len(one) == 32
-    until(lambda: "20%" in proj("ps", cwd=folder).out.replace("\\r", "\r").split("two")[-1])
+    until(
+        lambda: [row.endswith("\t20%") for row in proj("ps", cwd=folder).out.splitlines()[1:]] == [True, True]
+    )
     table = [line.split("\t") for line in proj("ps", cwd="/").out.splitlines()]
     assert [row[1:5] for row in table[1:]] == [
         ["one", "slow", "main", "RUNNING"],

@@ -119,6 +119,19 @@ def test_what_is_said_and_the_history(credit: Program) -> None:
     assert credit("models", "restore", "loans").code == 0
 
 
+def test_following_what_happens(credit: Program) -> None:
+    """A CI job without HTTP: each operation once, as it comes."""
+    argv = [sys.executable, "-m", "runner", "models", "events", "--follow", "--json"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as follower:
+        assert follower.stdout is not None
+        seen = [json.loads(follower.stdout.readline()) for _ in range(4)]
+        assert credit("models", "alias", "credit", "champion", "2").code == 0
+        seen.append(json.loads(follower.stdout.readline()))
+        follower.terminate()
+    assert [each["kind"] for each in seen] == ["registered-model", "version", "version", "version", "alias"]
+    assert seen[-1]["version"] == "2"
+
+
 def test_differences(credit: Program) -> None:
     found = credit.json("models", "diff", "credit/1", "credit/2")
     assert [each["name"] for each in found["changes"]] == ["digest", "source"]

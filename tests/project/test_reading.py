@@ -274,6 +274,7 @@ def test_a_misspelt_key_gets_a_suggestion(tmp_path: Any) -> None:
 def test_a_forgotten_space_after_a_colon(tmp_path: Any) -> None:
     fault = only(tmp_path, "entry_points: {main: {command: a, parameters: {lr: {type:float, default: 1}}}}\n")
     assert fault.hint == "write a space after the colon: `type: float`"
+    assert fault.message == "'type:float' is no key of the parameter lr"
 
 
 def test_keys_of_other_tools_are_let_pass(tmp_path: Any) -> None:

@@ -221,6 +221,9 @@ CHANGES: dict[str, tuple[Callable[[World], None], Callable[[World], None]]] = {
             "e.py": "os.chdir('../..')\nopen('d.csv')",
             "f.sh": "D={top}\ncat $D/d.csv",
             "g.sh": "cd ../..\ncat d.csv",
+            "i.sh": '. "$HERE/../../d.csv"',
+            "j.py": "Path.cwd().parent.parent / 'd.csv'",
+            "k.py": "glob(os.path.join('{top}', '*.csv'))",
             "h.yaml": "base: {top}\nfile: d.csv",
             "Makefile": "D = {top}\nx:\n\tcat $(D)/d.csv",
         }.items()

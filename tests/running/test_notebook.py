@@ -17,11 +17,11 @@ from tests.helpers import make_tree, proj
 PARAMETERS = 'lr = 0.1\nname = "it\'s"\nn: int = 3\nfast = False\nlimit = None\nframe = load()\n'
 
 
-def notebook(*cells: str, language: str = "python") -> str:
+def notebook(*cells: str, language: str = "python", ids: bool = True) -> str:
     made = [
         {
             "cell_type": "code",
-            "id": f"c{n}",
+            **({"id": f"c{n}"} if ids else {}),
             "metadata": {},
             "source": text,
             "outputs": [],
@@ -31,7 +31,7 @@ def notebook(*cells: str, language: str = "python") -> str:
     ]
     made[0]["metadata"] = {"tags": ["parameters"]}
     kernel = {"kernelspec": {"name": "x", "language": language, "display_name": "X"}}
-    return json.dumps({"cells": made, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5})
+    return json.dumps({"cells": made, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5 if ids else 4})
 
 
 def resolved(folder: str, notebook: str, **given: str) -> str:
@@ -86,7 +86,7 @@ def test_it_is_run_kept_and_made_again(tmp_path: Any) -> None:
     broken = "print('before')\nraise ValueError('broken')"
     text = PARAMETERS.replace("frame = load()\n", "")
     folder = make_tree(
-        tmp_path / "p", {"train.ipynb": notebook(text, show), "bad.ipynb": notebook("x = 1", broken), "requirements.txt": "ipykernel\n"}
+        tmp_path / "p", {"train.ipynb": notebook(text, show, ids=False), "bad.ipynb": notebook("x = 1", broken), "requirements.txt": "ipykernel\n"}
     )  # fmt: skip
     done = proj(
         "run", folder, "-e", "train.ipynb", "-P", "name=3", "-P", "n=5", "-P", "fast=yes", timeout=600

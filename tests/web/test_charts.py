@@ -246,6 +246,7 @@ def test_a_hidden_run_changes_no_mean_and_no_axis(tabs: Tabs) -> None:
     assert tip() == before
 
 
+@pytest.mark.slow
 def test_a_spike_is_painted(tabs: Tabs) -> None:
     """At the whole range and close to it: ink stands in the upper half of the canvas."""
     values = [0.1 * random.random() for _ in range(100_000)]

@@ -116,6 +116,7 @@ def test_progress_bars_and_streams(browser: Browser) -> None:
     assert "1 of stderr" in page
 
 
+@pytest.mark.slow
 def test_a_long_log_scrolls_and_is_linked_to(tabs: Tabs) -> None:
     run_id, _ = written("".join(f"line {n}\n" for n in range(1, 1_000_001)))
     page = tabs.open(f"/ui/runs/{run_id}/log#L654321")

@@ -58,6 +58,7 @@ def mass(tabs: Tabs) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_twelve_steps_their_address_elsewhere_and_back_again(tabs: Tabs, mass: list[str]) -> None:
     """In a fresh profile the address shows the same page; each step back shows what was there before it."""
     page = tabs.open("/ui/")
@@ -203,6 +204,7 @@ def test_rows_follow_what_happens(tabs: Tabs) -> None:
     assert len(quiet) == 30
 
 
+@pytest.mark.slow
 def test_names_are_offered_among_twelve_thousand(tabs: Tabs) -> None:
     with Store(paths.store()).create_run("0", name="wide") as writer:
         writer.metrics((f"layer{number:05d}/weight norm", number, 1, 1) for number in range(12_000))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from runner.tracking.index.grammar import ALL, Clause, Filter, Grammar, Order, meets, test
-from runner.tracking.registry.state import RegisteredModel
+from runner.tracking.registry.state import RegisteredModel, Version
 
 __all__ = ["MODELS", "VERSIONS", "asks_for_prompts", "field", "is_prompt", "passes"]
 
@@ -36,11 +36,11 @@ def asks_for_prompts(clauses: Filter) -> bool:
     )
 
 
-def is_prompt(item: Any) -> bool:
+def is_prompt(item: RegisteredModel | Version) -> bool:
     return str(item.tags.get(PROMPT, "")).lower() == "true"
 
 
-def _meets(clause: Clause, model: RegisteredModel, item: Any) -> bool:
+def _meets(clause: Clause, model: RegisteredModel, item: RegisteredModel | Version) -> bool:
     """What is no prompt has no tag that says so."""
     value = field(model, item, clause)
     if value is None and clause[:2] == ("tag", PROMPT):
@@ -48,12 +48,12 @@ def _meets(clause: Clause, model: RegisteredModel, item: Any) -> bool:
     return test(clause, value)
 
 
-def passes(wanted: Filter, model: RegisteredModel, item: Any) -> bool:
+def passes(wanted: Filter, model: RegisteredModel, item: RegisteredModel | Version) -> bool:
     """Whether a model, or a version of it, meets a filter."""
     return meets(wanted, lambda clause: _meets(clause, model, item))
 
 
-def field(model: RegisteredModel, item: Any, asked_for: Clause | Order) -> Any:
+def field(model: RegisteredModel, item: RegisteredModel | Version, asked_for: Clause | Order) -> Any:
     if asked_for.entity == "tag":
         return item.tags.get(asked_for.key)
     if asked_for.key == "name":
