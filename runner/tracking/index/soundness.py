@@ -114,7 +114,7 @@ def other_than_logs(connection: Database, root: str) -> str:
         try:
             if os.stat(os.path.join(folder, "events.jsonl")).st_size != position:
                 continue  # there is more, which the next one reads
-            now = read_on(folder, NOTHING)
+            now = read_on(folder, NOTHING).called(run_id)
         except (OSError, ProjError):
             continue  # purged meanwhile, or of a newer format
         same = now.position == position and dict(now.offsets) == dict(rows.read_segments(kept)[1])
