@@ -332,6 +332,17 @@ def test_rebuilding(program: Program, how: str, code: int, verdict: str) -> None
     assert program.json("models", "show", "credit/1")["rebuilt"] == verdict
     policy(program, "needs: [{rebuild: {}}]")
     assert program("models", "promote", "credit/1", "champion").code == code
+    if how == "same":  # other bytes, put among the artifacts of the run that makes the same each time
+        store = Store(paths.store())
+        run_id = registry.get(store.root, "credit").versions[1].run_id
+        make_tree(os.path.join(store.run_directory(run_id), "artifacts"), {"evil/m.bin": "x", "m.bin": "x"})
+        for number, path in enumerate(("evil", "evil/m.bin", "m.bin"), 2):
+            assert program("models", "register", "made", "credit", "--path", path).code == 0
+            done = program("models", "rebuild", f"credit/{number}")
+            assert (done.code, "different" in done.out) == (1, True), done.out + done.err
+        version = registry.Version("", 0, "s3://b/m", "s3://b/m", run_id)
+        number = registry.register(store.root, "credit", version).number
+        assert program("models", "rebuild", f"credit/{number}").code == 125
 
 
 def test_between_stores(credit: Program, tmp_path: object) -> None:

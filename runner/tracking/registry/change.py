@@ -154,9 +154,15 @@ def settle(root: str, name: str, by: str, secrets: Secrets | None = None) -> dic
 def rename(
     root: str, name: str, new: str, by: str, why: str = "", secrets: Secrets | None = None
 ) -> RegisteredModel:
-    """TakenError when another has the name."""
+    """TakenError when another has the name; ProtectedError where something is protected: the name would be free."""
     new = kept(new, secrets)
     with changing(root, name, secrets) as held:
+        for target in held.model.policies:
+            given = target.removeprefix("alias:")
+            raise ProtectedError(
+                f"{given} of {name} is protected: another model could take the name, and no policy would hold for it",
+                f"proj models policy {name} {given} --remove",
+            )
         other, _ = placed(root, new)
         place = id_of(new)
         if other is not None and other.lifecycle == "active":

@@ -200,7 +200,11 @@ class Book:
     def _set_lifecycle(self, event: Event, lifecycle: str) -> None:
         time, version_id = int(event["time"]), event.get("version_id")
         if version_id:
-            self._change(str(version_id), lifecycle=lifecycle, last_update_time=time)
+            fields = {"lifecycle": lifecycle, "last_update_time": time}
+            version = self._versions[str(version_id)]
+            if version.lifecycle != lifecycle == "active" and f"stage:{version.stage}" in self._policies:
+                fields["stage"] = "None"  # it comes back with no evidence
+            self._change(str(version_id), **fields)
             if lifecycle == "deleted":
                 for moves in self._moves.values():
                     moves.forget(str(version_id))

@@ -13,6 +13,7 @@ needs:
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
@@ -21,7 +22,7 @@ from runner.tracking.events import Event
 from runner.tracking.registry.state import Version
 from runner.values import Json, JsonMapping, JsonObject
 
-__all__ = ["AUTOMATIC", "Need", "Unmet", "Verify", "needs_of", "parse", "signable", "unmet"]
+__all__ = ["AUTOMATIC", "Need", "Unmet", "Verify", "needs_of", "parse", "person", "signable", "unmet"]
 
 Verify: TypeAlias = "Callable[[Event], str]"  # a signed operation -> whose signature it has; "": nobody's
 
@@ -49,6 +50,7 @@ AUTOMATIC = (
     "documented",
 )  # what `promote` finds out itself
 ROLES = ("approver", "admin")
+_OF_TOKEN = re.compile(r"\A[0-9a-f]{8} (?=.)", re.DOTALL)
 
 
 class Need(NamedTuple):
@@ -191,10 +193,11 @@ def _approvals(need: Need, shown: Shown, about: Sequence[Event]) -> str:
     for each in about:
         if each["type"] != "approve" or each.get("target") != shown.target:
             continue
-        name = shown.verify(each) if options.get("signed") else str(each.get("by", ""))
+        by = person(str(each.get("by", "")))
+        name = person(shown.verify(each)) if options.get("signed") else by
         if not name or (options.get("role") and not _has_role(str(each.get("role", "")), options["role"])):
             continue
-        if options.get("not_author") and version.user in (name, each.get("by")):
+        if options.get("not_author") and person(version.user) in (name, by):
             continue
         who.add(name)
     missing = options.get("count", 1) - len(who)
@@ -202,6 +205,11 @@ def _approvals(need: Need, shown: Shown, about: Sequence[Event]) -> str:
         return ""
     kind = " signed" if options.get("signed") else ""
     return f"{missing}{kind} approval{'s' if missing > 1 else ''} missing"
+
+
+def person(by: str) -> str:
+    """Whose name it is: a server writes `ID NAME` for a token, and a person may have several, and a shell besides."""
+    return _OF_TOKEN.sub("", by)
 
 
 def _has_role(role: str, wanted: str) -> bool:

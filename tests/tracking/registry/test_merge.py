@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -147,7 +148,9 @@ def merge(here: str, there: str) -> RegisteredModel:
 def test_a_number_is_settled(two: tuple[str, str]) -> None:
     """Until then it leads nowhere; aliases are not affected, and what is registered meanwhile does not move anything."""
     here, there = two
-    first, second = register(here), register(there)
+    first = register(here)
+    time.sleep(0.003)  # within one millisecond chance decides who was first
+    second = register(there)
     change.set_alias(there, "m", "candidate", 4, "me")
     model = merge(here, there)
     with pytest.raises(ContestedError, match="claimed by 2 versions") as error:
@@ -229,6 +232,19 @@ def test_what_moves_a_protected_alias_without_evidence_does_not_count(two: tuple
     for number in (1, None):
         with pytest.raises(registry.ProtectedError):
             change.delete(here, "m", number, "me")
+
+
+def test_what_comes_back_is_in_no_protected_stage(two: tuple[str, str]) -> None:
+    here, _ = two
+    for number, stage in ((2, "Production"), (3, "Staging")):
+        change.transition(here, "m", number, stage, False, "me")
+        change.delete(here, "m", number, "me")
+    with changing(here, "m") as held:
+        held.append(ops.policy("stage:Production", GATE, policy.parse(GATE), "admin", ()))
+    for number in (2, 3):
+        change.restore(here, "m", number, "me")
+    versions = registry.get(here, "m").versions
+    assert [versions[number].stage for number in (2, 3)] == ["None", "Staging"]
 
 
 def test_names(tmp_path: object) -> None:
