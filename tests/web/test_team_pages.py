@@ -44,6 +44,9 @@ def test_roles_in_several_processes(start: Start) -> None:
     assert 'type="password"' in stranger.get("/ui/closed").text
     refused = stranger.post("/ui/enter", {"token": "proj_0_0"})
     assert (refused.status, stranger.cookie) == (401, "")
+    linked = Browser(server.port)
+    assert linked.get(f"/ui/enter?code={tokens['writer']}").status == 401
+    assert linked.cookie == ""
     reader, writer = (signed_in(server.port, tokens[role]) for role in ("reader", "writer"))
     for _ in range(8):  # whichever process answers
         page = reader.get(f"/ui/runs/{run_id}")

@@ -148,14 +148,14 @@ def _located(store: Store, root: Root, version: Version) -> Version:
 
 def _of_run(store: Store, root: Root, version: Version) -> str:
     """The path of a source on this machine: that counts only within the artifacts of its run."""
-    path = unquote(urlsplit(version.location).path)
+    path = unquote(_path(version.location))
     if version.model_id and os.path.realpath(path) == os.path.realpath(
         _of_model(store, root, version.model_id)
     ):
         return path
     if version.run_id:
         place = root(_run(store, version.run_id).experiment_id)
-        kept = os.path.realpath(f"{unquote(urlsplit(place).path).rstrip('/')}/{version.run_id}/artifacts")
+        kept = os.path.realpath(f"{unquote(_path(place)).rstrip('/')}/{version.run_id}/artifacts")
         if f"{os.path.realpath(path)}/".startswith(f"{kept}/"):
             return path
     raise BadSourceError(
@@ -167,11 +167,11 @@ def _of_run(store: Store, root: Root, version: Version) -> str:
 
 def _of_model(store: Store, root: Root, model_id: str) -> str:
     place = root(models.get(store.root, model_id).experiment_id)
-    return f"{unquote(urlsplit(place).path).rstrip('/')}/models/{model_id}/artifacts"
+    return f"{unquote(_path(place)).rstrip('/')}/models/{model_id}/artifacts"
 
 
 def _place(store: Store, location: str) -> Place:
-    path = urlsplit(location).path.lstrip("/")
+    path = _path(location).lstrip("/")
     if found := _OF_MODEL.match(path):
         folder = os.path.join(store.root, "models", found[1], "artifacts")
         return Place(_in(folder, found[2] or ""), model_id=found[1])
@@ -179,6 +179,14 @@ def _place(store: Store, location: str) -> Place:
         folder = os.path.join(store.run_directory(found[1]), "artifacts")
         return Place(_in(folder, found[2] or ""), run_id=found[1])
     return Place(_in(os.path.join(store.root, "files"), path))
+
+
+def _path(location: str) -> str:
+    """Of a URI or a path, with its escapes. BadSourceError for what is neither, such as `file://[x`."""
+    try:
+        return urlsplit(location).path
+    except ValueError as error:
+        raise BadSourceError(f"Invalid model version source: '{location}'. It is no URI: {error}.") from None
 
 
 def _in(folder: str, path: str) -> str:
@@ -205,7 +213,7 @@ def file_of(store: Store, version: Version) -> str:
     if version.location.startswith("mlflow-artifacts:"):
         return _place(store, version.location).path
     if version.location.startswith(("/", "file:")):
-        return unquote(urlsplit(version.location).path)
+        return unquote(_path(version.location))
     return ""
 
 
