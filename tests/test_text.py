@@ -17,6 +17,7 @@ from runner.text import units
 from runner.text.credentials import Credentials, cleaned, redact, split, without
 from runner.text.names import canonical
 from runner.text.secrets import Secrets, around
+from runner.text.uri import path_of
 from runner.tracking.log import encode
 
 # ---- names
@@ -321,3 +322,18 @@ def test_no_text_is_a_command_to_github_actions(monkeypatch: pytest.MonkeyPatch)
         assert "##[" not in json_printable(said)
         assert json.loads(json_printable(said)) == {"k": text}
     assert printable("std::vector, a::b ## [c]") == "std::vector, a::b ## [c]"
+
+
+def test_the_path_of_a_uri() -> None:
+    assert path_of("file:///a%20b") == "/a b"
+    with pytest.raises(InputError, match="no address"):
+        path_of("file://[x")
+
+
+def test_an_address_to_notify_that_is_none() -> None:
+    """It is a warning, without the token that is in it."""
+    from runner.running.notify import _post
+
+    for address in ("http://[::1/secret", "http://127.0.0.1:secret/", "http://127.0.0.1:9/a secret"):
+        assert "secret" not in _post(address, "{}", 1)
+        assert _post(address, "{}", 1)

@@ -11,7 +11,7 @@ import re
 
 from runner.text.encoding import visible
 
-__all__ = ["in_github", "json_printable", "printable"]
+__all__ = ["defused", "in_github", "json_printable", "printable"]
 
 COLOUR = r"(\x1b\[[0-9;]*m)"  # Select Graphic Rendition: the only sequence that may be in our own text
 # What GitHub Actions takes for a command: `::add-mask::x` behind nothing but spaces, `##[add-mask]x` anywhere
@@ -52,7 +52,7 @@ _line, _lines, _json = _Escapes("\t", "text"), _Escapes("\t\n", "text"), _Escape
 def printable(text: str, lines: bool = False, colours: bool = False) -> str:
     """`text` for one line of a terminal; with `lines` it may have several. `colours`: it is ours, and may have some."""
     if ("::" in text or "##[" in text) and in_github():
-        text = COMMAND.sub(_defused, text)
+        text = defused(text)
     if text.isprintable():
         return text
     table = _lines if lines else _line
@@ -66,6 +66,11 @@ def printable(text: str, lines: bool = False, colours: bool = False) -> str:
 def in_github() -> bool:
     """Whether a job of GitHub Actions reads what we print: lines of some forms are commands there."""
     return os.environ.get("GITHUB_ACTIONS") == "true"
+
+
+def defused(text: str) -> str:
+    """What is no command to GitHub Actions at the start of a line, or anywhere."""
+    return COMMAND.sub(_defused, text)
 
 
 def _defused(found: re.Match[str]) -> str:

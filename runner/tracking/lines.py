@@ -130,11 +130,18 @@ class Lines:
         """Numbers and offsets of lines."""
         try:
             with files.open_file(self._path) as file:
-                offset = 0
-                for number, line in enumerate(file, 1):
-                    if wanted in line and (not stream or not streams or streams.at(offset)[1] == stream):
+                offset, number = 0, 1
+                while line := file.readline(PIECE):
+                    size, has = len(line), wanted in line
+                    while line and not line.endswith(b"\n"):  # a line of any length, a piece at a time
+                        rest = file.readline(PIECE)
+                        has = has or wanted in line[-len(wanted) :] + rest
+                        size += len(rest)
+                        line = rest
+                    if has and (not stream or not streams or streams.at(offset)[1] == stream):
                         yield number, offset
-                    offset += len(line)
+                    offset += size
+                    number += 1
         except FileNotFoundError:
             pass
 

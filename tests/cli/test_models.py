@@ -215,6 +215,10 @@ def test_other_bytes_are_not_promoted(credit: Program) -> None:
         ("needs: [{approvals: {count: 0}}]", "at least 1"),
         ("needs: [{run: {project: .}}]", "needs the option 'pass'"),
         ("needs: [{better-than: 3}]", "takes options"),
+        ("needs: [{run: {pass: m.a > 1, parameters: {day: 2024-01-01}}}]", "in quotes"),
+        ("needs: [{run: {pass: m.a > 1, parameters: {day: 2024-99-99}}}]", "no YAML"),
+        ("needs: [{better-than: {alias: a, metric: m, by: .inf}}]", "in quotes"),
+        ("needs: [{signed: {by: [1]}}]", "list of texts"),
     ],
 )
 def test_a_policy_that_is_wrong_protects_nothing(credit: Program, text: str, said: str) -> None:
@@ -419,3 +423,8 @@ def test_every_line_of_the_pages_works(
 
 
 PENDING_LINES = {"proj models promote credit/3 champion"}  # the first time
+
+
+def test_where_signatures_cannot_be_written(credit: Program) -> None:
+    done = credit("models", "verify", "credit/1", "-o", "/proc/x")
+    assert (done.code, "cannot be written" in done.err) == (2, True), done.err

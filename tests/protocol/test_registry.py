@@ -70,6 +70,8 @@ def test_create_and_get(world: World) -> None:
         ("model-versions/create", {"name": "m", "source": "models:/m/9"}, 404, "version=9) not found"),
         ("model-versions/create", {"name": "m", "source": "mlflow-artifacts:/x/none"}, 404, "does not exist"),
         ("model-versions/create", {"name": "m", "source": "/etc"}, 400, "contained within the artifact"),
+        ("model-versions/create", {"name": "m", "source": "file://[x", "run_id": "f" * 32}, 400, "is no URI"),
+        ("model-versions/create", {"name": "m", "source": "mlflow-artifacts://[x"}, 400, "is no URI"),
         ("model-versions/create", {"name": "m", "source": "s3://b/../m"}, 400, "absolute path"),
         (
             "model-versions/create",

@@ -82,7 +82,7 @@ def parse(text: str, name: str = "the policy") -> list[JsonObject]:
 
     try:
         found = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError, ValueError) as error:  # ValueError: a date such as 2024-99-99
         raise InputError(f"{name} is no YAML: {error}") from None
     if not isinstance(found, dict) or set(found) != {"needs"} or not isinstance(found["needs"], list):
         raise InputError(f"{name} must have a list `needs:`, and nothing else", EXAMPLE)
@@ -107,6 +107,14 @@ def _need(given: object, name: str) -> JsonObject:
             raise InputError(f"{name}: {kind} has no option {key!r}", f"its options: {known}")
         if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
             raise InputError(f"{name}: {kind}.{key} cannot be {value!r}", EXAMPLE)
+        if isinstance(value, list) and not all(isinstance(each, str) for each in value):
+            raise InputError(f"{name}: {kind}.{key} must be a list of texts, not {value!r}", EXAMPLE)
+        try:
+            json.dumps(value, allow_nan=False, sort_keys=True)
+        except (TypeError, ValueError):  # a date, .inf
+            raise InputError(
+                f"{name}: {kind}.{key} has a value that JSON has no word for: {value!r}", "write it in quotes"
+            ) from None
     for key in REQUIRED.get(kind, ()):
         if key not in options:
             raise InputError(f"{name}: {kind} needs the option {key!r}", EXAMPLE)
@@ -180,7 +188,7 @@ def _signed(need: Need, shown: Shown, about: Sequence[Event]) -> str:
     return (
         "no signature"
         if not signers
-        else f"the signature is not of {' or '.join(wanted) or 'an allowed signer'}"
+        else f"the signature is not of {' or '.join(map(str, wanted)) or 'an allowed signer'}"
     )
 
 

@@ -175,7 +175,7 @@ def _local(store: Store, root: Root, version: Version) -> Version:
         return _owned(version, _model(store, version.model_id).run_id, version.model_id)
     if version.run_id:
         place = root(_run(store, version.run_id).experiment_id)
-        kept = os.path.realpath(f"{unquote(urlsplit(place).path).rstrip('/')}/{version.run_id}/artifacts")
+        kept = os.path.realpath(f"{unquote(_path(place)).rstrip('/')}/{version.run_id}/artifacts")
         if f"{path}/".startswith(f"{kept}/"):
             return version
     raise BadSourceError(
@@ -187,11 +187,11 @@ def _local(store: Store, root: Root, version: Version) -> Version:
 
 def _of_model(store: Store, root: Root, model_id: str) -> str:
     place = root(_model(store, model_id).experiment_id)
-    return f"{unquote(urlsplit(place).path).rstrip('/')}/models/{model_id}/artifacts"
+    return f"{unquote(_path(place)).rstrip('/')}/models/{model_id}/artifacts"
 
 
 def _place(store: Store, location: str) -> Place:
-    path = urlsplit(location).path.lstrip("/")
+    path = _path(location).lstrip("/")
     if found := _OF_MODEL.match(path):
         folder = os.path.join(store.root, "models", found[1], "artifacts")
         return Place(_in(folder, found[2] or ""), model_id=found[1])
@@ -199,6 +199,14 @@ def _place(store: Store, location: str) -> Place:
         folder = os.path.join(store.run_directory(found[1]), "artifacts")
         return Place(_in(folder, found[2] or ""), run_id=found[1])
     return Place(_in(os.path.join(store.root, "files"), path))
+
+
+def _path(location: str) -> str:
+    """Of a URI or a path, with its escapes. BadSourceError for what is neither, such as `file://[x`."""
+    try:
+        return urlsplit(location).path
+    except ValueError as error:
+        raise BadSourceError(f"Invalid model version source: '{location}'. It is no URI: {error}.") from None
 
 
 def _in(folder: str, path: str) -> str:
@@ -225,7 +233,7 @@ def file_of(store: Store, version: Version) -> str:
     if version.location.startswith("mlflow-artifacts:"):
         return _place(store, version.location).path
     if version.location.startswith(("/", "file:")):
-        return unquote(urlsplit(version.location).path)
+        return unquote(_path(version.location))
     return ""
 
 

@@ -178,6 +178,7 @@ def test_an_alias_that_two_stores_set(two: tuple[str, str]) -> None:
     """An ordinary one has the later value, and says that there is another; the next move ends that."""
     here, there = two
     change.set_alias(here, "m", "champion", 2, "me")
+    time.sleep(0.003)
     change.set_alias(there, "m", "champion", 3, "me")
     model = merge(here, there)
     assert len(model.aliases["champion"].others) == 2
