@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ContestedError", "NoVersionError", "ProtectedError", "TakenError", "check_free", "comment", "create", "delete",
-    "describe", "drop_alias", "enter", "move", "numbered", "register", "rename", "restore", "set_alias", "settle",
-    "tag", "transition", "untag",
+    "describe", "drop_alias", "enter", "is_name", "move", "numbered", "register", "rename", "restore", "set_alias",
+    "settle", "tag", "transition", "untag",
 ]  # fmt: skip
 
 
@@ -60,6 +60,14 @@ def _described(model: RegisteredModel, version_id: str) -> str:
     if found is None:
         return version_id
     return f"{found.source} of run {found.run_id}" if found.run_id else found.source
+
+
+NAME = 256  # characters
+
+
+def is_name(name: str) -> bool:
+    """Whether a registered model may have it: it is a part of addresses, models:/NAME/1."""
+    return bool(name.strip()) and not set("/:") & set(name) and name not in (".", "..") and len(name) <= NAME
 
 
 def check_free(model: RegisteredModel, *targets: str, version: Version | None = None) -> None:

@@ -8,7 +8,7 @@ from runner.errors import InputError
 from runner.tracking.events import Event
 from runner.tracking.registry import change, operations, signing, sources
 from runner.tracking.registry.change import numbered
-from runner.tracking.registry.policy import Need, Shown, Unmet, needs_of, parse, person, unmet
+from runner.tracking.registry.policy import Need, Shown, Texts, Unmet, needs_of, parse, person, unmet
 from runner.tracking.registry.state import STAGES, RegisteredModel, Version, target_of
 from runner.tracking.registry.store import Changing, changing
 from runner.tracking.store import Store
@@ -52,6 +52,7 @@ def standing(model: RegisteredModel, version: Version, target: str) -> list[Unme
         [each for each in model.evidence.values() if each["type"] == "reject"],
         lambda alias: found.version_id if (found := model.aliased(alias)) else "",
         signing.verifier(),
+        Texts(model.description, model.tags),
     )
     return unmet(needs_of(policy), shown)
 

@@ -19,10 +19,25 @@ from typing import NamedTuple, TypeAlias
 
 from runner.errors import InputError
 from runner.tracking.events import Event
+from runner.tracking.index.grammar import Filter, Grammar, parse_filter
 from runner.tracking.registry.state import Version
 from runner.values import Json, JsonMapping, JsonObject
 
-__all__ = ["AUTOMATIC", "Need", "Unmet", "Verify", "needs_of", "parse", "person", "signable", "unmet"]
+__all__ = [
+    "AUTOMATIC",
+    "INPUT_EXAMPLE",
+    "Need",
+    "Texts",
+    "Unmet",
+    "Verify",
+    "conditions",
+    "needs_of",
+    "parse",
+    "person",
+    "signable",
+    "undocumented",
+    "unmet",
+]  # fmt: skip
 
 Verify: TypeAlias = "Callable[[Event], str]"  # a signed operation -> whose signature it has; "": nobody's
 
@@ -50,6 +65,12 @@ AUTOMATIC = (
     "documented",
 )  # what `promote` finds out itself
 ROLES = ("approver", "admin")
+INPUT_EXAMPLE = "input_example"  # a field of `documented` that is among the files
+_FIELD = re.compile(rf"(model\.)?(description|tags\..+)|{INPUT_EXAMPLE}", re.DOTALL)
+_TOLERANCE = re.compile(r"(.+=)?(rel:)?\d*\.?\d+(e[+-]?\d+)?", re.DOTALL | re.IGNORECASE)
+_METRICS = Grammar(
+    {**dict.fromkeys(("metric", "metrics"), "metric"), **dict.fromkeys(("param", "params"), "param")}, (), ()
+)
 _OF_TOKEN = re.compile(r"\A[0-9a-f]{8} (?=.)", re.DOTALL)
 
 
@@ -121,7 +142,35 @@ def _need(given: object, name: str) -> JsonObject:
     count = options.get("count", 1)
     if kind == "approvals" and count < 1:
         raise InputError(f"{name}: approvals.count must be at least 1")
+    for key, value in options.items():
+        if wrong := _wrong(key, value):
+            raise InputError(f"{name}: {kind}.{key} {value!r}: {wrong}", EXAMPLE)
     return {"kind": kind, "options": options}
+
+
+def conditions(text: str) -> Filter:
+    """Of `run.pass`. InputError for what is none."""
+    return parse_filter(text, _METRICS)
+
+
+def _wrong(key: str, value: object) -> str:
+    """Why an option of the right type would be met by everything, or by nothing."""
+    if key == "pass":
+        try:
+            return "" if conditions(str(value)) else "it asks for nothing"
+        except InputError as error:
+            return error.message
+    if key == "role" and value not in ROLES:
+        return f"only {' and '.join(ROLES)} approve"
+    if key == "tolerance" and not _TOLERANCE.fullmatch(str(value)):
+        return "is no tolerance, such as 1e-6 or rel:0.01"
+    if key == "fields" and isinstance(value, list):
+        unknown = [each for each in value if not _FIELD.fullmatch(str(each))]
+        known = f"description, tags.NAME, model.description, model.tags.NAME and {INPUT_EXAMPLE}"
+        return "" if value and not unknown else f"the fields are {known}"
+    if key in ("alias", "metric") and not value:
+        return "is empty"
+    return ""
 
 
 EXAMPLE = "such as\n  needs:\n  - better-than: {alias: production, metric: auc, by: 0.01}\n  - approvals: {count: 1}"
@@ -138,6 +187,13 @@ def signable(event: Event) -> str:
 # ---- whether it is met -------------------------------------------------------------------------------------
 
 
+class Texts(NamedTuple):
+    """What is said of the model itself."""
+
+    description: str = ""
+    tags: Mapping[str, str] = {}
+
+
 class Shown(NamedTuple):
     """What a move brings along, and what is known at that moment."""
 
@@ -147,6 +203,7 @@ class Shown(NamedTuple):
     rejects: Iterable[Event]  # of this target, whichever version
     current: Callable[[str], str]  # alias -> version_id to which it leads
     verify: Verify
+    texts: Texts
 
 
 def unmet(needs: Sequence[Need], shown: Shown) -> list[Unmet]:
@@ -224,4 +281,18 @@ def _has_role(role: str, wanted: str) -> bool:
     return role == wanted or (wanted in ROLES and role == "admin")
 
 
-CHECKS = {"signed": _signed, "approvals": _approvals}
+def undocumented(fields: Iterable[str], version: Version, texts: Texts) -> list[str]:
+    """Those of the fields that are empty, of what somebody may say or take back at any time."""
+    found: dict[str, str] = {"description": version.description, "model.description": texts.description}
+    found |= {f"tags.{key}": value for key, value in version.tags.items()}
+    found |= {f"model.tags.{key}": value for key, value in texts.tags.items()}
+    return [each for each in fields if each != INPUT_EXAMPLE and not found.get(each)]
+
+
+def _documented(need: Need, shown: Shown, about: Sequence[Event]) -> str:
+    """As it is now: what the gate found may have been taken back since."""
+    missing = undocumented(map(str, need.options["fields"]), shown.version, shown.texts)
+    return f"not documented: {', '.join(missing)}" if missing else _gate(need, shown, about)
+
+
+CHECKS = {"documented": _documented, "signed": _signed, "approvals": _approvals}

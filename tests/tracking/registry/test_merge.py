@@ -235,6 +235,21 @@ def test_what_moves_a_protected_alias_without_evidence_does_not_count(two: tuple
             change.delete(here, "m", number, "me")
 
 
+@pytest.mark.parametrize("number", [1, None])
+def test_a_delete_that_did_not_know_of_the_policy(two: tuple[str, str], number: int | None) -> None:
+    """Of the version to which a protected alias leads, or of the model, does not count."""
+    here, there = two
+    protect(here)
+    time.sleep(0.003)
+    change.delete(there, "m", number, "elsewhere")
+    change.delete(there, "m", 2, "elsewhere") if number else None
+    model = merge(here, there)
+    found = model.aliased("champion")
+    assert (found and found.number, model.lifecycle) == (1, "active")
+    assert [each.move.by for each in model.ignored] == ["elsewhere"]
+    assert list(model.versions) == ([1, 3] if number else [1, 2, 3])
+
+
 def test_what_comes_back_is_in_no_protected_stage(two: tuple[str, str]) -> None:
     here, _ = two
     for number, stage in ((2, "Production"), (3, "Staging")):
