@@ -9,6 +9,7 @@ import re
 import subprocess
 import time
 import tracemalloc
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from runner import paths
 from runner.tracking.lines import LONGEST, PIECE, Lines
 from runner.tracking.store import Store
 from runner.web.ansi import spans
+from runner.web.log import last_lines
 from tests.browser import Tabs
 from tests.cli.records import make_run
 from tests.helpers import make_tree
@@ -173,3 +175,9 @@ def test_a_run_that_is_on_is_followed_until_it_ends(tabs: Tabs) -> None:
     page.wait_for_timeout(2500)
     assert len(tabs.requests) == asked
     assert re.search(r"[\d,]+ lines", page.locator("#count").inner_text())
+
+
+def test_a_link_in_place_of_a_log_shows_nothing_of_where_it_leads(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("SECRET\n")
+    (tmp_path / "output.log").symlink_to(tmp_path / "secret")
+    assert last_lines(str(tmp_path), 10) == []

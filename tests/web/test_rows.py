@@ -16,7 +16,7 @@ import pytest
 from runner import paths
 from runner.tracking.store import Store
 from tests.browser import Tabs
-from tests.cli.records import make_run
+from tests.cli.records import make_run, moment
 from tests.web.mass import fill
 
 COMMAND = "p.command code"
@@ -178,7 +178,7 @@ def test_any_row_is_reached_by_scrolling(tabs: Tabs, mass: list[str]) -> None:
 def test_rows_follow_what_happens(tabs: Tabs) -> None:
     store = Store(paths.store())
     quiet = [make_run(f"old-{number}") for number in range(30)]
-    writer = store.create_run("0", name="live-one", project="demo", entry_point="main")
+    writer = store.create_run("0", name="live-one", project="demo", entry_point="main", start_time=moment())
     store.index.refresh()
     page = tabs.open("/ui/")
     assert rows(page)[0] == "live-one"
