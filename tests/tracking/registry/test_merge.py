@@ -17,7 +17,15 @@ from hypothesis import strategies as st
 
 from runner.errors import ProjError
 from runner.tracking import registry, segments
-from runner.tracking.registry import ContestedError, NoVersionError, RegisteredModel, Version, change, policy
+from runner.tracking.registry import (
+    ContestedError,
+    NoVersionError,
+    RegisteredModel,
+    Version,
+    change,
+    policy,
+    writers,
+)
 from runner.tracking.registry import operations as ops
 from runner.tracking.registry.fold import Book
 from runner.tracking.registry.store import changing, folder_of, history
@@ -28,7 +36,11 @@ GATE = "needs: [{approvals: {count: 1}}]"
 
 
 def copy(source: str, target: str) -> None:
-    """As cp -r and rsync do: each file over the one of the same name; nothing is removed."""
+    """As cp -r and rsync do: each file over the one of the same name; nothing is removed.
+
+    A segment that was copied does not grow: as after a second without an operation (`segments.IDLE`).
+    """
+    writers._close()
     if source != target and os.path.isdir(source):
         shutil.copytree(source, target, dirs_exist_ok=True)
 
