@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from runner.cli import (
+    model_options,
     models_change,
+    models_check,
     models_gates,
     models_info,
     models_look,
@@ -12,7 +14,6 @@ from runner.cli import (
     reference,
 )
 from runner.cli.options import Command, Group, Option
-from runner.cli.serve import MODEL
 
 __all__ = ["COMMAND"]
 
@@ -44,7 +45,12 @@ COMMAND = Group("The model registry: versions, aliases, stages, approvals.", {
     "ls": LS,
     "show": Command(models_look.show, (EITHER, *ENDING)),
     "info": Command(models_info.info, (
-        Option("ref", (), MODEL, default=None, metavar="MODEL", complete="versions"), OFFLINE, reference.QUIET, *ENDING,
+        model_options.MODEL, model_options.FROM, OFFLINE, reference.QUIET, *ENDING,
+    )),
+    "check": Command(models_check.check, (
+        model_options.MODEL,
+        Option("tolerance", ("--tolerance",), "How far numbers may be off: 1e-6, rel:0.01.", metavar="NUMBER"),
+        *model_options.ENVIRONMENT, *model_options.OF_RUN, model_options.FROM, reference.QUIET, *ENDING,
     )),
     "history": Command(models_look.history, (EITHER, *ENDING)),
     "diff": Command(models_look.diff, (

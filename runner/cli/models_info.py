@@ -15,17 +15,16 @@ if TYPE_CHECKING:
 __all__ = ["info"]
 
 
-def info(ref: str, offline: bool, quiet: bool, location: str, as_json: bool) -> int:
+def info(ref: str, server: str, offline: bool, quiet: bool, location: str, as_json: bool) -> int:
     """Show a model's flavours, signature, example and requirements, and what in it runs code when it is loaded.
 
-    Nothing of it is loaded. With --store http://HOST:PORT the addresses are those of that server.
+    Nothing of it is loaded.
     """
     from runner.cli.terminal import Terminal
     from runner.models.address import located
     from runner.models.mlmodel import read
 
-    server = location if "://" in location else ""
-    with reference.open_store("" if server else location, quiet=True) as store:
+    with reference.open_store(location, quiet=True) as store:
         report = Terminal(quiet=quiet)
         with located(store, ref, lambda each: reference.find(store, each), report, server, offline) as found:
             model = read(found.folder)

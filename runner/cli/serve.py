@@ -5,22 +5,19 @@ from __future__ import annotations
 import os
 import sys
 
-from runner.cli import output, reference
+from runner.cli import model_options, output, reference
 from runner.cli.options import Command, Option
 from runner.errors import InputError
 
-__all__ = ["COMMAND", "MODEL"]
+__all__ = ["COMMAND"]
 
 TOKEN = "PROJ_SERVE_TOKEN"  # noqa: S105  the name of a variable
-MODEL = (
-    "A model: folder, archive, bundle, URL, RUN, RUN:PATH, runs:/ID/PATH, models:/m-..., NAME/7, NAME@alias."
-)
 
 
 def command(
     ref: str, port: int, host: str, workers: int, token: str, timeout: str, queue: int, max_body: str, grace: str,
     env_manager: str, env: str, python: str, allow_python_download: bool, refresh: bool, offline: bool,
-    experiment_name: str, run_name: str, tags: tuple[str, ...], server: str, location: str, quiet: bool,
+    signed: bool, experiment_name: str, run_name: str, tags: tuple[str, ...], server: str, location: str, quiet: bool,
 ) -> int:  # fmt: skip
     """Serve a model over HTTP by MLflow's scoring protocol, until ^C.
 
@@ -35,6 +32,7 @@ def command(
     from runner.models.serving.front import Settings
     from runner.models.serving.serve import serve
     from runner.parameters.shell import quote
+    from runner.text.credentials import without
     from runner.text.units import byte_count, seconds
 
     if workers < 1 or queue < 0:
@@ -45,8 +43,8 @@ def command(
     )  # fmt: skip
     about = About(
         "serve",
-        f"proj serve {quote(ref)}",
-        {"model": ref, "workers": workers},
+        f"proj serve {quote(without(ref))}",
+        {"model": without(ref), "workers": workers},
         experiment_name,
         run_name,
         tags,
@@ -54,18 +52,18 @@ def command(
     choice = Choice(env_manager, env, refresh, offline, python, allow_python_download)
 
     def bound(address: str) -> None:
-        sys.stderr.write(f"serving {ref} at {address}\n  ^C ends it\n")
+        sys.stderr.write(f"serving {without(ref)} at {address}\n  ^C ends it\n")
         sys.stderr.flush()
 
     with reference.open_store(location, quiet=True, new=True) as store, output.own_stdout(True), Interrupts():
         report = Terminal(quiet=quiet)
         found = located(store, ref, lambda each: reference.find(store, each), report, server, offline)
-        served = serve(store, found, choice, settings, about, report, bound)
+        served = serve(store, found, choice, settings, about, report, bound, signed)
     return served.ended.exit_code
 
 
 COMMAND = Command(command, (
-    Option("ref", (), MODEL, default=None, metavar="MODEL", complete="versions"),
+    model_options.MODEL,
     Option("port", ("-p", "--port"), "Port; 0 takes any.", "int", 5001, metavar="N"),
     Option("host", ("--host",), "Address to listen on.", default="127.0.0.1", metavar="ADDRESS"),
     Option("workers", ("-w", "--workers"), "Processes that load the model.", "int", 1, metavar="N"),
@@ -74,16 +72,9 @@ COMMAND = Command(command, (
     Option("queue", ("--queue",), "Requests that may wait; more are answered 429.", "int", 1000, metavar="N"),
     Option("max_body", ("--max-body",), "Size of a request.", default="100MB", metavar="SIZE"),
     Option("grace", ("--grace",), "Time for what was begun before the end.", default="10", metavar="TIME"),
-    Option("env_manager", ("--env-manager",), "local, virtualenv or conda (default: the training's kind).", metavar="KIND"),
-    Option("env", ("--env",), "Load it in this environment, which is there already.", metavar="PREFIX"),
-    Option("python", ("--python",), "Another version of Python than the model's.", metavar="VERSION"),
-    Option("allow_python_download", ("--allow-python-download",), "Fetch the Python that it asks for.", "flag"),
-    Option("refresh", ("--refresh",), "Resolve the model's requirements anew.", "flag"),
-    Option("offline", ("--offline",), "Use only what is on this machine.", "flag"),
-    Option("experiment_name", ("--experiment-name",), "Experiment of the run.", metavar="NAME"),
-    Option("run_name", ("--run-name",), "Name of the run.", metavar="NAME"),
-    Option("tags", ("-t", "--tag"), "A tag of the run.", "many", metavar="NAME=VALUE"),
-    Option("server", ("--from",), "An MLflow server whose models are meant.", metavar="URL"),
+    *model_options.ENVIRONMENT,
+    *model_options.OF_RUN,
+    model_options.FROM,
     reference.STORE,
     reference.QUIET,
 ))  # fmt: skip

@@ -38,7 +38,7 @@ __all__ = ["Located", "located"]
 LOGGED = re.compile(r"(?:models:/+)?(m-[0-9a-f]{32})/?\Z")
 SCP = re.compile(r"[\w.-]+@[\w.-]+:")  # git@HOST:PATH
 FETCHED = ("http", "https", "ssh", "git", "file", "git+https", "git+ssh", "git+file", "git+http")
-USES = ("serve",)  # kinds of runs that make no model
+USES = ("serve", "check", "predict")  # kinds of runs that make no model
 MANY = 20  # models that are named
 DEEPEST = 12  # folders within folders that are looked into
 
@@ -50,6 +50,7 @@ class Located(NamedTuple):
     model_id: str = ""  # logged model
     name: str = ""  # of a registered model
     number: int = 0
+    version_id: str = ""  # of one that is registered in this store
 
 
 @contextmanager
@@ -238,12 +239,16 @@ def _kept(store: Store, version: Version, report: Report) -> Iterator[Located]:
                 f"the files of {label} are not those that were registered", f"proj models show {label}"
             )
         folder = _only(path, "", label)
-        yield Located(folder, version.source, version.run_id, version.model_id, name, number)
+        yield _as_located(folder, version, name, number)
         return
     with _folder() as target:
         try:
             _download(version.location, target, report)
         except ProjError as error:
             raise StoreError(f"{version.source}: {error.message}", error.hint) from error
-        folder = _only(target, "", version.source)
-        yield Located(folder, version.source, version.run_id, version.model_id, name, number)
+        yield _as_located(_only(target, "", version.source), version, name, number)
+
+
+def _as_located(folder: str, version: Version, name: str, number: int) -> Located:
+    known = version.copied_from if name else ""  # `version` is what would be registered if it were once more
+    return Located(folder, version.source, version.run_id, version.model_id, name, number, known)

@@ -19,7 +19,7 @@ from runner.tracking.log import kept
 from runner.tracking.names import random_name
 from runner.tracking.store import Store
 from runner.tracking.writer import RunWriter
-from runner.values import Activation, Ended, Environment, Json, Report
+from runner.values import Activation, Ended, Environment, Json
 
 __all__ = ["About", "Recording"]
 
@@ -38,19 +38,21 @@ class About(NamedTuple):
 class Recording:
     """`with Recording.begin(...) as recording`: RUNNING, until it ends as `ended` says or as an error does."""
 
-    def __init__(self, writer: RunWriter, name: str, token: str, report: Report) -> None:
+    def __init__(self, writer: RunWriter, name: str, token: str) -> None:
         self.writer = writer
         self.run_id = writer.run_id
         self.directory = writer.directory
         self.name = name
         self.ended: Ended | None = None
         self._token = token
-        self._report = report
         self._reserve = os.path.join(self.directory, ".reserve")
         reserve(self._reserve)
 
     @classmethod
-    def begin(cls, store: Store, about: About, found: Located, model: Model, report: Report) -> Recording:
+    def begin(
+        cls, store: Store, about: About, found: Located, model: Model, signers: Sequence[str]
+    ) -> Recording:
+        """`signers`: whose trusted signatures the model has."""
         parent = os.environ.get("PROJ_RUN_ID", "")
         tags = {
             "mlflow.source.name": found.address,
@@ -67,10 +69,8 @@ class Recording:
             params=about.params,
             tags={key: value for key, value in tags.items() if value} | user_tags(about.tags),
             sections={
-                "source": {
-                    "uri": found.address,
-                    "kind": "model",
-                },  # no folder: it is no run of the project there
+                # no folder: it is no run of the project there
+                "source": {"uri": found.address, "kind": "model", "signed_by": list(signers)},
                 "supervisor": {**machine.identity(), "token": token},
                 "machine": machine.describe(),
             },
@@ -81,7 +81,7 @@ class Recording:
         facts = {"uri": found.address, "digest": model.digest, "size": model.size, "origin": "model"}
         writer.append(events.input_file(facts), *_links(found))
         writer.append(events.command(about.command, os.getcwd(), chosen(os.environ), {}))
-        return cls(writer, name, token, report)
+        return cls(writer, name, token)
 
     def environment(self, environment: Environment) -> None:
         self.writer.append(events.section("environment", kept_environment(environment, self.directory)))

@@ -71,6 +71,8 @@ PLAIN = [
     "models ls --filter \"name = 'a'\" --all --json",
     "models register last credit --path model -t a=b",
     "models show credit/7 --json",
+    "models info credit@champion --from http://localhost:5000",
+    "models check credit/7 --tolerance rel:1e-6 --signed",
     "models alias credit champion 7 -m why",
     "models stage credit/7 Production --archive",
     "models diff credit/6 credit/7",

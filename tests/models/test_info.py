@@ -44,7 +44,7 @@ def test_a_fault_is_told_with_what_to_type(program: Program, tmp_path: object) -
 
 
 def test_of_a_server(program: Program, tmp_path: object, start: Start) -> None:
-    """The store option names whose record is meant; a folder stays a folder."""
+    """--from names whose record is meant; a folder stays a folder."""
     folder = make_model(os.path.join(str(tmp_path), "model"))
     server = start()
     place = os.path.join(server.store, "files", "kept")
@@ -52,6 +52,6 @@ def test_of_a_server(program: Program, tmp_path: object, start: Start) -> None:
     client = server.client()
     client.ok("registered-models/create", {"name": "credit"})
     client.ok("model-versions/create", {"name": "credit", "source": "mlflow-artifacts:/kept"})
-    found = program.json("models", "info", "credit/1", "--store", server.url)
+    found = program.json("models", "info", "credit/1", "--from", server.url)
     assert (found["address"], found["number"]) == (f"{server.url}#models:/credit/1", 1)
-    assert program.json("models", "info", folder, "--store", server.url)["address"] == folder
+    assert program.json("models", "info", folder, "--from", server.url)["address"] == folder

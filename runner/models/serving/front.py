@@ -70,14 +70,15 @@ class Front(Server):
         self.address = f"http://{name}:{listener.getsockname()[1]}"
         self.listen(listener)
 
-    def load(self, command: Command) -> None:
-        """Starts the workers."""
+    def load(self, command: Command, check: Callable[[], object]) -> None:
+        """Starts the workers. `check`: raises a ProjError when the model must not be loaded, or not any more."""
         settings = self._settings
         pool = Pool(
             command,
             settings.workers,
             settings.queue,
             settings.timeout,
+            check,
             Events(self._ready, self._unloaded, self._lost),
         )
 

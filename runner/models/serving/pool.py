@@ -14,12 +14,15 @@ import subprocess
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
+from runner.errors import ProjError
 from runner.models.serving import worker as frames
 from runner.models.serving.worker import Item
 
 __all__ = ["BusyError", "Command", "GoneError", "LateError", "Pool", "UnreadyError"]
+
+Check: TypeAlias = "Callable[[], object]"
 
 FIRST, LONGEST = 0.5, 30.0  # s, before a worker that could not be started is started again
 ENDING = 2.0  # s, for a worker to end by itself
@@ -65,13 +68,20 @@ class Job(NamedTuple):
 
 
 class Pool:
-    def __init__(self, command: Command, size: int, queue: int, timeout: float, events: Events) -> None:
-        """`queue`: requests that may wait; `timeout`: s, for one from its arrival to its answer."""
+    def __init__(
+        self, command: Command, size: int, queue: int, timeout: float, check: Check, events: Events
+    ) -> None:
+        """`queue`: requests that may wait; `timeout`: s, for one from its arrival to its answer.
+
+        `check` is called in a thread before each start of a worker: a ProjError of it is why there is none.
+        """
         self._command = command
         self._size = size
         self._queue = queue
         self._timeout = timeout
+        self._check = check
         self._events = events
+        self._starting: set[asyncio.Future[None]] = set()
         self._workers: set[Worker] = set()
         self._idle: deque[Worker] = deque()
         self._waiting: deque[Job] = deque()
@@ -80,7 +90,22 @@ class Pool:
         self.restarts = 0
 
     def start(self) -> None:
-        while len(self._workers) < self._size and not self._stopping:
+        while len(self._workers) + len(self._starting) < self._size and not self._stopping:
+            task = asyncio.ensure_future(self._start())
+            self._starting.add(task)
+
+    async def _start(self) -> None:
+        problem = ""
+        try:
+            await asyncio.get_running_loop().run_in_executor(None, self._check)
+        except ProjError as error:
+            problem = error.message
+        self._starting.discard(asyncio.current_task())
+        if self._stopping:
+            return
+        if problem:
+            self._unstarted(problem)
+        else:
             self._workers.add(Worker(self._command, self))
 
     @property
@@ -116,6 +141,7 @@ class Pool:
         job.answer.set_exception(LateError())
         for each in self._workers:
             if each.job is job:
+                each.is_ready = False
                 each.kill()  # whatever it does, nobody waits for it; others do
 
     def free(self, worker: Worker) -> None:
@@ -146,10 +172,13 @@ class Pool:
             self.restarts += 1
             self.start()
         else:
-            self._events.failed(how)
-            asyncio.get_running_loop().call_later(self._pause, self.start)
-            self._pause = min(2 * self._pause, LONGEST)
-        if not self.ready and not was_ready:
+            self._unstarted(how)
+
+    def _unstarted(self, how: str) -> None:
+        self._events.failed(how)
+        asyncio.get_running_loop().call_later(self._pause, self.start)
+        self._pause = min(2 * self._pause, LONGEST)
+        if not self.ready:
             self._refuse_waiting()
 
     def _refuse_waiting(self) -> None:
@@ -162,6 +191,7 @@ class Pool:
         """Ends all of them; who still waits is refused."""
         self._stopping = True
         self._refuse_waiting()
+        await asyncio.gather(*self._starting)
         workers = list(self._workers)
         for each in workers:
             each.close()
@@ -173,7 +203,8 @@ class Worker(asyncio.Protocol):
 
     def __init__(self, command: Command, pool: Pool) -> None:
         self._pool = pool
-        self.is_ready = False
+        self.is_ready = False  # it has the model, and may be asked
+        self._was_ready = False
         self.job: Job | None = None
         self._problem = ""
         self._data = bytearray()
@@ -218,10 +249,10 @@ class Worker(asyncio.Protocol):
             return
         items = frames.unpack(bytes(self._data[head : head + length]), count)
         del self._data[: head + length]
-        if self.is_ready:
+        if self._was_ready:
             self._answered(items[0])
         elif items[0].status == 0:
-            self.is_ready = True
+            self.is_ready = self._was_ready = True
             self._pool.loaded(self, json.loads(items[0].body))
         else:
             self._problem = items[0].body.decode("utf-8", "replace")
@@ -230,7 +261,8 @@ class Worker(asyncio.Protocol):
         job, self.job = self.job, None
         if job is not None and not job.answer.done():
             job.answer.set_result(item)
-        self._pool.free(self)
+        if self.is_ready:  # else it was just killed
+            self._pool.free(self)
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002
         self._pool.withdraw(self)
@@ -238,7 +270,7 @@ class Worker(asyncio.Protocol):
 
     async def _reap(self) -> None:
         loop = asyncio.get_running_loop()
-        was_ready, self.is_ready = self.is_ready, False
+        self.is_ready = False
         try:
             code = await loop.run_in_executor(None, self._process.wait, ENDING)
         except subprocess.TimeoutExpired:
@@ -248,7 +280,7 @@ class Worker(asyncio.Protocol):
         job, self.job = self.job, None
         if job is not None and not job.answer.done():
             job.answer.set_exception(GoneError(how))
-        self._pool.lost(self, was_ready, how)
+        self._pool.lost(self, self._was_ready, how)
         self._ended.set_result(None)
 
     def kill(self) -> None:

@@ -7,12 +7,12 @@ from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 from runner.errors import ProjError
-from runner.models import mlmodel
+from runner.models import mlmodel, trust
 from runner.models.address import Located
 from runner.models.environment import Choice, prepare
+from runner.models.output import Output
 from runner.models.recording import About, Recording
 from runner.models.serving.front import Front, Settings, listen
-from runner.models.serving.output import Output
 from runner.models.serving.pool import Command
 from runner.running import ending
 from runner.tracking.store import Store
@@ -37,11 +37,13 @@ def serve(
     about: About,
     report: Report,
     bound: Callable[[str], None],
+    only_signed: bool = False,
 ) -> Served:
     """Serves until SIGINT or SIGTERM. `bound` is told the address as soon as clients may come.
 
-    InputError for what is no model, or a port that cannot be had, before anything is recorded. A later error ends the
-    run as FAILED first.
+    `only_signed`: refuse what nobody signed whom this machine trusts. InputError or StoreError for what is no model, a
+    version that is not what was registered and signed, or a port that cannot be had, before anything is recorded. A
+    later error ends the run as FAILED first.
     """
     front = Front(settings, listen(settings))
     front.start()
@@ -49,14 +51,17 @@ def serve(
         bound(front.address)
         with model_at as found:
             model = mlmodel.read(found.folder)
-            with Recording.begin(store, about, found, model, report) as recording:
+            signers = trust.check(store, found, model.digest, only_signed)
+            trust.tell_risks(found, model, report)
+            with Recording.begin(store, about, found, model, signers) as recording:
                 environment = prepare(store, found, model, choice, report)
                 recording.environment(environment)
                 secrets = (settings.token.encode(),) if settings.token else ()
                 with Output(recording.directory, secrets, settings.quiet) as output:
                     front.notes = report.note
                     variables = recording.variables(environment.activation)
-                    front.load(Command(environment.activation.python, found.folder, variables, output.fd))
+                    command = Command(environment.activation.python, found.folder, variables, output.fd)
+                    front.load(command, lambda: trust.check(store, found, model.digest, only_signed))
                     recording.ended = _until_the_end(front, recording)
                 _check(front, recording)
                 return Served(recording.run_id, recording.name, recording.ended)

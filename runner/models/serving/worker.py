@@ -20,6 +20,7 @@ if sys.path and os.path.abspath(sys.path[0]) == os.path.dirname(os.path.abspath(
     del sys.path[0]  # what lies beside this file is no module of the model's
 
 import importlib
+import importlib.machinery
 import inspect
 import io
 import itertools
@@ -101,10 +102,23 @@ def load(folder: str) -> Tuple[Any, Any]:
     pyfunc = importlib.import_module("mlflow.pyfunc")
     server = importlib.import_module("mlflow.pyfunc.scoring_server")
     loader = getattr(server, "load_model_with_mlflow_config", None) or pyfunc.load_model
+    leave_as_it_is(folder)
     model = loader(folder)
     if hasattr(server, "_MLFLOW_IS_IN_SERVING_ENVIRONMENT"):  # as its own server says to the model
         os.environ[server._MLFLOW_IS_IN_SERVING_ENVIRONMENT.name] = "true"
     return model, server
+
+
+def leave_as_it_is(folder: str) -> None:
+    """Python keeps what it compiled beside a module: not in the model, whose files have a digest."""
+    loader = importlib.machinery.SourceFileLoader
+    write, inside = loader.set_data, os.path.realpath(folder) + os.sep
+
+    def elsewhere(self: Any, path: str, data: bytes, **more: Any) -> None:
+        if not os.path.realpath(path).startswith(inside):
+            write(self, path, data, **more)
+
+    loader.set_data = elsewhere  # type: ignore[method-assign,assignment]
 
 
 class Fast:

@@ -20,9 +20,14 @@ import pytest
 from tests.helpers import make_tree
 from tests.models.folders import mlmodel
 
-LOADING = """import os, time
+LOADING = """import os, sys, time
 def load_model(folder):
     for each in open(os.path.join(folder, "orders")).read().split():
+        if each.startswith("touches:"):
+            open(each.partition(":")[2], "w").close()
+        if each == "imports":
+            sys.path.insert(0, os.path.join(folder, "code"))
+            import helper
         if each == "slow":
             time.sleep(1.5)
         if each == "broken":
@@ -53,6 +58,8 @@ def invocations(data, content_type, model, schema):
         raise MlflowException("no")
     if asked.get("fault"):
         raise ValueError("a fault of the model")
+    if asked.get("of"):
+        return Response(json.dumps({"predictions": json.load(open(asked["of"]))}), 200, "application/json")
     answer = {"pid": os.getpid(), "size": len(data), "text": "x" * asked.get("answer", 0), "id": asked.get("id")}
     return Response(json.dumps(answer), 200, "application/json")
 """
@@ -111,25 +118,31 @@ class Served(NamedTuple):
 Serve = Callable[..., Served]
 
 
+def make_mlflow(folder: str) -> str:
+    """The small one; for PYTHONPATH."""
+    files = {"__init__.py": "", "pyfunc/__init__.py": LOADING, "pyfunc/scoring_server.py": SCORING}
+    return make_tree(folder, {f"mlflow/{name}": text for name, text in files.items()})
+
+
+def make_orders(folder: str, orders: str, **more: str) -> str:
+    """A model for the small mlflow."""
+    return make_tree(folder, {"MLmodel": mlmodel(), "orders": orders, **more})
+
+
 @pytest.fixture
 def serve(tmp_path: object) -> Iterator[Serve]:
-    """Starts `proj serve`; `orders` are for the small mlflow."""
+    """Starts `proj serve`; `orders` are for the small mlflow. `own`: the environment is that of the arguments."""
     running: list[subprocess.Popen[bytes]] = []
-    package = make_tree(
-        f"{tmp_path}/package",
-        {
-            "mlflow/__init__.py": "",
-            "mlflow/pyfunc/__init__.py": LOADING,
-            "mlflow/pyfunc/scoring_server.py": SCORING,
-        },
-    )
+    package = make_mlflow(f"{tmp_path}/package")
 
-    def begin(*arguments: str, model: str = "", orders: str = "", **variables: str) -> Served:
+    def begin(
+        *arguments: str, model: str = "", orders: str = "", own: bool = False, **variables: str
+    ) -> Served:
         log = f"{tmp_path}/log{len(running)}"
-        if not model:
-            model = make_tree(f"{tmp_path}/model{len(running)}", {"MLmodel": mlmodel(), "orders": orders})
+        if not own:
             arguments = ("--env-manager", "local", *arguments)
             variables["PYTHONPATH"] = package
+        model = model or make_orders(f"{tmp_path}/model{len(running)}", orders)
         with open(log, "wb") as file:
             process = subprocess.Popen(
                 [sys.executable, "-m", "runner", "serve", model, "-p", "0", *arguments],

@@ -90,7 +90,7 @@ def test_as_mlflow_answers(
         saved[client_python] = str(tmp_path_factory.mktemp("models"))
         run_flow(client_python, "save_models", {}, saved[client_python])
     folder = os.path.join(saved[client_python], model)
-    served = serve("--env", os.path.dirname(os.path.dirname(client_python)), model=folder, **SEED)
+    served = serve("--env", os.path.dirname(os.path.dirname(client_python)), model=folder, own=True, **SEED)
     names = NAMES.get(model, ["c0", "c1", "c2"])
     with own_server(client_python, folder) as port:
         served.wait_until_ready()

@@ -244,5 +244,5 @@ def test_the_worker_runs_in_old_pythons() -> None:
     names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     names |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert names <= set(
-        "__future__ importlib inspect io itertools json os platform signal socket struct sys threading time traceback typing".split()
+        "__future__ importlib importlib.machinery inspect io itertools json os platform signal socket struct sys threading time traceback typing".split()
     )
