@@ -23,13 +23,13 @@ def register(
     """Register the model of a run, a logged model or another version, under the next number."""
     from runner.models.of_runs import root_of
     from runner.tracking import events, registry
-    from runner.tracking.registry.sources import Wanted, resolve
+    from runner.tracking.registry.sources import StatedSource, resolve
     from runner.tracking.store import user_name
 
     _check(name)
     with reference.open_store(location) as store:
         uri = _source(store, source, path)
-        found = resolve(store, lambda experiment_id: root_of(store, experiment_id), Wanted(uri))
+        found = resolve(store, lambda experiment_id: root_of(store, experiment_id), StatedSource(uri))
         found = found._replace(description=description, tags=dict(pairs(tags)), user=user_name())
         registry.create(store.root, name, secrets=store.secrets, by=user_name())
         made = registry.register(store.root, name, found, store.secrets)

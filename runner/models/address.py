@@ -196,20 +196,20 @@ def _served(server: str, text: str, report: Report) -> Iterator[Located]:
 # ---- in the store ----------------------------------------------------------------------------------------------
 
 
-def _wanted(store: Store, text: str, run: Callable[[str], Run]) -> registered.Wanted:
+def _wanted(store: Store, text: str, run: Callable[[str], Run]) -> registered.StatedSource:
     if found := LOGGED.match(text):
-        return registered.Wanted(f"models:/{found[1]}")
+        return registered.StatedSource(f"models:/{found[1]}")
     if text.startswith("models:") or _is_registered(store, text):
         model, version = version_of(store.root, text)
-        return registered.Wanted(f"models:/{model.name}/{version.number}")
+        return registered.StatedSource(f"models:/{model.name}/{version.number}")
     if text.startswith("mlflow-artifacts:"):
-        return registered.Wanted(text)
+        return registered.StatedSource(text)
     ref, _, path = text.partition(":")
     if text.startswith("runs:"):
         ref, _, path = text.removeprefix("runs:").strip("/").partition("/")
     elif os.path.isdir(ref) and not path:
         raise InputError(f"{text} is no model of MLflow's format: there is no {FILE} file in it")
-    return registered.Wanted(model_of(store, _maker(run, ref), path))
+    return registered.StatedSource(model_of(store, _maker(run, ref), path))
 
 
 def _maker(run: Callable[[str], Run], ref: str) -> Run:

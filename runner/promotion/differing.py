@@ -30,6 +30,7 @@ class Differing(NamedTuple):
 
 
 def between(store: Store, old: Version, new: Version) -> Differing:
+    """Two versions of a model: their own facts, and why their runs differ, where both runs are still there."""
     one, two = (_facts(store, each) for each in (old, new))
     names = dict.fromkeys((*one, *two))
     changes = tuple(

@@ -18,6 +18,9 @@ __all__ = ["statement"]
 
 
 def statement(store: Store, name: str, version: Version) -> str:
+    """An in-toto statement v1 with SLSA provenance v1, as JSON: which run, code and packages made the files of a
+    version.
+    """
     folder = sources.file_of(store, version)
     about = {
         "name": name,

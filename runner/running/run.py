@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from runner import backends, environments, paths, sources
 from runner.running import command, endpoint, planning, surroundings
@@ -18,7 +18,10 @@ from runner.running.record import Record
 from runner.running.supervision import Supervision
 from runner.snapshots import snapshot
 from runner.tracking.store import Store
-from runner.values import Report
+from runner.values import Ended, Job, Report
+
+if TYPE_CHECKING:
+    from runner.backends.base import Backend
 
 __all__ = ["run"]
 
@@ -78,15 +81,20 @@ def run(request: Request, report: Report, plan: Plan | None = None, begun: Begun
             backend = backends.get(request.backend)
             handle = backend.submit(job, report)
             phases.end("start")
-            try:
-                record.ended = backend.wait(handle, job, supervision)
-            except KeyboardInterrupt:  # before the supervisor could catch it
-                backend.cancel(handle, 1.0)
-                raise
+            record.ended = _waited(backend, handle, job, supervision)
             phases.end("command")
         record.outputs()
     phases.end("end")
     return record.outcome(time.perf_counter() - phases.began, phases.seconds)
+
+
+def _waited(backend: Backend, handle: object, job: Job, supervision: Supervision) -> Ended:
+    """How the command ended; with a KeyboardInterrupt, it is ended."""
+    try:
+        return backend.wait(handle, job, supervision)
+    except KeyboardInterrupt:  # before the supervisor could catch it
+        backend.cancel(handle, 1.0)
+        raise
 
 
 class Phases:

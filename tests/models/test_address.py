@@ -18,7 +18,7 @@ from runner.reproduction.bundle import archive
 from runner.sources import folders
 from runner.tracking import artifacts, events, models, registry
 from runner.tracking.registry import change
-from runner.tracking.registry.sources import Wanted, resolve
+from runner.tracking.registry.sources import StatedSource, resolve
 from runner.tracking.store import Store
 from runner.values import Silent
 from tests.cli.records import make_run
@@ -164,7 +164,7 @@ def test_a_logged_model(whole: str) -> None:
 
 
 def register(store: Store, source: str) -> None:
-    version = resolve(store, lambda each: f"mlflow-artifacts:/{each}", Wanted(source))
+    version = resolve(store, lambda each: f"mlflow-artifacts:/{each}", StatedSource(source))
     registry.create(store.root, "credit")
     registry.register(store.root, "credit", version)
 

@@ -13,7 +13,7 @@ import pytest
 from runner import paths
 from runner.models import mlmodel
 from runner.tracking import artifacts, registry
-from runner.tracking.registry.sources import Wanted, resolve
+from runner.tracking.registry.sources import StatedSource, resolve
 from runner.tracking.store import Store
 from tests.cli.records import make_run
 from tests.helpers import proj
@@ -48,7 +48,7 @@ def credit(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> Credit:
         file.write("tiny==1.0\n")
     with tempfile.TemporaryDirectory() as folder, store.open_run(run_id) as writer:
         artifacts.put(writer, make_orders(os.path.join(folder, "model"), f"touches:{loaded}"))
-    version = resolve(store, lambda each: f"mlflow-artifacts:/{each}", Wanted(f"runs:/{run_id}/model"))
+    version = resolve(store, lambda each: f"mlflow-artifacts:/{each}", StatedSource(f"runs:/{run_id}/model"))
     for name in ("credit", "unsigned"):
         registry.create(store.root, name)
         registry.register(store.root, name, version)
