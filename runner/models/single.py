@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
 from collections.abc import Mapping
 
 from runner.errors import ProjError
 from runner.models.serving import worker as frames
-from runner.models.serving.pool import Command
+from runner.models.serving.pool import Command, arguments
 from runner.models.serving.worker import Item
 
 __all__ = ["Single"]
@@ -28,7 +27,7 @@ class Single:
         self._link, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [command.python, os.path.abspath(frames.__file__), str(theirs.fileno()), command.folder],
+                arguments(command, theirs.fileno()),
                 env=dict(command.variables),
                 stdin=subprocess.DEVNULL,
                 stdout=command.output,

@@ -11,6 +11,7 @@ import sys
 import tempfile
 
 import mlflow.sklearn
+import numpy as np
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema
 from sklearn.base import BaseEstimator
@@ -39,6 +40,16 @@ class Told(BaseEstimator):
         ]
 
 
+class Rows(Told):
+    """A text for each row."""
+
+    def predict(self, x):
+        columns = [
+            [f"{x.dtypes.iloc[at]}:{value!r}" for value in x.iloc[:, at].tolist()] for at in range(x.shape[1])
+        ]
+        return np.array([" ".join(each) for each in zip(*columns, strict=True)])
+
+
 SIGNATURES = (
     ["double"] * 3, ["double", "long", "string", "boolean", "integer", "float"], ["float"] * 3, ["long"] * 2, ["string"] * 2,
 )  # fmt: skip
@@ -56,7 +67,7 @@ def plain(chance, types, names):
     return {"dataframe_records": [dict(zip(names, row, strict=False)) for row in rows]}
 
 
-count = quick = 0
+count = quick = together = 0
 different = []
 for types in SIGNATURES:
     names = [f"c{at}" for at in range(len(types))]
@@ -68,6 +79,10 @@ for types in SIGNATURES:
         Told(), folder, signature=signature, serialization_format="cloudpickle", pip_requirements=["mlflow"]
     )
     model, server = worker.load(folder)
+    rows = f"{folder}-rows"
+    mlflow.sklearn.save_model(
+        Rows(), rows, signature=signature, serialization_format="cloudpickle", pip_requirements=["mlflow"]
+    )
     own, fast = worker.Direct(model, server), worker.Fast(model, server)
     chance = random.Random(7)
     bodies = [each for each in made.FIXED if each.kind == worker.JSON]
@@ -79,6 +94,17 @@ for types in SIGNATURES:
         found = fast(each.body, each.kind)
         if found is not None:
             quick += 1
-            if found != worker.safely(own, worker.Item(0, each.kind, each.body)):
+            if found != own(each.body, each.kind):
                 different.append(each.body.decode())
-print(json.dumps({"count": count, "quick": quick, "different": different[:5]}))
+    scorer, place = worker.Scorer(*worker.load(rows)), 0
+    while place < len(bodies):  # several at once, as each alone
+        group = [
+            worker.Item(0, each.kind, each.body)
+            for each in bodies[place : place + chance.choice([1, 2, 5, 16])]
+        ]
+        place += len(group)
+        together += len(list(filter(None, map(scorer._table, group)))) > 1
+        for item, found in zip(group, scorer.many(group), strict=True):
+            if found != scorer.one(item):
+                different.append(item.body.decode())
+print(json.dumps({"count": count, "quick": quick, "together": together, "different": different[:5]}))

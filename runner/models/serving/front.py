@@ -30,6 +30,7 @@ class Settings(NamedTuple):
     timeout: float = 60  # s, of a request
     body: int = 100_000_000  # bytes, of a request
     grace: float = 10  # s, for what was begun before the end
+    batch: int = 1  # requests that the model is asked at once, at most
     quiet: bool = False  # what the model writes is kept, and not shown
 
 

@@ -20,7 +20,7 @@ from runner.errors import ProjError
 from runner.models.serving import worker as frames
 from runner.models.serving.worker import Item
 
-__all__ = ["BusyError", "Command", "GoneError", "LateError", "Pool", "UnreadyError"]
+__all__ = ["BusyError", "Command", "GoneError", "LateError", "Pool", "UnreadyError", "arguments"]
 
 Check: TypeAlias = "Callable[[], object]"
 
@@ -51,6 +51,7 @@ class Command(NamedTuple):
     folder: str  # of the model
     variables: Mapping[str, str]
     output: int  # file descriptor for what it writes
+    batch: int = 1  # requests that it is sent at once, at most
 
 
 class Events(NamedTuple):
@@ -59,6 +60,12 @@ class Events(NamedTuple):
     ready: Callable[[Mapping[str, str]], None]  # for each worker: mlflow, python
     failed: Callable[[str], None]  # a worker could not load the model
     ended: Callable[[str], None]  # a worker that was ready ended by itself
+
+
+def arguments(command: Command, link: int) -> list[str]:
+    """Of the process, which answers on that file descriptor."""
+    more = ["batch"] if command.batch > 1 else []
+    return [command.python, os.path.abspath(frames.__file__), str(link), command.folder, *more]
 
 
 class Job(NamedTuple):
@@ -128,7 +135,7 @@ class Pool:
         timer = loop.call_later(self._timeout, self._late, job)
         try:
             if self._idle:
-                self._idle.popleft().take(job)
+                self._idle.popleft().take([job])
             else:
                 self._waiting.append(job)
             return await job.answer
@@ -140,18 +147,21 @@ class Pool:
             return
         job.answer.set_exception(LateError())
         for each in self._workers:
-            if each.job is job:
+            if job in each.jobs:
                 each.is_ready = False
                 each.kill()  # whatever it does, nobody waits for it; others do
 
     def free(self, worker: Worker) -> None:
         """It has nothing to do."""
-        while self._waiting:
+        jobs: list[Job] = []
+        while self._waiting and len(jobs) < self._command.batch:
             job = self._waiting.popleft()
             if not job.answer.done():  # else its client is gone, or it was too late
-                worker.take(job)
-                return
-        self._idle.append(worker)
+                jobs.append(job)
+        if jobs:
+            worker.take(jobs)
+        else:
+            self._idle.append(worker)
 
     def loaded(self, worker: Worker, facts: Mapping[str, str]) -> None:
         self._pause = FIRST
@@ -205,7 +215,7 @@ class Worker(asyncio.Protocol):
         self._pool = pool
         self.is_ready = False  # it has the model, and may be asked
         self._was_ready = False
-        self.job: Job | None = None
+        self.jobs: list[Job] = []  # that it has been sent
         self._problem = ""
         self._data = bytearray()
         self._transport: asyncio.Transport | None = None
@@ -214,7 +224,7 @@ class Worker(asyncio.Protocol):
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [command.python, os.path.abspath(frames.__file__), str(theirs.fileno()), command.folder],
+                arguments(command, theirs.fileno()),
                 env=dict(command.variables),
                 stdin=subprocess.DEVNULL,
                 stdout=command.output,
@@ -234,10 +244,10 @@ class Worker(asyncio.Protocol):
         if self._closing:
             transport.abort()
 
-    def take(self, job: Job) -> None:
-        self.job = job
+    def take(self, jobs: list[Job]) -> None:
+        self.jobs = jobs
         if self._transport is not None:
-            self._transport.write(frames.pack([job.item]))
+            self._transport.write(frames.pack([job.item for job in jobs]))
 
     def data_received(self, data: bytes) -> None:
         self._data += data
@@ -250,17 +260,18 @@ class Worker(asyncio.Protocol):
         items = frames.unpack(bytes(self._data[head : head + length]), count)
         del self._data[: head + length]
         if self._was_ready:
-            self._answered(items[0])
+            self._answered(items)
         elif items[0].status == 0:
             self.is_ready = self._was_ready = True
             self._pool.loaded(self, json.loads(items[0].body))
         else:
             self._problem = items[0].body.decode("utf-8", "replace")
 
-    def _answered(self, item: Item) -> None:
-        job, self.job = self.job, None
-        if job is not None and not job.answer.done():
-            job.answer.set_result(item)
+    def _answered(self, items: list[Item]) -> None:
+        jobs, self.jobs = self.jobs, []
+        for job, item in zip(jobs, items, strict=True):
+            if not job.answer.done():
+                job.answer.set_result(item)
         if self.is_ready:  # else it was just killed
             self._pool.free(self)
 
@@ -277,9 +288,10 @@ class Worker(asyncio.Protocol):
             self.kill()
             code = await loop.run_in_executor(None, self._process.wait)
         how = self._problem or (f"it was ended by {_named(-code)}" if code < 0 else f"it exited with {code}")
-        job, self.job = self.job, None
-        if job is not None and not job.answer.done():
-            job.answer.set_exception(GoneError(how))
+        jobs, self.jobs = self.jobs, []
+        for job in jobs:
+            if not job.answer.done():
+                job.answer.set_exception(GoneError(how))
         self._pool.lost(self, self._was_ready, how)
         self._ended.set_result(None)
 

@@ -60,7 +60,8 @@ def serve(
                 with Output(recording.directory, secrets, settings.quiet) as output:
                     front.notes = report.note
                     variables = recording.variables(environment.activation)
-                    command = Command(environment.activation.python, found.folder, variables, output.fd)
+                    python = environment.activation.python
+                    command = Command(python, found.folder, variables, output.fd, settings.batch)
                     front.load(command, lambda: trust.check(store, found, model.digest, only_signed))
                     recording.ended = _until_the_end(front, recording)
                 _check(front, recording)

@@ -1,6 +1,6 @@
 """The worker of a served model: loads it by the mlflow of its own environment, and answers on a socket.
 
-    python worker.py FD FOLDER
+    python worker.py FD FOLDER [batch]
 
 One file of the standard library in the syntax of Python 3.8: the model's environment decides what there is, and nothing
 is added to it. `mlflow` is imported here only; what a request means and how it is answered is its own scoring server's.
@@ -8,7 +8,8 @@ is added to it. `mlflow` is imported here only; what a request means and how it 
 A frame, both ways, is `!QI` (bytes that follow, number of items) and for each item `!HHQ` (status, bytes of its content
 type, bytes of its body), the content type and the body. The first frame that is sent says whether the model was loaded
 (status 0, with JSON: mlflow, python) or why not (status 1, with a text). After that each frame of requests is answered
-by one with as many answers. The end of the socket is the end of the worker.
+by one with as many answers. The end of the socket is the end of the worker. With `batch` the model is asked once for
+the rows of all requests of a frame that are plain tables, if it says of its example the same alone and among others.
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ TYPES: Dict[str, Tuple[Any, str]] = {
     "string": ({str}, ""),
 }
 Score = Callable[[bytes, str], Item]
+Columns = List[Any]
 
 
 # ---- frames ----------------------------------------------------------------------------------------------------
@@ -157,19 +159,40 @@ class Fast:
             return None
 
     def __call__(self, body: bytes, kind: str) -> Optional[Item]:
-        if kind not in (JSON, "application/json; charset=utf-8"):
-            return None
         try:
-            rows = self._rows(json.loads(body))
-            if rows is None:
-                return None
-            found = self._predict(self._table(rows), **self._more)
-            text = json.dumps(
-                {"predictions": self._jsonable(found, pandas_orient="records")}, cls=self._encoder
-            )
-            return Item(200, JSON, text.encode())
+            table = self.table(body, kind)
+            return None if table is None else self._said(self._predict(self._whole([table]), **self._more))
         except Exception:
             return None
+
+    def together(self, tables: List[Columns]) -> List[Optional[Item]]:
+        """The answers to several requests, by one question to the model. None: each has to be asked alone."""
+        counts = [len(each[0]) for each in tables]
+        try:
+            found = self._predict(self._whole(tables), **self._more)
+            if len(found) != sum(counts):
+                raise ValueError
+            cut = found.iloc if hasattr(found, "iloc") else found
+            answers: List[Optional[Item]] = []
+            start = 0
+            for count in counts:
+                part = cut[start : start + count]
+                answers.append(self._said(part.reset_index(drop=True) if hasattr(part, "iloc") else part))
+                start += count
+            return answers
+        except Exception:
+            return [None] * len(tables)
+
+    def _said(self, found: Any) -> Item:
+        text = json.dumps({"predictions": self._jsonable(found, pandas_orient="records")}, cls=self._encoder)
+        return Item(200, JSON, text.encode())
+
+    def table(self, body: bytes, kind: str) -> Optional[Columns]:
+        """Of a plain table; None for another request. Raises whatever is wrong with it."""
+        if kind not in (JSON, "application/json; charset=utf-8"):
+            return None
+        rows = self._rows(json.loads(body))
+        return None if rows is None else self._columns_of(rows)
 
     def _rows(self, asked: Any) -> Optional[List[List[Any]]]:
         if type(asked) is not dict or len(asked) != 1:
@@ -194,18 +217,30 @@ class Fast:
             return None
         return given
 
-    def _table(self, rows: List[List[Any]]) -> Any:
-        """ValueError for what is not plain."""
+    def _columns_of(self, rows: List[List[Any]]) -> Columns:
+        """An array for each column, or one of all when all are doubles. ValueError for what is not plain."""
         if self._doubles:
             if not set(map(type, itertools.chain.from_iterable(rows))) <= {int, float}:
                 raise ValueError
-            return self._frame(self._numpy.array(rows, dtype="float64"), columns=self._index)
-        columns = {}
-        for name, values, (kinds, wanted) in zip(self._names, zip(*rows), self._columns):
+            return [self._numpy.array(rows, dtype="float64")]
+        found = []
+        for values, (kinds, wanted) in zip(zip(*rows), self._columns):
             if not set(map(type, values)) <= kinds:
                 raise ValueError
-            columns[name] = self._column(list(values), wanted)
-        return self._frame(columns)
+            found.append(self._column(list(values), wanted))
+        return found
+
+    def _whole(self, tables: List[Columns]) -> Any:
+        """One table of the rows of all; each was made of its own request, so none changes the types of another."""
+        joined = tables[0] if len(tables) == 1 else list(map(self._joined, zip(*tables)))
+        if self._doubles:
+            return self._frame(joined[0], columns=self._index)
+        return self._frame(dict(zip(self._names, joined)))
+
+    def _joined(self, parts: Any) -> Any:
+        if isinstance(parts[0], list):
+            return list(itertools.chain.from_iterable(parts))
+        return self._numpy.concatenate(parts)
 
     def _column(self, values: List[Any], wanted: str) -> Any:
         if not wanted:
@@ -218,14 +253,55 @@ class Fast:
         return self._numpy.array(values, dtype=wanted)
 
 
-def scorer(model: Any, server: Any) -> Score:
-    """What answers as MLflow's own server would: a function of it or, until MLflow 2, its application of WSGI."""
-    if hasattr(server, "invocations") and not hasattr(server, "flask"):
-        own: Score = Direct(model, server)
-    else:
-        own = Wsgi(server.init(model))
-    fast = Fast.of(model, server)
-    return own if fast is None else lambda body, kind: fast(body, kind) or own(body, kind)
+class Scorer:
+    """Answers as MLflow's own server would: a function of it or, until MLflow 2, its application of WSGI."""
+
+    def __init__(self, model: Any, server: Any) -> None:
+        if hasattr(server, "invocations") and not hasattr(server, "flask"):
+            self._own: Score = Direct(model, server)
+        else:
+            self._own = Wsgi(server.init(model))
+        self._fast = Fast.of(model, server)
+
+    def one(self, item: Item) -> Item:
+        """A fault of the model's, or of mlflow's, is told in the log, and nothing of it to who asked."""
+        try:
+            found = self._fast(item.body, item.type) if self._fast else None
+            return found or self._own(item.body, item.type)
+        except Exception:
+            traceback.print_exc()
+            return Item(500, TEXT, b"Internal Server Error")
+
+    def many(self, items: List[Item]) -> List[Item]:
+        answers: Dict[int, Optional[Item]] = {}
+        if len(items) > 1 and self._fast:
+            tables = {place: table for place, each in enumerate(items) if (table := self._table(each))}
+            if len(tables) > 1:
+                answers = dict(zip(tables, self._fast.together(list(tables.values()))))
+        return [answers.get(place) or self.one(each) for place, each in enumerate(items)]
+
+    def _table(self, item: Item) -> Optional[Columns]:
+        try:
+            return self._fast.table(item.body, item.type) if self._fast else None
+        except Exception:
+            return None
+
+    def check_together(self, folder: str) -> None:
+        """ValueError when the model cannot be asked for several requests at once, or answers its example otherwise."""
+        if self._fast is None:
+            raise ValueError("--batch: its kind, or its signature, takes no plain tables")
+        try:
+            with open(os.path.join(folder, "serving_input_example.json"), "rb") as file:
+                table = self._fast.table(file.read(), JSON)
+        except (OSError, ValueError):
+            table = None
+        if table is None:
+            raise ValueError("--batch: there is no example by which it could be tried")
+        rows = [[column[at : at + 1] for column in table] for at in range(len(table[0]))]
+        alone = [self._fast.together([row])[0] for row in rows]
+        for times in (2, 7):
+            if None in alone or self._fast.together(rows * times) != alone * times:
+                raise ValueError("--batch: it answers its example otherwise alone than among others")
 
 
 class Direct:
@@ -270,15 +346,6 @@ class Wsgi:
         return Item(said[0], said[1].get("content-type", JSON), data)
 
 
-def safely(score: Score, item: Item) -> Item:
-    """A fault of the model's, or of mlflow's, is told in the log, and nothing of it to who asked."""
-    try:
-        return score(item.body, item.type)
-    except Exception:
-        traceback.print_exc()
-        return Item(500, TEXT, b"Internal Server Error")
-
-
 # ---- the process --------------------------------------------------------------------------------------------------
 
 
@@ -286,10 +353,12 @@ def told(server: Any) -> Dict[str, Any]:
     return {"mlflow": str(getattr(server, "VERSION", "")), "python": platform.python_version()}
 
 
-def serve(link: socket.socket, folder: str) -> None:
+def serve(link: socket.socket, folder: str, batch: bool) -> None:
     try:
         model, server = load(folder)
-        score = scorer(model, server)
+        scorer = Scorer(model, server)
+        if batch:
+            scorer.check_together(folder)
     except BaseException as error:
         traceback.print_exc()
         link.sendall(
@@ -300,7 +369,7 @@ def serve(link: socket.socket, folder: str) -> None:
     while True:
         length, count = FRAME.unpack(receive(link, FRAME.size))
         items = unpack(receive(link, length), count)
-        link.sendall(pack([safely(score, item) for item in items]))
+        link.sendall(pack(scorer.many(items) if batch else [scorer.one(item) for item in items]))
 
 
 def watch(parent: int) -> None:
@@ -315,7 +384,7 @@ def main() -> None:
     threading.Thread(target=watch, args=(os.getppid(),), daemon=True).start()
     with socket.socket(fileno=int(sys.argv[1])) as link:
         try:
-            serve(link, sys.argv[2])
+            serve(link, sys.argv[2], sys.argv[3:] == ["batch"])
         except (EOFError, BrokenPipeError, ConnectionResetError):
             pass  # the front is done with us
     sys.stdout.flush()
