@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["COMMAND"]
 
 STANDARD = "-"  # input or output
+CHUNK = 50_000  # rows
 
 
 def command(
@@ -53,8 +54,12 @@ def command(
         written = form_of(path, to if target != STANDARD else "", "--to")
         label = target if target == STANDARD else os.path.abspath(target)
         wish = Wish(found_source, path, label, written, keep, dict(pairs(params)), chunk, cached, signed)
+        shown = {"model": without(ref), "input": source, "output": target}
+        shown |= {f"param.{name}": value for name, value in wish.params.items()}
         words = ["proj predict", quote(without(ref)), quote(source), "-o", quote(target)]
-        shown = {"model": without(ref), "input": source, "output": target, **wish.params}
+        for option, values in (("--keep", keep), ("-P", params), ("--format", (form,)), ("--to", (to,))):
+            words += [f"{option} {quote(value)}" for value in values if value]
+        words += [f"--chunk {chunk}"] if chunk != CHUNK else []
         about = About("predict", " ".join(words), shown, experiment_name, run_name, tags)
         with (
             reference.open_store(location, quiet=True, new=True) as store,
@@ -93,10 +98,13 @@ def _read(source: str, form: str) -> Iterator[Source]:
 def _written(target: str, form: str) -> Iterator[str]:
     """The path to write to."""
     from runner import paths
+    from runner.host.files import is_special
 
     if target != STANDARD:
-        if os.path.isdir(target):
-            raise InputError(f"{target} is a folder", "-o FILE")
+        if os.path.isdir(target) or is_special(target):
+            raise InputError(
+                f"{target} is a folder or a device, and no file", "-o FILE, or -o - for standard output"
+            )
         yield target
         return
     with TemporaryDirectory(dir=paths.temporary()) as folder:
@@ -111,7 +119,7 @@ COMMAND = Command(command, (
     Option("to", ("--to",), "The same of the output (default: by its name; of - as the input).", metavar="FORM"),
     Option("keep", ("--keep",), "A column of the input that is written, too.", "many", metavar="COLUMN"),
     Option("params", ("-P", "--param"), "A parameter of the model.", "many", metavar="NAME=VALUE"),
-    Option("chunk", ("--chunk",), "Rows at a time.", "int", 50_000, metavar="N"),
+    Option("chunk", ("--chunk",), "Rows at a time.", "int", CHUNK, metavar="N"),
     Option("cached", ("--cached",), "Take the predictions of a finished run that had the same model, input and environment.", "flag"),
     *model_options.ENVIRONMENT,
     *model_options.OF_RUN,

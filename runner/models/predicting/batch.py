@@ -258,6 +258,9 @@ def write(table: Any, path: str, kind: str) -> None:
     else:
         with open(draft, "w", encoding="utf-8", newline="") as file:
             file.write(as_csv(table) if kind == "csv" else as_json(table))
+    handle = os.open(draft, os.O_RDONLY)
+    os.fsync(handle)  # else a power failure leaves an empty file by that name
+    os.close(handle)
     os.rename(draft, path)
 
 

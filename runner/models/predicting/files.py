@@ -14,6 +14,7 @@ __all__ = ["FORMATS", "Parts", "Source", "form_of", "source_of"]
 
 FORMATS = ("csv", "jsonl", "parquet")
 ENDINGS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".pq": "parquet"}
+LOCK = "proj.lock"  # in the folder of the parts: held by the process that writes them
 ASKED = "asked.json"  # in the folder of the parts: what they are of, and how far it is
 
 
@@ -55,11 +56,23 @@ class Parts:
     """The folder beside an output in which it grows: what a run leaves that was stopped is gone on with by the next."""
 
     def __init__(self, folder: str, key: str) -> None:
-        """`key`: of all that decides on the predictions; parts of another one are removed."""
+        """`key`: of all that decides on the predictions; parts of another one are removed.
+
+        InputError when it cannot be written, or another process writes it.
+        """
         self.folder = folder
         self.rows = self.count = 0
         self.names: list[str] = []
         self._key = key
+        try:
+            os.makedirs(folder, exist_ok=True)
+            self._lock = files.try_lock(os.path.join(folder, LOCK))
+        except OSError as error:
+            raise InputError(f"{folder} cannot be written: {error.strerror or error}") from None
+        if self._lock is None:
+            raise InputError(
+                f"another process writes {folder}", "proj ps  lists what runs; -o  names another output"
+            )
         try:
             kept = json.loads(files.read(os.path.join(folder, ASKED)))
             if kept["key"] == key:
@@ -67,18 +80,22 @@ class Parts:
         except (OSError, ValueError, KeyError, TypeError):
             pass
         if not self.count:
-            self.remove()
-            try:
-                os.makedirs(folder)
-            except OSError as error:
-                raise InputError(f"{folder} cannot be written: {error.strerror or error}") from None
+            for name in os.listdir(folder):
+                if name != LOCK:
+                    os.unlink(os.path.join(folder, name))
 
     def note(self, rows: int, count: int, names: list[str]) -> None:
         """So many rows are in so many parts."""
         self.rows, self.count, self.names = rows, count, names
         value: dict[str, Json] = {"key": self._key, "rows": rows, "count": count, "names": [*names]}
-        files.write(os.path.join(self.folder, ASKED), json.dumps(value))
+        files.write(os.path.join(self.folder, ASKED), json.dumps(value), durable=True)
 
     def remove(self) -> None:
-        if os.path.isdir(self.folder):
-            files.remove_tree(self.folder)
+        files.remove_tree(self.folder)
+        self.close()
+
+    def close(self) -> None:
+        """What is there stays for the next one."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None

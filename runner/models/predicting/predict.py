@@ -8,7 +8,7 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
@@ -136,7 +136,13 @@ def _take(store: Store, run: Run, wish: Wish) -> int:
 def _made(
     recording: Recording, environment: Environment, folder: str, wish: Wish, key: str, report: Report
 ) -> int:
-    parts = Parts(f"{wish.target}.parts", key)
+    with closing(Parts(f"{wish.target}.parts", key)) as parts:
+        return _predicted(recording, environment, folder, wish, parts, report)
+
+
+def _predicted(
+    recording: Recording, environment: Environment, folder: str, wish: Wish, parts: Parts, report: Report
+) -> int:
     if parts.count:
         report.note(f"{parts.rows} rows were predicted before: it is gone on from there")
     began = time.monotonic()

@@ -15,6 +15,7 @@ import pytest
 
 from runner import paths
 from runner.models.predicting import batch, predict
+from runner.models.predicting.files import Parts
 from runner.tracking.fold import Run
 from runner.tracking.store import Store
 from runner.values import Environment
@@ -164,6 +165,15 @@ def test_parameters_of_the_model(world: World, tmp_path: Path) -> None:
     ):
         done = world.predict("./typed", "a.csv", "-o", target, "-P", given)
         assert (done.code, said in done.err) == (125, True), done.err
+
+
+def test_two_do_not_write_the_same_output(world: World, tmp_path: Path) -> None:
+    parts = Parts(f"{tmp_path}/out.csv.parts", "key")
+    done = world.predict("./sums", "a.csv", "-o", f"{tmp_path}/out.csv")
+    assert (done.code, "another process writes" in done.err) == (2, True)
+    parts.close()
+    assert world.predict("./sums", "a.csv", "-o", f"{tmp_path}/out.csv").code == 0
+    assert world.predict("./sums", "a.csv", "-o", "/dev/null").code == 2
 
 
 def test_mistakes(world: World, tmp_path: Path) -> None:
