@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from runner.protocol.scope import Scope
     from runner.tracking.store import Store
 
-__all__ = ["Place", "find", "in_run", "safe", "writable"]
+__all__ = ["Place", "check_free", "find", "has_models", "in_run", "safe", "writable"]
 
 # wherever an experiment keeps its artifacts: .../<run id>/artifacts/..., .../models/<model id>/artifacts/...
 _RUN = re.compile(r"(?:.*?/)?([0-9a-f]{32})/artifacts(?:/(.*))?\Z", re.DOTALL)
@@ -96,6 +96,18 @@ def writable(store: Store, runs: LiveRuns, scope: Scope, place: Place) -> None:
             scope.write_run(model.run_id)
     else:
         scope.write("files")
+    check_free(store, place)
+
+
+def has_models(store: Store) -> bool:
+    """Registered ones. To look whether they are protected takes its time: not for the loop that answers everybody."""
+    return os.path.isdir(os.path.join(store.root, "registry"))
+
+
+def check_free(store: Store, place: Place) -> None:
+    """ApiError for the files of a version that a protected alias or stage holds."""
+    if not has_models(store):
+        return
     from runner.tracking.registry.sources import held_by
 
     if held := held_by(store, place.file):

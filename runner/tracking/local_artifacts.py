@@ -15,7 +15,7 @@ from runner.errors import StoreError
 from runner.host.files import Digest, Draft, digest, is_draft, open_file, transfer
 from runner.text.encoding import restored
 
-__all__ = ["LocalRepository", "Progress", "found_file"]
+__all__ = ["LocalRepository", "Progress", "found_file", "inside"]
 
 FICLONE = 0x40049409  # ioctl of Linux: share the data of another file
 Progress: TypeAlias = "Callable[[int], None]"  # bytes done since the last call
@@ -78,13 +78,17 @@ class LocalRepository:
                         continue  # a link that leads nowhere
 
     def _inside(self, path: str) -> str:
-        """StoreError when a link leads out."""
-        target = found_file(self.root, path)
-        root = os.path.realpath(self.root)
-        real = os.path.realpath(target)
-        if real != root and not real.startswith(root + os.sep):
-            raise StoreError(f"the artifact {path!r} leads out of the run's folder")
-        return target
+        return inside(self.root, path)
+
+
+def inside(root: str, path: str) -> str:
+    """The file that `path` means (found_file). StoreError when it, or a link on the way, leads out of `root`."""
+    target = found_file(root, path)
+    top = os.path.realpath(root)
+    real = os.path.realpath(target)
+    if real != top and not real.startswith(top + os.sep):
+        raise StoreError(f"the artifact {path!r} leads out of the run's folder")
+    return target
 
 
 def found_file(root: str, path: str) -> str:
