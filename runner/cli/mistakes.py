@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from runner.cli.commands import COMMANDS, load
+from runner.cli.options import Command, passed_on
 from runner.errors import InputError, ProjError
 
-__all__ = ["SYNONYMS", "inner_hint", "meant", "nearest", "option_hint", "script"]
+if TYPE_CHECKING:
+    from runner.values import Project
+
+__all__ = ["SYNONYMS", "extra_hint", "inner_hint", "meant", "nearest", "option_hint", "script"]
 
 SYNONYMS = {
     **dict.fromkeys(("ls", "list", "history", "ps", "status"), "runs"),
@@ -157,22 +162,54 @@ def option_hint(words: Sequence[str], option: str, known: Sequence[str] = ()) ->
     return f"proj {' '.join(map(_quoted, kept))} -- {' '.join(map(_quoted, passed))}  passes it on to the program"
 
 
+def extra_hint(words: Sequence[str]) -> str:
+    """What to type instead of `proj run train.py data.csv`, `proj run . lr=0.1` or `proj run . train`."""
+    entry = load("run") if words[:1] == ["run"] else None
+    if not isinstance(entry, Command):
+        return ""
+    kept, rest, extra, uri = ["proj", "run"], list(words[1:]), list[str](), ""
+    while rest:
+        own = passed_on(entry.options, rest)
+        kept, rest = [*kept, *rest[:own]], rest[own:]
+        (extra if uri else kept).extend(rest[:1])
+        uri, rest = uri or "".join(rest[:1]), rest[1:]
+    line = " ".join(map(_quoted, kept))
+    if all(re.match(r"[A-Za-z_][\w.-]*=", each) for each in extra):
+        return f"{line} {' '.join(f'-P {_quoted(each)}' for each in extra)}"
+    project = _project(uri)
+    if project and extra[0] in (point.name for point in project.entry_points):
+        extra[0] = f"-e {_quoted(extra[0])}"
+        return " ".join([line, extra[0], *(f"-P {_quoted(each)}" for each in extra[1:])])
+    return f"{line} -- {' '.join(map(_quoted, extra))}  passes it on to the program"
+
+
 def _declared(words: Sequence[str], option: str) -> str:
     """The parameter of the project's entry point that is called so; "" when there is none."""
     from runner.project.entry_point import entry_point
-    from runner.running.planning import load_project
-    from runner.sources import fetch
-    from runner.values import Silent
 
-    uri = words[1] if len(words) > 1 and not words[1].startswith("-") else "."
+    project = _project(words[1] if len(words) > 1 and not words[1].startswith("-") else ".")
     named = [words[at + 1] for at, word in enumerate(words[:-1]) if word in ("-e", "--entry-point")]
-    if "://" in uri or not os.path.exists(uri):
+    if project is None:
         return ""
     try:
-        found = entry_point(load_project(fetch(uri, "", Silent())), named[0] if named else "main")
-    except (ProjError, OSError):
+        found = entry_point(project, named[0] if named else "main")
+    except ProjError:
         return ""
     names = [parameter.name for parameter in found.parameters]
     plain = {name.replace("-", "_"): name for name in names}
     name = option.replace("-", "_")
     return plain.get(name) or plain.get(nearest(name, plain), "")
+
+
+def _project(uri: str) -> Project | None:
+    """The one in a folder or an archive that is here; None where there is none that can be read."""
+    from runner.running.planning import load_project
+    from runner.sources import fetch
+    from runner.values import Silent
+
+    if "://" in uri or not os.path.exists(uri):
+        return None
+    try:
+        return load_project(fetch(uri, "", Silent()))
+    except (ProjError, OSError):
+        return None

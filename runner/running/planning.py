@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Container, Iterator
 from typing import Any
 
 from runner import backends, environments, paths
@@ -19,6 +20,10 @@ from runner.values import Checkout, EntryPoint, EnvironmentOptions, EnvironmentS
 
 __all__ = ["backend_options", "download", "load_project", "make", "options", "refuse_contained"]
 
+NAMESAKES = frozenset(
+    "seed timeout grace python env backend version store offline refresh cached isolated explain".split()
+)
+
 
 def make(request: Request, checkout: Checkout) -> Plan:
     """InputError for whatever can be known to be wrong now."""
@@ -27,6 +32,10 @@ def make(request: Request, checkout: Checkout) -> Plan:
         request = request._replace(env_manager=manager)
     if request.seed and not (request.seed.isdecimal() and int(request.seed) < 2**32):
         raise InputError(f"--seed {request.seed} is not a number from 0 to {2**32 - 1}")
+    if request.run_name:
+        from runner.tracking.resolve import check_name
+
+        check_name(request.run_name)
     options = backend_options(request)
     if trouble := backends.get(request.backend).problem(options):
         raise InputError(trouble)
@@ -44,10 +53,26 @@ def make(request: Request, checkout: Checkout) -> Plan:
     parameters = resolve(
         entry, given, directory=os.getcwd(), storage=storage, project=checkout.directory, extra=request.extra
     )
+    warnings += _mistaken(request, entry, given)
     parameters = parameters._replace(warnings=(*warnings, *parameters.warnings))
     specification = environments.choose(project, entry, request.env_manager)
     refuse_contained(entry, specification)
     return Plan(request, checkout, project, entry, parameters, specification, options)
+
+
+def _mistaken(request: Request, entry: EntryPoint, given: Container[str]) -> Iterator[str]:
+    """Options of ours that are called as a parameter that got no value: `--seed 4` where the program has a seed."""
+    for parameter in entry.parameters:
+        name = parameter.name.replace("-", "_")
+        if name not in NAMESAKES or parameter.name in given:
+            continue
+        value = getattr(request, name)
+        if value and value != Request._field_defaults[name]:
+            wanted = "" if value is True else f"={value}"
+            yield (
+                f"--{parameter.name} is an option of proj; the parameter {parameter.name} is not set by it:"
+                f" -P {parameter.name}{wanted or '=...'}"
+            )
 
 
 def refuse_contained(entry: EntryPoint, specification: EnvironmentSpec) -> None:
