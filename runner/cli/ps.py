@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["COMMAND", "NAMES", "last_line", "on", "progress", "row"]
 
 NAMES = ("id", "name", "project", "entry_point", "status", "for", "metrics", "output")
-SPARE = ("entry_point", "status", "project")
+SPARE = ("entry_point", "status", "project", "output", "metrics")
 MOST = 1000  # runs
 DRAWN = 12  # columns of a small plot
 METRICS = 3
