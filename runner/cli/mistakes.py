@@ -152,34 +152,40 @@ def option_hint(words: Sequence[str], option: str, known: Sequence[str] = ()) ->
     _, equals, value = words[place].partition("=")
     after = words[place + 1] if place + 1 < len(words) else ""
     value = value if equals else "" if after.startswith("-") else after
-    kept = list(words[:place])
-    name = _declared(words, option.lstrip("-"))
-    if name:
-        return f"proj {' '.join(map(_quoted, kept))} -P {name}={_quoted(value) if value else 'VALUE'}"
+    kept = [*words[:place], *words[place + (2 if value and not equals else 1) :]]
+    line = f"proj {' '.join(map(_quoted, kept))}"
+    if name := _declared(kept, option.lstrip("-")):
+        return f"{line} -P {name}={_quoted(value) if value else 'VALUE'}"
     if close:
         return close
     passed = [option, value] if value else [option]
-    return f"proj {' '.join(map(_quoted, kept))} -- {' '.join(map(_quoted, passed))}  passes it on to the program"
+    return f"{line} -- {' '.join(map(_quoted, passed))}  passes it on to the program"
 
 
-def extra_hint(words: Sequence[str]) -> str:
-    """What to type instead of `proj run train.py data.csv`, `proj run . lr=0.1` or `proj run . train`."""
-    entry = load("run") if words[:1] == ["run"] else None
-    if not isinstance(entry, Command):
-        return ""
-    kept, rest, extra, uri = ["proj", "run"], list(words[1:]), list[str](), ""
-    while rest:
+def _arguments(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Of `run ...`: the words up to the URI, and options; the words that are too many."""
+    entry = load("run")
+    kept, rest, extra, uri = ["run"], list(words[1:]), list[str](), ""
+    while rest and isinstance(entry, Command):
         own = passed_on(entry.options, rest)
         kept, rest = [*kept, *rest[:own]], rest[own:]
         (extra if uri else kept).extend(rest[:1])
         uri, rest = uri or "".join(rest[:1]), rest[1:]
-    line = " ".join(map(_quoted, kept))
-    if all(re.match(r"[A-Za-z_][\w.-]*=", each) for each in extra):
-        return f"{line} {' '.join(f'-P {_quoted(each)}' for each in extra)}"
+    return [uri, *kept], extra
+
+
+def extra_hint(words: Sequence[str]) -> str:
+    """What to type instead of `proj run train.py data.csv`, `proj run . lr=0.1` or `proj run . train`."""
+    if words[:1] != ["run"]:
+        return ""
+    (uri, *kept), extra = _arguments(words)
+    line = f"proj {' '.join(map(_quoted, kept))}"
     project = _project(uri)
-    if project and extra[0] in (point.name for point in project.entry_points):
-        extra[0] = f"-e {_quoted(extra[0])}"
-        return " ".join([line, extra[0], *(f"-P {_quoted(each)}" for each in extra[1:])])
+    names = [point.name for point in project.entry_points] if project else []
+    if name := nearest(extra[0], names):
+        line, extra = f"{line} -e {_quoted(name)}", extra[1:]
+    if all(re.match(r"[A-Za-z_][\w.-]*=", each) for each in extra):
+        return " ".join([line, *(f"-P {_quoted(each)}" for each in extra)])
     return f"{line} -- {' '.join(map(_quoted, extra))}  passes it on to the program"
 
 
@@ -187,7 +193,7 @@ def _declared(words: Sequence[str], option: str) -> str:
     """The parameter of the project's entry point that is called so; "" when there is none."""
     from runner.project.entry_point import entry_point
 
-    project = _project(words[1] if len(words) > 1 and not words[1].startswith("-") else ".")
+    project = _project(_arguments(words)[0][0] or ".")
     named = [words[at + 1] for at, word in enumerate(words[:-1]) if word in ("-e", "--entry-point")]
     if project is None:
         return ""

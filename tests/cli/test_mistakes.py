@@ -111,7 +111,10 @@ entry_points:
         ("run walks --n_steps=5", "proj run walks -P n-steps=5"),
         ("run walks -e other --rate 0.5", "proj run walks -e other -P rate=0.5"),
         ("run walks --unknown 5", "proj run walks -- --unknown 5  passes it on to the program"),
+        ("run --n-steps 5 walks", "proj run walks -P n-steps=5"),
+        ("run --unknown=5 walks", "proj run walks -- --unknown 5  passes it on to the program"),
         ("run walks n-steps=5", "proj run walks -P n-steps=5"),
+        ("run walks othr", "proj run walks -e other"),
         ("run -q walks other rate=2", "proj run -q walks -e other -P rate=2"),
         (
             "run walks --env-manager local data.csv --dry-run 5",

@@ -198,6 +198,14 @@ def test_deleted_runs_are_shown_when_asked(program: Program) -> None:
     assert "lifecycle" in program("runs", "--all").out.splitlines()[0]
 
 
+def test_a_run_in_place_of_a_filter_is_told(program: Program) -> None:
+    make_run("some-run", params={"some": 1})
+    for name in ("some-run", "last"):
+        done = program("runs", name)
+        assert (done.code, f"hint: proj show {name}  shows this run" in done.err) == (2, True), done.err
+    assert "such as  metrics.rmse" in program("runs", "nothing").err
+
+
 def test_an_empty_store_is_not_an_error(program: Program) -> None:
     assert program("runs").code == 0
     assert program.json("runs") == []
