@@ -248,6 +248,7 @@ COMMAND = Command(command, (
     Option("seed", ("--seed",), "Pin sources of chance: PYTHONHASHSEED, PROJ_SEED for the program to read, threads.", metavar="N"),
     Option("cached", ("--cached",), "Take the outputs of a finished run with the same code, packages, parameters and inputs.", "flag"),
     Option("explain", ("--explain",), "With --cached: say what forbids to take them.", "flag"),
+    Option("workdir", ("--workdir",), "fresh: run in a folder of its own, with the code and the declared inputs; outputs of a success are put into the project. project: in the project's folder, as by default.", default="", metavar="KIND"),
     Option("sample_resources", ("--sample-resources",), "Record CPU, memory and GPU over time as metrics.", "flag"),
     Option("backend", ("-b", "--backend"), "Where the command is started.", default="local", metavar="KIND"),
     Option("backend_config", ("-c", "--backend-config"), "JSON file or text with options of the backend.", metavar="FILE"),
@@ -268,7 +269,7 @@ COMMAND = Command(command, (
     ),
     "Record": ("experiment_name", "experiment_id", "run_name", "run_id", "tags", "store"),
     "How it is run": (
-        "seed", "cached", "explain", "sample_resources", "backend", "backend_config", "storage_dir", "timeout", "grace",
+        "seed", "cached", "explain", "workdir", "sample_resources", "backend", "backend_config", "storage_dir", "timeout", "grace",
         "detach", "notify",
     ),
 })  # fmt: skip

@@ -117,6 +117,12 @@ def _forbidden(wanted: NewRun) -> Iterator[Factor]:
     for text in wanted.key.forbids:
         name, _, reason = text.partition(": ")
         yield Factor(name, reason)
+    yield from _overlapping(wanted.recorded.run, "this run")
+
+
+def _overlapping(run: Run, name: str) -> Iterator[Factor]:
+    if met := run.sections.get("workdir", {}).get("beside"):
+        yield Factor("outputs", f"{name} was on beside {met[0][:12]}, which writes the same ones")
 
 
 def _edited(wanted: NewRun, candidates: Iterable[Run]) -> Iterator[Factor]:
@@ -157,6 +163,7 @@ def _differing(wanted: NewRun, old: Recorded) -> Iterator[Factor]:
         return
     for text in before.forbids:
         yield Factor(*text.split(": ", 1))
+    yield from _overlapping(old.run, old.run.name)
     for name in sorted(before.factors.keys() | after.factors.keys()):
         same = before.factors.get(name) == after.factors.get(name)
         if not (same or leavings.only(name, old, wanted.recorded, wanted.plan)):

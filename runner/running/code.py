@@ -78,12 +78,17 @@ class Code:
         return asked.finish() if asked is not None else []
 
     def unseen(self) -> Unseen:
-        """What the snapshot does not have: in the project's folder, and named in its texts and outside of it."""
+        """What the snapshot does not have: in the project's folder, and named in its texts and outside of it.
+
+        In a folder of the run's own there is nothing but what is known.
+        """
         plan = self._plan
         directory, root = plan.checkout.directory, plan.root or plan.checkout.directory
         tree, names = "" if plan.checkout.temporary else self._state.tree, self.ignored()
         own = (*(os.path.join(directory, each.rstrip("/")) for each in names), *written(plan))
         named = texts.named(directory, plan.directory, root, tree, own)
+        if plan.request.workdir == "fresh":
+            return Unseen((), named)
         return Unseen((*names, *self._elsewhere(named.within)), named)
 
     def _elsewhere(self, within: Iterable[str]) -> Iterator[str]:
@@ -111,6 +116,11 @@ class Code:
                 capture.finish()
             except ProjError as error:
                 self._record.note(events.section("code", {"problem": error.message}))
+
+    def kept(self) -> CodeState:
+        """Once the store has all of it."""
+        self.keep()
+        return self._state
 
     def first_commit(self) -> None:
         """Notes it where it is not known yet: once for each repository, for git needs its time for a long history."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from runner.environments.system import editable
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from runner.tracking.fold import Run
     from runner.values import CodeState
 
-__all__ = ["Key", "Known", "code_files", "files", "is_output", "of", "of_run", "outputs"]
+__all__ = ["Key", "Known", "code_files", "files", "matcher", "of", "of_run", "outputs"]
 
 FORMAT = 4
 MADE_BY = ("kind", "key", "python", "image", "digest", "existing", "interpreter")
@@ -182,9 +182,13 @@ def outputs(plan: Plan) -> list[str]:
     return filled(plan.entry_point.outputs, plan.parameters.texts)
 
 
-def is_output(name: str, patterns: Iterable[str]) -> bool:
-    """Whether a path in the project is what one of the patterns stands for, or lies in it. `*` does not cross "/"."""
-    return any(_pattern(each).match(name) for each in patterns)
+def matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
+    """Tells of a path in the project whether it is what one of the patterns stands for, or lies in it.
+
+    `*` does not cross "/".
+    """
+    found = [_pattern(each).match for each in patterns]
+    return lambda name: any(match(name) for match in found)
 
 
 def _pattern(text: str) -> re.Pattern[str]:
@@ -216,12 +220,10 @@ def _part(text: str) -> str:
 def _folders(empty: Iterable[str], plan: Plan) -> Iterable[str]:
     """Empty folders of the snapshot, but those that hold outputs: a program may ask whether they are there."""
     inside, patterns = plan.checkout.subdirectory, outputs(plan)
-    top = f"{inside}/" if inside else ""
+    top, is_output = f"{inside}/" if inside else "", matcher(patterns)
     for path in empty:
         name = path.removeprefix(top)
-        full = is_output(name, patterns) or any(
-            each.removeprefix("./").startswith(f"{name}/") for each in patterns
-        )
+        full = is_output(name) or any(each.removeprefix("./").startswith(f"{name}/") for each in patterns)
         if not (full or CACHES.intersection(path.split("/"))):
             yield path
 
@@ -241,7 +243,7 @@ def code_files(store: str, tree: str, plan: Plan) -> str:
 
 def files(store: str, tree: str, plan: Plan) -> dict[str, tuple[str, str]]:
     """Path in the snapshot -> (blob, mode), of the files that count as code."""
-    inside, patterns = plan.checkout.subdirectory, outputs(plan)
+    inside, is_output = plan.checkout.subdirectory, matcher(outputs(plan))
     top = f"{inside}/" if inside else ""
     own = f"{top}{plan.project.file}"
     found = {}
@@ -249,6 +251,6 @@ def files(store: str, tree: str, plan: Plan) -> dict[str, tuple[str, str]]:
         name = each.path[len(top) :] if each.path.startswith(top) else ""
         if CACHES.intersection(each.path.split("/")):  # made again from the code
             continue
-        if each.path != own and not (name and is_output(name, patterns)):
+        if each.path != own and not (name and is_output(name)):
             found[each.path] = (each.blob, str(each.mode))
     return found

@@ -14,7 +14,7 @@ from runner.parameters.resolve import assignments, load_file, resolve
 from runner.project.entry_point import entry_point
 from runner.project.plain import from_plain, to_plain
 from runner.running import replay
-from runner.running.plan import Plan, Request
+from runner.running.plan import WORKDIRS, Plan, Request
 from runner.values import Checkout, EntryPoint, EnvironmentOptions, EnvironmentSpec, Json, Project, Report
 
 __all__ = ["backend_options", "download", "load_project", "make", "options", "refuse_contained"]
@@ -27,6 +27,8 @@ def make(request: Request, checkout: Checkout) -> Plan:
         request = request._replace(env_manager=manager)
     if request.seed and not (request.seed.isdecimal() and int(request.seed) < 2**32):
         raise InputError(f"--seed {request.seed} is not a number from 0 to {2**32 - 1}")
+    if request.workdir not in ("", *WORKDIRS):
+        raise InputError(f"--workdir {request.workdir} is not one of {', '.join(WORKDIRS)}")
     options = backend_options(request)
     if trouble := backends.get(request.backend).problem(options):
         raise InputError(trouble)

@@ -53,7 +53,8 @@ class Record:
         self.ended: Ended | None = None
         self._code = CodeState()
         self._environment: dict[str, Json] = {}
-        self._inputs: tuple[Facts, ...] = ()
+        self.known_inputs: tuple[Facts, ...] = ()
+        self._folder = plan.checkout.directory  # in which the outputs are
         self._lock_text = ""
         self.follower: Follower | None = None  # sends the run on to a server of the user's
         self._lock = allocate_lock()
@@ -137,7 +138,7 @@ class Record:
         )
         installed = lock or "".join(f"{each}\n" for each in packages(activation))
         known = key.Known(
-            self.store.root, self._code, self._environment, installed, beside, lock, self._inputs
+            self.store.root, self._code, self._environment, installed, beside, lock, self.known_inputs
         )
         return key.of(self._plan, known, seen)
 
@@ -157,8 +158,12 @@ class Record:
         for each in found:
             if each.path and not each.digest:
                 self._report.warn(f"the input {each.path} is not there, or cannot be read")
-        self._inputs = tuple(each.event() for each in found)
-        self.append(*self._inputs)
+        self.known_inputs = tuple(each.event() for each in found)
+        self.append(*self.known_inputs)
+
+    def in_folder(self, directory: str) -> None:
+        """The command runs in another folder than the project's."""
+        self._folder = directory
 
     def environment(self, environment: Environment) -> None:
         """The packages: the lock as a file of the record, and what else is known."""
@@ -182,7 +187,7 @@ class Record:
         if plan.entry_point.outputs:
             from runner.data.outputs import standing
 
-            self._standing = standing(self._outputs(), plan.checkout.directory)
+            self._standing = standing(self._outputs(), self._folder)
         chosen_ones = chosen(variables, plan.parameters.variables.values())
         stdin = plan.origin.stdin or machine.standard_input()
         options = beginning.options_of(plan.request)
@@ -196,9 +201,7 @@ class Record:
         from runner.data.outputs import collect
 
         try:
-            missing, problems = collect(
-                self.writer, patterns, self._plan.checkout.directory, self._standing, self._report
-            )
+            missing, problems = collect(self.writer, patterns, self._folder, self._standing, self._report)
         except (ProjError, OSError) as error:  # the command has run, however its files are
             missing, problems = [], [str(error)]
         for pattern in missing:

@@ -18,7 +18,7 @@ from runner.running.record import Record
 from runner.running.supervision import Supervision
 from runner.snapshots import snapshot
 from runner.tracking.store import Store
-from runner.values import Report
+from runner.values import Ended, Job, Report
 
 __all__ = ["run"]
 
@@ -48,13 +48,13 @@ def run(request: Request, report: Report, plan: Plan | None = None, begun: Begun
             phases.end("plan")
         if request.dry_run:
             return plan
-        store = Store(paths.store_here(request.store))
-        record = leaving.enter_context(Record.begin(plan, store, report))
+        record = leaving.enter_context(Record.begin(plan, Store(paths.store_here(request.store)), report))
         if begun:
             begun(record.run_id)
         phases.end("record")
+        _mark(plan, record, leaving, report)
         code = leaving.enter_context(Code(plan, record, pending, report))
-        planning.download(plan, store.root, report)
+        planning.download(plan, record.store.root, report)
         record.inputs()
         phases.end("snapshot")
 
@@ -63,30 +63,52 @@ def run(request: Request, report: Report, plan: Plan | None = None, begun: Begun
         record.environment(environment)
         phases.end("environment")
 
-        variables = command.variables(plan, record, environment.activation)
-        seen = surroundings.look(plan, record.directory, code.unseen(), environment.activation, variables)
+        work = plan  # in the folder that the command runs in
+        if request.workdir == "fresh":
+            from runner.running.workdir import Fresh, placed
+
+            work = leaving.enter_context(Fresh(plan, record, code, report))
+            environment = placed(environment, plan, work)
+            phases.end("workdir")
+        activation = environment.activation
+        variables = command.variables(plan, record, activation)
+        seen = surroundings.look(work, record.directory, code.unseen(), activation, variables)
         if request.cached or request.explain:
             from runner.running.cached import take_over
 
-            record.ended = take_over(plan, record, code, seen, environment.activation, variables, report)
+            record.ended = take_over(work, record, code, seen, activation, variables, report)
         if record.ended is None:
-            reached = leaving.enter_context(endpoint.of_run(environment.activation))
+            reached = leaving.enter_context(endpoint.of_run(activation))
             variables.update(record.reached_by(reached))
-            job = command.job(plan, record, environment.activation, variables)
+            job = command.job(work, record, activation, variables)
             record.command(variables)
             supervision = leaving.enter_context(Supervision(plan, record, code, seen, reached, environment))
-            backend = backends.get(request.backend)
-            handle = backend.submit(job, report)
-            phases.end("start")
-            try:
-                record.ended = backend.wait(handle, job, supervision)
-            except KeyboardInterrupt:  # before the supervisor could catch it
-                backend.cancel(handle, 1.0)
-                raise
-            phases.end("command")
+            record.ended = _run(job, request.backend, supervision, phases, report)
         record.outputs()
     phases.end("end")
     return record.outcome(time.perf_counter() - phases.began, phases.seconds)
+
+
+def _mark(plan: Plan, record: Record, leaving: ExitStack, report: Report) -> None:
+    """What is going to be written into the project's folder while the command runs is told to others."""
+    if plan.entry_point.outputs and plan.request.workdir != "fresh":
+        from runner.running.overlap import Writing
+
+        leaving.enter_context(Writing(plan, record, report))
+
+
+def _run(job: Job, kind: str, supervision: Supervision, phases: Phases, report: Report) -> Ended:
+    """Starts the command and stays with it until it has ended."""
+    backend = backends.get(kind)
+    handle = backend.submit(job, report)
+    phases.end("start")
+    try:
+        ended = backend.wait(handle, job, supervision)
+    except KeyboardInterrupt:  # before the supervisor could catch it
+        backend.cancel(handle, 1.0)
+        raise
+    phases.end("command")
+    return ended
 
 
 class Phases:

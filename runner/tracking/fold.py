@@ -12,7 +12,17 @@ from runner.values import Json
 
 __all__ = ["ODD", "SECTIONS", "TERMINAL", "Metric", "Run", "fold", "from_json", "to_json"]
 
-SECTIONS = ("source", "code", "command", "environment", "machine", "supervisor", "resources", "key")
+SECTIONS = (
+    "source",
+    "code",
+    "command",
+    "environment",
+    "machine",
+    "supervisor",
+    "resources",
+    "key",
+    "workdir",
+)
 STATUSES = ("RUNNING", "SCHEDULED", *TERMINAL)
 NAME_TAG = "mlflow.runName"  # MLflow keeps a run's name in this tag as well: setting either sets both
 PARENT_TAG = "mlflow.parentRunId"
