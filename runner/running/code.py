@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from _thread import allocate_lock
 from collections.abc import Iterable, Iterator
@@ -36,6 +37,7 @@ class Code:
         self._ignored: ignored.Asked | None = None
         self._lock = allocate_lock()
         self._state = CodeState()
+        self._named: texts.Named | None = None
 
     def __enter__(self) -> Code:
         state, problem = self._taken()
@@ -49,7 +51,8 @@ class Code:
         restored = self._pending is None or plan.origin.code is not None
         state = CodeState() if self._pending is None or restored else self._pending.finish()
         try:
-            self._ignored = self._ask()
+            if plan.request.workdir != "fresh":  # it has none of them
+                self._ignored = self._ask()
         except ProjError:
             pass  # no git, or a store that cannot be written: what follows says so
         if self._pending is None or restored:
@@ -86,10 +89,25 @@ class Code:
         directory, root = plan.checkout.directory, plan.root or plan.checkout.directory
         tree, names = "" if plan.checkout.temporary else self._state.tree, self.ignored()
         own = (*(os.path.join(directory, each.rstrip("/")) for each in names), *written(plan))
+        if self._named is not None:
+            return Unseen((), self._named)
         named = texts.named(directory, plan.directory, root, tree, own)
-        if plan.request.workdir == "fresh":
-            return Unseen((), named)
         return Unseen((*names, *self._elsewhere(named.within)), named)
+
+    def seen_in(self, directory: str, root: str) -> None:
+        """The command sees the code in a folder of the run's own, in which there is nothing else yet."""
+        from runner.project import graph
+
+        plan = self._plan
+        step = [
+            self._state.tree,
+            plan.checkout.subdirectory,
+            *(graph.apart(plan.project.entry_points)),
+            *plan.entry_point.code,
+            *plan.entry_point.outputs,
+            str(dict(plan.parameters.texts)) if plan.entry_point.code else "",
+        ]
+        self._named = texts.named(directory, directory, root, self._state.tree, (), json.dumps(step))
 
     def _elsewhere(self, within: Iterable[str]) -> Iterator[str]:
         """The same beside the project in its repository, as far as it is named (`within`), and in nested ones."""

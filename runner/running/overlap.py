@@ -17,6 +17,7 @@ from runner.host import files
 from runner.host.process import pid_start
 from runner.running import key
 from runner.running.marks import short_digest
+from runner.text.globs import matcher
 from runner.tracking import events
 from runner.tuples import NamedTuple
 
@@ -130,5 +131,5 @@ def _above(run: Writer, listed: Sequence[Writer]) -> Iterator[str]:
 
 def _meet(one: Sequence[str], other: Sequence[str]) -> bool:
     """Whether a file may be an output of both."""
-    found = key.matcher(one), key.matcher(other)
+    found = matcher(one), matcher(other)
     return any(found[0](each) for each in other) or any(found[1](each) for each in one)

@@ -18,6 +18,7 @@ from runner.running import key
 from runner.running.supplied import Supplier, Supply
 from runner.snapshots import packed
 from runner.sources import folders
+from runner.text.globs import matcher
 from runner.tracking import events
 
 if TYPE_CHECKING:
@@ -70,13 +71,15 @@ class Fresh:
             )
         supplies, patterns = list(self._supplies()), self._patterns()
         supplied = tuple(f"{os.path.relpath(each.target, self._top)}/" for each in supplies)
-        written = key.matcher(patterns)
+        written, is_code = matcher(patterns), key.of_code(plan)
         inside = f"{plan.checkout.subdirectory}/" if plan.checkout.subdirectory else ""
 
         def wanted(path: str) -> bool:
             if supplied and f"{path}/".startswith(supplied):
                 return False
-            return not (patterns and path.startswith(inside) and written(path[len(inside) :]))
+            return not (patterns and path.startswith(inside) and written(path[len(inside) :])) and is_code(
+                path
+            )
 
         os.makedirs(directory, exist_ok=True)
         packed.unpack(state.tree, packed.members(self._record.store.root, state.tree), self._top, wanted)
@@ -84,6 +87,7 @@ class Fresh:
             os.makedirs(os.path.join(self._top, name), exist_ok=True)
         for pattern in patterns:  # `open("out/x", "w")` in a folder that git does not keep
             os.makedirs(os.path.dirname(os.path.join(directory, _fixed(pattern))), exist_ok=True)
+        self._code.seen_in(directory, self._top)
         supplier = Supplier()
         for each in supplies:
             supplier.bring(each)

@@ -94,19 +94,22 @@ class Named(NamedTuple):
     climbs: tuple[str, ...] = ()  # where texts climb to: ".." and "~"
 
 
-def named(directory: str, seen: str, root: str, tree: str, without: Iterable[str] = ()) -> Named:
+def named(
+    directory: str, seen: str, root: str, tree: str, without: Iterable[str] = (), step: str = ""
+) -> Named:
     """Of the project `directory`, which its command sees at `seen` in `root`.
 
     `without`: paths in `directory` that are not read: what git ignores, and outputs, which may name anything. What its
-    texts say is remembered for the snapshot `tree`, but not of a folder that nobody sees again ("").
+    texts say is remembered for the snapshot `tree`, but not of a folder that nobody sees again (""). `step`: what
+    tells which part of the snapshot is there, in a folder made for one run.
     """
-    memory = paths.scratch("snapshots", f"{key_of(directory)}.named.json")
-    found = _remembered(memory, directory, tree) if tree else None
+    memory = paths.scratch("snapshots", f"{key_of(step or directory)}.named.json")
+    found = _remembered(memory, step or directory, tree) if tree else None
     if found is None:
         found = _read(directory, seen, frozenset(without))
         if tree:
             try:
-                files.write(memory, json.dumps([FORMAT, directory, tree, found._asdict()]))
+                files.write(memory, json.dumps([FORMAT, step or directory, tree, found._asdict()]))
             except OSError:
                 pass  # found again next time
     top, project = os.path.realpath(root), os.path.realpath(seen)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from runner.running.key import matcher
+from runner.text.globs import matcher
 from tests.helpers import git, make_repository, make_tree, proj, some
 
 MLPROJECT = """\
