@@ -29,7 +29,7 @@ ROOMS = (
     ("data",),
     ("protocol", "tables"),
     ("running",),
-    ("reproduction", "scaffold"),
+    ("reproduction", "scaffold", "steps"),
     ("promotion",),
     ("web",),
     ("server",),
