@@ -64,8 +64,8 @@ class Record:
         reserve(self._reserve)
 
     @classmethod
-    def begin(cls, plan: Plan, store: Store, report: Report) -> Record:
-        """Writes the first events: from here on the run exists, and is RUNNING."""
+    def begin(cls, plan: Plan, store: Store, report: Report, kind: str = "project") -> Record:
+        """Writes the first events: from here on the run exists, and is RUNNING. `kind`: project, or pipeline."""
         request = plan.request
         if request.run_id:
             return cls._continue(plan, store, report)
@@ -79,6 +79,7 @@ class Record:
         writer = store.create_run(
             experiment,
             name=name,
+            kind=kind,
             parent=parent,
             secrets=secrets,
             params=plan.parameters.values,

@@ -18,18 +18,22 @@ from runner.running.record import Record
 from runner.running.supervision import Supervision
 from runner.snapshots import snapshot
 from runner.tracking.store import Store
-from runner.values import Ended, Job, Report
+from runner.values import Checkout, Ended, Environment, Job, Report
 
 __all__ = ["run"]
 
 
 Begun: TypeAlias = "Callable[[str], None] | None"  # is handed the id of the run as soon as there is one
+Around: TypeAlias = "Callable[[Request, Checkout], Outcome | Plan | None] | None"
 
 
-def run(request: Request, report: Report, plan: Plan | None = None, begun: Begun = None) -> Outcome | Plan:
+def run(
+    request: Request, report: Report, plan: Plan | None = None, begun: Begun = None, around: Around = None
+) -> Outcome | Plan:
     """Runs a project and returns how it went; with `dry_run`, what would be done.
 
-    `plan`: made already, as by a reproduction, for code that is in its place. Many runs may go on in one process: its
+    `plan`: made already, as by a reproduction, for code that is in its place. `around`: runs an entry point that is
+    more than one run, and returns None for others. Many runs may go on in one process: its
     signals, folder and open files are left alone. An interrupt ends the run as KILLED and goes on its way. A ProjError
     before the record begins leaves nothing behind; a later one ends the run as FAILED first.
     """
@@ -41,18 +45,18 @@ def run(request: Request, report: Report, plan: Plan | None = None, begun: Begun
             checkout = sources.fetch(request.uri, request.version, report, request.offline)
             leaving.callback(sources.release, checkout)
             phases.end("source")
+            if around is not None and (found := around(request, checkout)) is not None:
+                return found
             pending = snapshot.begin(checkout)  # git answers while the plan is made
             plan = planning.make(request, checkout)
             for text in plan.warnings:
                 report.warn(text)
             phases.end("plan")
-        if request.dry_run:
-            return plan
+            if request.dry_run:
+                return plan
         record = leaving.enter_context(Record.begin(plan, Store(paths.store_here(request.store)), report))
-        if begun:
-            begun(record.run_id)
+        _mark(plan, record, leaving, report, begun)
         phases.end("record")
-        _mark(plan, record, leaving, report)
         code = leaving.enter_context(Code(plan, record, pending, report))
         planning.download(plan, record.store.root, report)
         record.inputs()
@@ -65,10 +69,7 @@ def run(request: Request, report: Report, plan: Plan | None = None, begun: Begun
 
         work = plan  # in the folder that the command runs in
         if request.workdir == "fresh":
-            from runner.running.workdir import Fresh, placed
-
-            work = leaving.enter_context(Fresh(plan, record, code, report))
-            environment = placed(environment, plan, work)
+            work, environment = _apart(plan, record, code, environment, leaving, report)
             phases.end("workdir")
         activation = environment.activation
         variables = command.variables(plan, record, activation)
@@ -89,12 +90,24 @@ def run(request: Request, report: Report, plan: Plan | None = None, begun: Begun
     return record.outcome(time.perf_counter() - phases.began, phases.seconds)
 
 
-def _mark(plan: Plan, record: Record, leaving: ExitStack, report: Report) -> None:
-    """What is going to be written into the project's folder while the command runs is told to others."""
+def _mark(plan: Plan, record: Record, leaving: ExitStack, report: Report, begun: Begun) -> None:
+    """That there is a run, and what it is going to write into the project's folder, is told to others."""
+    if begun:
+        begun(record.run_id)
     if plan.entry_point.outputs and plan.request.workdir != "fresh":
         from runner.running.overlap import Writing
 
         leaving.enter_context(Writing(plan, record, report))
+
+
+def _apart(
+    plan: Plan, record: Record, code: Code, environment: Environment, leaving: ExitStack, report: Report
+) -> tuple[Plan, Environment]:
+    """The same for a folder of the run's own, which is left when the run has ended."""
+    from runner.running.workdir import Fresh, placed
+
+    work = leaving.enter_context(Fresh(plan, record, code, report))
+    return work, placed(environment, plan, work)
 
 
 def _run(job: Job, kind: str, supervision: Supervision, phases: Phases, report: Report) -> Ended:

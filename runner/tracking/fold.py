@@ -22,6 +22,7 @@ SECTIONS = (
     "resources",
     "key",
     "workdir",
+    "steps",
 )
 STATUSES = ("RUNNING", "SCHEDULED", *TERMINAL)
 NAME_TAG = "mlflow.runName"  # MLflow keeps a run's name in this tag as well: setting either sets both
@@ -43,7 +44,7 @@ class Run(NamedTuple):
     start_time: int = 0
     end_time: int | None = None
     user: str = ""
-    kind: str = "project"  # or client: made by an MLflow client, nobody supervises it
+    kind: str = "project"  # pipeline: of other runs; client: made by an MLflow client, nobody supervises it
     parent: str = ""
     project: str = ""
     entry_point: str = ""
