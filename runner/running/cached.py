@@ -70,7 +70,7 @@ def take_over(
     if not recorded.lock:  # found, not made: what is in it is recorded while the command runs
         recorded = recorded._replace(installed="".join(f"{each}\n" for each in packages(activation)))
     wanted = NewRun(recorded, plan, own_key)
-    candidates = list(_candidates(store, wanted.recorded.run))
+    candidates = list(_candidates(store, wanted, request.explain or request.workdir != "fresh"))
     own = [*_forbidden(wanted), *_edited(wanted, candidates), *_varying(wanted, candidates)]
     nearest: tuple[Run, list[Factor]] | None = None
     for candidate in candidates:
@@ -92,12 +92,18 @@ def take_over(
     return None
 
 
-def _candidates(store: Store, run: Run) -> Iterator[Run]:
-    """Runs of the same entry point, newest first."""
+def _candidates(store: Store, wanted: NewRun, every: bool) -> Iterator[Run]:
+    """Runs of the same entry point, newest first: those with the same key; and `every` one, for what steps left in
+    the project's folder is no difference, and the nearest one is to be named.
+    """
+    run, digest, seen = wanted.recorded.run, wanted.key.digest, {wanted.recorded.run.run_id}
     quoted = run.project.replace("'", "''")
-    for each in store.search(f"project = '{quoted}'", limit=LOOKED_AT).runs:
-        if each.entry_point == run.entry_point and each.run_id != run.run_id:
-            yield each
+    filters = [f"cache_key = '{digest}' and project = '{quoted}'"] if digest else []
+    for each in (*filters, *([f"project = '{quoted}'"] if every else [])):
+        for found in store.search(each, limit=LOOKED_AT).runs:
+            if found.entry_point == run.entry_point and found.run_id not in seen:
+                seen.add(found.run_id)
+                yield found
 
 
 def _explain(nearest: tuple[Run, list[Factor]] | None, report: Report) -> None:

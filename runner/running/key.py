@@ -47,9 +47,13 @@ class Key(NamedTuple):
     forbids: tuple[str, ...] = ()  # why no other run may be taken for this one, nor this for another
 
     def event(self) -> Event:
-        return events.section(
-            "key", {"format": FORMAT, "factors": dict(self.factors), "forbids": [*self.forbids]}
-        )
+        facts = {"format": FORMAT, "factors": dict(self.factors), "forbids": [*self.forbids]}
+        return events.section("key", {**facts, "digest": self.digest})
+
+    @property
+    def digest(self) -> str:
+        """By which a run with the same key is found; "" where none may be taken."""
+        return "" if self.forbids else _digest([FORMAT, dict(self.factors)])
 
 
 def of_run(run: Run) -> Key | None:

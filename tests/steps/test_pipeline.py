@@ -103,9 +103,12 @@ def test_what_is_needed_is_run_before_and_not_again(project: str) -> None:
     assert {child.sections["code"]["tree"] for child in children(parent)} == {parent.sections["code"]["tree"]}
     for name in ("data", "models", "report.txt"):  # whatever has become of them
         subprocess.run(["rm", "-rf", os.path.join(project, name)], check=True)
-    _, steps, _ = piped(project)
+    again, steps, _ = piped(project)
     assert set(steps.values()) == {"cached"}
     assert read(project, "report.txt") == f"t\n{REPORT}"
+    for one, other in zip(children(parent), children(again), strict=True):  # found by one look-up
+        found = store().search(f"cache_key = '{one.sections['key']['digest']}'").runs
+        assert {each.run_id for each in found} == {one.run_id, other.run_id}
 
 
 @pytest.mark.parametrize(

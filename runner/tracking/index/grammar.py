@@ -88,7 +88,16 @@ RUNS = Grammar(
     ALL,
     texts=(
         *("run_id", "run_name", "user_id", "status", "artifact_uri"),
-        *("experiment_id", "project", "entry_point", "parent", "kind", "reason", "verdict"),  # ours
+        *(
+            "experiment_id",
+            "project",
+            "entry_point",
+            "parent",
+            "kind",
+            "reason",
+            "verdict",
+            "cache_key",
+        ),  # ours
     ),
     numbers=("start_time", "end_time", "duration"),  # s
     aliases={
