@@ -60,6 +60,11 @@ def _restore(
     recorded: Recorded, root: str, offline: bool, report: Report
 ) -> tuple[CodeState, list[tuple[str, str]]]:
     code = recorded.code
+    if recorded.run.kind == "pipeline":
+        message = f"the run {recorded.run.name} is a pipeline: its steps are runs of their own"
+        raise CannotRunError(
+            "code", message, f"proj show {recorded.run.run_id[:12]}  lists them; each can be made again"
+        )
     if recorded.run.kind != "project" or not recorded.section("command"):
         raise CannotRunError("code", f"the run {recorded.run.name} has no command: proj did not start one")
     problem = f"the record of {recorded.run.name} names no snapshot of its code"

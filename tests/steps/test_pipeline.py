@@ -354,6 +354,15 @@ def test_random_graphs_and_edits(
         assert {step: read(folder, f"o{step}.txt") for step in needs} == made
 
 
+def test_a_step_is_made_again_like_any_run(project: str) -> None:
+    parent, _, _ = piped(project)
+    for child in children(parent)[1:3]:
+        done = proj("reproduce", child.run_id, "--json")
+        assert json.loads(done.out)["verdict"] == "identical", done.out + done.err
+    done = proj("reproduce", parent.run_id)
+    assert "is a pipeline: its steps are runs of their own" in done.out + done.err
+
+
 SCRIPTS = {
     "prep.py": "import lib\nopen('data/train.csv', 'w').write(open('raw.csv').read())\n",
     "lib/__init__.py": "",
