@@ -85,12 +85,23 @@ class Fresh:
         packed.unpack(state.tree, packed.members(self._record.store.root, state.tree), self._top, wanted)
         for name in filter(wanted, state.folders):
             os.makedirs(os.path.join(self._top, name), exist_ok=True)
-        for pattern in patterns:  # `open("out/x", "w")` in a folder that git does not keep
-            os.makedirs(os.path.dirname(os.path.join(directory, _fixed(pattern))), exist_ok=True)
+        self._make_folders(patterns, directory)
         self._code.seen_in(directory, self._top)
         supplier = Supplier()
         for each in supplies:
             supplier.bring(each)
+
+    def _make_folders(self, patterns: list[str], directory: str) -> None:
+        """For `open("out/x", "w")`, where git keeps no empty `out`. They were there: a reproduction needs them, too."""
+        made = []
+        for pattern in patterns:
+            folder = os.path.dirname(os.path.join(directory, _fixed(pattern)))
+            if not os.path.isdir(folder):
+                os.makedirs(folder)
+                made.append(os.path.relpath(folder, self._top))
+        if made:
+            state = self._code.kept()
+            self._record.code(state._replace(folders=tuple(sorted({*state.folders, *made}))))
 
     def _supplies(self) -> Iterator[Supply]:
         """Declared inputs that are there, and lie in the project or beside it in its repository."""

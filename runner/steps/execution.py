@@ -106,23 +106,31 @@ class Execution:
     def _side_by_side(self) -> None:
         """Signals reach the commands of all threads; this one waits until they have ended, and begins no other."""
         results: queue.SimpleQueue[tuple[str, Result]] = queue.SimpleQueue()
-        on = 0
-        interrupt: KeyboardInterrupt | None = None
-        while True:
+        threads: list[threading.Thread] = []
+        on, interrupt = 0, None
+        while interrupt is None:
             try:
                 while on < self._options.jobs and (name := self._next()):
-                    threading.Thread(target=lambda name=name: results.put((name, self._step(name)))).start()
+                    threads.append(
+                        threading.Thread(target=lambda name=name: results.put((name, self._step(name))))
+                    )
                     on += 1
+                    threads[-1].start()
                 if not on:
-                    break
-                name, result = results.get()
+                    return
+                self._ended(*results.get())
                 on -= 1
-                self._ended(name, result)
             except KeyboardInterrupt as error:
-                interrupt = interrupt or error
-                self._schedule.stop("interrupted")
-        if interrupt is not None:
-            raise interrupt
+                interrupt = error
+        self._schedule.stop("interrupted")
+        while waiting := [each for each in threads if each.is_alive()]:
+            try:
+                waiting[0].join()
+            except KeyboardInterrupt:
+                continue  # the commands have got it, too
+        while not results.empty():
+            self._ended(*results.get())
+        raise interrupt
 
     def _step(self, name: str) -> Result:
         """Runs it, and again as far as its `retries` say."""
@@ -136,6 +144,10 @@ class Execution:
             except ProjError as error:
                 report.warn("\n".join(filter(None, (error.message, error.hint))))
                 reason, result = "error", Result(State("failed", f"({error.message})"), "", error.exit_code)
+            except Exception as error:  # noqa: BLE001 - a fault of ours in one step must not leave the others alone
+                text = f"{type(error).__name__}: {error}"
+                report.warn(text)
+                reason, result = "error", Result(State("failed", f"({text})"), "", 125)
             else:
                 assert isinstance(outcome, Outcome)  # noqa: S101 - no dry run
                 reason, result = outcome.reason, self._result(outcome)
@@ -172,7 +184,7 @@ class Execution:
             "run_id": result.run_id,
         }
         known = {key: value for key, value in facts.items() if value}
-        self._record.append(events.section("steps", {str(self._numbers[name]): known}))
+        self._record.note(events.section("steps", {str(self._numbers[name]): known}))
 
 
 def _not_after(steps: Sequence[Step], start: str) -> set[str]:
