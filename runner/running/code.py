@@ -94,20 +94,30 @@ class Code:
         named = texts.named(directory, plan.directory, root, tree, own)
         return Unseen((*names, *self._elsewhere(named.within)), named)
 
+    def is_read(self) -> bool:
+        """Whether it is known what the texts of this step's code name."""
+        return texts.is_remembered(self._state.tree, self._step())
+
     def seen_in(self, directory: str, root: str) -> None:
         """The command sees the code in a folder of the run's own, in which there is nothing else yet."""
+        self._named = texts.named(directory, directory, root, self._state.tree, (), self._step())
+
+    def _step(self) -> str:
+        """What decides which part of the snapshot is code of this step."""
         from runner.project import graph
 
         plan = self._plan
-        step = [
-            self._state.tree,
-            plan.checkout.subdirectory,
-            *(graph.apart(plan.project.entry_points)),
-            *plan.entry_point.code,
-            *plan.entry_point.outputs,
-            str(dict(plan.parameters.texts)) if plan.entry_point.code else "",
-        ]
-        self._named = texts.named(directory, directory, root, self._state.tree, (), json.dumps(step))
+        return json.dumps(
+            [
+                self._state.tree,
+                plan.checkout.subdirectory,
+                *graph.apart(plan.project.entry_points),
+                *plan.entry_point.code,
+                *plan.entry_point.inputs,
+                *plan.entry_point.outputs,
+                str(dict(plan.parameters.texts)),
+            ]
+        )
 
     def _elsewhere(self, within: Iterable[str]) -> Iterator[str]:
         """The same beside the project in its repository, as far as it is named (`within`), and in nested ones."""

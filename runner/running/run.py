@@ -67,10 +67,7 @@ def run(
         record.environment(environment)
         phases.end("environment")
 
-        work = plan  # in the folder that the command runs in
-        if request.workdir == "fresh":
-            work, environment = _apart(plan, record, code, environment, leaving, report)
-            phases.end("workdir")
+        work, environment, fill = _placed(plan, record, code, environment, leaving, report)
         activation = environment.activation
         variables = command.variables(plan, record, activation)
         seen = surroundings.look(work, record.directory, code.unseen(), activation, variables)
@@ -79,6 +76,7 @@ def run(
 
             record.ended = take_over(work, record, code, seen, activation, variables, report)
         if record.ended is None:
+            fill()
             reached = leaving.enter_context(endpoint.of_run(activation))
             variables.update(record.reached_by(reached))
             job = command.job(work, record, activation, variables)
@@ -100,14 +98,17 @@ def _mark(plan: Plan, record: Record, leaving: ExitStack, report: Report, begun:
         leaving.enter_context(Writing(plan, record, report))
 
 
-def _apart(
+def _placed(
     plan: Plan, record: Record, code: Code, environment: Environment, leaving: ExitStack, report: Report
-) -> tuple[Plan, Environment]:
-    """The same for a folder of the run's own, which is left when the run has ended."""
+) -> tuple[Plan, Environment, Callable[[], None]]:
+    """The same in the folder that the command runs in, which may be one of its own; and what puts all into that."""
+    if plan.request.workdir != "fresh":
+        return plan, environment, lambda: None
     from runner.running.workdir import Fresh, placed
 
-    work = leaving.enter_context(Fresh(plan, record, code, report))
-    return work, placed(environment, plan, work)
+    fresh = Fresh(plan, record, code, report)
+    work = leaving.enter_context(fresh)
+    return work, placed(environment, plan, work), fresh.fill
 
 
 def _run(job: Job, kind: str, supervision: Supervision, phases: Phases, report: Report) -> Ended:

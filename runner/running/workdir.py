@@ -42,6 +42,8 @@ class Fresh:
         self._code = code
         self._report = report
         self._folder = ""
+        self._files: list[packed.Member] = []  # that are not there yet
+        self._supplied: list[Supply] = []
 
     def __enter__(self) -> Plan:
         plan, checkout = self._plan, self._plan.checkout
@@ -53,7 +55,7 @@ class Fresh:
             self._fill(directory)
         except OSError as error:
             folders.remove(self._folder)
-            raise ProjError(f"the work folder cannot be made: {error.strerror}: {error.filename}") from error
+            raise _unmade(error) from error
         except BaseException:
             folders.remove(self._folder)
             raise
@@ -82,14 +84,30 @@ class Fresh:
             )
 
         os.makedirs(directory, exist_ok=True)
-        packed.unpack(state.tree, packed.members(self._record.store.root, state.tree), self._top, wanted)
+        found = [each for each in packed.members(self._record.store.root, state.tree) if wanted(each.path)]
+        self._files = [each for each in found if each.mode != packed.LINK]
+        self._supplied = supplies
+        packed.unpack(state.tree, [each for each in found if each.mode == packed.LINK], self._top)
         for name in filter(wanted, state.folders):
             os.makedirs(os.path.join(self._top, name), exist_ok=True)
         self._make_folders(patterns, directory)
+        if not self._code.is_read():
+            self._unpack()
         self._code.seen_in(directory, self._top)
-        supplier = Supplier()
-        for each in supplies:
-            supplier.bring(each)
+
+    def _unpack(self) -> None:
+        found, self._files = self._files, []
+        packed.unpack(self._code.kept().tree, found, self._top)
+
+    def fill(self) -> None:
+        """What a command needs: for a run that is taken over, links and what is known of the texts are enough."""
+        try:
+            self._unpack()
+            supplier = Supplier()
+            for each in self._supplied:
+                supplier.bring(each)
+        except OSError as error:
+            raise _unmade(error) from error
 
     def _make_folders(self, patterns: list[str], directory: str) -> None:
         """For `open("out/x", "w")`, where git keeps no empty `out`. They were there: a reproduction needs them, too."""
@@ -160,6 +178,10 @@ class Fresh:
                     self._report.warn(hint)
         finally:
             folders.remove(self._folder)
+
+
+def _unmade(error: OSError) -> ProjError:
+    return ProjError(f"the work folder cannot be made: {error.strerror}: {error.filename}")
 
 
 def placed(environment: Environment, plan: Plan, work: Plan) -> Environment:

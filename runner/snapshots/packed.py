@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import mmap
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
 
 from runner import paths
 from runner.errors import StoreError
@@ -17,7 +17,7 @@ from runner.host import files
 from runner.snapshots.vault import EMPTY, Vault
 from runner.tuples import NamedTuple
 
-__all__ = ["Member", "members", "unpack"]
+__all__ = ["LINK", "Member", "members", "unpack"]
 
 LINK = 0o120000
 
@@ -46,9 +46,8 @@ def members(store: str, tree: str) -> list[Member]:
     return _pack(store, tree, place)
 
 
-def unpack(tree: str, packed: Iterable[Member], target: str, wanted: Callable[[str], bool]) -> None:
-    """Writes those of the members whose paths are `wanted` below the folder `target`. OSError when it cannot."""
-    chosen = [each for each in packed if wanted(each.path)]
+def unpack(tree: str, chosen: Sequence[Member], target: str) -> None:
+    """Writes members of a snapshot below the folder `target`. OSError when it cannot."""
     for folder in sorted({os.path.dirname(each.path) for each in chosen}):
         os.makedirs(os.path.join(target, folder), exist_ok=True)
     if not chosen:

@@ -16,7 +16,7 @@ from runner.host import files
 from runner.snapshots.kept import key_of
 from runner.tuples import NamedTuple
 
-__all__ = ["Named", "is_known", "named"]
+__all__ = ["Named", "is_known", "is_remembered", "named"]
 
 FORMAT = 4
 TEXTS = tuple(
@@ -128,6 +128,11 @@ def named(
             places.append(place)
     inside = [each for each in within if os.path.exists(each)]
     return found._replace(places=tuple(sorted(places)), within=tuple(sorted(inside)))
+
+
+def is_remembered(tree: str, step: str) -> bool:
+    """Whether `named` knows the texts of this part of a snapshot without reading them."""
+    return _remembered(paths.scratch("snapshots", f"{key_of(step)}.named.json"), step, tree) is not None
 
 
 def _folders(named: Iterable[str], climbs: Iterable[str], project: str, top: str) -> Iterator[str]:

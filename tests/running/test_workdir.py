@@ -286,7 +286,7 @@ def test_a_snapshot_is_unpacked_as_it_is(tmp_path: object) -> None:
     found = packed.members(store().root, tree)
     assert found == packed.members(store().root, tree)
     target = f"{tmp_path}/target"
-    packed.unpack(tree, found, target, lambda path: path != "MLproject")
+    packed.unpack(tree, [each for each in found if each.path != "MLproject"], target)
     for name, content in names.items():
         with open(os.path.join(target, name.rstrip("*")), "rb") as file:
             assert file.read() == (content if isinstance(content, bytes) else content.encode())
