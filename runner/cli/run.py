@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from runner import backends
 from runner.cli import output
 from runner.cli.options import Command, Option
-from runner.cli.run_steps import Steps
 from runner.cli.terminal import Terminal
-from runner.errors import EnvironmentFailure, ProjError, SourceError, StoreError
+from runner.errors import EnvironmentFailure, InputError, ProjError, SourceError, StoreError
 from runner.host.interrupts import Interrupts
 
 if TYPE_CHECKING:
     from runner.running.plan import Outcome, Plan, Request
+    from runner.steps.pipeline import Prepared
+    from runner.values import Checkout, Report
 
 __all__ = ["COMMAND", "facts", "say", "tell_ci"]
 
@@ -31,7 +32,7 @@ def command(
     What follows `--` is passed on to the command as it is.
     An entry point with `needs` or a `matrix` is a pipeline: the steps before it are run first, or taken over.
     """
-    steps = Steps(jobs, start, force, keep_going) if not only else None
+    steps = _Steps(jobs, start, force, keep_going) if not only else None
     backend = str(request_fields["backend"])
     showing = help_params or request_fields["dry_run"]
     report = Terminal(quiet, verbose)
@@ -43,7 +44,7 @@ def command(
 
 
 def _detached(
-    as_json: bool, report: Terminal, notify: tuple[str, ...], fields: Mapping[str, Any], steps: Steps | None
+    as_json: bool, report: Terminal, notify: tuple[str, ...], fields: Mapping[str, Any], steps: _Steps | None
 ) -> int:
     """Prints the id of the run, which goes on by itself."""
     from runner.cli.detach import detached
@@ -59,7 +60,7 @@ def _detached(
 
 def _command(
     as_json: bool, report: Terminal, help_params: bool, notify: tuple[str, ...], fields: Mapping[str, Any],
-    steps: Steps | None = None, begun: Callable[[str], None] | None = None,
+    steps: _Steps | None = None, begun: Callable[[str], None] | None = None,
 ) -> int:  # fmt: skip
     from runner.running.plan import Plan, Request  # help does not need them
     from runner.running.run import run
@@ -98,6 +99,52 @@ def _command(
     _advise(outcome, request.store, report)
     tell_ci(outcome, request.store)
     return outcome.exit_code
+
+
+class _Steps:
+    """Of an entry point that is more than one run. InputError for --jobs that is no number."""
+
+    def __init__(self, jobs: str, start: str, force: tuple[str, ...], keep_going: bool) -> None:
+        if not (jobs.isdecimal() and 0 < int(jobs) < 1000):
+            raise InputError(f"--jobs {jobs} is not a number from 1 to 999")
+        self._jobs, self._start, self._force, self._keep_going = int(jobs), start, force, keep_going
+        self.prepared: Prepared | None = None  # of a pipeline that is not to be run
+
+    def around(
+        self, report: Report, begun: Callable[[str], None] | None
+    ) -> Callable[[Request, Checkout], Outcome | Plan | None] | None:
+        """None inside of another run: the drivers of MLflow's multi-step projects go on as they are."""
+        if os.environ.get("PROJ_RUN_ID"):
+            return None
+
+        def expand(request: Request, checkout: Checkout) -> Outcome | Plan | None:
+            from runner.running.planning import load_project
+
+            project = load_project(checkout)
+            if not any(point.needs or point.matrix for point in project.entry_points):
+                return None
+            from runner.steps import pipeline
+
+            prepared = pipeline.prepare(request, checkout, project)
+            if prepared is None:
+                return None
+            if request.dry_run:
+                self.prepared = prepared
+                return prepared.plans[prepared.steps[-1].name]
+            options = pipeline.Options(self._jobs, self._start, self._force, self._keep_going)
+            return pipeline.run(prepared, options, report, begun)
+
+        return expand
+
+    def show(self, as_json: bool) -> int:
+        assert self.prepared is not None  # noqa: S101 - the caller has looked
+        steps, plans = self.prepared.steps, self.prepared.plans
+        rows = [(step.name, ", ".join(step.needs), plans[step.name].parameters.shown) for step in steps]
+        facts = [
+            {"step": name, "needs": [*step.needs], "command": shown}
+            for step, (name, _, shown) in zip(steps, rows, strict=True)
+        ]
+        return output.result(as_json, {"steps": facts}, output.table(("step", "needs", "command"), rows))
 
 
 class _Notifying:
