@@ -17,6 +17,7 @@ from runner.text import units
 from runner.text.credentials import Credentials, cleaned, redact, split, without
 from runner.text.names import canonical
 from runner.text.secrets import Secrets, around
+from runner.text.uri import path_of
 from runner.tracking.log import encode
 
 # ---- names
@@ -296,3 +297,43 @@ def test_output_is_masked_however_it_is_cut(secrets: list[str], text: str, data:
     found = b"".join(mask.feed(piece.encode()) for piece in pieces) + mask.rest()
     assert found == expected
     assert not any(secret.encode() in part for part in found.split(b"****") for secret in secrets)
+
+
+def test_no_text_is_a_command_to_github_actions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its runner takes a line for one that begins with `::`, behind spaces too, or has `##[` anywhere."""
+    from runner.text.terminal import json_printable, printable
+
+    texts = (
+        "::add-mask::x",
+        " \t::error file=a::b",
+        "a ##[add-mask]x",
+        "a\n  ::error::x",
+        "a\r::stop-commands::b",
+        "##[x]",
+    )
+    for text in texts:
+        assert printable(text, lines=True) == text.translate({13: "\\r"})
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    for text in texts:
+        for line in printable(text, lines=True).splitlines():
+            assert not line.lstrip().startswith("::")
+            assert "##[" not in line
+        said = json.dumps({"k": text}, ensure_ascii=False)
+        assert "##[" not in json_printable(said)
+        assert json.loads(json_printable(said)) == {"k": text}
+    assert printable("std::vector, a::b ## [c]") == "std::vector, a::b ## [c]"
+
+
+def test_the_path_of_a_uri() -> None:
+    assert path_of("file:///a%20b") == "/a b"
+    with pytest.raises(InputError, match="no address"):
+        path_of("file://[x")
+
+
+def test_an_address_to_notify_that_is_none() -> None:
+    """It is a warning, without the token that is in it."""
+    from runner.running.notify import _post
+
+    for address in ("http://[::1/secret", "http://127.0.0.1:secret/", "http://127.0.0.1:9/a secret"):
+        assert "secret" not in _post(address, "{}", 1)
+        assert _post(address, "{}", 1)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from runner.cli import reference, unknown
 from runner.cli.options import Command, Option
-from runner.cli.output import json_text
+from runner.cli.output import harmless, json_text
 from runner.errors import InputError, ProjError
 from runner.host.files import Draft, is_special
 from runner.tables import columns
@@ -132,7 +132,7 @@ def write(
     if kind == "csv":
         from runner.tables import csvfile
 
-        csvfile.write(file, runs, names, known, spreadsheet)
+        csvfile.write(harmless(file), runs, names, known, spreadsheet)
         return
     from runner.cli.render_run import as_json
 

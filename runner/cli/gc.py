@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -19,12 +20,21 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMAND"]
 
+RUN = re.compile(r"(?<![0-9a-f-])[0-9a-f]{32}(?![0-9a-f])")  # in a location
+
 
 def command(older_than: str, dry_run: bool, yes: bool, location: str, as_json: bool) -> int:
     """Remove deleted runs, and runs of deleted experiments, for good, with all their files."""
     age = seconds(older_than, "--older-than") if older_than else 0.0
     with reference.open_store(location) as store:
-        runs = removable(store, (time.time() - age) * 1000)
+        found = removable(store, (time.time() - age) * 1000)
+        needed = registered(store)
+        runs = [run for run in found if run.run_id not in needed]
+        stay = [
+            f"{run.run_id[:12]}  {run.name} is kept: {needed[run.run_id]} is of it"
+            for run in found
+            if run not in runs
+        ]
         total = sum(size_of(store.run_directory(run.run_id)) for run in runs)
         text = f"{len(runs)} {'run' if len(runs) == 1 else 'runs'}, {size(total)}"
         # not asked where there is no terminal: whoever wrote the line has decided
@@ -36,9 +46,10 @@ def command(older_than: str, dry_run: bool, yes: bool, location: str, as_json: b
                 store.purge(run.run_id)
             if runs:
                 forget_code(store)
-    value = {"removed": remove, "runs": [run.run_id for run in runs], "bytes": total}
+    needed_here = {run.run_id: needed[run.run_id] for run in found if run.run_id in needed}
+    value = {"removed": remove, "runs": [run.run_id for run in runs], "bytes": total, "kept": needed_here}
     kept = [*(f"{run.run_id[:12]}  {run.name}" for run in runs), f"{text}: not removed"]
-    return output.result(as_json, value, [f"removed {text}"] if remove else kept)
+    return output.result(as_json, value, [*stay, *([f"removed {text}"] if remove else kept)])
 
 
 def removable(store: Store, before: float) -> list[Run]:
@@ -52,6 +63,18 @@ def removable(store: Store, before: float) -> list[Run]:
         more, _ = select(store, wanted)
         runs += [run for run in more if run.run_id not in known]
     return runs
+
+
+def registered(store: Store) -> dict[str, str]:
+    """Runs of which registered models have versions, which would lose their files and their proof: id -> a version."""
+    from runner.tracking import registry
+
+    found: dict[str, str] = {}
+    for model in registry.listing(store.root):
+        for version in model.versions.values():
+            for run_id in (version.run_id, *RUN.findall(f"{version.location} {version.source}")):
+                found.setdefault(run_id, f"version {version.number} of {model.name}")
+    return found
 
 
 def remove_elsewhere(store: Store, run: Run) -> None:

@@ -182,7 +182,7 @@ def _index(store: Store) -> Iterator[Finding]:
     found, logs = store.index.count(), store.logs()
     if found != logs:
         text = f"{store.index.path} has {counted(found, 'run')}, and there are the logs of {logs}"
-        yield Finding("index", "broken", text, "remove that file: it is made again from the logs")
+        yield Finding("index", "broken", text, "remove it: it is made again from the logs")
     elif not wrong:
         yield Finding(
             "index", "ok", f"{store.index.path}: {counted(found, 'run')}, as many as there are logs"

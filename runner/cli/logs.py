@@ -8,6 +8,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,7 @@ def command(
         raise InputError(f"--stream {stream} is not 1 (stdout) or 2 (stderr)")
     if following and last:
         raise InputError("--follow and --lines exclude each other")
-    with reference.open_store(location) as store:
+    with reference.open_store(location) as store, commands_stopped():
         run = reference.find(store, ref)
         reader = Reader(store.run_directory(run.run_id))
         watched = Watched(store, run.run_id)
@@ -56,6 +57,22 @@ def command(
             for piece in pieces:
                 write(piece.data)
     return 0
+
+
+@contextmanager
+def commands_stopped() -> Iterator[None]:
+    """In a job of GitHub Actions nothing that a run once wrote is a command to it."""
+    from runner.text.terminal import in_github
+
+    if not in_github():
+        yield
+        return
+    token = os.urandom(16).hex()
+    write(f"::stop-commands::{token}\n".encode())
+    try:
+        yield
+    finally:
+        write(f"\n::{token}::\n".encode())
 
 
 def follow(reader: Reader, running: Callable[[], bool]) -> Iterator[Piece]:

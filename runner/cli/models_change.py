@@ -25,8 +25,7 @@ def register(
     from runner.tracking.registry.sources import Wanted, resolve
     from runner.tracking.store import user_name
 
-    if not name.strip() or "/" in name or ":" in name:
-        raise InputError(f"{name!r} cannot be the name of a registered model: it has no / and no :")
+    _check(name)
     with reference.open_store(location) as store:
         uri = _source(store, source, path)
         found = resolve(store, lambda experiment_id: _root(store, experiment_id), Wanted(uri))
@@ -38,6 +37,17 @@ def register(
                 writer.append(events.registered_link(name, made.number, made.source, made.model_id))
     value = {"name": name, "version": made.number, **_facts(made)}
     return output.result(as_json, value, [f"{name}/{made.number}"])
+
+
+def _check(name: str) -> None:
+    from runner.tracking.registry.change import NAME, is_name
+
+    if not is_name(name):
+        shown = name if len(name) <= NAME else f"{name[:20]}..."
+        raise InputError(
+            f"{shown!r} cannot be the name of a registered model: it has no / and no :, is no . or .., and at most"
+            f" {NAME} characters"
+        )
 
 
 def _facts(version: Version) -> dict[str, object]:
@@ -142,8 +152,7 @@ def rename(name: str, new: str, why: str, location: str, as_json: bool) -> int:
     from runner.tracking.registry.reference import model_of
     from runner.tracking.store import user_name
 
-    if not new.strip() or "/" in new or ":" in new:
-        raise InputError(f"{new!r} cannot be the name of a registered model: it has no / and no :")
+    _check(new)
     with reference.open_store(location) as store:
         model_of(store.root, name)
         change.rename(store.root, name, new, user_name(), why, store.secrets)

@@ -184,11 +184,14 @@ def verify(ref: str, output_folder: str, location: str, as_json: bool) -> int:
     whole = bool(version.digest) and now == version.digest
     good = [who for each in signed if each.get("digest") == now and (who := whose(each))]
     if output_folder:
-        os.makedirs(output_folder, exist_ok=True)
-        for number, each in enumerate(signed, 1):
-            path = os.path.join(output_folder, f"{model.name}-{version.number}-{number}.intoto.json")
-            files.write(path, str(each["statement"]))
-            files.write(f"{path}.sig", str(each["signature"]))
+        try:
+            os.makedirs(output_folder, exist_ok=True)
+            for number, each in enumerate(signed, 1):
+                path = os.path.join(output_folder, f"{model.name}-{version.number}-{number}.intoto.json")
+                files.write(path, str(each["statement"]))
+                files.write(f"{path}.sig", str(each["signature"]))
+        except OSError as error:
+            raise InputError(f"{output_folder} cannot be written: {error.strerror or error}") from None
     if not whole:
         lines = [
             "its files are not those that were registered" if version.digest else "its files lie elsewhere"

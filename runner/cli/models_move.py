@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Sequence
+
 from runner.cli import output, reference
 from runner.errors import InputError
 
@@ -76,13 +78,27 @@ def rollback(ref: str, why: str, location: str, as_json: bool) -> int:
             for each in story(store.root, model)
             if each.kind == "alias" and each.version and not each.ignored and each.what.startswith(mark)
         ]
-        before = [each for each in led if each != version.number and each in model.versions]
+        before = _before(led, model.versions)
         if not before:
-            raise InputError(f"{ref} led to no other version before", f"proj models history {model.name}")
+            raise InputError(
+                f"{ref} led to no version before that it was not led back from",
+                f"proj models history {model.name}",
+            )
         reason = why or f"rollback from {version.number}"
         change.set_alias(store.root, model.name, name, before[-1], user_name(), reason, store.secrets)
     value = {"name": model.name, "alias": name, "version": before[-1], "before": version.number}
     return output.result(as_json, value, [f"{model.name}@{name}: {version.number} -> {before[-1]}"])
+
+
+def _before(led: Sequence[int], there: Container[int]) -> list[int]:
+    """Where it led before, the last one last. A move back to the one before takes back the move from there."""
+    found: list[int] = []
+    for number in led:
+        if found[-2:-1] == [number]:
+            found.pop()
+        elif found[-1:] != [number]:
+            found.append(number)
+    return [each for each in found[:-1] if each in there]
 
 
 def settle(name: str, location: str, as_json: bool) -> int:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import json
 import os
+import stat
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal, TextIO
 
 __all__ = [
-    "Guarded", "colours", "emit_json", "emit_lines", "is_terminal", "json_text", "own_stdout", "paint", "result",
+    "Guarded", "colours", "emit_json", "emit_lines", "harmless", "is_terminal", "json_text", "own_stdout", "paint", "result",
     "status", "table", "width",
 ]  # fmt: skip
 
@@ -112,6 +113,31 @@ class Guarded(io.TextIOWrapper):
 
         own = "\r\033[K" if text.startswith("\r\033[K") else ""  # of the live line: see terminal.py
         return super().write(own + printable(text[len(own) :], lines=True, colours=True))
+
+
+class Harmless:
+    """A stream of data, whose lines are no commands to the job of GitHub Actions that reads them."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str, /) -> int:
+        from runner.text.terminal import defused
+
+        return self._stream.write(defused(text))
+
+
+def harmless(stream: TextIO) -> TextIO | Harmless:
+    """The stream itself, unless it is stdout and a job of GitHub Actions reads it; a file there gets all as it is."""
+    from runner.text.terminal import in_github
+
+    if stream is not sys.stdout or not in_github():
+        return stream
+    try:
+        in_file = stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except OSError:
+        in_file = False
+    return stream if in_file else Harmless(stream)
 
 
 def table(

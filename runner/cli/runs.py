@@ -63,7 +63,7 @@ def command(
             sys.stderr.write(f"note: {safe(note)}\n")
         others = not runs and wanted.scope is not None and store.search(limit=1).runs
     if csv:
-        csvfile.write(sys.stdout, runs, chosen or columns.everything(runs), known)
+        csvfile.write(output.harmless(sys.stdout), runs, chosen or columns.everything(runs), known)
     elif as_json and chosen:
         output.emit_json([{name: _typed(run, name, known) for name in chosen} for run in runs])
     elif as_json:

@@ -65,7 +65,7 @@ class Terminal:
         return self.safe(text, lines=True).replace("\n", "\n  ")
 
     def safe(self, text: str, lines: bool = False) -> str:
-        if text.isprintable():
+        if text.isprintable() and not self.github:
             return text
         from runner.text.terminal import printable
 

@@ -180,9 +180,9 @@ class _Gathered:
             self.downloads.append((text, local))
             return local
         if kind == "file":
-            from urllib.parse import unquote, urlsplit
+            from runner.text.uri import path_of
 
-            text = unquote(urlsplit(text).path)
+            text = path_of(text)
         places = [self.directory] if is_given or not self.project else [self.project, self.directory]
         found = [
             path for place in places if os.path.exists(path := os.path.abspath(os.path.join(place, text)))

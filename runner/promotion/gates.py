@@ -9,9 +9,9 @@ from runner.errors import InputError, ProjError, StoreError
 from runner.promotion.rebuild import rebuild
 from runner.running.plan import Outcome, Request
 from runner.running.run import run as run_project
-from runner.tracking.index.grammar import Clause, Grammar, meets, parse_filter, test
+from runner.tracking.index.grammar import Clause, meets, test
 from runner.tracking.registry import RegisteredModel, Version, sources
-from runner.tracking.registry.policy import Need
+from runner.tracking.registry.policy import INPUT_EXAMPLE, Need, Texts, conditions, undocumented
 from runner.tracking.store import Store
 from runner.values import Json, JsonMapping, Report
 
@@ -65,16 +65,11 @@ def _run(options: JsonMapping, case: Case) -> Judged:
     run = case.store.read(outcome.run_id)
     if run.status != "FINISHED":
         return Judged("fail", f"the run {run.name} {run.status.lower()}", {"run_id": run.run_id})
-    clauses = parse_filter(str(options["pass"]), METRICS)
+    clauses = conditions(str(options["pass"]))
     values = {key: point.value for key, point in run.metrics.items()}
     passed = meets(clauses, lambda clause: test(clause, _value(clause, values, run.params)))
     shown = ", ".join(f"{key}={value:g}" for key, value in values.items())
     return Judged("pass" if passed else "fail", f"{options['pass']}: {shown}", {"run_id": run.run_id})
-
-
-METRICS = Grammar(
-    {**dict.fromkeys(("metric", "metrics"), "metric"), **dict.fromkeys(("param", "params"), "param")}, (), ()
-)
 
 
 def _value(clause: Clause, metrics: Mapping[str, float], params: Mapping[str, Json]) -> str | float | None:
@@ -137,21 +132,11 @@ def _signature(options: JsonMapping, case: Case) -> Judged:  # noqa: ARG001
 def _documented(options: JsonMapping, case: Case) -> Judged:
     from runner.promotion.folder import mlmodel
 
-    model, version = case.model, case.version
-    known: dict[str, bool] = {
-        "description": bool(version.description),
-        "model.description": bool(model.description),
-        "input_example": bool(mlmodel(sources.file_of(case.store, version)).get("saved_input_example_info")),
-    }
-    missing = []
-    for field in map(str, options["fields"]):
-        found = known.get(field, False)
-        if field.startswith("tags."):
-            found = bool(version.tags.get(field[5:]))
-        elif field.startswith("model.tags."):
-            found = bool(model.tags.get(field[11:]))
-        if not found:
-            missing.append(field)
+    model, version, fields = case.model, case.version, [str(each) for each in options["fields"]]
+    missing = undocumented(fields, version, Texts(model.description, model.tags))
+    described = mlmodel(sources.file_of(case.store, version)) if INPUT_EXAMPLE in fields else {}
+    if INPUT_EXAMPLE in fields and not described.get("saved_input_example_info"):
+        missing.append(INPUT_EXAMPLE)
     return Judged("fail", f"not documented: {', '.join(missing)}") if missing else Judged("pass", "")
 
 

@@ -50,10 +50,14 @@ def rebuild(
     found = reproduce(version.run_id, Wish(tolerance=tolerances, store=store.root), report)
     compared = list(found.compared)
     result = found.verdict
-    if found.runs and version.model_id and path:
+    hint, inside = found.hint, _inside(path, version.run_id)
+    if found.runs and inside is None and not version.model_id:
+        result = "cannot-run"
+        hint = f"the files of {name}/{version.number} are not among the artifacts of its run"
+    elif found.runs:
         made = load(store, found.runs[0])
-        there = _counterpart(store, version.model_id, found.runs[0])
-        if not there:
+        there = _counterpart(store, version, inside, found.runs[0])
+        if not os.path.exists(there):
             compared.append(Compared("model", "", "missing", "the run made no such model now"))
         else:
             places = [wording.of(recorded), wording.of(made)]
@@ -63,12 +67,23 @@ def rebuild(
     with changing(store.root, name, store.secrets) as held:
         facts = {"run_ids": list(found.runs), "cause": cause, "tolerance": list(tolerances)}
         held.append(operations.rebuilt(version.version_id, version.digest, result, by, **facts))  # type: ignore[arg-type]
-    return Rebuilt(result, verdict.EXIT[result], cause, found.hint, found.runs, tuple(compared))
+    return Rebuilt(result, verdict.EXIT[result], cause, hint, found.runs, tuple(compared))
 
 
-def _counterpart(store: Store, model_id: str, run_id: str) -> str:
-    """The folder of the logged model of that name that the new run made; "" for none."""
-    name = models.get(store.root, model_id).name
+def _inside(path: str, run_id: str) -> str | None:
+    """The path within the artifacts of the run, "" for all of them; None when it is not among them."""
+    _, found, rest = path.partition(f"/{run_id}/artifacts")
+    return rest.strip("/") if found and rest[:1] in ("", "/") else None
+
+
+def _counterpart(store: Store, version: Version, inside: str | None, run_id: str) -> str:
+    """What the new run has in place of the version's files; "" for nothing.
+
+    `inside`: where they are among the artifacts of its run; None: they are those of a logged model.
+    """
+    if inside is not None:
+        return os.path.join(store.run_directory(run_id), "artifacts", inside).rstrip("/")
+    name = models.get(store.root, version.model_id).name
     links = [each for each in store.read(run_id).links if each.get("relation") == "model-output"]
     for link in links:
         try:
@@ -83,18 +98,18 @@ def _counterpart(store: Store, model_id: str, run_id: str) -> str:
 def _files(
     old: str, new: str, places: list[wording.Circumstances], tolerances: Tolerances
 ) -> Iterator[Compared]:
-    """Of two models, file by file: ids, times and paths of an MLmodel file do not count."""
+    """Of two models, file by file, or of two files: ids, times and paths of an MLmodel file do not count."""
     before, after = (set(_names(folder)) for folder in (old, new))
     for name in sorted(before | after):
-        shown = f"model/{name}"
+        shown = f"model/{name}".rstrip("/")
         if name not in before or name not in after:
             yield Compared("model", shown, "added" if name in after else "missing")
             continue
-        files = [os.path.join(folder, name) for folder in (old, new)]
+        files = [os.path.join(folder, name) if name else folder for folder in (old, new)]
         if hashing.digest(files[0]) == hashing.digest(files[1]):
             yield Compared("model", shown, "identical")
             continue
-        given = tolerances.of(name) or EXACT
+        given = tolerances.of(name or os.path.basename(old)) or EXACT
         found = formats.files(files, places, given)
         result = "within-tolerance" if found.same else "different"
         if found.same and given is EXACT and not found.absolute:
@@ -103,6 +118,8 @@ def _files(
 
 
 def _names(folder: str) -> Iterator[str]:
+    if os.path.isfile(folder):
+        yield ""
     for place, _, names in os.walk(folder):
         for name in names:
             yield os.path.relpath(os.path.join(place, name), folder)

@@ -96,3 +96,11 @@ def writable(store: Store, runs: LiveRuns, scope: Scope, place: Place) -> None:
             scope.write_run(model.run_id)
     else:
         scope.write("files")
+    from runner.tracking.registry.sources import held_by
+
+    if held := held_by(store, place.file):
+        raise ApiError(
+            "PERMISSION_DENIED",
+            f"These are the files of {held}, which is protected: they stay as they were approved. Register others as"
+            " a new version.",
+        )

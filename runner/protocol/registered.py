@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections.abc import Callable, Iterable
 from functools import wraps
@@ -23,6 +22,7 @@ from runner.tracking.registry import (
     TakenError,
     Version,
 )
+from runner.tracking.registry.change import NAME, is_name
 from runner.tracking.registry.sources import BadSourceError, NoSourceError
 from runner.values import JsonMapping, JsonObject
 
@@ -40,7 +40,6 @@ __all__ = [
 ]
 
 TAG_VALUE = 100_000
-NAME = 256
 ALIAS = 255
 _ALIAS = re.compile(r"[\w\-]+\Z")
 _VERSION_ALIAS = re.compile(r"[vV]\d+\Z")
@@ -54,9 +53,9 @@ def name_of(name: str, what: str = "name") -> str:
         raise invalid(f"Missing value for required parameter '{what}'.")
     if "/" in name or ":" in name:
         raise invalid(f"Invalid model name '{name}'. Names cannot contain '/' or ':'.")
-    if name in (".", "..") or posixpath.normpath(name) != name:
-        raise allowed.wrong(what, name, allowed.elsewhere(name))
     allowed.length(what, NAME, name)
+    if not is_name(name):
+        raise allowed.wrong(what, name, allowed.elsewhere(name))
     return name
 
 

@@ -58,7 +58,8 @@ def update(asked: Asked) -> Response:
 def rename(asked: Asked) -> Response:
     name, new = name_of(asked.values["name"]), name_of(asked.values["new_name"], "new_name")
     asked.scope.manage("registered models")
-    asked.scope.name_model(name)
+    for each in (name, new):
+        asked.scope.name_model(each)
     store = asked.store
     changed = change.rename(store.root, name, new, asked.scope.who, secrets=store.secrets)
     return reply({"registered_model": shown(changed)})

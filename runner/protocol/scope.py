@@ -80,11 +80,15 @@ class Role:
     def __init__(self, name: str) -> None:
         self.name = name
 
+    @property
+    def writes(self) -> bool:
+        return self.name in ("writer", "admin")
+
     def write_run(self, run_id: str) -> None:  # noqa: ARG002
         self.write("runs")
 
     def write(self, what: str) -> None:
-        if self.name not in ("writer", "admin"):
+        if not self.writes:
             raise ApiError("PERMISSION_DENIED", f"This token may read; it may not change {what}.")
 
     def write_model(self, name: str, run_id: str) -> None:  # noqa: ARG002

@@ -117,16 +117,20 @@ def _run(command: str, told: Mapping[str, Json], text: str, folder: str | None, 
 
 def _post(address: str, text: str, patience: float) -> str:
     """The address may have a token in it: it is named by its host alone."""
+    from http.client import HTTPException
     from urllib.error import HTTPError
     from urllib.parse import urlsplit
     from urllib.request import Request, urlopen
 
-    host = urlsplit(address).hostname
-    request = Request(address, text.encode(), {"Content-Type": "application/json"})  # noqa: S310
+    host = "its address"
     try:
+        host = urlsplit(address).hostname or host
+        request = Request(address, text.encode(), {"Content-Type": "application/json"})  # noqa: S310
         with urlopen(request, timeout=patience):  # noqa: S310
             return ""
     except HTTPError as error:
         return f"{host} answers {error.code}"
+    except HTTPException:  # it has the address in its message
+        return f"{host} does not answer as a web server does, or is no address"
     except (OSError, ValueError) as error:
         return f"{host} cannot be reached: {getattr(error, 'reason', error)}"

@@ -28,7 +28,10 @@ def check_location(location: str, roots: Sequence[str]) -> None:
         return
     folder = location
     if found and "/" not in scheme:
-        parts = urlsplit(location)
+        try:
+            parts = urlsplit(location)
+        except ValueError as error:
+            raise InputError(f"{location!r} is not a location: {error}") from None
         if parts.netloc not in ("", "localhost"):
             raise InputError(f"the artifact location {location!r} is on another host")
         folder = unquote(parts.path)

@@ -49,7 +49,12 @@ class Follower:
                 self._models[model.thing] = model
                 self._news[model.thing] = news(self._root, model)
         for hook in wanted:
-            self._tell(hook)
+            try:
+                self._tell(hook)
+            except (ProjError, OSError):
+                raise  # of the store
+            except Exception:  # noqa: BLE001 - whatever is wrong with one, the others are told
+                self._waiting[hook.webhook_id] = Waiting("", 0, time.monotonic() + LONGEST)
 
     def _tell(self, hook: Webhook) -> None:
         """In order: what comes after one that is not taken waits."""

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from runner import paths
 from runner.host import files
 from runner.snapshots.kept import key_of
+from runner.text.credentials import redact
 from runner.tuples import NamedTuple
 
 __all__ = ["Named", "is_known", "is_remembered", "named"]
@@ -203,6 +204,8 @@ def _read(directory: str, seen: str, without: frozenset[str]) -> Named:
             data = _clean(files.read(path, LARGEST))
         except OSError:
             continue
+        if b"://" in data:  # what is found is kept in the cache, where no credentials are to be
+            data = redact(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
         name = os.path.basename(path)
         is_script = name.endswith(SCRIPTS) or name in SCRIPT_NAMES or bool(re.match(SHELL, data))
         text = _Text(data, os.path.dirname(seen + path[len(directory) :]), is_script)

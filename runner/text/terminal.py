@@ -6,13 +6,16 @@ another order than it is in. They are shown as escapes.
 
 from __future__ import annotations
 
+import os
 import re
 
 from runner.text.encoding import visible
 
-__all__ = ["json_printable", "printable"]
+__all__ = ["defused", "in_github", "json_printable", "printable"]
 
 COLOUR = r"(\x1b\[[0-9;]*m)"  # Select Graphic Rendition: the only sequence that may be in our own text
+# What GitHub Actions takes for a command: `::add-mask::x` behind nothing but spaces, `##[add-mask]x` anywhere
+COMMAND = re.compile(r"((?:^|[\r\n])\s*|(?=##\[))([:#])(:|#\[)")
 JOINERS = "\u200c\u200d"  # format characters that words and emojis are made with
 
 
@@ -48,6 +51,8 @@ _line, _lines, _json = _Escapes("\t", "text"), _Escapes("\t\n", "text"), _Escape
 
 def printable(text: str, lines: bool = False, colours: bool = False) -> str:
     """`text` for one line of a terminal; with `lines` it may have several. `colours`: it is ours, and may have some."""
+    if ("::" in text or "##[" in text) and in_github():
+        text = defused(text)
     if text.isprintable():
         return text
     table = _lines if lines else _line
@@ -58,6 +63,22 @@ def printable(text: str, lines: bool = False, colours: bool = False) -> str:
     return visible(text).translate(table)
 
 
+def in_github() -> bool:
+    """Whether a job of GitHub Actions reads what we print: lines of some forms are commands there."""
+    return os.environ.get("GITHUB_ACTIONS") == "true"
+
+
+def defused(text: str) -> str:
+    """What is no command to GitHub Actions at the start of a line, or anywhere."""
+    return COMMAND.sub(_defused, text)
+
+
+def _defused(found: re.Match[str]) -> str:
+    return f"{found[1]}\\x{ord(found[2]):x}{found[3]}"
+
+
 def json_printable(text: str) -> str:
     """JSON (with letters as they are) whose strings say by escapes what is not printable: the same JSON."""
+    if "##[" in text and in_github():
+        text = text.replace("##[", "\\u0023#[")
     return text if text.isprintable() else text.translate(_json)

@@ -346,9 +346,9 @@ def _location(root: str, run_id: str) -> str:
     if not found or found.startswith("mlflow-artifacts:"):  # the server's own name for the run's folder
         return os.path.join(root, "runs", run_id, "artifacts")
     if found.startswith("file:"):
-        from urllib.parse import unquote, urlsplit
+        from runner.text.uri import path_of
 
-        found = unquote(urlsplit(found).path)
+        found = path_of(found)
     return f"{found.rstrip('/')}/{run_id}/artifacts"
 
 

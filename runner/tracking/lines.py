@@ -45,7 +45,7 @@ class Streams:
         self._offsets: list[int] = []
         self._facts: list[tuple[int, int]] = []
         try:
-            with files.open_file(os.path.join(directory, "output.times")) as file:
+            with files.open_file(os.path.join(directory, "output.times"), follow=False) as file:
                 for line in file:
                     fields = line.split()
                     if len(fields) == 3 and all(field.isdigit() for field in fields):
@@ -71,7 +71,7 @@ class Lines:
         self.size = self._newlines = 0
         self._open_end = False  # the last line has no newline
         try:
-            with files.open_file(self._path) as file:
+            with files.open_file(self._path, follow=False) as file:
                 self._refresh(file)
         except FileNotFoundError:
             pass
@@ -85,7 +85,7 @@ class Lines:
         found: list[Row] = []
         if first > self.total or most < 1:
             return found
-        with files.open_file(self._path) as file:
+        with files.open_file(self._path, follow=False) as file:
             # a mark that is inside the line before, at the latest, so that the newline is seen with which that ends
             place = max(bisect_left(self._counts, first - 1) - 1, 0)
             file.seek(self._offsets[place])
@@ -129,12 +129,19 @@ class Lines:
     ) -> Iterator[tuple[int, int]]:
         """Numbers and offsets of lines."""
         try:
-            with files.open_file(self._path) as file:
-                offset = 0
-                for number, line in enumerate(file, 1):
-                    if wanted in line and (not stream or not streams or streams.at(offset)[1] == stream):
+            with files.open_file(self._path, follow=False) as file:
+                offset, number = 0, 1
+                while line := file.readline(PIECE):
+                    size, has = len(line), wanted in line
+                    while line and not line.endswith(b"\n"):  # a line of any length, a piece at a time
+                        rest = file.readline(PIECE)
+                        has = has or wanted in line[-len(wanted) :] + rest
+                        size += len(rest)
+                        line = rest
+                    if has and (not stream or not streams or streams.at(offset)[1] == stream):
                         yield number, offset
-                    offset += len(line)
+                    offset += size
+                    number += 1
         except FileNotFoundError:
             pass
 

@@ -45,7 +45,9 @@ class Visitor(NamedTuple):
 class Doorkeeper(Protocol):
     """Safe to use from threads."""
 
-    closed: str  # what is said to those who have no cookie; "": the form for a token is shown
+    closed: (
+        str  # what is said to those who have no cookie; "": the form for a token is shown, and no link opens
+    )
     hint: str  # what they may do
 
     def enter(self, code: str, head: Head) -> str:

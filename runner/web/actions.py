@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from urllib.parse import parse_qsl
 
 from starlette.concurrency import run_in_threadpool
@@ -43,9 +44,11 @@ async def act(request: Request) -> Response:
         return RedirectResponse(f"why{query({'run': ids})}", 303, HEADERS)
     if what == "base":
         return RedirectResponse(state.link(base=ids[0], start=state.start), 303, HEADERS)
-    await run_in_threadpool(_change, site.store, ids, what, fields)
-    for run_id in ids:
+
+    def changed(run_id: str) -> None:
         site.doorkeeper.changed(visitor(request), head_of(request.scope), f"ui/{what}", run_id)
+
+    await run_in_threadpool(_change, site.store, ids, what, fields, changed)
     back = state._replace(sel=() if what == "delete" else state.sel).link(start=state.start)
     return RedirectResponse(f"{back}{'&' if '?' in back else '?'}did={what}&n={len(ids)}", 303, HEADERS)
 
@@ -63,7 +66,10 @@ def _state(fields: dict[str, list[str]]) -> State:
         return State()
 
 
-def _change(store: Store, ids: list[str], what: str, fields: dict[str, list[str]]) -> None:
+def _change(
+    store: Store, ids: list[str], what: str, fields: dict[str, list[str]], changed: Callable[[str], None]
+) -> None:
+    """Nothing is changed unless all the runs are there; `changed` is told of each as soon as it is."""
     if what not in CHANGES:
         raise InputError(f"there is nothing called {what!r} to do", ", ".join((*LOOKS, *CHANGES)))
     key, _, value = fields.get("tag", [""])[0].partition("=")
@@ -72,6 +78,7 @@ def _change(store: Store, ids: list[str], what: str, fields: dict[str, list[str]
     note = fields.get("note", [""])[0].replace("\r\n", "\n")
     for run_id in ids:
         store.read(run_id)  # it is there
+    for run_id in ids:
         if what == "delete":
             store.delete_run(run_id)
         elif what == "restore":
@@ -81,3 +88,4 @@ def _change(store: Store, ids: list[str], what: str, fields: dict[str, list[str]
                 writer.append(
                     events.tag(NOTE, note) if what == "note" else events.tag(key.strip(), value.strip())
                 )
+        changed(run_id)

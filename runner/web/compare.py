@@ -60,14 +60,14 @@ def show(request: Request) -> Response:
     return page(
         request, "compare.html", runs=runs, ids=ids, rows=rows, everything=everything, view=view, views=VIEWS,
         colours=colours.of(ids), state=state, command="proj compare " + " ".join(each[:12] for each in ids),
-        **(_lines(request, runs) if view == "lines" else _picture(store, runs, view, given)),
+        **(_lines(request, store, runs) if view == "lines" else _picture(store, runs, view, given)),
     )  # fmt: skip
 
 
-def _lines(request: Request, runs: Sequence[Run]) -> dict[str, Any]:
+def _lines(request: Request, store: Store, runs: Sequence[Run]) -> dict[str, Any]:
     metrics = series.metrics_of(runs)
     return {
-        "charts": [name for name in metrics if _drawn(name, runs)][:CHARTS], "metrics": metrics,
+        "charts": _drawn(store, metrics, runs)[:CHARTS], "metrics": metrics,
         "params": series.params_of(runs), "look": charts.look(request.query_params),
     }  # fmt: skip
 
@@ -144,9 +144,16 @@ def _of_run(store: Store, run: Run) -> list[str]:
     return list(dict.fromkeys(found))[:IMAGES_LOOKED_AT]
 
 
-def _drawn(name: str, runs: Sequence[Run]) -> bool:
-    """A metric that was logged once, at the beginning, is a number and no line."""
-    return any(run.metrics[name].step != 0 for run in runs if name in run.metrics)
+def _drawn(store: Store, names: Sequence[str], runs: Sequence[Run]) -> list[str]:
+    """Without metrics that were logged once, at the beginning: each of these is a number and no line."""
+    found = {name for run in runs for name, metric in run.metrics.items() if metric.step != 0}
+    for run in runs:
+        left = run.metrics.keys() - found
+        if left:  # several points at step 0 are drawn
+            curves = series.opened(store, run)
+            found |= {name for name in left if curves.count(name) > 1}
+            curves.close()
+    return [name for name in names if name in found]
 
 
 def differing(runs: Sequence[Run]) -> list[Row]:

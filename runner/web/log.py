@@ -83,8 +83,11 @@ def as_json(request: Request) -> Response:
 
 
 def last_lines(directory: str, most: int) -> list[Line]:
-    log = Lines(directory)
-    return [_line(row, Streams(directory)) for row in log.rows(max(1, log.total - most + 1), most)]
+    try:
+        log, streams = Lines(directory), Streams(directory)
+        return [_line(row, streams) for row in log.rows(max(1, log.total - most + 1), most)]
+    except OSError:  # a link or a pipe in its place
+        return []
 
 
 def _wanted(request: Request) -> Wanted:
@@ -130,6 +133,6 @@ def _line(row: Row, streams: Streams) -> Line:
 
 def whole(request: Request) -> Response:
     path = os.path.join(_directory(request, the_run(request).run_id), "output.log")
-    if not os.path.isfile(path):
+    if not os.path.isfile(path) or os.path.islink(path):  # a link leads out of the record
         return PlainTextResponse("", headers=HEADERS)
     return FileResponse(path, media_type="text/plain; charset=utf-8", headers=HEADERS)

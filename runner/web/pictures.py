@@ -113,6 +113,16 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def _float(value: object) -> float:
+    """NaN for what is no number; infinite for a whole number that no float reaches."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
 class Scale:
     """Of a field: numbers in their order, words side by side."""
 
@@ -120,7 +130,7 @@ class Scale:
         values = [value_of(run, name) for run in runs]
         self._axis: Axis | None = None
         if numeric(runs, name):
-            known = finite(float(value) for value in values if isinstance(value, int | float))
+            known = finite(map(_float, values))
             self._axis = Axis(min(known, default=0), max(known, default=1), start, end)
             self.ticks = tuple(self._axis.ticks())
             return
@@ -135,7 +145,8 @@ class Scale:
             return None
         if self._axis is None:
             return self._places[_word(value)]
-        return self._axis.at(float(value)) if _is_number(value) and abs(float(value)) < math.inf else None  # type: ignore[arg-type]
+        place = _float(value)
+        return self._axis.at(place) if abs(place) < math.inf else None
 
 
 def _word(value: object) -> str:
@@ -161,9 +172,9 @@ def boxes(runs: Sequence[Run], colours: Sequence[int], by: str, y: str) -> Pictu
     up = Scale(runs, y, HEIGHT - BOTTOM, TOP)
     groups: dict[str, list[float]] = {}
     for run in runs:
-        value = value_of(run, y)
-        if _is_number(value) and abs(float(value)) < math.inf:  # type: ignore[arg-type]
-            groups.setdefault(_shown(run, by) or "none", []).append(float(value))  # type: ignore[arg-type]
+        value = _float(value_of(run, y))
+        if abs(value) < math.inf:
+            groups.setdefault(_shown(run, by) or "none", []).append(value)
     room = (WIDTH - RIGHT - LEFT) / max(len(groups), 1)
     found = []
     places = {}
@@ -193,7 +204,8 @@ def _quantile(ordered: Sequence[float], share: float) -> float:
     place = share * (len(ordered) - 1)
     low = math.floor(place)
     high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (place - low) * (ordered[high] - ordered[low])
+    share = place - low
+    return ordered[low] * (1 - share) + ordered[high] * share  # the difference of two may be infinite
 
 
 def _shown(run: Run, name: str) -> str:

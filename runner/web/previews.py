@@ -101,7 +101,7 @@ def _of(path: str, kind: str, file: BinaryIO, size: int, first: int) -> Preview:
     if kind == "ipynb" and not cut:
         try:
             return Preview("notebook", size, cells=tuple(_cells(json.loads(text))))
-        except (ValueError, RecursionError, TypeError, AttributeError):
+        except (ValueError, RecursionError, TypeError, AttributeError, LookupError):
             return Preview(
                 "text", size, len(text) > HEAD, text[:HEAD], problem="It is no notebook that can be read."
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -10,6 +11,11 @@ from typing import NamedTuple
 __all__ = ["Axis", "Tick", "finite", "smooth"]
 
 TICKS = 5
+MAX = sys.float_info.max
+LEAST = 1e-300  # two values that are nearer to each other are one
+EXACT = 2**52  # whole numbers below it have a float each
+YEAR = 31_556_952  # s
+FAR = 8_000 * YEAR  # s from 1970
 # s, of an axis of time
 SPANS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400)
 
@@ -24,11 +30,14 @@ class Axis:
 
     def __init__(self, low: float, high: float, start: float, end: float, kind: str = "") -> None:
         """`kind`: "" linear, "whole", "log" (both values above 0), "time" (ms since the epoch)."""
-        if low == high:
+        low, high = float(low), float(high)
+        if kind == "log" and math.log10(low) == math.log10(high):
+            low, high = low / 2 or low, min(high * 2, MAX)
+        elif kind in ("whole", "time") and low == high and abs(low) < EXACT:
+            high = low + 1
+        elif kind != "log" and high - low < LEAST:
             room = max(abs(low) * 0.1, 0.5)
-            low, high = (low, low + 1) if kind in ("whole", "time") else (low - room, high + room)
-            if kind == "log":
-                low, high = (low + high) / 4, (low + high)
+            low, high = max(low - room, -MAX), min(high + room, MAX)
         self.low, self.high, self.kind = low, high, kind
         self._start, self._end = start, end
 
@@ -69,13 +78,23 @@ class Axis:
 
     def _times(self, span: float) -> Iterator[Tick]:
         days = next((count for count in (1, 2, 7, 30, 90, 365) if span / 86_400 / count <= TICKS), 3650)
+        if span / 86_400 / days > TICKS:  # a client that took ns for ms
+            days *= 2 ** math.ceil(math.log2(span / 86_400 / days / TICKS))
         step = next((each for each in SPANS if span / each <= TICKS), 86_400 * days)
         form = "%m-%d" if step >= 86_400 else "%H:%M" if step >= 60 else "%H:%M:%S"
         form = "%Y-%m-%d" if step >= 86_400 * 30 else form
-        value = math.ceil(self.low / 1000 / step) * step
-        while value * 1000 <= self.high:
-            yield Tick(self.at(value * 1000), time.strftime(form, time.gmtime(value)))
-            value += step
+        first = float(math.ceil(self.low / 1000 / step))
+        for count in range(TICKS + 1):
+            value = (first + count) * step
+            if value * 1000 <= self.high:
+                yield Tick(self.at(value * 1000), _moment(value, form))
+
+
+def _moment(value: float, form: str) -> str:
+    """Of s since the epoch: far from now, where calendars end, only the year."""
+    if not -FAR <= value <= FAR:
+        return str(math.floor(1970 + value / YEAR))
+    return time.strftime(form, time.gmtime(value))
 
 
 def nice(span: float) -> float:

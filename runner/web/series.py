@@ -189,7 +189,7 @@ def means(groups: Mapping[str, Sequence[Line]]) -> list[Line]:
         rows = [[value for value in row if math.isfinite(value)] for row in zip(*columns, strict=True)]
         middle = [sum(row) / len(row) if row else NAN for row in rows]
         spread = [
-            math.sqrt(sum((value - mean) ** 2 for value in row) / (len(row) - 1)) if len(row) > 1 else 0.0
+            math.hypot(*(value - mean for value in row)) / math.sqrt(len(row) - 1) if len(row) > 1 else 0.0
             for row, mean in zip(rows, middle, strict=True)
         ]
         found.append(Line(

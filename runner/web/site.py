@@ -116,6 +116,10 @@ async def _enter(request: Request) -> Response:
     site: Site = request.app.state.site
     if request.method == "POST":
         code, wanted = (await fields_of(request)).get("token", [""])[0].strip(), ""
+    elif not site.doorkeeper.closed:
+        raise ApiError(
+            "UNAUTHENTICATED", "A token is given to the form: in an address it would be kept by others."
+        )
     else:
         code, wanted = request.query_params.get("code", ""), request.query_params.get("to", "")
     cookie = await run_in_threadpool(site.doorkeeper.enter, code, head_of(request.scope))

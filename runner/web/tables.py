@@ -162,7 +162,7 @@ def _sorted(found: list[summary.Group], state: State, metrics: Sequence[str]) ->
 
 def _selecting(state: State, values: Sequence[str | None]) -> str:
     """The filter for the runs of a group."""
-    clauses = [f"({state.q})" if " or " in state.q.lower() else state.q] if state.q else []
+    clauses = [f"({state.q})"] if state.q else []
     for (entity, key, _), value in zip(state.groups(), values, strict=True):
         name = key if entity == "attribute" else columns.order_key(f"{entity}s.{key}")
         if value is None:
@@ -178,6 +178,8 @@ def _spread(found: summary.Spread | None) -> str:
         return ""
     if not found.deviation:
         return number(found.mean)
+    if not math.isfinite(found.deviation):  # of values near the greatest float
+        return f"{number(found.mean)} ± {found.deviation:.2g}"
     digits = 1 - math.floor(math.log10(found.deviation))
     mean = f"{found.mean:.{digits}f}" if 0 <= digits <= 8 else number(found.mean)
     return f"{mean} ± {found.deviation:.2g}"

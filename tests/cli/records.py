@@ -16,6 +16,12 @@ from tests.helpers import Result
 moments = [0]  # start times: two runs of a test never have the same
 
 
+def moment() -> int:
+    """A start time after those of all runs that were made here, in ms."""
+    moments.append(max(moments.pop() + 1, now()))
+    return moments[0]
+
+
 def make_run(
     name: str = "",
     *,
@@ -30,13 +36,12 @@ def make_run(
 ) -> str:
     """A run with its metrics' histories, ended unless `status` is RUNNING; returns its id."""
     store = Store(paths.store())
-    moments.append(max(moments.pop() + 1, now()))
     writer = store.create_run(
         store.ensure_experiment(experiment),
         name=name,
         params=params,
         tags=tags,
-        start_time=moments[0],
+        start_time=moment(),
         sections=sections,
         project=project,
         entry_point="main",

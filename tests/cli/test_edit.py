@@ -188,3 +188,20 @@ def test_a_note_of_any_bytes_is_read_from_a_pipe() -> None:
     done = subprocess.run(argv, env=strict, input=b"caf\xe9 \xff\n", capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     assert Store(paths.store()).read(run_id).tags["mlflow.note.content"] == r"caf\xe9 \xff"
+
+
+def test_gc_keeps_runs_of_which_there_are_registered_versions(program: Program) -> None:
+    from runner.tracking import registry
+
+    one, two, three = make_run("one"), make_run("two"), make_run("three")
+    root = paths.store()
+    registry.create(root, "m")
+    place = f"mlflow-artifacts:/0/{two}/artifacts/model"
+    registry.register(root, "m", registry.Version("", 0, "models:/x", "models:/x", one))
+    registry.register(root, "m", registry.Version("", 0, place, place))
+    assert program("rm", one, two, three).code == 0
+    shown = program("gc", "--yes").out
+    assert f"{one[:12]}  one is kept: version 1 of m is of it\n" in shown
+    assert f"{two[:12]}  two is kept: version 2 of m is of it\n" in shown
+    assert sorted(os.listdir(os.path.join(root, "runs"))) == sorted([one, two])
+    assert program.json("gc", "--yes")["kept"] == {one: "version 1 of m", two: "version 2 of m"}

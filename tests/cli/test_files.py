@@ -186,3 +186,16 @@ def test_a_device_or_a_pipe_is_not_replaced(
         assert done.code == 2, done.err
         assert "a device or a pipe" in done.err
     assert os.path.exists(f"{tmp_path}/pipe")
+
+
+def test_csv_is_no_command_to_github_actions(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it is in a file, and in a pipe anywhere else."""
+    make_run("one", params={"a": "x\n::add-mask::b"})
+    for words in (("export", "--csv"), ("runs", "--csv", "--columns", "name,params.a")):
+        assert "\n::add-mask" in program(*words).out
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    for words in (("export", "--csv"), ("runs", "--csv", "--columns", "name,params.a")):
+        assert "\n\\x3a:add-mask::b" in program(*words).out
+    assert program("export", "-o", "runs.csv").code == 0
+    with open("runs.csv") as file:
+        assert "\n::add-mask" in file.read()

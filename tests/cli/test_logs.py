@@ -15,7 +15,7 @@ from runner.running.reconcile import Watched
 from runner.tracking.output import Reader
 from runner.tracking.store import Store
 from tests.cli.records import Program, make_run
-from tests.helpers import make_tree
+from tests.helpers import make_tree, proj
 
 
 def write(run_id: str, pieces: list[tuple[int, int, str]]) -> str:
@@ -141,3 +141,10 @@ def test_following_reads_the_record_on_from_where_it_was(monkeypatch: pytest.Mon
         writer.end("FINISHED")
     assert watched.look().status == "FINISHED"
     assert sum(counted) < 100_000 < os.path.getsize(os.path.join(store.run_directory(run_id), "events.jsonl"))
+
+
+def test_what_a_run_wrote_is_no_command_to_github_actions() -> None:
+    write(make_run("one"), PIECES)
+    first, *_, last = proj("logs", "one", GITHUB_ACTIONS="true").out.splitlines()
+    assert first.startswith("::stop-commands::")
+    assert last == f"::{first.rpartition('::')[2]}::"

@@ -72,6 +72,12 @@ def test_aliases_and_stages(credit: Program) -> None:
         assert credit("models", "alias", "credit", "champion", number, "-m", f"now {number}").code == 0
     assert credit("models", "alias", "credit", "champion").out == "credit/3\n"
     assert "champion: 3 -> 2" in credit("models", "rollback", "credit@champion").out
+    assert "champion: 2 -> 1" in credit("models", "rollback", "credit@champion").out
+    assert "led to no version before" in credit("models", "rollback", "credit@champion").err
+    for number, before in (("3", 1), ("2", 3)):  # led there again, it is led back again
+        assert credit("models", "alias", "credit", "champion", number).code == 0
+        assert f"champion: {number} -> {before}" in credit("models", "rollback", "credit@champion").out
+        assert credit("models", "alias", "credit", "champion", number).code == 0
     assert aliases() == {"champion": 2}
     assert credit("models", "stage", "credit/2", "production").code == 0
     assert credit("models", "stage", "credit@champion", "Production", "--archive").code == 0
@@ -83,6 +89,8 @@ def test_aliases_and_stages(credit: Program) -> None:
         (("alias", "credit", "a", "9"), "no version credit/9"),
         (("alias", "credit", "a"), "no alias 'a'"),
         (("stage", "credit/1", "Prod"), "no stage 'Prod'"),
+        (("register", "run1", ".."), "cannot be the name"),
+        (("rename", "credit", "n" * 257), "cannot be the name"),
         (("show", "kredit"), "there are credit"),
         (("rollback", "credit"), "names no alias"),
         (("diff", "credit/1"), "two versions"),
@@ -203,6 +211,22 @@ def test_other_bytes_are_not_promoted(credit: Program) -> None:
         assert (done.code, "not those that were registered" in done.err) == (2, True), done.err
 
 
+def test_what_was_documented_and_is_no_more(credit: Program) -> None:
+    policy(
+        credit, "needs: [{documented: {fields: [tags.owner, model.description]}}, {approvals: {count: 1}}]"
+    )
+    for words in (("tag", "credit/2", "owner=me"), ("note", "credit", "scores")):
+        assert credit("models", *words).code == 0
+    assert credit("models", "promote", "credit/2", "champion").code == 3
+    assert credit("models", "approve", "credit/2", "champion").code == 0
+    assert credit("models", "tag", "credit/2", "--remove", "owner").code == 0
+    done = credit("models", "promote", "credit/2", "champion")
+    assert (done.code, "not documented: tags.owner" in done.out) == (1, True), done.out + done.err
+    assert credit("models", "tag", "credit/2", "owner=me").code == 0
+    assert credit("models", "promote", "credit/2", "champion").code == 0
+    assert aliases() == {"champion": 2}
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -215,6 +239,16 @@ def test_other_bytes_are_not_promoted(credit: Program) -> None:
         ("needs: [{approvals: {count: 0}}]", "at least 1"),
         ("needs: [{run: {project: .}}]", "needs the option 'pass'"),
         ("needs: [{better-than: 3}]", "takes options"),
+        ("needs: [{run: {pass: ''}}]", "asks for nothing"),
+        ("needs: [{run: {pass: zz}}]", "run.pass 'zz'"),
+        ("needs: [{documented: {fields: []}}]", "the fields are"),
+        ("needs: [{documented: {fields: [owner]}}]", "the fields are"),
+        ("needs: [{approvals: {role: king}}]", "approver and admin"),
+        ("needs: [{rebuild: {tolerance: zz}}]", "is no tolerance"),
+        ("needs: [{run: {pass: m.a > 1, parameters: {day: 2024-01-01}}}]", "in quotes"),
+        ("needs: [{run: {pass: m.a > 1, parameters: {day: 2024-99-99}}}]", "no YAML"),
+        ("needs: [{better-than: {alias: a, metric: m, by: .inf}}]", "in quotes"),
+        ("needs: [{signed: {by: [1]}}]", "list of texts"),
     ],
 )
 def test_a_policy_that_is_wrong_protects_nothing(credit: Program, text: str, said: str) -> None:
@@ -332,6 +366,17 @@ def test_rebuilding(program: Program, how: str, code: int, verdict: str) -> None
     assert program.json("models", "show", "credit/1")["rebuilt"] == verdict
     policy(program, "needs: [{rebuild: {}}]")
     assert program("models", "promote", "credit/1", "champion").code == code
+    if how == "same":  # other bytes, put among the artifacts of the run that makes the same each time
+        store = Store(paths.store())
+        run_id = registry.get(store.root, "credit").versions[1].run_id
+        make_tree(os.path.join(store.run_directory(run_id), "artifacts"), {"evil/m.bin": "x", "m.bin": "x"})
+        for number, path in enumerate(("evil", "evil/m.bin", "m.bin"), 2):
+            assert program("models", "register", "made", "credit", "--path", path).code == 0
+            done = program("models", "rebuild", f"credit/{number}")
+            assert (done.code, "different" in done.out) == (1, True), done.out + done.err
+        version = registry.Version("", 0, "s3://b/m", "s3://b/m", run_id)
+        number = registry.register(store.root, "credit", version).number
+        assert program("models", "rebuild", f"credit/{number}").code == 125
 
 
 def test_between_stores(credit: Program, tmp_path: object) -> None:
@@ -408,3 +453,8 @@ def test_every_line_of_the_pages_works(
 
 
 PENDING_LINES = {"proj models promote credit/3 champion"}  # the first time
+
+
+def test_where_signatures_cannot_be_written(credit: Program) -> None:
+    done = credit("models", "verify", "credit/1", "-o", "/proc/x")
+    assert (done.code, "cannot be written" in done.err) == (2, True), done.err

@@ -35,6 +35,7 @@ def people(start: Start, tmp_path: object) -> dict[str, Client]:
         role: tokens.create(store.root, role, role) for role in ("reader", "writer", "approver", "admin")
     }
     given["limited"] = tokens.create(store.root, "limited", "approver", models=("other*",))
+    given["other admin"] = tokens.create(store.root, "limited", "admin", models=("other*",))
     author = f"{given['admin'].split('_')[1]} admin"
     for _ in range(2):
         version(store, by=author)
@@ -84,6 +85,51 @@ def test_who_approves(people: dict[str, Client]) -> None:
     people["approver"].ok("model-versions/reject", {**MOVE, "version": "1", "why": "no"})
     refused = people["writer"].post("model-versions/promote", {**MOVE, "version": "1"})
     assert (refused.status, "rejected by" in refused.json["message"]) == (403, True)
+
+
+def test_what_was_approved_stays_as_it_was(people: dict[str, Client]) -> None:
+    """A writer neither replaces the files of a protected version nor adds to them; those of others yes."""
+    writer = people["writer"]
+    assert writer.put("x/MLmodel", b"flavors: {}").status == 200
+    people["approver"].ok("model-versions/approve", MOVE)
+    writer.ok("model-versions/promote", MOVE)
+    for path in ("x/MLmodel", "x/more"):
+        answer = writer.put(path, b"other")
+        assert (answer.status, "m@champion" in answer.json["message"]) == (403, True), answer.body
+    assert writer.call("DELETE", "/api/2.0/mlflow-artifacts/artifacts/x").status == 403
+    assert writer.put("xy/MLmodel", b"other").status == 200
+
+
+def test_a_person_with_several_tokens_is_one(start: Start, tmp_path: object) -> None:
+    store = Store(os.path.join(str(tmp_path), "team"))
+    os.makedirs(store.root)
+    alice = {role: tokens.create(store.root, "alice", role) for role in ("writer", "approver", "admin")}
+    bob = [tokens.create(store.root, "bob", "approver") for _ in range(2)]
+    version(store, by=f"{alice['writer'].split('_')[1]} alice")
+    version(store, by="alice")  # in a shell
+    set_policy(store, "m", "champion", POLICY.replace("count: 1", "count: 2"), "somebody")
+    server = start("--store", store.root)
+    for number in ("1", "2"):
+        move = {**MOVE, "version": number}
+        for role in ("approver", "admin"):
+            answer = server.client(alice[role]).post("model-versions/approve", move)
+            assert (answer.status, "author" in answer.json["message"]) == (400, True), answer.body
+        for token in bob:
+            missing = server.client(token).ok("model-versions/approve", move)["missing"]
+            assert "1 approval missing" in str(missing)
+
+
+def test_a_name_is_not_taken_from_what_is_protected(people: dict[str, Client]) -> None:
+    """Nor given one that the token may not use."""
+    renamed = people["admin"].post("registered-models/rename", {"name": "m", "new_name": "n"})
+    assert (renamed.status, "proj models policy m champion --remove" in renamed.json["message"]) == (
+        403,
+        True,
+    )
+    people["admin"].ok("registered-models/create", {"name": "other-1"})
+    for new, status in (("mine", 403), ("other-2", 200)):
+        body = {"name": "other-1", "new_name": new}
+        assert people["other admin"].post("registered-models/rename", body).status == status, new
 
 
 def test_the_token_of_a_run_names_only_what_it_made(world: World) -> None:

@@ -70,6 +70,8 @@ def test_create_and_get(world: World) -> None:
         ("model-versions/create", {"name": "m", "source": "models:/m/9"}, 404, "version=9) not found"),
         ("model-versions/create", {"name": "m", "source": "mlflow-artifacts:/x/none"}, 404, "does not exist"),
         ("model-versions/create", {"name": "m", "source": "/etc"}, 400, "contained within the artifact"),
+        ("model-versions/create", {"name": "m", "source": "file://[x", "run_id": "f" * 32}, 400, "is no URI"),
+        ("model-versions/create", {"name": "m", "source": "mlflow-artifacts://[x"}, 400, "is no URI"),
         ("model-versions/create", {"name": "m", "source": "s3://b/../m"}, 400, "absolute path"),
         (
             "model-versions/create",
@@ -111,6 +113,35 @@ def test_what_is_refused(world: World, path: str, body: object, status: int, sai
     answer = world.client.post(path, body)
     assert (answer.status, said in answer.json["message"]) == (status, True), answer.body
     assert registry.get(world.store.root, "m").versions == {}
+
+
+def test_files_are_not_said_to_be_of_another_run(start: Start) -> None:
+    """What its metrics and its rebuild say would be taken for what they are worth."""
+    client = start().client()
+    good, other = (
+        client.ok("runs/create", {"experiment_id": "0"})["run"]["info"]["run_id"] for _ in range(2)
+    )
+    models = [
+        client.ok("logged-models", {"experiment_id": "0", "name": "x", "source_run_id": run_id})["model"][
+            "info"
+        ]
+        for run_id in (good, other)
+    ]
+    ids = [each["model_id"] for each in models]
+    client.ok("registered-models/create", {"name": "m"})
+    places = ["evil", f"0/{other}/artifacts/model", f"0/models/{ids[1]}/artifacts"]
+    for place in places:
+        assert client.put(f"{place}/m.bin", b"x").status == 200
+        body = {"name": "m", "source": f"mlflow-artifacts:/{place}"}
+        answer = client.post("model-versions/create", {**body, "run_id": good})
+        assert (answer.status, f"not of the run {good}" in answer.json["message"]) == (400, True), answer.body
+        made = client.ok("model-versions/create", body)["model_version"]
+        assert made.get("run_id", "") == ("" if place == "evil" else other)
+    for body in ({"run_id": good}, {"model_id": ids[0]}):
+        answer = client.post("model-versions/create", {"name": "m", "source": f"models:/{ids[1]}", **body})
+        assert answer.status == 400, answer.body
+    body = {"source": f"mlflow-artifacts:/{places[2]}", "model_id": ids[0]}
+    assert client.post("model-versions/create", {"name": "m", **body}).status == 400
 
 
 def test_a_run_registers_what_it_made_only(world: World) -> None:

@@ -188,7 +188,7 @@ def test_places_for_artifacts(location: str) -> None:
         *("simplecache::file:///etc", "simplecache::s3://b", "s3::file:///etc", "s3://b::file:///etc", "zip://a::s3://b"),
         *("local:///etc", "memory://a", "http://host/a", "https://host/a", "ftp://host/a", "github://a:b@c/", "javascript:/a"),
         *("s3://user@bucket/a", "s3://key:secret@bucket/a", "sftp://me:secret@host/a", "gs://a?token=b@c", "s3:bucket"),
-        *("s3://bucket/a\nb", "s3://bucket/\x00", "reference://a", "dir::/etc", "blockcache::/etc"),
+        *("s3://bucket/a\nb", "s3://bucket/\x00", "file://[x", "reference://a", "dir::/etc", "blockcache::/etc"),
     ],
 )  # fmt: skip
 def test_no_places_for_artifacts(location: str) -> None:

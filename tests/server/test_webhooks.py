@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
@@ -148,6 +149,9 @@ def test_what_is_refused(start: Start) -> None:
     for change_, said in (
         ({"name": "-"}, "is invalid"),
         ({"url": "ftp://example.org"}, "must be https"),
+        ({"url": "https://[::1"}, "Invalid webhook URL"),
+        ({"url": "https://8.8.8.8:99999/x"}, "Invalid webhook URL"),
+        ({"url": "https://8.8.8.8/ü"}, "ASCII"),
         ({"url": "http://127.0.0.1/x"}, "must be https"),
         ({"url": "https://localhost/x"}, "public"),
         ({"url": "https://[::ffff:10.0.0.1]/x"}, "public"),
@@ -170,6 +174,61 @@ def test_a_name_that_leads_inside_later(monkeypatch: pytest.MonkeyPatch) -> None
     made = hooks.Webhook("0" * 32, "h", "https://example.org/x", (Topic("MODEL_VERSION", "CREATED"),))
     answer = deliver.deliver(made, "", made.topics[0], {}, 0, "id")
     assert (answer.status, "public" in answer.text) == (0, True)
+
+
+def test_one_that_cannot_be_told_holds_up_no_other(
+    start: Start, monkeypatch: pytest.MonkeyPatch, tmp_path: object
+) -> None:
+    """One kept by an earlier version, and one that raises what nobody foresaw."""
+    from runner.server import webhooks
+
+    monkeypatch.setenv("PROJ_WEBHOOK_PRIVATE", "1")
+    root, topics = str(tmp_path), [Topic("REGISTERED_MODEL", "CREATED")]
+    for name in ("ü", "bug", "good"):
+        hooks.create(root, name, f"http://127.0.0.1/{name}", topics)
+    time.sleep(0.01)  # what is done in the same millisecond may count as before it
+    registry.create(root, "m")
+    told: list[str] = []
+
+    def send(hook: hooks.Webhook, *rest: Any) -> deliver.Answer:
+        if hook.name == "bug":
+            raise KeyError(hook.name)
+        if hook.name == "good":
+            told.append(hook.name)
+            return deliver.Answer(200, "")
+        return deliver.deliver(hook, *rest)
+
+    monkeypatch.setattr(webhooks, "deliver", send)
+    follower = webhooks.Follower(root)
+    follower.look()
+    follower.look()
+    assert told == ["good"]
+
+
+@pytest.mark.parametrize(
+    "sent", [b"HTTP/1.1 200 OK\r\nA: ", b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n"]
+)
+def test_a_receiver_that_drips(sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A delivery has one deadline, however often something comes."""
+    monkeypatch.setenv("PROJ_WEBHOOK_PRIVATE", "1")
+    monkeypatch.setattr(deliver, "PATIENCE", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def drip() -> None:
+            link, _ = listener.accept()
+            with link, contextlib.suppress(OSError):
+                link.sendall(sent)
+                for _ in range(300):
+                    link.sendall(b"a")
+                    time.sleep(0.1)
+
+        threading.Thread(target=drip, daemon=True).start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/x"
+        made = hooks.Webhook("0" * 32, "h", url, (Topic("MODEL_VERSION", "CREATED"),))
+        began = time.monotonic()
+        answer = deliver.deliver(made, "", made.topics[0], {}, 0, "id")
+    assert (answer.status, "longer than" in answer.text) == (0, True)
+    assert time.monotonic() - began < 10
 
 
 def test_a_move_that_does_not_count_is_not_told(tmp_path: object) -> None:

@@ -104,10 +104,22 @@ def test_others_are_found_by_way_of_some() -> None:
             assert one_project(place, order) == found
 
 
+def test_a_clone_is_found_by_an_address_that_was_asked_for_as_a_remote() -> None:
+    """In whatever order: a place with that remote, which leads to no further forks, may come before the one that does."""
+    here = Place("host/a", "", "s", "/p", "1", "m")
+    folder = Place("", "", "s", "/p", "2:5", "m")
+    asks_first = Place("/p", "", "", "", "2:5", "m")
+    at_the_address = Place("/p", "", "", "/p", "1", "n")
+    clone = Place("/p", "", "", "/q", "", "m")
+    every = [folder, asks_first, at_the_address, clone]
+    for order in itertools.permutations(every):
+        assert one_project(here, order) == set(every)
+
+
 def test_the_shelves_lose_nothing() -> None:
     """As looking at every pair until nothing is added, for any places."""
     chance = random.Random(5)
-    for _ in range(300):
+    for _ in range(1500):
         known = {
             Place(
                 chance.choice(("", "host/a", "host/b", "/p")),
@@ -119,7 +131,7 @@ def test_the_shelves_lose_nothing() -> None:
             )
             for _ in range(8)
         }
-        here = chance.choice([place for place in known if place.is_marked] or [ONE])
+        here = chance.choice([place for place in sorted(known) if place.is_marked] or [ONE])
         found: set[Place] = set()
         while True:
             leading = {here, *(place for place in found if place.is_marked)}

@@ -19,10 +19,7 @@ LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 
 def violations(page: Any) -> list[str]:
-    """What axe finds. It is put in by the debugger: the policy of the pages lets no script in that is not theirs.
-
-    The numbers of the lines of a log are left out: they stand as closely as the lines do.
-    """
+    """What axe finds. It is put in by the debugger: the policy of the pages lets no script in that is not theirs."""
     import axe_playwright_python
 
     path = os.path.join(os.path.dirname(axe_playwright_python.__file__), "axe.min.js")
@@ -31,7 +28,7 @@ def violations(page: Any) -> list[str]:
     session = page.context.new_cdp_session(page)
     session.send("Runtime.evaluate", {"expression": source})
     run = (
-        f"axe.run({{exclude: [['.log .place']]}}, {{runOnly: {LEVELS}, resultTypes: ['violations']}}).then((found) => JSON.stringify("
+        f"axe.run({{runOnly: {LEVELS}, resultTypes: ['violations']}}).then((found) => JSON.stringify("
         "found.violations.map((each) => [each.id, each.help, each.nodes.slice(0, 3).map((node) => node.html.slice(0, 200))])))"
     )
     answer = session.send(

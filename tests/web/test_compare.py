@@ -83,6 +83,29 @@ def test_brushes_are_in_the_address_and_hold_without_a_script(browser: Browser, 
     assert browser.get(address(ids, "parallel", brush="x")).status == 400
 
 
+@pytest.mark.parametrize("huge", [10**309, 1.7e308])
+def test_no_number_is_too_large(browser: Browser, huge: float) -> None:
+    ids = [
+        make_run(f"run-{n}", params={"n": n or huge, "g": n % 2}, metrics={"loss": [1.7e308 * (n - 1)]})
+        for n in range(3)
+    ]
+    for view in ("lines", "parallel", "scatter", "box", "table"):
+        assert browser.get(address(ids, view, by="params.g", sy="params.n", sx="metrics.loss")).status == 200
+    for chosen in ({"group": "params.g"}, {"logy": 1}, {"x": "time", "smooth": 50}):
+        picture = browser.get(
+            "/ui/chart.svg?" + urlencode({"run": ids, "metric": "loss", **chosen}, doseq=True)
+        )
+        assert picture.status == 200, chosen
+
+
+def test_what_was_logged_again_and_again_at_step_0_is_a_line(browser: Browser) -> None:
+    ids = [make_run(f"run-{n}", metrics={"once": [1.0]}) for n in range(2)]
+    with Store(paths.store()).open_run(ids[1]) as writer:
+        writer.metrics(("again", value, 1_700_000_000_000 + value, 0) for value in range(3))
+    page = browser.get(address(ids, "lines")).text
+    assert re.findall(r'<figure[^>]* data-metric="([^"]*)"', page) == ["again"]
+
+
 def test_images_and_logs_stand_side_by_side(browser: Browser, tabs: Tabs) -> None:
     ids = some(3)
     for run_id in ids[:2]:

@@ -23,7 +23,7 @@ from tests.web.test_pages import EVIL, hostile
 from tests.web.test_team_pages import signed_in, token
 
 MOST = 90  # pages
-LINKS = "[...document.querySelectorAll('a[href]:not([download])')].map((each) => each.href)"
+LINKS = "[...document.querySelectorAll('a[href]:not([download])')].map((each) => new URL(each.getAttribute('href'), location.href).href)"
 
 
 def test_a_crawl_of_every_link(tabs: Tabs) -> None:

@@ -8,14 +8,17 @@ import random
 import re
 import subprocess
 import time
+import tracemalloc
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runner import paths
-from runner.tracking.lines import LONGEST, Lines
+from runner.tracking.lines import LONGEST, PIECE, Lines
 from runner.tracking.store import Store
 from runner.web.ansi import spans
+from runner.web.log import last_lines
 from tests.browser import Tabs
 from tests.cli.records import make_run
 from tests.helpers import make_tree
@@ -63,6 +66,18 @@ def test_what_was_kept_follows_the_log_and_leaves_another_one(tmp_path: Any) -> 
     assert [row.text for row in grown.rows(3_000_000, 9)] == [b"a", b"more", b"and"]
     make_tree(tmp_path, {"output.log": "bb\n" * 3_000_000})
     assert Lines(str(tmp_path), str(tmp_path / "kept")).rows(2_999_999, 1)[0].text == b"bb"
+
+
+def test_what_has_no_newline_is_searched_by_pieces(tmp_path: Any) -> None:
+    text = b"x" * (PIECE - 2) + b"wanted" + b"y" * 50_000_000
+    make_tree(tmp_path, {"output.log": text + b"\n" + text})
+    found = Lines(str(tmp_path), str(tmp_path / "kept"))
+    tracemalloc.start()
+    assert list(found.matching(b"wanted")) == [(1, 0), (2, len(text) + 1)]
+    assert not list(found.matching(b"wantedx"))
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 8 * PIECE
 
 
 def test_a_million_lines_and_one_of_10_mb(browser: Browser) -> None:
@@ -160,3 +175,9 @@ def test_a_run_that_is_on_is_followed_until_it_ends(tabs: Tabs) -> None:
     page.wait_for_timeout(2500)
     assert len(tabs.requests) == asked
     assert re.search(r"[\d,]+ lines", page.locator("#count").inner_text())
+
+
+def test_a_link_in_place_of_a_log_shows_nothing_of_where_it_leads(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("SECRET\n")
+    (tmp_path / "output.log").symlink_to(tmp_path / "secret")
+    assert last_lines(str(tmp_path), 10) == []

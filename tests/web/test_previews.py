@@ -46,7 +46,7 @@ def test_each_kind_is_shown(browser: Browser) -> None:
     dot = base64.b64encode(b"\x89PNG").decode()
     run_id = with_files({
         "a.md": f"# Title\n\n{EVIL}", "a.py": f"# {EVIL}\nx = 'a'\n", "a.json": '{"a":[1,2]}', "a.pdf": b"%PDF-1.4\n\0", "no.pdf": EVIL,
-        "a.wav": b"RIFF\0", "a.ipynb": notebook({"data": {"image/png": dot, "text/html": EVIL}}), "bad.ipynb": f'{{"cells": "{EVIL[:8]}"}}',
+        "a.wav": b"RIFF\0", "none.ipynb": "{}", "old.ipynb": '{"nbformat": 3, "worksheets": [{"cells": []}]}', "a.ipynb": notebook({"data": {"image/png": dot, "text/html": EVIL}}), "bad.ipynb": f'{{"cells": "{EVIL[:8]}"}}',
         "evil.ipynb": notebook({"data": {"image/png": '"><script>'}}), "a.bin": b"\0\1", "a.txt": EVIL, "big.log": "x" * 10_000_000,
     })  # fmt: skip
 
@@ -68,7 +68,8 @@ def test_each_kind_is_shown(browser: Browser) -> None:
     assert '<span class="fg1">red</span>' in page
     assert '<span class="hl-k">def</span>' in page
     assert "data:image" not in shown("evil.ipynb")
-    shown("bad.ipynb")
+    for name in ("bad", "none", "old"):
+        assert "It is no notebook" in shown(f"{name}.ipynb")
     shown("a.txt")
     assert "It is not text" in shown("a.bin")
     assert "the beginning is shown" in shown("big.log")

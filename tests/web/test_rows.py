@@ -16,7 +16,7 @@ import pytest
 from runner import paths
 from runner.tracking.store import Store
 from tests.browser import Tabs
-from tests.cli.records import make_run
+from tests.cli.records import make_run, moment
 from tests.web.mass import fill
 
 COMMAND = "p.command code"
@@ -178,7 +178,8 @@ def test_any_row_is_reached_by_scrolling(tabs: Tabs, mass: list[str]) -> None:
 def test_rows_follow_what_happens(tabs: Tabs) -> None:
     store = Store(paths.store())
     quiet = [make_run(f"old-{number}") for number in range(30)]
-    writer = store.create_run("0", name="live-one", project="demo", entry_point="main")
+    writer = store.create_run("0", name="live-one", project="demo", entry_point="main", start_time=moment())
+    store.index.refresh()
     page = tabs.open("/ui/")
     assert rows(page)[0] == "live-one"
     page.locator("tbody.body input").nth(2).check()
@@ -308,6 +309,7 @@ def test_steps_stay_below_their_run_while_rows_come_and_go(tabs: Tabs) -> None:
     children = [make_run(f"step-{number}", parent=parent) for number in range(3)]
     for number in range(250):
         make_run(f"other-{number:03d}")
+    store.index.refresh()
     page = tabs.open(f"/ui/?tree=1&open={parent}&order=start_time+ASC")
     assert rows(page)[:5] == ["parent", "step-0", "step-1", "step-2", "other-000"]
     assert page.locator("#count").inner_text() == "251 runs"

@@ -9,6 +9,7 @@ import os
 import re
 import threading
 import time
+from html import unescape
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -90,13 +91,14 @@ def test_notes_are_markdown_and_never_markup(browser: Browser) -> None:
     assert browser.post("/ui/experiments/123/note", {"csrf": csrf, "note": "x"}).status == 404
 
 
-def test_a_reader_is_offered_nothing_to_write_and_refused(start: Start) -> None:
+@pytest.mark.parametrize("role", ["reader", "approver"])
+def test_a_reader_is_offered_nothing_to_write_and_refused(start: Start, role: str) -> None:
     server = start()
     run_id = server.client().new_run()
-    text = token(server.store, "reader")
+    text = token(server.store, role)
     time.sleep(1.2)
     reader = signed_in(server.port, text)
-    for path in ("/ui/", "/ui/experiments/0"):
+    for path in ("/ui/", "/ui/experiments/0", f"/ui/runs/{run_id}"):
         page = reader.get(path).text
         assert 'name="do" value="compare"' in page or path != "/ui/"
         for wrong in ("Save view", "<textarea", 'value="delete"', 'value="save"', 'action="../views'):
@@ -191,6 +193,18 @@ def test_names_and_groups_are_text(browser: Browser) -> None:
     rows = browser.get("/ui/rows?column=" + quote(f"params.{EVIL}"), **{"X-Rows": ""})
     assert "<img src=x" not in rows.text
     assert browser.get("/ui/rows", **{"If-None-Match": browser.get("/ui/rows").headers["etag"]}).status == 304
+
+
+@pytest.mark.parametrize("also", [" or ", "\tor\t", "\nOR\n"])
+def test_a_group_leads_to_its_runs_whatever_the_filter(browser: Browser, also: str) -> None:
+    for model, loss in (("a", 1.0), ("b", 1.7e308), ("b", -1.7e308)):
+        make_run(f"{model}{loss}", params={"model": model}, metrics={"loss": [loss]})
+    q = f"params.model = 'a'{also}params.model = 'b'"
+    page = browser.get("/ui/?" + urlencode({"q": q, "group": "params.model"}))
+    (link,) = re.findall(r'<a href="([^"]+)">a</a>', page.text)
+    found = browser.get("/ui/" + unescape(link).removeprefix("./")).text
+    assert re.search(r'id="count">1 run<', found)
+    assert "0 ± inf" in page.text
 
 
 def test_a_cold_store_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

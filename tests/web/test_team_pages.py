@@ -44,6 +44,9 @@ def test_roles_in_several_processes(start: Start) -> None:
     assert 'type="password"' in stranger.get("/ui/closed").text
     refused = stranger.post("/ui/enter", {"token": "proj_0_0"})
     assert (refused.status, stranger.cookie) == (401, "")
+    linked = Browser(server.port)
+    assert linked.get(f"/ui/enter?code={tokens['writer']}").status == 401
+    assert linked.cookie == ""
     reader, writer = (signed_in(server.port, tokens[role]) for role in ("reader", "writer"))
     for _ in range(8):  # whichever process answers
         page = reader.get(f"/ui/runs/{run_id}")
@@ -56,6 +59,9 @@ def test_roles_in_several_processes(start: Start) -> None:
     assert reader.post(f"/ui/runs/{run_id}/note", {"csrf": csrf, "note": "x"}).status == 403
     assert reader.post("/ui/runs", {"csrf": csrf, "run": [run_id] * 2, "do": "compare"}).status == 303
     csrf = writer.get("/ui/").csrf
+    some = {"csrf": csrf, "run": [run_id, "f" * 32], "do": "delete"}
+    assert writer.post("/ui/runs", some).status == 404
+    assert Store(server.store).read(run_id).lifecycle == "active"  # all or none
     assert writer.post("/ui/runs", {"csrf": csrf, "run": [run_id], "do": "delete"}).status == 303
     assert Store(server.store).read(run_id).lifecycle == "deleted"
     with open(os.path.join(server.store, "server", "audit.jsonl"), encoding="utf-8") as file:

@@ -228,6 +228,7 @@ class Walk:
         old, *new = masked
         if len(new) > 1:
             start, end = _common(new), _common([text[::-1] for text in new])
+            start, end = _before_repeats(start), _before_repeats(end)
             if not old.startswith(start):
                 yield Difference((path, " beginning"), (old[: len(start)], *[start] * len(new)))
             if not old.endswith(end[::-1]):
@@ -333,6 +334,17 @@ def _common(texts: Sequence[str]) -> str:
     while count and low[count - 1].isalnum():
         count -= 1
     return low[:count]
+
+
+def _before_repeats(text: str) -> str:
+    """Without one word over and over at its end: how often it is there may be what varies."""
+    *words, _ = text.split(" ")
+    if len(words) < 2 or words[-1] != words[-2]:
+        return text
+    word = words[-1]
+    while words and words[-1] == word:
+        words.pop()
+    return " ".join([*words, ""])
 
 
 def _shape(array: Array) -> str:

@@ -70,8 +70,8 @@ def spread(values: Sequence[float], family: int = 1) -> tuple[float, float]:
     family = 1 if count == 2 else max(1, family)
     if count < 2 or not all(map(math.isfinite, values)):
         return (values[0] if values else math.nan), 0.0
-    mean = math.fsum(values) / count
-    deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (count - 1))
+    mean = math.fsum(value / 1024 for value in values) / count * 1024  # the sum itself may be infinite
+    deviation = math.hypot(*(value - mean for value in values)) / math.sqrt(count - 1)
     return mean, student(count - 1, (1 - CERTAINTY) / family) * deviation * math.sqrt(1 + 1 / count)
 
 

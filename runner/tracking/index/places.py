@@ -187,8 +187,8 @@ def one_project(here: Place, known: Iterable[Place]) -> set[Place]:
     while waiting:
         place = waiting.pop()
         for mark in _marks(place):
-            question = (mark, *(place if mark[0] == "inode" else place[:2]), place.is_marked)
-            if question in asked:  # its answer depends on nothing else
+            question = (mark, *_asking(place, mark))
+            if question in asked:
                 continue
             asked.add(question)
             for other in shelves.get(mark, ()):
@@ -200,6 +200,14 @@ def one_project(here: Place, known: Iterable[Place]) -> set[Place]:
                     if other.is_marked:
                         waiting.append(other)
     return found
+
+
+def _asking(place: Place, mark: tuple[str, ...]) -> tuple[object, ...]:
+    """All of `place` on which depends what is found by way of it under one of its marks."""
+    if mark[0] == "inode":
+        return place
+    address = place.address if mark[0] == "path" else place.address == mark[1]
+    return (place.remote, place.first_commit, address, place.is_marked)
 
 
 def _marks(place: Place) -> Iterator[tuple[str, ...]]:

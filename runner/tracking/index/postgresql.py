@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from runner.errors import StoreError
-from runner.tracking.index import catchup, location, schema
+from runner.tracking.index import catchup, location, schema, soundness
 from runner.tracking.index.dialect import POSTGRESQL, Busy, Database, too_slow
 from runner.tracking.index.rows import storable
 from runner.values import Report
@@ -82,11 +83,30 @@ class Link:
             if not self._connection.broken:
                 self._connection.execute("SET statement_timeout = 0")
 
+    @contextmanager
+    def as_it_is(self) -> Iterator[View]:
+        """At one moment, however many questions are asked."""
+        with self._connection.transaction(), ExitStack() as opened:
+            self._connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield View(self._connection, opened)
+
     def recall(self, question: Callable[[], T]) -> T:
         return question()  # what other processes wrote cannot be told
 
     def close(self) -> None:
         self._connection.close()
+
+
+class View(Link):
+    """Rows come as they are wanted: there may be millions."""
+
+    def __init__(self, connection: psycopg.Connection[Any], opened: ExitStack) -> None:
+        super().__init__(connection)
+        self._opened = opened
+
+    def execute(self, sql: str, bound: Sequence[Any] = ()) -> Any:
+        cursor = self._opened.enter_context(self._connection.cursor(name=f"proj_{os.urandom(6).hex()}"))
+        return cursor.execute(_marks(sql), _clean(bound) if bound else None)
 
 
 @functools.lru_cache(1000)
@@ -172,7 +192,22 @@ class PostgreSQLHome:
         return self._again(lambda: self._current(everything))
 
     def damage(self) -> str:
-        return ""  # the server's own business: it has checksums
+        """The bytes on its disk are the server's business; the rows are compared, with each other and with the logs."""
+        found = self._again(self._damage)
+        if found:
+            self.close()
+            self._drop(whatever=True)
+        return found
+
+    def _damage(self) -> str:
+        connection = self._current(everything=True)
+        with connection.as_it_is() as view:
+            try:
+                return soundness.content(view, self.root, _clean) or soundness.other_than_logs(
+                    view, self.root
+                )
+            except (LookupError, TypeError, ValueError, AttributeError) as error:  # a text that is no JSON
+                return f"{type(error).__name__}: {error}"
 
     def _again(self, function: Callable[[], T]) -> T:
         """Once more after the connection was lost or the tables were removed."""

@@ -9,20 +9,24 @@ What is merely missing is found by looking at each log once more.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import zip_longest
-from typing import Any
+from typing import Any, TypeAlias
 
 from runner.errors import ProjError
 from runner.host import files
 from runner.tracking import experiments, segments
-from runner.tracking.fold import from_json
+from runner.tracking.fold import from_json, to_json
 from runner.tracking.index import places, rows
 from runner.tracking.index.dialect import Database
 from runner.tracking.index.schema import BY_VALUE, TABLES
+from runner.tracking.reading import NOTHING, read_on
 
-__all__ = ["FAULTS", "LEFT", "damage", "is_as_left", "is_damage", "note_left"]
+__all__ = ["FAULTS", "LEFT", "content", "damage", "is_as_left", "is_damage", "note_left", "other_than_logs"]
+
+Stored: TypeAlias = "Callable[[Sequence[Any]], Sequence[Any]]"
 
 # What comes of a byte that is another one, wherever a row is read: a text, a number or JSON of another form
 FAULTS = (
@@ -88,13 +92,40 @@ def damage(connection: Database, root: str) -> str:
         (said,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
         if said != "ok":
             return str(said).splitlines()[-1]
-        return (
-            _schema(connection) or _runs(connection) or _places(connection) or _experiments(connection, root)
-        )
+        return _schema(connection) or content(connection, root)
     except FAULTS as error:
         if is_damage(error):
             return f"{type(error).__name__}: {error}"
         raise
+
+
+def content(connection: Database, root: str, stored: Stored = tuple) -> str:
+    """What is wrong in the rows, of whatever database; `stored`: what becomes of values that it keeps."""
+    return _runs(connection, stored) or _places(connection) or _experiments(connection, root, stored)
+
+
+def other_than_logs(connection: Database, root: str) -> str:
+    """A run that was read to its end, and is another one than its log says; "" for none."""
+    found = connection.execute(
+        "SELECT r.run_id, r.position, r.segments, s.record FROM runs r JOIN records s ON s.run = r.run"
+    )
+    for run_id, position, kept, record in found:
+        folder = os.path.join(root, "runs", run_id)
+        try:
+            if os.stat(os.path.join(folder, "events.jsonl")).st_size != position:
+                continue  # there is more, which the next one reads
+            now = read_on(folder, NOTHING).called(run_id)
+        except (OSError, ProjError):
+            continue  # purged meanwhile, or of a newer format
+        same = now.position == position and dict(now.offsets) == dict(rows.read_segments(kept)[1])
+        if same and now.run is not None and _plain(to_json(now.run)) != _plain(json.loads(record)):
+            return f"the run {run_id} is another one than its log says"
+    return ""
+
+
+def _plain(value: object) -> str:
+    """By which NaN is equal to itself, and the order of keys is none."""
+    return json.dumps(value, sort_keys=True)
 
 
 def _schema(connection: Database) -> str:
@@ -107,7 +138,7 @@ def _schema(connection: Database) -> str:
     return "" if found == wanted else "it has other tables"
 
 
-def _runs(connection: Database) -> str:
+def _runs(connection: Database, stored: Stored) -> str:
     """The rows of each run are those that its record makes."""
     others = [
         _Others(name, connection.execute(f"SELECT run, {columns} FROM {name} ORDER BY run"))  # noqa: S608
@@ -122,11 +153,11 @@ def _runs(connection: Database) -> str:
         if checksum != rows.checksum(record, log):
             return f"the record of the run {row[1]} is another one"
         run = from_json(json.loads(record))
-        if row[1:] != rows.derived(run):
+        if row[1:] != tuple(stored(rows.derived(run))):
             return f"the row of the run {row[1]} is another one"
         wanted = rows.belonging(number, run)
         for other in others:
-            if other.of(number) != sorted(wanted[other.name], key=repr):
+            if other.of(number) != sorted((tuple(stored(each)) for each in wanted[other.name]), key=repr):
                 return f"the {other.name} of the run {row[1]} are other ones"
     return next((f"{other.name} without their run" for other in others if other.left()), "")
 
@@ -159,7 +190,7 @@ def _places(connection: Database) -> str:
     return "" if wanted <= set(known.values()) else "a run without its place"
 
 
-def _experiments(connection: Database, root: str) -> str:
+def _experiments(connection: Database, root: str, stored: Stored) -> str:
     """Of those that were read to the end: they are as their segments say."""
     for key, name, lifecycle, kept in connection.execute("SELECT * FROM experiments"):
         folder = f"{root}/experiments/{key}"
@@ -169,6 +200,6 @@ def _experiments(connection: Database, root: str) -> str:
             found = experiments.find(root, key)
         except ProjError:  # of a newer format, or not to be read
             continue
-        if found is None or (name, lifecycle) != (rows.storable(found.name), found.lifecycle):
+        if found is None or (name, lifecycle) != tuple(stored((rows.storable(found.name), found.lifecycle))):
             return f"the experiment {key} is another one"
     return ""

@@ -35,11 +35,10 @@ def _place(rest: Rest, uri: str) -> str:
 def _below(rest: Rest, path: str, target: str) -> bool:
     """Whether it is a folder, and then it is there."""
     found = rest.list_files(path)
-    for each in found:
-        name = os.path.basename(str(each["path"]))
+    for name, is_folder in found:
         inner, place = f"{path}/{name}", os.path.join(target, name)
         os.makedirs(target, exist_ok=True)
-        if each.get("is_dir"):
+        if is_folder:
             _below(rest, inner, place)
         else:
             _file(rest, inner, place)

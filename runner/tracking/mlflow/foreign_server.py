@@ -72,9 +72,9 @@ class ServerReader:
             found = self._rest.list_files(f"{root}/{path}".rstrip("/"))
         except Refused as refused:
             raise InputError(refused.message) from None
-        for each in found:
-            inner = f"{path}/{each['path']}".lstrip("/")
-            if each.get("is_dir"):
+        for name, is_folder in found:
+            inner = f"{path}/{name}".lstrip("/")
+            if is_folder:
                 yield from self._below(root, inner)
             else:
                 yield File(inner, self._reading(f"{root}/{inner}"))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple, Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from runner.errors import InputError
 from runner.host.files import open_file
+from runner.text.uri import path_of
 from runner.tracking.events import Metric
 
 __all__ = ["Dataset", "File", "ForeignExperiment", "ForeignRun", "Reader", "local_files", "local_path"]
@@ -68,10 +69,10 @@ class Reader(Protocol):
 
 def local_path(uri: str) -> str:
     """The path of a local URI; "" when it is not local."""
-    parts = urlsplit(uri)
-    if parts.scheme == "file":
-        return unquote(parts.path)
-    return uri if not parts.scheme else ""
+    path, kind = path_of(uri), urlsplit(uri).scheme
+    if kind == "file":
+        return path
+    return uri if not kind else ""
 
 
 def local_files(uri: str, artifacts: str = "") -> Iterator[File]:

@@ -7,18 +7,25 @@ import http.client
 import json
 import os
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
-from typing import BinaryIO
+from collections.abc import Iterator, Mapping
+from typing import BinaryIO, NamedTuple
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from runner.errors import InputError, ProjError
 from runner.text.credentials import without
 from runner.tracking.events import Facts
 
-__all__ = ["Refused", "Rest", "Unreachable", "without_credentials"]
+__all__ = ["Listed", "Refused", "Rest", "Unreachable", "without_credentials"]
 
 RETRIED = (408, 429, 500, 502, 503, 504)
 PIECE = 1 << 20
+
+
+class Listed(NamedTuple):
+    """A file or a folder in a folder of artifacts."""
+
+    name: str  # of one part
+    is_folder: bool
 
 
 class Unreachable(ProjError):
@@ -44,15 +51,19 @@ class Rest:
 
     def __init__(self, uri: str, environ: Mapping[str, str] | None = None, timeout: float = 60) -> None:
         environ = os.environ if environ is None else environ
-        parts = urlsplit(uri)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urlsplit(uri)
+            port, known = parts.port, parts.scheme in ("http", "https") and bool(parts.hostname)
+        except ValueError:  # http://[::1, or :99999
+            known = False
+        if not known:
             raise InputError(
                 f"{without_credentials(uri)!r} is not the address of a tracking server", "http://host:port"
             )
         self.uri = without_credentials(uri)
         self._secure = parts.scheme == "https"
-        self._host = parts.hostname
-        self._port = parts.port or (443 if self._secure else 80)
+        self._host = parts.hostname or ""
+        self._port = port or (443 if self._secure else 80)
         self._base = parts.path.rstrip("/")
         self._timeout = timeout
         self._insecure = environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() in ("true", "1")
@@ -89,10 +100,16 @@ class Rest:
     def delete_file(self, path: str) -> None:
         self._ask("DELETE", f"{FILES}/{quote(path)}", b"{}", {"Content-Type": "application/json"})
 
-    def list_files(self, path: str) -> Sequence[Facts]:
-        found: Sequence[Facts] = self._json("GET", f"{FILES}?{urlencode({'path': path})}", None).get(
-            "files", []
-        )
+    def list_files(self, path: str) -> list[Listed]:
+        """What a folder has in it. Refused when a name leads out of it: files are written by these names."""
+        found = []
+        for each in self._json("GET", f"{FILES}?{urlencode({'path': path})}", None).get("files", []):
+            name = str(each["path"]).rpartition("/")[2]
+            if name in ("", ".", "..") or "\0" in name:
+                raise Refused(
+                    "", f"{self.uri} names a file {each['path']!r}, which leads out of its folder", 200
+                )
+            found.append(Listed(name, bool(each.get("is_dir"))))
         return found
 
     def get_file(self, path: str) -> Iterator[bytes]:
@@ -145,6 +162,10 @@ class Rest:
         except (OSError, http.client.HTTPException) as error:
             self.close()
             raise self._away(error) from error
+        except ValueError:  # its message has the token in it
+            self.close()
+            what = "the address or the credentials have characters that HTTP does not allow"
+            raise InputError(f"{self.uri} cannot be asked: {what}") from None
 
     def _connect(self) -> http.client.HTTPConnection:
         if not self._secure:

@@ -137,7 +137,7 @@ def _events(reader: Reader, run: ForeignRun, experiment_id: str) -> Iterator[Eve
 
 def _copy(file: File, root: str) -> Event:
     parts = file.path.split("/")
-    if ".." in parts or file.path.startswith("/"):
+    if ".." in parts or file.path.startswith("/") or "\0" in file.path:
         raise ProjError(f"an artifact has the path {file.path!r}, which leads out of its run")
     target = os.path.join(root, *parts)
     os.makedirs(os.path.dirname(target), exist_ok=True)

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ContestedError", "NoVersionError", "ProtectedError", "TakenError", "check_free", "comment", "create", "delete",
-    "describe", "drop_alias", "enter", "move", "numbered", "register", "rename", "restore", "set_alias", "settle",
-    "tag", "transition", "untag",
+    "describe", "drop_alias", "enter", "is_name", "move", "numbered", "register", "rename", "restore", "set_alias",
+    "settle", "tag", "transition", "untag",
 ]  # fmt: skip
 
 
@@ -60,6 +60,14 @@ def _described(model: RegisteredModel, version_id: str) -> str:
     if found is None:
         return version_id
     return f"{found.source} of run {found.run_id}" if found.run_id else found.source
+
+
+NAME = 256  # characters
+
+
+def is_name(name: str) -> bool:
+    """Whether a registered model may have it: it is a part of addresses, models:/NAME/1."""
+    return bool(name.strip()) and not set("/:") & set(name) and name not in (".", "..") and len(name) <= NAME
 
 
 def check_free(model: RegisteredModel, *targets: str, version: Version | None = None) -> None:
@@ -154,9 +162,15 @@ def settle(root: str, name: str, by: str, secrets: Secrets | None = None) -> dic
 def rename(
     root: str, name: str, new: str, by: str, why: str = "", secrets: Secrets | None = None
 ) -> RegisteredModel:
-    """TakenError when another has the name."""
+    """TakenError when another has the name; ProtectedError where something is protected: the name would be free."""
     new = kept(new, secrets)
     with changing(root, name, secrets) as held:
+        for target in held.model.policies:
+            given = target.removeprefix("alias:")
+            raise ProtectedError(
+                f"{given} of {name} is protected: another model could take the name, and no policy would hold for it",
+                f"proj models policy {name} {given} --remove",
+            )
         other, _ = placed(root, new)
         place = id_of(new)
         if other is not None and other.lifecycle == "active":

@@ -8,7 +8,7 @@ from runner.errors import InputError
 from runner.tracking.events import Event
 from runner.tracking.registry import change, operations, signing, sources
 from runner.tracking.registry.change import numbered
-from runner.tracking.registry.policy import Need, Shown, Unmet, needs_of, parse, unmet
+from runner.tracking.registry.policy import Need, Shown, Texts, Unmet, needs_of, parse, person, unmet
 from runner.tracking.registry.state import STAGES, RegisteredModel, Version, target_of
 from runner.tracking.registry.store import Changing, changing
 from runner.tracking.store import Store
@@ -52,6 +52,7 @@ def standing(model: RegisteredModel, version: Version, target: str) -> list[Unme
         [each for each in model.evidence.values() if each["type"] == "reject"],
         lambda alias: found.version_id if (found := model.aliased(alias)) else "",
         signing.verifier(),
+        Texts(model.description, model.tags),
     )
     return unmet(needs_of(policy), shown)
 
@@ -108,7 +109,7 @@ def decide(
 
 def _check_counts(needs: Sequence[Need], version: Version, by: str, key: str) -> None:
     for need in needs:
-        if need.kind == "approvals" and need.options.get("not_author") and version.user == by:
+        if need.kind == "approvals" and need.options.get("not_author") and person(version.user) == person(by):
             raise InputError(f"{by} registered it, and its author's approval does not count")
         if need.kind == "approvals" and need.options.get("signed") and not key:
             raise InputError("the policy asks for signed approvals", "--key ~/.ssh/id_ed25519")

@@ -11,7 +11,7 @@ from typing import Any
 
 from runner.tracking.events import ODD, Event
 from runner.tracking.registry.moves import Moves
-from runner.tracking.registry.policy import Shown, Verify, needs_of, unmet
+from runner.tracking.registry.policy import Shown, Texts, Verify, needs_of, unmet
 from runner.tracking.registry.state import STAGES, Comment, Ignored, Move, RegisteredModel, Version
 
 __all__ = ["Book", "nobody"]
@@ -199,14 +199,38 @@ class Book:
 
     def _set_lifecycle(self, event: Event, lifecycle: str) -> None:
         time, version_id = int(event["time"]), event.get("version_id")
-        if version_id:
-            self._change(str(version_id), lifecycle=lifecycle, last_update_time=time)
+        held = self._held(str(version_id or "")) if lifecycle == "deleted" else None
+        if held is not None:  # by somebody who did not know of the policy
+            target, to = held
+            move = Move(str(event["op"]), target, to, str(event.get("by", "")), time)
+            self._ignored.append(Ignored(move, f"{target} is protected, and this deletes where it leads"))
+        elif version_id:
+            fields = {"lifecycle": lifecycle, "last_update_time": time}
+            version = self._versions[str(version_id)]
+            if version.lifecycle != lifecycle == "active" and f"stage:{version.stage}" in self._policies:
+                fields["stage"] = "None"  # it comes back with no evidence
+            self._change(str(version_id), **fields)
             if lifecycle == "deleted":
                 for moves in self._moves.values():
                     moves.forget(str(version_id))
             self._touch(time)
         elif self._first is not None:
             self._first = self._first._replace(lifecycle=lifecycle, last_update_time=time)
+
+    def _held(self, version_id: str) -> tuple[str, str] | None:
+        """The protected target, and the version that it has: this one, or for "" any."""
+        for target in self._policies:
+            kind, _, name = target.partition(":")
+            if kind == "alias":
+                found = [self._current(name)]
+            else:
+                found = [
+                    key for key, each in self._versions.items() if each.stage == name and self._is_live(key)
+                ]
+            for each in found:
+                if each and version_id in ("", each):
+                    return target, each
+        return None
 
     def _rename(self, event: Event) -> None:
         name, time = str(event["name"]), int(event["time"])
@@ -327,6 +351,7 @@ class Book:
             [each for each in self._evidence.values() if each["type"] == "reject"],
             self._current,
             self._verify,
+            Texts(self._first.description, self._first.tags) if self._first else Texts(),
         )
         missing = unmet(needs_of(policy), shown)
         if missing:

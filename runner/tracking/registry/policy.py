@@ -13,15 +13,31 @@ needs:
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from runner.errors import InputError
 from runner.tracking.events import Event
+from runner.tracking.index.grammar import Filter, Grammar, parse_filter
 from runner.tracking.registry.state import Version
 from runner.values import Json, JsonMapping, JsonObject
 
-__all__ = ["AUTOMATIC", "Need", "Unmet", "Verify", "needs_of", "parse", "signable", "unmet"]
+__all__ = [
+    "AUTOMATIC",
+    "INPUT_EXAMPLE",
+    "Need",
+    "Texts",
+    "Unmet",
+    "Verify",
+    "conditions",
+    "needs_of",
+    "parse",
+    "person",
+    "signable",
+    "undocumented",
+    "unmet",
+]  # fmt: skip
 
 Verify: TypeAlias = "Callable[[Event], str]"  # a signed operation -> whose signature it has; "": nobody's
 
@@ -49,6 +65,13 @@ AUTOMATIC = (
     "documented",
 )  # what `promote` finds out itself
 ROLES = ("approver", "admin")
+INPUT_EXAMPLE = "input_example"  # a field of `documented` that is among the files
+_FIELD = re.compile(rf"(model\.)?(description|tags\..+)|{INPUT_EXAMPLE}", re.DOTALL)
+_TOLERANCE = re.compile(r"(.+=)?(rel:)?\d*\.?\d+(e[+-]?\d+)?", re.DOTALL | re.IGNORECASE)
+_METRICS = Grammar(
+    {**dict.fromkeys(("metric", "metrics"), "metric"), **dict.fromkeys(("param", "params"), "param")}, (), ()
+)
+_OF_TOKEN = re.compile(r"\A[0-9a-f]{8} (?=.)", re.DOTALL)
 
 
 class Need(NamedTuple):
@@ -80,7 +103,7 @@ def parse(text: str, name: str = "the policy") -> list[JsonObject]:
 
     try:
         found = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError, ValueError) as error:  # ValueError: a date such as 2024-99-99
         raise InputError(f"{name} is no YAML: {error}") from None
     if not isinstance(found, dict) or set(found) != {"needs"} or not isinstance(found["needs"], list):
         raise InputError(f"{name} must have a list `needs:`, and nothing else", EXAMPLE)
@@ -105,13 +128,49 @@ def _need(given: object, name: str) -> JsonObject:
             raise InputError(f"{name}: {kind} has no option {key!r}", f"its options: {known}")
         if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
             raise InputError(f"{name}: {kind}.{key} cannot be {value!r}", EXAMPLE)
+        if isinstance(value, list) and not all(isinstance(each, str) for each in value):
+            raise InputError(f"{name}: {kind}.{key} must be a list of texts, not {value!r}", EXAMPLE)
+        try:
+            json.dumps(value, allow_nan=False, sort_keys=True)
+        except (TypeError, ValueError):  # a date, .inf
+            raise InputError(
+                f"{name}: {kind}.{key} has a value that JSON has no word for: {value!r}", "write it in quotes"
+            ) from None
     for key in REQUIRED.get(kind, ()):
         if key not in options:
             raise InputError(f"{name}: {kind} needs the option {key!r}", EXAMPLE)
     count = options.get("count", 1)
     if kind == "approvals" and count < 1:
         raise InputError(f"{name}: approvals.count must be at least 1")
+    for key, value in options.items():
+        if wrong := _wrong(key, value):
+            raise InputError(f"{name}: {kind}.{key} {value!r}: {wrong}", EXAMPLE)
     return {"kind": kind, "options": options}
+
+
+def conditions(text: str) -> Filter:
+    """Of `run.pass`. InputError for what is none."""
+    return parse_filter(text, _METRICS)
+
+
+def _wrong(key: str, value: object) -> str:
+    """Why an option of the right type would be met by everything, or by nothing."""
+    if key == "pass":
+        try:
+            return "" if conditions(str(value)) else "it asks for nothing"
+        except InputError as error:
+            return error.message
+    if key == "role" and value not in ROLES:
+        return f"only {' and '.join(ROLES)} approve"
+    if key == "tolerance" and not _TOLERANCE.fullmatch(str(value)):
+        return "is no tolerance, such as 1e-6 or rel:0.01"
+    if key == "fields" and isinstance(value, list):
+        unknown = [each for each in value if not _FIELD.fullmatch(str(each))]
+        known = f"description, tags.NAME, model.description, model.tags.NAME and {INPUT_EXAMPLE}"
+        return "" if value and not unknown else f"the fields are {known}"
+    if key in ("alias", "metric") and not value:
+        return "is empty"
+    return ""
 
 
 EXAMPLE = "such as\n  needs:\n  - better-than: {alias: production, metric: auc, by: 0.01}\n  - approvals: {count: 1}"
@@ -128,6 +187,13 @@ def signable(event: Event) -> str:
 # ---- whether it is met -------------------------------------------------------------------------------------
 
 
+class Texts(NamedTuple):
+    """What is said of the model itself."""
+
+    description: str = ""
+    tags: Mapping[str, str] = {}
+
+
 class Shown(NamedTuple):
     """What a move brings along, and what is known at that moment."""
 
@@ -137,6 +203,7 @@ class Shown(NamedTuple):
     rejects: Iterable[Event]  # of this target, whichever version
     current: Callable[[str], str]  # alias -> version_id to which it leads
     verify: Verify
+    texts: Texts
 
 
 def unmet(needs: Sequence[Need], shown: Shown) -> list[Unmet]:
@@ -178,7 +245,7 @@ def _signed(need: Need, shown: Shown, about: Sequence[Event]) -> str:
     return (
         "no signature"
         if not signers
-        else f"the signature is not of {' or '.join(wanted) or 'an allowed signer'}"
+        else f"the signature is not of {' or '.join(map(str, wanted)) or 'an allowed signer'}"
     )
 
 
@@ -191,10 +258,11 @@ def _approvals(need: Need, shown: Shown, about: Sequence[Event]) -> str:
     for each in about:
         if each["type"] != "approve" or each.get("target") != shown.target:
             continue
-        name = shown.verify(each) if options.get("signed") else str(each.get("by", ""))
+        by = person(str(each.get("by", "")))
+        name = person(shown.verify(each)) if options.get("signed") else by
         if not name or (options.get("role") and not _has_role(str(each.get("role", "")), options["role"])):
             continue
-        if options.get("not_author") and version.user in (name, each.get("by")):
+        if options.get("not_author") and person(version.user) in (name, by):
             continue
         who.add(name)
     missing = options.get("count", 1) - len(who)
@@ -204,8 +272,27 @@ def _approvals(need: Need, shown: Shown, about: Sequence[Event]) -> str:
     return f"{missing}{kind} approval{'s' if missing > 1 else ''} missing"
 
 
+def person(by: str) -> str:
+    """Whose name it is: a server writes `ID NAME` for a token, and a person may have several, and a shell besides."""
+    return _OF_TOKEN.sub("", by)
+
+
 def _has_role(role: str, wanted: str) -> bool:
     return role == wanted or (wanted in ROLES and role == "admin")
 
 
-CHECKS = {"signed": _signed, "approvals": _approvals}
+def undocumented(fields: Iterable[str], version: Version, texts: Texts) -> list[str]:
+    """Those of the fields that are empty, of what somebody may say or take back at any time."""
+    found: dict[str, str] = {"description": version.description, "model.description": texts.description}
+    found |= {f"tags.{key}": value for key, value in version.tags.items()}
+    found |= {f"model.tags.{key}": value for key, value in texts.tags.items()}
+    return [each for each in fields if each != INPUT_EXAMPLE and not found.get(each)]
+
+
+def _documented(need: Need, shown: Shown, about: Sequence[Event]) -> str:
+    """As it is now: what the gate found may have been taken back since."""
+    missing = undocumented(map(str, need.options["fields"]), shown.version, shown.texts)
+    return f"not documented: {', '.join(missing)}" if missing else _gate(need, shown, about)
+
+
+CHECKS = {"documented": _documented, "signed": _signed, "approvals": _approvals}

@@ -15,7 +15,7 @@ from runner.tracking.fold import Run
 from runner.tracking.local_artifacts import found_file
 from runner.tracking.registry.change import numbered
 from runner.tracking.registry.state import RegisteredModel, Version
-from runner.tracking.registry.store import get
+from runner.tracking.registry.store import get, listing
 from runner.tracking.store import Store
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Wanted",
     "current_digest",
     "file_of",
+    "held_by",
     "problem_of",
     "resolve",
 ]
@@ -92,15 +93,36 @@ def _run(store: Store, run_id: str) -> Run:
         raise NoSourceError(f"Run with id={run_id} not found") from None
 
 
-def _logged(store: Store, root: Root, wanted: Wanted, model_id: str) -> Version:
+def _model(store: Store, model_id: str) -> models.LoggedModel:
     try:
         model = models.get(store.root, model_id)
     except StoreError:
         model = None
     if model is None or model.lifecycle != "active":
         raise NoSourceError(f"Logged model with ID '{model_id}' not found.")
+    return model
+
+
+def _logged(store: Store, root: Root, wanted: Wanted, model_id: str) -> Version:
+    model = _model(store, model_id)
     location = f"{root(model.experiment_id).rstrip('/')}/models/{model_id}/artifacts"
-    return Version("", 0, wanted.source, location, wanted.run_id or model.run_id, model_id)
+    return _owned(Version("", 0, wanted.source, location, wanted.run_id, model_id), model.run_id, model_id)
+
+
+def _owned(version: Version, run_id: str, model_id: str) -> Version:
+    """Of the run and the logged model whose files they are. BadSourceError when it is said to be another's.
+
+    What a gate asks of the run that made a version (a metric, a rebuild) says nothing of the files of somebody else.
+    """
+    if version.run_id not in ("", run_id):
+        raise BadSourceError(
+            f"Invalid model version source: '{version.source}'. It is not of the run {version.run_id}."
+        )
+    if model_id and version.model_id not in ("", model_id):
+        raise BadSourceError(
+            f"Invalid model version source: '{version.source}'. It is not the model {version.model_id}."
+        )
+    return version._replace(run_id=run_id, model_id=model_id or version.model_id)
 
 
 def _copied(other: RegisteredModel, which: str, wanted: Wanted) -> Version:
@@ -138,26 +160,24 @@ def _located(store: Store, root: Root, version: Version) -> Version:
     location, source = version.location, version.source
     if location.startswith("mlflow-artifacts:"):
         place = _place(store, location)
-        digest = _digest(place.path, source)
-        run_id, model_id = version.run_id or place.run_id, version.model_id or place.model_id
-        return version._replace(digest=digest, run_id=run_id, model_id=model_id)
+        run_id = _model(store, place.model_id).run_id if place.model_id else place.run_id
+        return _owned(version, run_id, place.model_id)._replace(digest=_digest(place.path, source))
     if location.startswith(("/", "file:")):
-        return version._replace(digest=_digest(_of_run(store, root, version), source))
+        version = _local(store, root, version)
+        return version._replace(digest=_digest(file_of(store, version), source))
     return version
 
 
-def _of_run(store: Store, root: Root, version: Version) -> str:
-    """The path of a source on this machine: that counts only within the artifacts of its run."""
-    path = unquote(urlsplit(version.location).path)
-    if version.model_id and os.path.realpath(path) == os.path.realpath(
-        _of_model(store, root, version.model_id)
-    ):
-        return path
+def _local(store: Store, root: Root, version: Version) -> Version:
+    """Of a source on this machine: that counts only within the artifacts of its run."""
+    path = os.path.realpath(file_of(store, version))
+    if version.model_id and path == os.path.realpath(_of_model(store, root, version.model_id)):
+        return _owned(version, _model(store, version.model_id).run_id, version.model_id)
     if version.run_id:
         place = root(_run(store, version.run_id).experiment_id)
-        kept = os.path.realpath(f"{unquote(urlsplit(place).path).rstrip('/')}/{version.run_id}/artifacts")
-        if f"{os.path.realpath(path)}/".startswith(f"{kept}/"):
-            return path
+        kept = os.path.realpath(f"{unquote(_path(place)).rstrip('/')}/{version.run_id}/artifacts")
+        if f"{path}/".startswith(f"{kept}/"):
+            return version
     raise BadSourceError(
         f"Invalid model version source: '{version.source}'. To use a local path as a model version source, the run_id"
         " request parameter has to be specified and the local path has to be contained within the artifact"
@@ -166,12 +186,12 @@ def _of_run(store: Store, root: Root, version: Version) -> str:
 
 
 def _of_model(store: Store, root: Root, model_id: str) -> str:
-    place = root(models.get(store.root, model_id).experiment_id)
-    return f"{unquote(urlsplit(place).path).rstrip('/')}/models/{model_id}/artifacts"
+    place = root(_model(store, model_id).experiment_id)
+    return f"{unquote(_path(place)).rstrip('/')}/models/{model_id}/artifacts"
 
 
 def _place(store: Store, location: str) -> Place:
-    path = urlsplit(location).path.lstrip("/")
+    path = _path(location).lstrip("/")
     if found := _OF_MODEL.match(path):
         folder = os.path.join(store.root, "models", found[1], "artifacts")
         return Place(_in(folder, found[2] or ""), model_id=found[1])
@@ -179,6 +199,14 @@ def _place(store: Store, location: str) -> Place:
         folder = os.path.join(store.run_directory(found[1]), "artifacts")
         return Place(_in(folder, found[2] or ""), run_id=found[1])
     return Place(_in(os.path.join(store.root, "files"), path))
+
+
+def _path(location: str) -> str:
+    """Of a URI or a path, with its escapes. BadSourceError for what is neither, such as `file://[x`."""
+    try:
+        return urlsplit(location).path
+    except ValueError as error:
+        raise BadSourceError(f"Invalid model version source: '{location}'. It is no URI: {error}.") from None
 
 
 def _in(folder: str, path: str) -> str:
@@ -205,7 +233,7 @@ def file_of(store: Store, version: Version) -> str:
     if version.location.startswith("mlflow-artifacts:"):
         return _place(store, version.location).path
     if version.location.startswith(("/", "file:")):
-        return unquote(urlsplit(version.location).path)
+        return unquote(_path(version.location))
     return ""
 
 
@@ -218,6 +246,26 @@ def problem_of(store: Store, version: Version) -> str:
     except StoreError as error:
         return error.message
     return "" if not path or os.path.exists(path) else "its files were removed from the store"
+
+
+def held_by(store: Store, path: str) -> str:
+    """NAME@ALIAS or NAME/NUMBER (STAGE), protected, whose files are at, in or above this path; "" for none."""
+    path = os.path.realpath(path)
+    for model in listing(store.root):
+        for target in model.policies:
+            kind, _, name = target.partition(":")
+            held = [model.aliased(name)] if kind == "alias" else model.versions.values()
+            for version in held:
+                if version is None or not version.digest or (kind == "stage" and version.stage != name):
+                    continue
+                place = os.path.realpath(file_of(store, version))
+                if f"{path}/".startswith(f"{place}/") or f"{place}/".startswith(f"{path}/"):
+                    return (
+                        f"{model.name}@{name}"
+                        if kind == "alias"
+                        else f"{model.name}/{version.number} ({name})"
+                    )
+    return ""
 
 
 def current_digest(store: Store, version: Version) -> str:

@@ -2,7 +2,7 @@
 // A log of any length: only the lines that are seen are fetched and in the page; it follows a run that is on.
 import { grouped } from "./scale.js";
 
-const [HEIGHT, CHUNK, KEPT] = [20, 200, 60]; // px of a line; lines of a request; requests whose lines are kept
+const [HEIGHT, CHUNK, KEPT] = [24, 200, 60]; // px of a line, as a target for a finger must have; lines of a request; requests whose lines are kept
 const TALLEST = 8_000_000; // px: browsers end an element at some 16 million
 const [SOON, LATER] = [1000, 10_000]; // ms between two looks at a run that is on
 

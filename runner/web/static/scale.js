@@ -6,6 +6,10 @@ const TICKS = 5;
 const SPANS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400];
 const DAYS = [1, 2, 7, 30, 90, 365];
 const DAY = 86400;
+const YEAR = 31556952; // s
+const FAR = 8000 * YEAR * 1000; // ms from 1970
+const LEAST = 1e-300; // two values that are nearer to each other are one
+const EXACT = 2 ** 52; // whole numbers below it have a number each
 
 /** @typedef {"" | "whole" | "log" | "time"} Kind  linear, of whole numbers, logarithmic, of ms since the epoch */
 /** @typedef {{at: number, label: string}} Tick */
@@ -20,11 +24,13 @@ export class Axis {
    * @param {Kind} kind
    */
   constructor(low, high, start, end, kind = "") {
-    if (low === high) {
+    if (kind === "log" && Math.log10(low) === Math.log10(high)) {
+      [low, high] = [low / 2 || low, Math.min(high * 2, Number.MAX_VALUE)];
+    } else if ((kind === "whole" || kind === "time") && low === high && Math.abs(low) < EXACT) {
+      high = low + 1;
+    } else if (kind !== "log" && high - low < LEAST) {
       const room = Math.max(Math.abs(low) * 0.1, 0.5);
-      if (kind === "log") [low, high] = [low / 2, high * 2];
-      else if (kind === "whole" || kind === "time") high = low + 1;
-      else [low, high] = [low - room, high + room];
+      [low, high] = [Math.max(low - room, -Number.MAX_VALUE), Math.min(high + room, Number.MAX_VALUE)];
     }
     this.low = low;
     this.high = high;
@@ -84,11 +90,15 @@ export class Axis {
 
   /** @param {number} span  s @returns {Tick[]} */
   times(span) {
-    const days = DAYS.find((count) => span / DAY / count <= TICKS) ?? 3650;
+    let days = DAYS.find((count) => span / DAY / count <= TICKS) ?? 3650;
+    // a client that took ns for ms
+    if (span / DAY / days > TICKS) days *= 2 ** Math.ceil(Math.log2(span / DAY / days / TICKS));
     const step = SPANS.find((each) => span / each <= TICKS) ?? DAY * days;
     const found = [];
-    for (let value = Math.ceil(this.low / 1000 / step) * step; value * 1000 <= this.high; value += step) {
-      found.push({ at: this.at(value * 1000), label: moment(value * 1000, step) });
+    const first = Math.ceil(this.low / 1000 / step);
+    for (let count = 0; count <= TICKS; count++) {
+      const value = (first + count) * step;
+      if (value * 1000 <= this.high) found.push({ at: this.at(value * 1000), label: moment(value * 1000, step) });
     }
     return found;
   }
@@ -111,8 +121,9 @@ export function grouped(value) {
   return Math.round(value).toString().replace(/\B(?=(\d{3})+(?!\d))/g, ",");
 }
 
-/** A time, UTC, as finely as `step` (s) needs it. @param {number} value  ms since the epoch @param {number} step */
+/** A time, UTC, as finely as `step` (s) needs it; far from now, where calendars end, only the year. @param {number} value  ms since the epoch @param {number} step */
 export function moment(value, step = 0) {
+  if (!(Math.abs(value) <= FAR)) return String(Math.floor(1970 + value / 1000 / YEAR));
   const text = new Date(value).toISOString();
   if (step >= DAY * 30) return text.slice(0, 10);
   if (step >= DAY) return text.slice(5, 10);

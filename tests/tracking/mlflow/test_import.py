@@ -7,8 +7,9 @@ import os
 
 import pytest
 
-from runner.errors import InputError
+from runner.errors import InputError, SourceError
 from runner.tracking.mlflow import send
+from runner.tracking.mlflow.fetch import fetch
 from runner.tracking.mlflow.readers import open_reader
 from runner.tracking.mlflow.rest import Rest
 from runner.tracking.mlflow.takeover import take_over
@@ -173,3 +174,33 @@ def test_what_cannot_be_imported(tmp_path: object) -> None:
             open_reader(source)
     assert proj("import", f"{folder}/empty").code == 2
     assert proj("import").code == 2
+
+
+@pytest.mark.parametrize("name", ["x/..", "..", ".", "a/", "a\0b"])
+def test_a_server_names_no_file_outside_of_its_folder(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: object
+) -> None:
+    def answered(*_: object) -> object:
+        return {"files": [{"path": name, "is_dir": False}]}
+
+    monkeypatch.setattr(Rest, "_json", answered)
+    with pytest.raises(SourceError, match="leads out"):
+        fetch(Rest("http://127.0.0.1:9"), "mlflow-artifacts:/a", f"{tmp_path}/target")
+    assert not os.path.exists(f"{tmp_path}/target")
+
+
+@pytest.mark.parametrize(
+    "uri", ["http://[::1", "http://host:99999", "http://host:x", "http://", "sqlite:///a"]
+)
+def test_what_is_no_address(uri: str) -> None:
+    with pytest.raises(InputError, match="not the address"):
+        Rest(uri)
+
+
+@pytest.mark.parametrize(
+    ("uri", "token"), [("http://127.0.0.1:9/ü", "t"), ("http://127.0.0.1:9", "secret\nx")]
+)
+def test_what_http_does_not_allow(uri: str, token: str) -> None:
+    with pytest.raises(InputError, match="cannot be asked") as raised:
+        Rest(uri, {"MLFLOW_TRACKING_TOKEN": token}).get("runs/get")
+    assert "secret" not in str(raised.value)

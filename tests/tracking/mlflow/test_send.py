@@ -322,7 +322,7 @@ def test_a_real_mlflow_server(client_python: str, here: Store, tmp_path: object)
         history = rest.get("metrics/get-history", run_id=sent.remote_id, metric_key="loss")["metrics"]
         assert len(history) == 1200
         files = rest.list_files(f"{sent.experiment_id}/{sent.remote_id}/artifacts/dir")
-        assert [file["path"] for file in files] == ["big", "empty", "small ü.txt"]
+        assert [file.name for file in files] == ["big", "empty", "small ü.txt"]
         rest.close()
     finally:
         server.terminate()

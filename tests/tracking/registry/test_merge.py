@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -16,7 +17,15 @@ from hypothesis import strategies as st
 
 from runner.errors import ProjError
 from runner.tracking import registry, segments
-from runner.tracking.registry import ContestedError, NoVersionError, RegisteredModel, Version, change, policy
+from runner.tracking.registry import (
+    ContestedError,
+    NoVersionError,
+    RegisteredModel,
+    Version,
+    change,
+    policy,
+    writers,
+)
 from runner.tracking.registry import operations as ops
 from runner.tracking.registry.fold import Book
 from runner.tracking.registry.store import changing, folder_of, history
@@ -27,7 +36,11 @@ GATE = "needs: [{approvals: {count: 1}}]"
 
 
 def copy(source: str, target: str) -> None:
-    """As cp -r and rsync do: each file over the one of the same name; nothing is removed."""
+    """As cp -r and rsync do: each file over the one of the same name; nothing is removed.
+
+    A segment that was copied does not grow: as after a second without an operation (`segments.IDLE`).
+    """
+    writers._close()
     if source != target and os.path.isdir(source):
         shutil.copytree(source, target, dirs_exist_ok=True)
 
@@ -147,7 +160,9 @@ def merge(here: str, there: str) -> RegisteredModel:
 def test_a_number_is_settled(two: tuple[str, str]) -> None:
     """Until then it leads nowhere; aliases are not affected, and what is registered meanwhile does not move anything."""
     here, there = two
-    first, second = register(here), register(there)
+    first = register(here)
+    time.sleep(0.003)  # within one millisecond chance decides who was first
+    second = register(there)
     change.set_alias(there, "m", "candidate", 4, "me")
     model = merge(here, there)
     with pytest.raises(ContestedError, match="claimed by 2 versions") as error:
@@ -175,6 +190,7 @@ def test_an_alias_that_two_stores_set(two: tuple[str, str]) -> None:
     """An ordinary one has the later value, and says that there is another; the next move ends that."""
     here, there = two
     change.set_alias(here, "m", "champion", 2, "me")
+    time.sleep(0.003)
     change.set_alias(there, "m", "champion", 3, "me")
     model = merge(here, there)
     assert len(model.aliases["champion"].others) == 2
@@ -229,6 +245,34 @@ def test_what_moves_a_protected_alias_without_evidence_does_not_count(two: tuple
     for number in (1, None):
         with pytest.raises(registry.ProtectedError):
             change.delete(here, "m", number, "me")
+
+
+@pytest.mark.parametrize("number", [1, None])
+def test_a_delete_that_did_not_know_of_the_policy(two: tuple[str, str], number: int | None) -> None:
+    """Of the version to which a protected alias leads, or of the model, does not count."""
+    here, there = two
+    protect(here)
+    time.sleep(0.003)
+    change.delete(there, "m", number, "elsewhere")
+    change.delete(there, "m", 2, "elsewhere") if number else None
+    model = merge(here, there)
+    found = model.aliased("champion")
+    assert (found and found.number, model.lifecycle) == (1, "active")
+    assert [each.move.by for each in model.ignored] == ["elsewhere"]
+    assert list(model.versions) == ([1, 3] if number else [1, 2, 3])
+
+
+def test_what_comes_back_is_in_no_protected_stage(two: tuple[str, str]) -> None:
+    here, _ = two
+    for number, stage in ((2, "Production"), (3, "Staging")):
+        change.transition(here, "m", number, stage, False, "me")
+        change.delete(here, "m", number, "me")
+    with changing(here, "m") as held:
+        held.append(ops.policy("stage:Production", GATE, policy.parse(GATE), "admin", ()))
+    for number in (2, 3):
+        change.restore(here, "m", number, "me")
+    versions = registry.get(here, "m").versions
+    assert [versions[number].stage for number in (2, 3)] == ["None", "Staging"]
 
 
 def test_names(tmp_path: object) -> None:
