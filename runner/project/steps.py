@@ -16,7 +16,7 @@ from runner.values import EntryPoint, Json, Parameter, Retries
 __all__ = ["REASONS", "step"]
 
 # why a run may be tried again: reasons of an end
-REASONS = ("exit", "signal", "memory", "timeout", "lost", "preempted", "error")
+REASONS = ("exit", "signal", "memory", "timeout", "lost", "preempted", "outputs", "error")
 RANGE = r"\s*(-?\d+)\.\.(-?\d+)\s*"
 MOST = 10_000  # values of a matrix in one step
 

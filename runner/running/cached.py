@@ -288,7 +288,7 @@ def _take(
         events.run_link("cached-from", old.run.run_id),
         events.section("machine", machine.describe()),
     )
-    record.command(variables)
+    record.command(variables, started=False)
     message = f"the outputs of {old.run.name} ({old.run.run_id[:12]}) were taken over: nothing was run"
     report.note(message)
     return Ended("FINISHED", 0, "exit", "", message)

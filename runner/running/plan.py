@@ -59,6 +59,7 @@ class Request(NamedTuple):
     cached: bool = False
     explain: bool = False
     workdir: str = ""  # fresh: a folder of the run's own; project, or "": the project's folder
+    all_outputs: bool = False  # a run that does not write each of its outputs has failed: of a step
     extra: tuple[str, ...] = ()
     parent: str = ""  # run id of the run that starts this one; "": by PROJ_RUN_ID
 

@@ -182,10 +182,10 @@ class Record:
         self._environment, self._lock_text = section, environment.lock
         self.append(events.section("environment", section))
 
-    def command(self, variables: Mapping[str, str]) -> None:
-        """What is about to be started, with the variables that are to be kept."""
+    def command(self, variables: Mapping[str, str], started: bool = True) -> None:
+        """What is about to be started, with the variables that are to be kept; or would have been."""
         plan = self._plan
-        if plan.entry_point.outputs:
+        if started and plan.entry_point.outputs:  # of a run that is taken over, all that is there is its own
             from runner.data.outputs import standing
 
             self._standing = standing(self._outputs(), self._folder)
@@ -207,6 +207,9 @@ class Record:
             missing, problems = [], [str(error)]
         for pattern in missing:
             self._report.warn(f"the command wrote no output {pattern}")
+        if missing and self._plan.request.all_outputs and self.ended and self.ended.status == "FINISHED":
+            text = f"the command wrote no output {', '.join(missing[:NAMED])}"
+            self.ended = self.ended._replace(status="FAILED", exit_code=1, reason="outputs", message=text)
         if problems and self.ended is not None:
             rest = f" and {len(problems) - NAMED} more" if len(problems) > NAMED else ""
             text = f"outputs that could not be kept: {', '.join(problems[:NAMED])}{rest}"

@@ -10,15 +10,16 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from runner.data.inputs import expand, is_uri, relative
+from runner.data.inputs import digest_of, expand, is_uri, relative
 from runner.data.outputs import filled
 from runner.errors import InputError, ProjError
 from runner.host import replacing
+from runner.host.files import remove_tree
 from runner.running import key
 from runner.running.supplied import Supplier, Supply
 from runner.snapshots import packed
 from runner.sources import folders
-from runner.text.globs import matcher
+from runner.text.globs import is_pattern, matcher
 from runner.tracking import events
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from runner.values import Environment, Report
 
 __all__ = ["Fresh", "placed"]
+
+LOOKED_AT = 1000  # runs, newest first
 
 
 class Fresh:
@@ -165,6 +168,31 @@ class Fresh:
                     f"the output {name} cannot be put into {self._root}: {error.strerror}",
                     f"proj artifacts get {self._record.run_id[:12]}  has it",
                 ) from error
+        if self._plan.request.all_outputs:
+            self._remove_older({os.path.relpath(each, self._top) for each in done})
+
+    def _remove_older(self, written: set[str]) -> None:
+        """Of a step's globs, what an earlier run of it left and this one did not write: the next step would read it."""
+        directory = self._plan.checkout.directory
+        older = [
+            path
+            for each in filter(is_pattern, self._patterns())
+            for path in expand(each, directory)
+            if os.path.relpath(path, self._root) not in written
+        ]
+        if not older:
+            return
+        project = self._plan.project.name.replace("'", "''")
+        runs = self._record.store.search(f"project = '{project}'", limit=LOOKED_AT).runs
+        left = {(str(each["path"]), str(each.get("digest"))) for run in runs for each in run.outputs}
+        for path in older:
+            name = relative(path, directory)
+            if (name, digest_of(path)[0]) in left:
+                remove_tree(path) if os.path.isdir(path) and not os.path.islink(path) else os.unlink(path)
+            else:
+                self._report.warn(
+                    f"{name} is no output of this run, but is named like one: it was left there"
+                )
 
     def __exit__(self, kind: object, *error: object) -> None:
         try:

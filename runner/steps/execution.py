@@ -165,7 +165,8 @@ class Execution:
             return Result(State("cached" if cached else "finished"))
         if outcome.status == "KILLED" and outcome.reason == "interrupted":
             self._killed = Ended("KILLED", outcome.exit_code, "interrupted", outcome.signal)
-        why = f"exit code {outcome.exit_code}" if outcome.reason == "exit" else outcome.reason
+        known = {"exit": f"exit code {outcome.exit_code}", "outputs": outcome.message}
+        why = known.get(outcome.reason, outcome.reason)
         return Result(State("failed", f"failed ({why})"), "", outcome.exit_code)
 
     def _ended(self, name: str, result: Result) -> None:

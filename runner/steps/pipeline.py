@@ -104,6 +104,7 @@ def _request(request: Request, point: EntryPoint, values: Mapping[str, Json]) ->
         params_file=(),
         extra=request.extra if point.name == request.entry_point else (),
         workdir=request.workdir or "fresh",
+        all_outputs=True,
         cached=True,
     )
 
@@ -138,6 +139,8 @@ def run(
         phases.end("snapshot")
         origin = Origin(code=state, stdin="null")
         execution = Execution(prepared.steps, options, record, report)
+        for text in dict.fromkeys(text for plan in prepared.plans.values() for text in plan.warnings):
+            report.warn(text)
         for step in prepared.steps:
             plan = prepared.plans[step.name]
             child = plan.request._replace(

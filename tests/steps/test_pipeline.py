@@ -212,6 +212,44 @@ def test_inputs_that_are_not_declared_are_missing(project: str) -> None:
     assert "`inputs: [raw.txt]` of train" in done.err
 
 
+def test_a_step_that_writes_no_output_has_failed(project: str) -> None:
+    """What an earlier one wrote lies there: the next step must not read it."""
+    piped(project)
+    make_tree(project, {"prep.py": "print('nothing')\n"})
+    parent, steps, _ = piped(project, code=1)
+    assert (steps["prepare"], steps["main"]) == ("failed", "not run")
+    assert children(parent)[0].end["reason"] == "outputs"
+    assert "wrote no output data/x.txt" in str(_of(parent)[0]["reason"])
+
+
+def test_what_an_earlier_run_of_a_glob_left_is_not_read(project: str) -> None:
+    text = """entry_points:
+  split: {command: bash split.sh, inputs: [raw.txt], outputs: ["parts/*.txt"]}
+  main: {command: "cat parts/*.txt > all.txt", needs: split, inputs: ["parts/*.txt"], outputs: [all.txt], code: [none]}
+"""
+    make_tree(
+        project,
+        {
+            "MLproject": text,
+            "split.sh": "for each in $(cat raw.txt); do echo $each > parts/$each.txt; done\n",
+        },
+    )
+    for raw in (
+        "a b\n",
+        "c\n",
+        "a b\n",
+        "c\n",
+    ):  # the last ones are taken over, from runs of which one was, too
+        make_tree(project, {"raw.txt": raw})
+        piped(project)
+        assert read(project, "all.txt").split() == raw.split()
+        assert sorted(os.listdir(os.path.join(project, "parts"))) == [f"{each}.txt" for each in raw.split()]
+    make_tree(project, {"parts/mine.txt": "mine\n", "raw.txt": "d\n"})
+    _, _, done = piped(project)
+    assert "parts/mine.txt is no output of this run" in done.err
+    assert sorted(os.listdir(os.path.join(project, "parts"))) == ["d.txt", "mine.txt"]
+
+
 def test_a_step_is_tried_again(project: str) -> None:
     counter = os.path.join(os.path.dirname(project), "count")
     command = f"echo x >> {counter}; [ $(wc -l < {counter}) = 3 ]"
