@@ -201,7 +201,7 @@ def test_a_table_fits_its_function(name: str, command: Command) -> None:
     }
     if name == "run":  # the others are fields of its request
         assert taken.items() <= declared.items()
-        assert set(declared) - set(taken) | {"extra", "parent"} == set(Request._fields)
+        assert set(declared) - set(taken) | {"extra", "parent", "all_outputs"} == set(Request._fields)
     else:
         assert taken == declared | ({"extra": tuple[str, ...]} if command.passes_on else {})
     assert command.function.__doc__
