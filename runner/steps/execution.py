@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import fnmatch
+import os
 import queue
 import threading
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from runner.backends.outcome import CANCEL
 from runner.errors import InputError, ProjError
+from runner.host.files import write
 from runner.running.plan import Outcome, Plan
 from runner.running.record import Record
 from runner.running.run import run
@@ -20,6 +23,8 @@ from runner.values import Ended, Report
 from runner.values import Step as Shown
 
 __all__ = ["Execution", "Options"]
+
+LOOK = 0.5  # s between looks for a wish to end all of it
 
 
 class Options(NamedTuple):
@@ -60,6 +65,8 @@ class Execution:
         self._left = _not_after(steps, options.start) if options.start else set[str]()
         self._skipped: set[str] = set()
         self._killed: Ended | None = None
+        self._on: dict[str, str] = {}  # step -> run id, of those that are on
+        self._over = threading.Event()
         self._failed: tuple[str, Result] | None = None
 
     def add(self, step: Step, plan: Plan, holds: bool) -> None:
@@ -70,11 +77,17 @@ class Execution:
 
     def run(self) -> Ended:
         """How the run around them ends."""
-        if self._options.jobs > 1:
-            self._side_by_side()
-        else:
-            while name := self._next():
-                self._ended(name, self._step(name))
+        watching = threading.Thread(target=self._watch, daemon=True)
+        watching.start()
+        try:
+            if self._options.jobs > 1:
+                self._side_by_side()
+            else:
+                while name := self._next():
+                    self._ended(name, self._step(name))
+        finally:
+            self._over.set()
+            watching.join()
         states = self._schedule.finish()
         for name, state in states.items():
             if state.name in ("not run", "skipped", "kept"):
@@ -90,6 +103,23 @@ class Execution:
             name, result = self._failed
             return Ended("FAILED", result.exit_code or 125, "step", "", f"{name} {result.state.reason}")
         return Ended("FINISHED", 0, "exit")
+
+    def _watch(self) -> None:
+        """`proj cancel` of the whole is passed on to the steps that are on, and no other is begun."""
+        path = os.path.join(self._record.directory, CANCEL)
+        while not self._over.wait(LOOK):
+            try:
+                with open(path, encoding="utf-8") as file:
+                    by = file.read().strip()
+            except OSError:
+                continue
+            self._killed = Ended("KILLED", 143, "cancelled", "SIGTERM", f"by {by}")
+            self._schedule.stop("cancelled")
+            for run_id in tuple(self._on.values()):
+                try:
+                    write(os.path.join(self._record.store.run_directory(run_id), CANCEL), by)
+                except OSError:
+                    pass  # the disk is full: asked again in a moment
 
     def _next(self) -> str:
         """A step to be run now; those that need no run are settled on the way."""
@@ -138,9 +168,14 @@ class Execution:
         retries = plan.entry_point.retries
         for attempt in range(retries.times + 1):
             started: list[str] = []
+
+            def begun(run_id: str, started: list[str] = started) -> None:
+                started.append(run_id)
+                self._on[name] = run_id
+
             try:
                 fresh = plan.request.workdir == "fresh"
-                outcome = run(plan.request, report, plan if fresh else None, started.append)
+                outcome = run(plan.request, report, plan if fresh else None, begun)
             except ProjError as error:
                 report.warn("\n".join(filter(None, (error.message, error.hint))))
                 reason, result = "error", Result(State("failed", f"({error.message})"), "", error.exit_code)
@@ -151,6 +186,8 @@ class Execution:
             else:
                 assert isinstance(outcome, Outcome)  # noqa: S101 - no dry run
                 reason, result = outcome.reason, self._result(outcome)
+            finally:
+                self._on.pop(name, None)
             result = result._replace(run_id=started[0] if started else "")
             if result.state.name != "failed" or reason not in retries.on or self._killed:
                 break
@@ -163,7 +200,7 @@ class Execution:
             links = Store(self._record.store.root).read(outcome.run_id).links
             cached = any(each["relation"] == "cached-from" for each in links)
             return Result(State("cached" if cached else "finished"))
-        if outcome.status == "KILLED" and outcome.reason == "interrupted":
+        if outcome.status == "KILLED" and outcome.reason == "interrupted" and self._killed is None:
             self._killed = Ended("KILLED", outcome.exit_code, "interrupted", outcome.signal)
         known = {"exit": f"exit code {outcome.exit_code}", "outputs": outcome.message}
         why = known.get(outcome.reason, outcome.reason)

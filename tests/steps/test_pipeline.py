@@ -299,6 +299,24 @@ def test_an_interrupt_ends_all_of_it(project: str, jobs: str) -> None:
     assert len(runs) == int(jobs) + 1
 
 
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_cancelling_the_whole_ends_its_steps(project: str, jobs: str) -> None:
+    make_tree(project, {"MLproject": SLOW})
+    started = subprocess.Popen(
+        [sys.executable, "-m", "runner", "run", project, "-j", jobs],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    wait_for(lambda: len(_on()) == int(jobs))
+    on, whole = _on(), next(each for each in store().search("").runs if each.kind == "pipeline")
+    assert proj("cancel", whole.run_id, "--wait", "60").code == 0
+    started.communicate(timeout=60)
+    assert started.returncode == 143
+    assert not any(survivors(each) for each in on)
+    runs = store().search("").runs
+    assert {(each.status, each.end["reason"]) for each in runs} == {("KILLED", "cancelled")}
+    assert len(runs) == int(jobs) + 1
+
+
 def _on() -> list[str]:
     runs = [each for each in store().search("status = 'RUNNING'").runs if each.entry_point == "a"]
     return [each.run_id for each in runs if survivors(each.run_id)]
