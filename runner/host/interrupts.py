@@ -126,6 +126,7 @@ class Listening:
         return self
 
     def hear(self, number: int) -> None:
+        """Called by the signal handler: the number goes into a pipe, which the loop polls."""
         try:
             os.write(self._pipe[1], bytes((number,)))
         except BlockingIOError:

@@ -39,6 +39,7 @@ def project_facts(project: Project, uri: str, version: str = "") -> dict[str, Js
 
 
 def entry_point_facts(entry_point: EntryPoint, uri: str, version: str = "") -> dict[str, Json]:
+    """For `proj info --json`; `run` is a command line to copy."""
     return {
         "name": entry_point.name,
         "description": entry_point.description,

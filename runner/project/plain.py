@@ -29,6 +29,7 @@ def _entry_point(entry_point: EntryPoint) -> Json:
 
 
 def from_plain(plain: Any) -> Project:
+    """The inverse of `to_plain`. ValueError or TypeError for what another version of proj wrote."""
     directory, file, name, entry_points, environments, *warnings = plain
     return Project(
         directory,

@@ -30,6 +30,7 @@ def pairs(mapping: JsonMapping) -> list[JsonObject]:
 
 
 def artifact_root(experiment: Experiment) -> str:
+    """A URI, below which each run has RUN_ID/artifacts."""
     return experiment.artifact_location or f"mlflow-artifacts:/{experiment.experiment_id}"
 
 
@@ -70,6 +71,7 @@ def run_info(value: Run, root: Callable[[str], str]) -> JsonObject:
 
 
 def run(value: Run, root: Callable[[str], str]) -> JsonObject:
+    """`root`: from the id of an experiment to where it keeps artifacts."""
     data: JsonObject = {}
     if value.metrics:
         data["metrics"] = [metric(key, point) for key, point in value.metrics.items()]

@@ -16,7 +16,7 @@ from runner.data import inputs as reading
 from runner.data.download import fetch_all
 from runner.errors import ProjError
 from runner.host.namespace import Bind
-from runner.reproduction.place import at_its_path
+from runner.reproduction.original_path import at_its_path
 from runner.reproduction.room import Room
 from runner.running.recorded import CannotRunError, Recorded
 from runner.snapshots import snapshot

@@ -13,8 +13,8 @@ from runner.host.files import open_text
 from runner.parameters import template
 from runner.parameters.resolve import LONGEST, is_too_long
 from runner.project import graph
+from runner.project.discovery import NAMES
 from runner.project.entry_point import entry_point
-from runner.project.files import NAMES
 from runner.project.lint import Lint, scripts
 from runner.project.reading import read
 from runner.values import EnvironmentSpec, Project

@@ -71,6 +71,7 @@ def places(store: str) -> list[Usage]:
 
 
 def size_of(path: str, seen: set[tuple[int, int]] | None = None) -> int:
+    """Bytes on the disk, each inode once; `seen`: inodes (device, number) that were counted before."""
     total, known = 0, set[tuple[int, int]]() if seen is None else seen
     for each in _walk(path):
         try:

@@ -77,6 +77,7 @@ class Known(NamedTuple):
 
 
 def of(plan: Plan, known: Known, seen: Surroundings) -> Key:
+    """The digest of all that can decide on the result, by factor; and what forbids to take a result over."""
     entry, code, root, is_code = plan.entry_point, known.code, plan.root, of_code(plan)
     stdin = plan.origin.stdin or machine.standard_input()
     names = {*ALLOWED, *seen.named, *mentioned(plan.parameters.command, os.environ.get(MORE, "").split(","))}

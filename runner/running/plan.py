@@ -207,6 +207,7 @@ def _inode(folder: str) -> str:
 
 
 def user_tags(given: tuple[str, ...]) -> dict[str, str]:
+    """InputError for what is not NAME=VALUE."""
     tags = {}
     for text in given:
         name, equals, value = text.partition("=")

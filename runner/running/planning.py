@@ -72,11 +72,11 @@ def load_project(checkout: Checkout) -> Project:
     kept = memo.recall("project", subject or checkout.directory)
     if kept is not None:
         return from_plain(kept)._replace(directory=checkout.directory)
-    from runner.project import files, reading
+    from runner.project import discovery, reading
 
     began = now()
     loaded = reading.load(checkout.directory)
-    watched, plain = [] if subject else files.files(checkout.directory), to_plain(loaded)
+    watched, plain = [] if subject else discovery.files(checkout.directory), to_plain(loaded)
     if not _is_secret(loaded, plain):
         memo.keep("project", subject or checkout.directory, watched, plain, began)
     return loaded

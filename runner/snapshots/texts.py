@@ -184,12 +184,8 @@ class _Text(NamedTuple):
 
 
 def _clean(data: bytes) -> bytes:
-    """Without credentials in addresses: what is found is remembered."""
-    if b"://" not in data:
-        return data
-    from runner.text.credentials import redact
-
-    return os.fsencode(redact(os.fsdecode(data)))
+    """Without credentials in addresses: what is found is remembered in the cache, where there are to be none."""
+    return os.fsencode(redact(os.fsdecode(data))) if b"://" in data else data
 
 
 def _read(directory: str, seen: str, without: frozenset[str]) -> Named:
@@ -204,8 +200,6 @@ def _read(directory: str, seen: str, without: frozenset[str]) -> Named:
             data = _clean(files.read(path, LARGEST))
         except OSError:
             continue
-        if b"://" in data:  # what is found is kept in the cache, where no credentials are to be
-            data = redact(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
         name = os.path.basename(path)
         is_script = name.endswith(SCRIPTS) or name in SCRIPT_NAMES or bool(re.match(SHELL, data))
         text = _Text(data, os.path.dirname(seen + path[len(directory) :]), is_script)

@@ -200,6 +200,7 @@ def output(
 
 
 def artifact(path: str, digest: str, size: int) -> Event:
+    """`digest`: sha256:HEX; `size`: bytes."""
     return {"type": "artifact", "path": path, "digest": digest, "size": size}
 
 
@@ -268,6 +269,7 @@ def end(
     by: str = "",
     end_time: int | None = None,
 ) -> Event:
+    """`status`: FINISHED, FAILED or KILLED; `reason` as in values.Ended; `end_time`: ms since 1970, if not now."""
     keys = {"exit_code": exit_code, "signal": signal, "message": message, "by": by, "end_time": end_time}
     return _given("end", status=status, reason=reason, **keys)
 

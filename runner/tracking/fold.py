@@ -84,6 +84,7 @@ def given_text(value: Json, text: str | None) -> str:
 
 
 def text_of(value: Json) -> str:
+    """As MLflow's clients write a value: `True`, `0.1`; lists and mappings as JSON."""
     if isinstance(value, str):
         return value
     if isinstance(value, dict | list):

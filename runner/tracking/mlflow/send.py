@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from runner.errors import ProjError, StoreError
 from runner.host import files
+from runner.tracking.artifact_paths import found_file
 from runner.tracking.events import SUPERVISED, TERMINAL, Event, Facts
 from runner.tracking.fold import PARENT_TAG
-from runner.tracking.local_artifacts import found_file
 from runner.tracking.log import read
 from runner.tracking.mlflow import send_models
 from runner.tracking.mlflow.outbox import ID_TAG, Request, identity, requests
