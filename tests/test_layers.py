@@ -30,6 +30,7 @@ ROOMS = (
     ("protocol", "tables"),
     ("running",),
     ("reproduction", "scaffold"),
+    ("models",),
     ("promotion",),
     ("web",),
     ("server",),

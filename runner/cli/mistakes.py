@@ -14,7 +14,6 @@ __all__ = ["SYNONYMS", "inner_hint", "meant", "nearest", "option_hint", "script"
 SYNONYMS = {
     **dict.fromkeys(("ls", "list", "history", "ps", "status"), "runs"),
     **dict.fromkeys(("web", "dashboard", "browse"), "ui"),
-    "serve": "server",
     **dict.fromkeys(("stop", "kill", "abort"), "cancel"),
     **dict.fromkeys(("delete", "del", "remove"), "rm"),
     **dict.fromkeys(("undelete", "recover"), "restore"),

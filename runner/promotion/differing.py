@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from runner.errors import ProjError
-from runner.promotion.folder import mlmodel, requirements
+from runner.models.folder import mlmodel, requirements
 from runner.reproduction.verdict.difference import Change, Difference
 from runner.reproduction.verdict.difference import between as between_runs
 from runner.running.recorded import load

@@ -72,7 +72,7 @@ def _run(store: Store, run_id: str) -> tuple[list[JsonObject], JsonObject]:
             {"name": "code", "digest": {"gitTree": str(code["tree"])}, "uri": str(code.get("remote", ""))}
         )
     directory = store.run_directory(run_id)
-    for name in ("environment.lock", "events.jsonl"):
+    for name in ("environment.lock", *(("events.jsonl",) if run.end else ())):  # else it is still written to
         path = os.path.join(directory, name)
         if os.path.isfile(path):
             found.append({"name": name, "digest": {"sha256": files.digest(path).hex}})

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from runner.tracking.store import Store
     from runner.tracking.writer import RunWriter
 
-__all__ = ["Record"]
+__all__ = ["Record", "kept_environment", "remove", "reserve"]
 
 NAMED = 10  # outputs that could not be kept, in the message of the end
 RESERVE = 8192  # bytes kept free, so that the end of a run can be written on a full disk
@@ -162,17 +162,7 @@ class Record:
 
     def environment(self, environment: Environment) -> None:
         """The packages: the lock as a file of the record, and what else is known."""
-        section: dict[str, Json] = {"kind": environment.activation.kind, **environment.details}
-        if environment.key:
-            section["key"] = environment.key
-        if environment.lock:
-            name = environment.lock_name or "environment.lock"
-            try:
-                with open(os.path.join(self.directory, name), "w", encoding="utf-8") as file:
-                    file.write(environment.lock)
-            except OSError as error:
-                raise StoreError(f"the lock cannot be kept in {self.directory}: {error.strerror}") from error
-            section["lock"] = name
+        section = kept_environment(environment, self.directory)
         self._environment, self._lock_text = section, environment.lock
         self.append(events.section("environment", section))
 
@@ -224,27 +214,12 @@ class Record:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         with Shield():
-            self.ended = self._how_it_ended(error)
+            if error is not None:
+                from runner.running import ending
+
+                self.ended = ending.by_error(error, self.directory)
+            self.ended = self.ended or Ended("FAILED", 125, "error")
             self._end(self.ended)
-
-    def _how_it_ended(self, error: BaseException | None) -> Ended:
-        if isinstance(error, ProjError):
-            return Ended("FAILED", error.exit_code, "error", "", error.message)
-        if isinstance(error, KeyboardInterrupt):
-            return self._interrupted(error)
-        if error is not None:
-            return Ended("FAILED", 125, "error", "", f"{type(error).__name__}: {error}")
-        return self.ended or Ended("FAILED", 125, "error")
-
-    def _interrupted(self, interrupt: KeyboardInterrupt) -> Ended:
-        """By a signal, or by `proj cancel`, while there is no command."""
-        number = int(getattr(interrupt, "number", 2))
-        name = {1: "SIGHUP", 2: "SIGINT", 15: "SIGTERM"}[number]
-        try:
-            with open(os.path.join(self.directory, CANCEL), encoding="utf-8") as file:
-                return Ended("KILLED", 128 + number, "cancelled", name, f"by {file.read().strip()}")
-        except OSError:
-            return Ended("KILLED", 128 + number, "interrupted", name)
 
     def _end(self, ended: Ended) -> None:
         """Writes it also on a full disk, and warns where even that is not possible."""
@@ -300,6 +275,22 @@ class Record:
             duration=round(duration, 4),
             phases={name: round(value, 5) for name, value in phases.items()},
         )
+
+
+def kept_environment(environment: Environment, directory: str) -> dict[str, Json]:
+    """What is known of it, as a section of the record in `directory`; its lock is kept there as a file. StoreError."""
+    section: dict[str, Json] = {"kind": environment.activation.kind, **environment.details}
+    if environment.key:
+        section["key"] = environment.key
+    if environment.lock:
+        name = environment.lock_name or "environment.lock"
+        try:
+            with open(os.path.join(directory, name), "w", encoding="utf-8") as file:
+                file.write(environment.lock)
+        except OSError as error:
+            raise StoreError(f"the lock cannot be kept in {directory}: {error.strerror}") from error
+        section["lock"] = name
+    return section
 
 
 def secrets_of(plan: Plan) -> Secrets | None:
