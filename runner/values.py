@@ -37,6 +37,13 @@ class Parameter(NamedTuple):
     note: str = ""  # a likely mistake in the declaration, told when a value is missing
 
 
+class Retries(NamedTuple):
+    """For which reasons of an end a step is tried again, and how often."""
+
+    on: tuple[str, ...] = ()
+    times: int = 0
+
+
 class EntryPoint(NamedTuple):
     name: str
     command: str
@@ -48,6 +55,13 @@ class EntryPoint(NamedTuple):
     line: int = 0
     warnings: tuple[str, ...] = ()  # likely mistakes: each run of it tells
     faults: tuple[str, ...] = ()  # mistakes in what MLflow does not read: it is not run with them
+    needs: tuple[str, ...] = ()  # entry points that have to be run before
+    matrix: tuple[
+        tuple[str, tuple[Json, ...]], ...
+    ] = ()  # parameter -> values: one step for each combination
+    code: tuple[str, ...] = ()  # paths and globs of what it consists of; (): everything
+    retries: Retries = Retries()
+    when: str = ""  # condition (condition.py); "": always
 
 
 class EnvironmentSpec(NamedTuple):

@@ -67,6 +67,8 @@ def test_pipeline() -> None:
         "report.py",
     ]
     assert all(run.outputs for run in steps)
+    done = proj("run", folder, "-P", "rows=100", "-P", "degree=3")
+    assert "3 steps: 1 cached, 2 finished" in done.err
 
 
 @pytest.mark.slow

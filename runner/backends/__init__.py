@@ -19,6 +19,7 @@ KINDS = {"local": "runner.backends.local"}
 
 
 def get(kind: str) -> Backend:
+    """InputError for a kind that there is none of."""
     module = KINDS.get(kind)
     if module is None:
         raise InputError(f"there is no backend {kind!r}", f"known: {', '.join(KINDS)}")

@@ -32,6 +32,7 @@ def argv(job: Job) -> list[str]:
 
 
 def farewell(job: Job) -> Farewell:
+    """What ends the container when nobody else does: empty for a command without one."""
     if not is_container(job):
         return Farewell()
     from runner.containers import command

@@ -63,6 +63,14 @@ def _lines(project: Project, uri: str, version: str) -> Iterator[str]:
 def _about(point: EntryPoint, uri: str, version: str) -> Iterator[str]:
     yield point.name + (f": {' '.join(point.description.split())}" if point.description else "")
     yield f"  {describe.command_line(point, uri, version)}"
+    if point.needs:
+        yield f"  needs {', '.join(point.needs)}"
+    if point.matrix:
+        yield "  for each " + ", ".join(
+            f"{name} of {'|'.join(map(str, values))}" for name, values in point.matrix
+        )
+    if point.when:
+        yield f"  when {point.when}"
 
 
 def _row(parameter: Parameter) -> tuple[str, str, str, str]:

@@ -19,7 +19,6 @@ __all__ = ["SYNONYMS", "extra_hint", "inner_hint", "meant", "nearest", "option_h
 SYNONYMS = {
     **dict.fromkeys(("ls", "list", "history", "ps", "status"), "runs"),
     **dict.fromkeys(("web", "dashboard", "browse"), "ui"),
-    "serve": "server",
     **dict.fromkeys(("stop", "kill", "abort"), "cancel"),
     **dict.fromkeys(("delete", "del", "remove"), "rm"),
     **dict.fromkeys(("undelete", "recover"), "restore"),

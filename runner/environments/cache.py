@@ -54,6 +54,7 @@ def ready() -> list[str]:
 
 
 def lock_text(key: str) -> str:
+    """ "" for an environment that was made without one."""
     try:
         with open(folder(f"{key}.lock"), encoding="utf-8") as file:
             return file.read()
@@ -107,6 +108,7 @@ def hold(environment: Environment) -> int:
 
 
 def release(key: str) -> None:
+    """It is no longer in use by this process; `gc` may remove it."""
     handle = _held.pop(folder(key), -1)
     if handle >= 0:
         os.close(handle)

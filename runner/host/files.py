@@ -105,6 +105,7 @@ DRAFT = ".proj-draft-"  # begins the name of what is being written
 
 
 def is_draft(name: str) -> bool:
+    """Whether a file is a Draft that is being written, or was left by a process that was killed."""
     return name.startswith(DRAFT)
 
 

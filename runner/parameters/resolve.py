@@ -118,6 +118,7 @@ def _check_length(command: str, longest: str) -> None:
 
 
 def is_too_long(command: str) -> bool:
+    """For one argument of `bash -c`: Linux takes 128 KiB of bytes (MAX_ARG_STRLEN of execve(2))."""
     return len(command) > LONGEST // 4 and len(command.encode("utf-8", "surrogatepass")) > LONGEST
 
 

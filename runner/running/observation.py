@@ -36,6 +36,7 @@ class Observation:
         self._sampler: Sampler | None = None
 
     def begin(self, group: int, activation: Activation, sample: bool) -> None:
+        """`group`: the process group of the command; `sample`: CPU, memory and GPU over time, too."""
         facts = machine.describe()
         gpus = gpu.known()
         if gpus is None:
@@ -74,6 +75,7 @@ class Observation:
         return [events.section("environment", section)] if section else []
 
     def end(self) -> list[Event]:
+        """Waits at most PATIENCE seconds for what was still being asked."""
         found_out: list[Event] = []
         if self._sampler is not None:
             peak = self._sampler.stop()

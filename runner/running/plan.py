@@ -16,7 +16,9 @@ from runner.values import Checkout, CodeState, EntryPoint, EnvironmentSpec, Json
 if TYPE_CHECKING:
     from runner.host.namespace import Bind
 
-__all__ = ["NONE", "Origin", "Outcome", "Plan", "Request", "source_of"]
+__all__ = ["NONE", "WORKDIRS", "Origin", "Outcome", "Plan", "Request", "source_of"]
+
+WORKDIRS = ("fresh", "project")
 
 
 class Request(NamedTuple):
@@ -56,6 +58,8 @@ class Request(NamedTuple):
     seed: str = ""
     cached: bool = False
     explain: bool = False
+    workdir: str = ""  # fresh: a folder of the run's own; project, or "": the project's folder
+    all_outputs: bool = False  # a run that does not write each of its outputs has failed: of a step
     extra: tuple[str, ...] = ()
     parent: str = ""  # run id of the run that starts this one; "": by PROJ_RUN_ID
 
@@ -203,6 +207,7 @@ def _inode(folder: str) -> str:
 
 
 def user_tags(given: tuple[str, ...]) -> dict[str, str]:
+    """InputError for what is not NAME=VALUE."""
     tags = {}
     for text in given:
         name, equals, value = text.partition("=")

@@ -15,7 +15,7 @@ from runner.parameters.resolve import assignments, load_file, resolve
 from runner.project.entry_point import entry_point
 from runner.project.plain import from_plain, to_plain
 from runner.running import replay
-from runner.running.plan import Plan, Request
+from runner.running.plan import WORKDIRS, Plan, Request
 from runner.values import Checkout, EntryPoint, EnvironmentOptions, EnvironmentSpec, Json, Project, Report
 
 __all__ = ["backend_options", "download", "load_project", "make", "options", "refuse_contained"]
@@ -36,6 +36,8 @@ def make(request: Request, checkout: Checkout) -> Plan:
         from runner.tracking.resolve import check_name
 
         check_name(request.run_name)
+    if request.workdir not in ("", *WORKDIRS):
+        raise InputError(f"--workdir {request.workdir} is not one of {', '.join(WORKDIRS)}")
     options = backend_options(request)
     if trouble := backends.get(request.backend).problem(options):
         raise InputError(trouble)
@@ -95,11 +97,11 @@ def load_project(checkout: Checkout) -> Project:
     kept = memo.recall("project", subject or checkout.directory)
     if kept is not None:
         return from_plain(kept)._replace(directory=checkout.directory)
-    from runner.project import files, reading
+    from runner.project import discovery, reading
 
     began = now()
     loaded = reading.load(checkout.directory)
-    watched, plain = [] if subject else files.files(checkout.directory), to_plain(loaded)
+    watched, plain = [] if subject else discovery.files(checkout.directory), to_plain(loaded)
     if not _is_secret(loaded, plain):
         memo.keep("project", subject or checkout.directory, watched, plain, began)
     return loaded

@@ -128,6 +128,7 @@ def written(plan: Plan) -> list[str]:
 
 
 def take(sight: Sight, unseen: Unseen) -> Surroundings:
+    """Reads up to READ_IN_ALL bytes of files that are named or ignored; larger ones are known by their stamps."""
     key, named = _key(), unseen.named
     inside = sight.container is not None  # what its command names is in the image
     seen = _given(sight) if sight.container else sight.variables

@@ -32,6 +32,7 @@ def stamp_of(path: str) -> Stamp | None:
 
 
 def load(memory: str) -> dict[str, Entry]:
+    """What is remembered of files, by their path; nothing where that cannot be read."""
     try:
         with open(memory, encoding="utf-8") as file:
             return {

@@ -28,6 +28,7 @@ class Index(NamedTuple):
         return self.vault.start(*arguments, folder=self.root, index=self.file)
 
     def git(self, *arguments: str, objects: Sequence[str] = ()) -> str:
+        """The output of a git command with this index. ProjError when it fails."""
         return self.vault.git(*arguments, folder=self.root, index=self.file, objects=objects)
 
 

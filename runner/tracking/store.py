@@ -278,6 +278,7 @@ class Store:
         return sorted(found, key=lambda each: (-each.creation_time, each.experiment_id))
 
     def experiment(self, experiment_id: str) -> Experiment:
+        """StoreError when there is none."""
         from runner.tracking import experiments
 
         return experiments.get(self.root, experiment_id)
@@ -322,6 +323,7 @@ class Store:
         return found.experiment_id
 
     def rename_experiment(self, experiment_id: str, name: str) -> None:
+        """StoreError when another one has the name."""
         from runner.tracking import experiments
 
         experiments.rename(self.root, experiment_id, name, self.secrets)
@@ -352,6 +354,7 @@ def is_run_id(text: str) -> bool:
 
 
 def user_name() -> str:
+    """As getpass.getuser(), which costs an import; "" for a user without a name."""
     for variable in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         if os.environ.get(variable):
             return os.environ[variable]

@@ -59,6 +59,7 @@ def start(found: Repository, *arguments: str) -> process.Pending:
 
 
 def head(repository: Repository) -> Head:
+    """Commit and branch, read from .git as gitrepository-layout(5) has it; git itself is asked for a reftable."""
     text = _read(os.path.join(repository.folder, "HEAD"))
     if not text.startswith("ref: "):
         return Head(text, "") if _is_id(text) else _asked(repository)
