@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any
 
 from runner import backends, environments, paths
 from runner.errors import InputError
@@ -15,7 +14,11 @@ from runner.project.entry_point import entry_point
 from runner.project.plain import from_plain, to_plain
 from runner.running import replay
 from runner.running.plan import WORKDIRS, Plan, Request
+from runner.typed import TYPE_CHECKING
 from runner.values import Checkout, EntryPoint, EnvironmentOptions, EnvironmentSpec, Json, Project, Report
+
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["backend_options", "download", "load_project", "make", "options", "refuse_contained"]
 
