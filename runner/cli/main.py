@@ -7,11 +7,14 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from runner import __version__
 from runner.cli.commands import COMMANDS, load
 from runner.errors import InputError, ProjError
+from runner.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["entry", "main", "told"]
 

@@ -9,7 +9,11 @@ import stat
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal, TextIO
+
+from runner.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Literal, TextIO
 
 __all__ = [
     "Guarded", "colours", "emit_json", "emit_lines", "harmless", "is_terminal", "json_text", "own_stdout", "paint", "result",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
 
 from runner import backends
 from runner.cli import output
@@ -13,8 +12,11 @@ from runner.cli.options import Command, Option
 from runner.cli.terminal import Terminal
 from runner.errors import EnvironmentFailure, InputError, ProjError, SourceError, StoreError
 from runner.host.interrupts import Interrupts
+from runner.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from runner.running.plan import Outcome, Plan, Request
     from runner.steps.pipeline import Prepared
     from runner.values import Checkout, Report

@@ -15,7 +15,11 @@ import signal
 import sys
 from _thread import get_native_id
 from types import FrameType
-from typing import Any
+
+from runner.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["Interrupted", "Interrupts", "Listening", "Shield", "in_main_thread"]
 

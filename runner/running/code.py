@@ -6,13 +6,13 @@ import json
 import os
 from _thread import allocate_lock
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
 from runner.errors import InputError, ProjError
 from runner.running.surroundings import Unseen, written
 from runner.snapshots import ignored, snapshot, texts
 from runner.sources.git import repository
 from runner.tracking import events
+from runner.typed import TYPE_CHECKING
 from runner.values import CodeState
 
 if TYPE_CHECKING:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Container, Iterator
-from typing import Any
 
 from runner import backends, environments, paths
 from runner.errors import InputError
@@ -16,12 +14,17 @@ from runner.project.entry_point import entry_point
 from runner.project.plain import from_plain, to_plain
 from runner.running import replay
 from runner.running.plan import WORKDIRS, Plan, Request
+from runner.typed import TYPE_CHECKING
 from runner.values import Checkout, EntryPoint, EnvironmentOptions, EnvironmentSpec, Json, Project, Report
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterator
+    from typing import Any
 
 __all__ = ["backend_options", "download", "load_project", "make", "options", "refuse_contained"]
 
 NAMESAKES = frozenset(
-    "seed timeout grace python env backend version store offline refresh cached isolated explain".split()
+    "seed timeout grace python env backend version store offline refresh cached isolated explain workdir".split()
 )
 
 

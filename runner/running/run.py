@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import TypeAlias
 
 from runner import backends, environments, paths, sources
 from runner.running import command, endpoint, planning, surroundings
@@ -18,7 +17,11 @@ from runner.running.record import Record
 from runner.running.supervision import Supervision
 from runner.snapshots import snapshot
 from runner.tracking.store import Store
+from runner.typed import TYPE_CHECKING
 from runner.values import Checkout, Ended, Environment, Job, Report
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
 
 __all__ = ["run"]
 

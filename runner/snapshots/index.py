@@ -12,7 +12,7 @@ from runner.snapshots import hashed, leftout
 from runner.snapshots.leftout import IGNORE_FILE, Left, Limits
 from runner.snapshots.status import Change
 from runner.snapshots.vault import Vault
-from runner.tuples import NamedTuple
+from runner.typed import NamedTuple
 from runner.values import Json
 
 __all__ = ["Index", "change_paths", "names", "update"]

@@ -15,7 +15,7 @@ from runner import paths
 from runner.host import files
 from runner.snapshots.kept import key_of
 from runner.text.credentials import redact
-from runner.tuples import NamedTuple
+from runner.typed import NamedTuple
 
 __all__ = ["Named", "is_known", "is_remembered", "named"]
 
