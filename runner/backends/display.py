@@ -46,6 +46,7 @@ class Display:
         self.broken = False  # nobody reads it any more
 
     def show(self, data: bytes) -> None:
+        """Puts data behind what still waits, and writes as much as is taken now."""
         if self.broken or not data:
             return
         if not self.size:
@@ -79,6 +80,7 @@ class Display:
                 self._waiting.popleft()
 
     def drop(self) -> None:
+        """Gives the reader up: what waits is lost, and nothing more is shown."""
         self.broken = True
         self.size = 0
         self._waiting.clear()

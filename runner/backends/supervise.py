@@ -11,13 +11,13 @@ import os
 import select
 import signal
 import time
-from typing import TYPE_CHECKING
 
 from runner.backends import outcome
 from runner.backends.capture import Capture, Mask, limit
 from runner.backends.display import Display, displays
 from runner.backends.outcome import CANCEL, Asked
 from runner.host.interrupts import Listening
+from runner.typed import TYPE_CHECKING
 from runner.values import Ended, Job
 
 if TYPE_CHECKING:

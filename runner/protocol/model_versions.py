@@ -18,7 +18,7 @@ from runner.protocol.registered import (
 from runner.protocol.route import Asked, Route, checks, texts
 from runner.tracking import events, registry
 from runner.tracking.registry import change, sources
-from runner.tracking.registry.sources import Wanted, problem_of
+from runner.tracking.registry.sources import StatedSource, problem_of
 
 __all__ = ["ROUTES"]
 
@@ -32,7 +32,7 @@ def create(asked: Asked) -> Response:
     model, tags = find(asked), tags_of(values.get("tags", ()))
     scope.write("models")
     scope.name_model(model.name)
-    wanted = Wanted(values["source"], values.get("run_id", ""), values.get("model_id", ""))
+    wanted = StatedSource(values["source"], values.get("run_id", ""), values.get("model_id", ""))
     version = sources.resolve(store, asked.root, wanted)
     if version.run_id:
         scope.write_run(version.run_id)
