@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
 
-from runner.tuples import NamedTuple
+from runner.typed import TYPE_CHECKING, NamedTuple
 from runner.values import Json
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from runner.text.secrets import Secrets
 
 __all__ = [
@@ -41,6 +42,7 @@ class Limits(NamedTuple):
 
     @classmethod
     def of(cls, options: Mapping[str, object]) -> Limits:
+        """From the options of a project; what is no number counts as not given."""
         given: Any = {key: value for key in ("file", "total") if isinstance(value := options.get(key), int)}
         return cls(**given)
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from runner.host import files
 from runner.tracking import models, segments
+from runner.tracking.artifact_paths import inside
 from runner.tracking.events import Facts
-from runner.tracking.local_artifacts import inside
 from runner.tracking.mlflow.rest import Refused, Rest
 from runner.tracking.mlflow.sent import sizes
 from runner.tracking.models import LoggedModel
