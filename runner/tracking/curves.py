@@ -17,7 +17,7 @@ import os
 import sys
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import isfinite
 from typing import Any, BinaryIO, NamedTuple
 
@@ -33,6 +33,7 @@ __all__ = ["MOST", "Columns", "Curve", "Curves", "coarser", "thin"]
 MOST = 2048  # points of a metric that are drawn one by one, and at most so many buckets
 MAGIC = f"proj curves 1 {sys.byteorder}\n".encode().ljust(32, b"\0")
 WORD = 8  # bytes of a number
+SOME = 50_000  # points that are taken up at once
 KEEP = 2048  # points that may wait before the file is written again; or a quarter of what is in it
 
 
@@ -105,16 +106,17 @@ class Curves:
 
         `ended`: the run is over, and what is known is kept however little it is.
         """
-        points, reached = self._read_on()
-        if reached == self._reached:
+        before = self._reached
+        for points, reached in self._read_on():
+            by_name: dict[str, list[Metric]] = {}
+            for name, point in points:
+                by_name.setdefault(name, []).append(point)
+            for name, found in by_name.items():
+                self._fresh[name] = merged(self.columns(name), found)
+            self._reached = reached
+            self._added += len(points)
+        if self._reached == before:
             return False
-        by_name: dict[str, list[Metric]] = {}
-        for name, point in points:
-            by_name.setdefault(name, []).append(point)
-        for name, found in by_name.items():
-            self._fresh[name] = merged(self.columns(name), found)
-        self._reached = reached
-        self._added += len(points)
         if self._added and (ended or self._added > max(KEEP, self._count() // 4)):
             self._save()
         return True
@@ -149,9 +151,10 @@ class Curves:
 
     # ---- the record
 
-    def _read_on(self) -> tuple[list[tuple[str, Metric]], Reached]:
+    def _read_on(self) -> Iterator[tuple[list[tuple[str, Metric]], Reached]]:
+        """New points, some at a time: of a million points one by one would take half a gigabyte."""
         old = self._reached
-        handle = os.open(os.path.join(self._directory, "events.jsonl"), os.O_RDONLY | os.O_CLOEXEC)
+        handle = files.open_handle(os.path.join(self._directory, "events.jsonl"))
         try:
             state = os.fstat(handle)
             same = state.st_ino == old.inode and state.st_size >= old.position
@@ -164,6 +167,9 @@ class Curves:
                 for events, after in read_all(handle, position):
                     found += _points(events)
                     position = after
+                    if len(found) > SOME:
+                        yield found, Reached(state.st_ino, position, tail(handle, position), old.offsets)
+                        found = []
             reached = Reached(state.st_ino, position, tail(handle, position), old.offsets)
         finally:
             os.close(handle)
@@ -171,7 +177,7 @@ class Curves:
             batch = segments.read(self._directory, old.offsets)
             found += _points(batch.operations)
             reached = reached._replace(offsets=dict(batch.offsets))
-        return found, reached
+        yield found, reached
 
     def _forget(self) -> None:
         self.close()
