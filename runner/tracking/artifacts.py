@@ -14,7 +14,7 @@ from runner.errors import InputError, ProjError, StoreError
 from runner.host import hashing
 from runner.host.files import Digest, Draft, open_file
 from runner.text.encoding import is_encodable, restored, visible
-from runner.text.secrets import WITHHELD, Secrets
+from runner.text.secrets import WITHHELD, Search, Secrets
 from runner.tracking import events
 from runner.tracking.events import Facts
 from runner.tracking.fold import Run
@@ -164,8 +164,6 @@ class _Keeping:
 
 def _held(secrets: Secrets, name: str, path: str) -> str:
     """Whose value is in a file, or in its name; "" for none."""
-    from runner.text.secrets import Search
-
     search = Search(secrets)
     search.feed(name.encode("utf-8", "surrogateescape") + b"\n")
     with open_file(path) as file:
