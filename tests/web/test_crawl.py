@@ -154,7 +154,7 @@ def test_below_a_path_of_a_proxy(tabs: Tabs, browser: Browser) -> None:
         page.get_by_role("link", name="rmse").click()
         page.wait_for_url("**/team/a/ui/?order=*")
         page.locator("run-table").evaluate("(each) => (each.scrollTop = each.scrollHeight)")
-        page.locator("tbody.body tr").nth(120).wait_for()
+        page.locator("tbody.body tr[aria-rowindex='151']").wait_for()
         page.get_by_role("link", name="Overview").click()
         page.get_by_role("link", name="vision").click()
         page.get_by_role("heading", name="vision").wait_for()

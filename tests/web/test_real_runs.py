@@ -64,9 +64,12 @@ def test_what_clients_and_projects_recorded_is_shown(
     made = json.loads(flow[flow.index("[") :])
     own_runs(server.store, f"{tmp_path}/real", OWN)
     tabs = Tabs(chromium, server.port)
-    page = tabs.open("/ui/?column=metrics.val%2Floss+1&order=metrics.`val%2Floss+1`+DESC")
+    page = tabs.open(
+        "/ui/?column=metrics.val%2Floss+1&order=metrics.`val%2Floss+1`+DESC",
+        viewport={"width": 1280, "height": 5000},
+    )  # so high that all rows are in sight
     page.on("dialog", lambda found: tabs.problems.append(f"a dialog: {found.message}"))
-    assert page.locator("tbody.body tr").count() == CLIENT + OWN == 100
+    page.locator("tbody.body tr").nth(CLIENT + OWN - 1).wait_for()
     shown = [row.locator("th, td").all_inner_texts()[1:4] for row in page.locator("tbody.body tr").all()]
     listed = proj(
         "runs", "--all", "--csv", "--store", server.store, "--order-by", "metrics.`val/loss 1` DESC",
