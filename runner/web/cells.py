@@ -101,7 +101,10 @@ def rows(
     depth: int = 0,
     sparks: Mapping[str, Spark] = {},
 ) -> list[Row]:
-    """`sparks`: of runs that are on, by their ids."""
+    """Each with a short checksum of what is shown of it: a page asks only for rows whose checksum has changed.
+
+    `sparks`: of runs that are on, by their ids.
+    """
     found = []
     for run in runs:
         cells = tuple(_cell(run, name, experiments, base) for name in names)

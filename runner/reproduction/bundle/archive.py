@@ -28,7 +28,18 @@ from typing import IO, NamedTuple
 from runner.errors import InputError, ProjError
 from runner.host.files import Digest, Draft, Hash, open_file, transfer
 
-__all__ = ["FOLDER", "LINK", "MANIFEST", "PROGRAM", "Member", "digest", "member_name", "unpack", "write"]
+__all__ = [
+    "FOLDER",
+    "LINK",
+    "MANIFEST",
+    "PROGRAM",
+    "Member",
+    "digest",
+    "is_bundle",
+    "member_name",
+    "unpack",
+    "write",
+]
 
 MANIFEST = "manifest-sha256.txt"
 DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a ZIP can say
@@ -91,6 +102,23 @@ def digest(member: Member) -> Digest:
     """SHA-256 and size of what is in it."""
     with _opened(member) as source:
         return transfer(source)
+
+
+def is_bundle(path: str) -> bool:
+    """Whether it is one by what it has in it; it may be damaged all the same."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return MANIFEST in archive.namelist()
+    except (
+        OSError,
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+        struct.error,
+    ):
+        return False
 
 
 def unpack(path: str, folder: str) -> None:
