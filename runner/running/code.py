@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Code"]
 
+BYTECODE = "__pycache__/"
 PATIENCE = 5.0  # s that git may take for the first commit; 100,000 commits take it less than one
 
 
@@ -82,9 +83,24 @@ class Code:
         plan = self._plan
         directory, root = plan.checkout.directory, plan.root or plan.checkout.directory
         tree, names = "" if plan.checkout.temporary else self._state.tree, self.ignored()
+        self._drop_bytecode(names)
         own = (*(os.path.join(directory, each.rstrip("/")) for each in names), *written(plan))
         named = texts.named(directory, plan.directory, root, tree, own)
         return Unseen((*names, *self._elsewhere(named.within)), named)
+
+    def _drop_bytecode(self, names: Iterable[str]) -> None:
+        """Python shall not run what the snapshot has no more."""
+        top, known = self._plan.checkout.directory, self._pending and self._pending.status
+        if known and known.ignored is not None and self._pending and self._pending.found:
+            top, names = self._pending.found.root, known.ignored  # also beside the project
+        compiled = [each.partition(BYTECODE)[0] for each in names if BYTECODE in each]
+        if not compiled or self._plan.checkout.temporary:
+            return
+        from runner.running.bytecode import drop_stale
+
+        folders = dict.fromkeys(os.path.join(top, each, BYTECODE[:-1]) for each in compiled)
+        for source in drop_stale(folders):
+            self._report.warn(f"Python may run {source} as it was before: its __pycache__ cannot be changed")
 
     def _elsewhere(self, within: Iterable[str]) -> Iterator[str]:
         """The same beside the project in its repository, as far as it is named (`within`), and in nested ones."""

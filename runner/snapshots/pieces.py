@@ -16,7 +16,7 @@ __all__ = ["ANY", "HOME", "UP", "UPPER", "climbs", "names", "under", "variables"
 UP = ".."  # the folder above the project, or above its repository
 UPPER = "../.."
 HOME = "~"
-ENDINGS = 200  # files that a "*.csv" stands for
+ENDINGS = 200  # files that a "*.csv" or a "part-*" stands for
 ANY = "*"  # any variable that there is
 # Each begins with what is rare, as those of texts.py do.
 PARENT = rb"""\.\.(?<=["'\s=:(/,]\.\.)(?=["'\s;&|),]|/["'{$\s]|$)"""
@@ -25,7 +25,10 @@ WHERE = b"cwd()"  # os.getcwd(), Path.cwd(): one step from it leads out
 PARENTS = ((b"dirname(", 2), (b".parent", 2), (b"parents[", 1), (b"pardir", 1))  # so often in a text
 FARTHER = rb"""\.\.["']?(?:/|, *["'])\.\.|parents\[[3-9]|(?s:(?:\.parent\b.*){4}|(?:dirname\(.*){4})"""
 QUOTED = rb"""["']/?([\w@+.-][\w./@+ -]{0,98})(?=[\\"'{*])"""
-ENDING = rb"""["'/]\*{1,2}(\.\w{1,10})(?=[\\"'\s])"""  # "*.csv"
+ENDING = rb"""["'/}]\*{0,2}(\.[A-Za-z]\w{0,9})(?=[\\"'\s])"""  # "*.csv", f"{name}.csv", name + ".csv"
+BEGINNING = rb"""["'/]([\w@+.-]{2,98})(?=[{*%]|[_-]["'])"""  # f"part-{number}", "part-" + number
+JOINT = rb"""(["'])(?:[\s\\]+|[\s\\]*\+[\s\\]*)[rbufRBUF]{0,2}\1(?!\1)"""  # between two literals that make one
+AROUND = 200  # bytes on each side of a joint that may belong to it
 TAIL = rb"/(?<=[})\w]/)([\w@+-][\w./@+-]*)"  # what follows "$D/", "{base}/"
 IMPORTED = rb"(?:import|from) (\w+)"
 WORD = rb"[\w@+-][\w.@+-]*(?:/[\w.@+-]+)*"
@@ -50,6 +53,19 @@ def climbs(data: bytes) -> Iterator[str]:
         yield HOME
 
 
+def joined(data: bytes) -> bytes:
+    """The literals of a text that are written in several, as "da" "ta" + ".csv", each as one; nothing else of it."""
+    found: list[bytes] = []
+    start = end = 0  # of what is around the joints so far
+    for joint in re.finditer(JOINT, data):
+        if joint.start() - AROUND > end:
+            found.append(data[start:end])
+            start = joint.start() - AROUND
+        end = joint.end() + AROUND
+    found.append(data[start:end])
+    return b"\n".join(re.sub(JOINT, b"", each) for each in found if each)
+
+
 def names(data: bytes, is_code: bool, is_data: bool) -> Iterator[str]:
     """What may be names of files and folders. `is_code`: they stand in quotes."""
     found = re.findall(QUOTED, data) if is_code or is_data else re.findall(WORD, data)
@@ -58,6 +74,8 @@ def names(data: bytes, is_code: bool, is_data: bool) -> Iterator[str]:
         for each in re.findall(IMPORTED, data):
             found += [each, each + b".py"]
     yield from (f"*{os.fsdecode(each)}" for each in re.findall(ENDING, data))
+    if is_code:
+        yield from (f"{os.fsdecode(each)}*" for each in re.findall(BEGINNING, data))
     for each in found:
         name = each.rpartition(b"../")[2]
         if name and not (name.startswith(b"..") or name.isdigit()):
@@ -86,8 +104,9 @@ def under(folders: Iterable[str], wanted: Iterable[str]) -> Iterator[str]:
         except OSError:
             continue
         for name in given:
-            if name.startswith("*"):
-                found = [each for each in there if each.endswith(name[1:])]
+            if "*" in (name[:1], name[-1:]):
+                test, part = (str.endswith, name[1:]) if name[:1] == "*" else (str.startswith, name[:-1])
+                found = [each for each in there if test(each, part)]
                 yield from (os.path.join(folder, each) for each in sorted(found)[:ENDINGS])
             elif name.partition("/")[0] in there:
                 place = os.path.normpath(os.path.join(folder, name))

@@ -75,8 +75,11 @@ def parse(text: str, root: str) -> tuple[Change, ...]:
 
 
 def ignored(text: str) -> tuple[str, ...]:
-    """What git ignores, of the same text: paths from the top of the work tree."""
-    return tuple(line[2:] for line in text.split("\0") if line.startswith("! "))
+    """What git ignores, of the same text, and what should be: paths from the top of the work tree."""
+    lines = text.split("\0")
+    found = [line[2:] for line in lines if line.startswith("! ")]
+    found += [line[2:] for line in lines if line.startswith("? ") and _is_rubbish(line[2:])]
+    return tuple(found)
 
 
 def is_dirty(root: str, changes: Sequence[Change], start: Callable[..., Pending]) -> bool:

@@ -19,7 +19,7 @@ from runner.tuples import NamedTuple
 
 __all__ = ["Named", "is_known", "named"]
 
-FORMAT = 4
+FORMAT = 5
 TEXTS = tuple(
     ".py .pyi .ipynb .r .rmd .jl .sh .bash .sql .js .ts .yaml .yml .toml .cfg .ini .json .txt .mk .smk".split()
 )
@@ -43,7 +43,8 @@ COMMON = frozenset(
 COMMON -= {"/data"}  # the usual mount of a data disk
 # Compiled when they are needed: that takes ms. Each begins with what is rare, and looks back from there: ten times
 # as fast as one that looks at each character.
-LEAVING = rb"\.\./(?<![\w./$}-]\.\./)(?:\.\./)*[\w.~@+-]+(?:/[\w.~@+-]+)*"
+LEAVING = rb"\.\./(?<![\w./$}-]\.\./)(?:\.\./)*[\w.~@+-]+(?:/[\w.~@+-]+)*[/*?{\[$%]?"
+OPEN = "/*?{[$%_-"  # ends what is not the whole of a path
 REST = rb"[\w.@+-][\w./@+~*?{\[-]*"
 ABSOLUTE = (
     rb"/(?<![\w./:*$}<\\~-]/)" + REST,
@@ -199,6 +200,8 @@ def _read(directory: str, seen: str, without: frozenset[str]) -> Named:
         if b"://" in data:  # what is found is kept in the cache, where no credentials are to be
             data = redact(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
         name = os.path.basename(path)
+        if name.endswith(CODE):
+            data += b"\n" + pieces.joined(data)
         is_script = name.endswith(SCRIPTS) or name in SCRIPT_NAMES or bool(re.match(SHELL, data))
         text = _Text(data, os.path.dirname(seen + path[len(directory) :]), is_script)
         found["places"].update(dict.fromkeys(_places(text, project)))
@@ -249,8 +252,11 @@ def _texts(directory: str, links: dict[str, None], without: frozenset[str]) -> I
 
 def _places(text: _Text, project: str) -> Iterator[str]:
     for each in dict.fromkeys(re.findall(LEAVING, text.data)):
+        named = os.fsdecode(each)
+        if named[-1] in OPEN and not os.path.dirname(named).endswith(".."):
+            named = os.path.dirname(named)  # more follows that is put in later
         for start in dict.fromkeys((project, os.path.realpath(text.folder))):
-            yield os.path.normpath(os.path.join(start, os.fsdecode(each)))
+            yield os.path.normpath(os.path.join(start, named))
     for each in dict.fromkeys(each for pattern in ABSOLUTE for each in re.findall(pattern, text.data)):
         place = os.fsdecode(each).replace("${HOME}", "~").replace("$HOME", "~")
         if cut := re.search(CUT, place):
