@@ -1,8 +1,8 @@
 """Compiled modules of Python that stand for code which is not there any more.
 
 Python takes a compiled module for its source when size and time of that are the same, the time in whole seconds. What
-is edited twice within a second, or has its old time back (`cp -p`, `tar`), is then run as it was before, while the snapshot
-has it as it is. A compiled module that is older than what its source is now is removed: Python makes it again.
+is edited twice within a second, or has its old time back (`cp -p`, `tar`), is then run as it was before, while the
+snapshot has it as it is. A compiled module older than what its source is now is removed: Python compiles it again.
 """
 
 from __future__ import annotations

@@ -27,7 +27,9 @@ FARTHER = rb"""\.\.["']?(?:/|, *["'])\.\.|parents\[[3-9]|(?s:(?:\.parent\b.*){4}
 QUOTED = rb"""["']/?([\w@+.-][\w./@+ -]{0,98})(?=[\\"'{*])"""
 ENDING = rb"""["'/}]\*{0,2}(\.[A-Za-z]\w{0,9})(?=[\\"'\s])"""  # "*.csv", f"{name}.csv", name + ".csv"
 BEGINNING = rb"""["'/]([\w@+.-]{2,98})(?=[{*%]|[_-]["'])"""  # f"part-{number}", "part-" + number
-JOINT = rb"""(["'])(?:[\s\\]+|[\s\\]*\+[\s\\]*)[rbufRBUF]{0,2}\1(?!\1)"""  # between two literals that make one
+JOINT = (
+    rb"""(["'])(?:[\s\\]+|[\s\\]*\+[\s\\]*)[rbufRBUF]{0,2}\1(?!\1)"""  # between two literals that make one
+)
 AROUND = 200  # bytes on each side of a joint that may belong to it
 TAIL = rb"/(?<=[})\w]/)([\w@+-][\w./@+-]*)"  # what follows "$D/", "{base}/"
 IMPORTED = rb"(?:import|from) (\w+)"

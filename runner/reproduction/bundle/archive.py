@@ -28,7 +28,18 @@ from typing import IO, NamedTuple
 from runner.errors import InputError, ProjError
 from runner.host.files import Digest, Draft, Hash, open_file, transfer
 
-__all__ = ["FOLDER", "LINK", "MANIFEST", "PROGRAM", "Member", "digest", "member_name", "unpack", "write"]
+__all__ = [
+    "FOLDER",
+    "LINK",
+    "MANIFEST",
+    "PROGRAM",
+    "Member",
+    "digest",
+    "git_id",
+    "member_name",
+    "unpack",
+    "write",
+]
 
 MANIFEST = "manifest-sha256.txt"
 DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a ZIP can say
@@ -91,6 +102,16 @@ def digest(member: Member) -> Digest:
     """SHA-256 and size of what is in it."""
     with _opened(member) as source:
         return transfer(source)
+
+
+def git_id(member: Member) -> str:
+    """The id that git gives to what is in it: a SHA-1, in hex."""
+    total = Hash("sha1")
+    with _opened(member) as source:
+        size = os.path.getsize(member.path) if member.path else len(member.data)
+        total.update(b"blob %d\0" % size)
+        transfer(source, total.update)
+    return total.result().hex
 
 
 def unpack(path: str, folder: str) -> None:

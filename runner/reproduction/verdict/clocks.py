@@ -30,7 +30,9 @@ def told(digits: str, began: float, ended: float) -> bool:
             first, last = ([time.strftime(f"%{each}", clock(at)) for each in parts] for at in (began, ended))
             found = dict(_split(digits, layout))
             said = [found[each] for each in parts]
-            inside = first <= said <= last if first <= last else said >= first or said <= last  # past midnight
+            inside = (
+                first <= said <= last if first <= last else said >= first or said <= last
+            )  # past midnight
             if inside:
                 return True
     return False

@@ -118,7 +118,7 @@ def _chance(old: object, new: Sequence[Any]) -> bool:
 
 
 def _clocked(each: Difference, places: Sequence[Circumstances]) -> bool:
-    """Whether each is, or has in it, the time at which it was made: to the minute, or the day, repetitions may agree."""
+    """Whether each is the time at which it was made, or has it: to the minute, or the day, repetitions may agree."""
     if all(isinstance(one, Time) for one in each.values):
         return all(place.dated(one.text) for one, place in zip(each.values, places, strict=True))
     numbers = [value(one) for one in each.values]
