@@ -11,19 +11,24 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 
-__all__ = ["ANY", "HOME", "UP", "UPPER", "climbs", "names", "under", "variables"]
+__all__ = ["ALL", "ANY", "HOME", "UP", "UPPER", "climbs", "names", "under", "variables"]
 
 UP = ".."  # the folder above the project, or above its repository
 UPPER = "../.."
+ALL = "/"  # every folder above it
 HOME = "~"
 ENDINGS = 200  # files that a "*.csv" or a "part-*" stands for
 ANY = "*"  # any variable that there is
 # Each begins with what is rare, as those of texts.py do.
 PARENT = rb"""\.\.(?<=["'\s=:(/,]\.\.)(?=["'\s;&|),]|/["'{$\s]|$)"""
+BEGUN = rb"""\.\./[\w.@+-]*(?:[{*?%$\[]|[_-]["'])"""  # f"../part-{number}"
 FROM_HERE = rb"""[$}\w"']/\.\./[\w.]"""  # "$HERE/../x"
 WHERE = b"cwd()"  # os.getcwd(), Path.cwd(): one step from it leads out
 PARENTS = ((b"dirname(", 2), (b".parent", 2), (b"parents[", 1), (b"pardir", 1))  # so often in a text
 FARTHER = rb"""\.\.["']?(?:/|, *["'])\.\.|parents\[[3-9]|(?s:(?:\.parent\b.*){4}|(?:dirname\(.*){4})"""
+SEARCHES = tuple(
+    b"find_dotenv load_dotenv pyprojroot rootutils find_up findup find_root --show-toplevel".split()
+)
 QUOTED = rb"""["']/?([\w@+.-][\w./@+ -]{0,98})(?=[\\"'{*])"""
 ENDING = rb"""["'/}]\*{0,2}(\.[A-Za-z]\w{0,9})(?=[\\"'\s])"""  # "*.csv", f"{name}.csv", name + ".csv"
 BEGINNING = rb"""["'/]([\w@+.-]{2,98})(?=[{*%]|[_-]["'])"""  # f"part-{number}", "part-" + number
@@ -39,6 +44,7 @@ LOOPED = (
     rb"""|environ(?:\.get\(|\[)\s*(?:[^"'\s\])]|f["'])|process\.env\["""
 )
 PREFIX = rb"""(?:auto_envvar_prefix|envvar_prefix|ENVVAR_PREFIX)\w*["']?\s*[=:]\s*["'](\w+)["']"""
+USERS = ("LOGNAME", "USER", "LNAME", "USERNAME")  # what getpass.getuser() reads
 SETTINGS = b"BaseSettings"  # pydantic: each field is a variable, in capitals or not
 FIELD = rb"^\s+(\w+)\s*:"
 
@@ -47,12 +53,24 @@ def climbs(data: bytes) -> Iterator[str]:
     """Which folders that hold the project a text can lead to."""
     leads = any(data.count(word) >= often for word, often in PARENTS)
     leads = leads or (WHERE in data and (b".parent" in data or b"dirname(" in data))
+    leads = leads or bool(b"../" in data and re.search(BEGUN, data))
+    if _searches(data):
+        yield ALL
     if leads or re.search(PARENT, data) or (b"/../" in data and re.search(FROM_HERE, data)):
         yield UP
         if re.search(FARTHER, data):
             yield UPPER
     if b"expanduser" in data or b".home()" in data or b"HOME" in data:
         yield HOME
+
+
+def _searches(data: bytes) -> bool:
+    """Whether a text looks for something in one folder after the other, upwards."""
+    if any(word in data for word in SEARCHES) or (
+        b".parents" in data and re.search(rb"\.parents\b(?!\[)", data)
+    ):
+        return True
+    return b"while" in data and (b"dirname(" in data or b".parent" in data)
 
 
 def joined(data: bytes) -> bytes:
@@ -75,6 +93,8 @@ def names(data: bytes, is_code: bool, is_data: bool) -> Iterator[str]:
     if is_code:
         for each in re.findall(IMPORTED, data):
             found += [each, each + b".py"]
+    if b"dotenv" in data:
+        yield ".env"
     yield from (f"*{os.fsdecode(each)}" for each in re.findall(ENDING, data))
     if is_code:
         yield from (f"{os.fsdecode(each)}*" for each in re.findall(BEGINNING, data))
@@ -88,6 +108,8 @@ def variables(data: bytes) -> Iterator[str]:
     """Names, stems that end in "_", and ANY of a text that takes names which it does not spell."""
     if re.search(LOOPED, data):
         yield ANY
+    if b"getuser" in data:
+        yield from USERS
     for each in re.findall(PREFIX, data):
         yield f"{os.fsdecode(each).rstrip('_')}_"
     if SETTINGS in data:

@@ -43,7 +43,9 @@ COMMON = frozenset(
 COMMON -= {"/data"}  # the usual mount of a data disk
 # Compiled when they are needed: that takes ms. Each begins with what is rare, and looks back from there: ten times
 # as fast as one that looks at each character.
-LEAVING = rb"\.\./(?<![\w./$}-]\.\./)(?:\.\./)*[\w.~@+-]+(?:/[\w.~@+-]+)*[/*?{\[$%]?"
+LEAVING = (
+    rb"\.\./(?:(?<![\w./$}-]\.\./)|(?<=[\"'\s=:(,]\./\.\./))(?:\.\./)*[\w.~@+-]+(?:/[\w.~@+-]+)*[/*?{\[$%]?"
+)
 OPEN = "/*?{[$%_-"  # ends what is not the whole of a path
 REST = rb"[\w.@+-][\w./@+~*?{\[-]*"
 ABSOLUTE = (
@@ -79,6 +81,8 @@ REMOTE = (
     rb"\b(?:urlopen|urlretrieve|requests\.(?:get|post|Session)|httpx\.|aiohttp\.|boto3\.|download\.file"
     rb"|curl\b|wget\b|gsutil\b)"
 )
+LISTED = tuple(b"listdir scandir os.walk glob( iterdir list.files readdir".split())  # looks through folders
+LISTING = rb"(?:^|[;|&(`\n\t]|\b(?:do|then|time|xargs)\b)[ \t]*(?:ls|find|du|tree)\b"  # in a shell's text
 ADDRESS = rb"""\b(?:https?|ftp|s3|gs)://[^\s"'<>`)}\\]+"""
 
 
@@ -93,7 +97,8 @@ class Named(NamedTuple):
     remote: str = ""  # the file that reads from the network
     addresses: tuple[str, ...] = ()  # that it names
     names: tuple[str, ...] = ()  # words that may be names of files or folders
-    climbs: tuple[str, ...] = ()  # where texts climb to: ".." and "~"
+    lists: str = ""  # the file that looks through folders
+    climbs: tuple[str, ...] = ()  # where texts climb to: "..", "../..", "/" for all above, and "~"
 
 
 def named(directory: str, seen: str, root: str, tree: str, without: Iterable[str] = ()) -> Named:
@@ -144,6 +149,11 @@ def _folders(named: Iterable[str], climbs: Iterable[str], project: str, top: str
             above = os.path.dirname(above)
         if "../.." in climbs and len(above) > 1:
             yield os.path.dirname(above)
+    if "/" in climbs:
+        above = os.path.dirname(project)
+        while len(above) > 1:
+            yield above
+            above = os.path.dirname(above)
     if "~" in climbs:
         yield home
 
@@ -191,7 +201,7 @@ def _read(directory: str, seen: str, without: frozenset[str]) -> Named:
 
     project = os.path.realpath(seen)
     found: dict[str, dict[str, None]] = {name: {} for name in Named._fields}
-    remote = ""
+    remote = lists = ""
     for path in _texts(directory, found["links"], without):
         try:
             data = _clean(files.read(path, LARGEST))
@@ -213,6 +223,8 @@ def _read(directory: str, seen: str, without: frozenset[str]) -> Named:
         found["names"].update(dict.fromkeys(pieces.names(data, name.endswith(CODE), is_data)))
         if not is_data:
             found["climbs"].update(dict.fromkeys(pieces.climbs(data)))
+        if any(word in data for word in LISTED) or (is_script and re.search(LISTING, data)):
+            lists = lists or os.path.relpath(path, directory)
         if any(word in data for word in REMOTES) and re.search(REMOTE, data):
             remote = remote or os.path.relpath(path, directory)
             found["addresses"].update(dict.fromkeys(map(os.fsdecode, re.findall(ADDRESS, data))))
@@ -225,6 +237,7 @@ def _read(directory: str, seen: str, without: frozenset[str]) -> Named:
         remote,
         tuple(found["addresses"])[:5],
         tuple(found["names"])[:LEAVES],
+        lists,
         tuple(found["climbs"]),
     )
 
