@@ -225,6 +225,42 @@ def fill_proj(port: int, runs: int) -> None:
         link.ok("POST", API + "runs/update", {"run_id": run_id, "status": "FINISHED", "end_time": 5})
 
 
+def log_batches(link: Link, run_id: str, points: int) -> float:
+    """Logs the points in batches of 1,000; seconds."""
+    batches = [
+        link.request(
+            "POST",
+            API + "runs/log-batch",
+            {
+                "run_id": run_id,
+                "metrics": [
+                    {"key": "loss", "value": n * 0.5, "timestamp": 1_700_000_000_000 + n, "step": n}
+                    for n in range(first, first + 1000)
+                ],
+            },
+        )
+        for first in range(0, points, 1000)
+    ]
+    began = time.perf_counter()
+    for batch in batches:
+        link.socket.sendall(batch)
+        assert link.answer()[0] == 200
+    return time.perf_counter() - began
+
+
+def history(link: Link, run_id: str, points: int) -> None:
+    """Reads all of it, page by page."""
+    token, found = "", 0
+    while True:
+        query = f"run_id={run_id}&metric_key=loss&max_results=25000&page_token={token}"
+        page = link.ok("GET", f"{API}metrics/get-history?{query}")
+        found += len(page["metrics"])
+        token = page.get("next_page_token", "")
+        if not token:
+            break
+    assert found == points, found
+
+
 def measure(server: Server, options: argparse.Namespace, folder: str) -> dict[str, float]:
     """Rates (calls or points a second) and times (s)."""
     link, found = Link(server.port), {"start, s": server.started}
@@ -243,43 +279,9 @@ def measure(server: Server, options: argparse.Namespace, folder: str) -> dict[st
         seconds, lambda step: link.ok("POST", API + "runs/log-metric", metric(run_id, step))
     )
     found["log-metric, 8 connections, /s"] = parallel_rate(server.port, 8, seconds)
-    batch_run = link.new_run()
-    count = max(options.points // 1000, 1)
-    batches = [
-        link.request(
-            "POST",
-            API + "runs/log-batch",
-            {
-                "run_id": batch_run,
-                "metrics": [
-                    {"key": "loss", "value": n * 0.5, "timestamp": 1_700_000_000_000 + n, "step": n}
-                    for n in range(first * 1000, first * 1000 + 1000)
-                ],
-            },
-        )
-        for first in range(count)
-    ]
-    began = time.perf_counter()
-    for batch in batches:
-        link.socket.sendall(batch)
-        assert link.answer()[0] == 200
-    found["log-batch of 1000, points/s"] = count * 1000 / (time.perf_counter() - began)
-
-    def history() -> None:
-        token, points = "", 0
-        while True:
-            page = link.ok(
-                "GET",
-                API
-                + f"metrics/get-history?run_id={batch_run}&metric_key=loss&max_results=25000&page_token={token}",
-            )
-            points += len(page["metrics"])
-            token = page.get("next_page_token", "")
-            if not token:
-                break
-        assert points == count * 1000, points
-
-    found[f"history of {options.points} points, s"] = median_time(3, history)
+    batch_run, points = link.new_run(), max(options.points // 1000, 1) * 1000
+    found["log-batch of 1000, points/s"] = points / log_batches(link, batch_run, points)
+    found[f"history of {options.points} points, s"] = median_time(3, lambda: history(link, batch_run, points))
     fill_mlflow(os.path.join(folder, "mlflow.db"), options.runs) if server.name == "mlflow" else fill_proj(
         server.port, options.runs
     )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, cast
 
 from runner.errors import InputError
+from runner.typed import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:  # holds the module to the protocol
     from runner.backends import local
@@ -19,6 +19,7 @@ KINDS = {"local": "runner.backends.local"}
 
 
 def get(kind: str) -> Backend:
+    """InputError for a kind that there is none of."""
     module = KINDS.get(kind)
     if module is None:
         raise InputError(f"there is no backend {kind!r}", f"known: {', '.join(KINDS)}")

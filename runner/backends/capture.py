@@ -34,6 +34,9 @@ class Mask:
             self._any = re.compile(b"|".join(map(re.escape, self._secrets)))  # the longest is tried first
 
     def feed(self, data: bytes) -> bytes:
+        """The data with **** for each secret, as far as no secret can have begun at its end; that is held back until
+        more comes.
+        """
         if not self._secrets:
             return data
         data = self._held + data
@@ -45,6 +48,7 @@ class Mask:
         return self._any.sub(b"****", data[:end])
 
     def rest(self) -> bytes:
+        """What was held back, at the end of the stream."""
         held, self._held = self._held, b""
         return self._any.sub(b"****", held) if held else held
 
@@ -187,6 +191,7 @@ class Capture:
 
 
 def tails(directory: str) -> list[str]:
+    """The files with the ends of an output that was too long for output.log, oldest first."""
     return sorted(name for name in os.listdir(directory) if name.startswith("output.tail."))
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from runner.errors import ProjError
-from runner.tuples import NamedTuple
+from runner.typed import TYPE_CHECKING, NamedTuple
 from runner.values import Ended, Job
 
 if TYPE_CHECKING:
@@ -32,6 +30,7 @@ def argv(job: Job) -> list[str]:
 
 
 def farewell(job: Job) -> Farewell:
+    """What ends the container when nobody else does: empty for a command without one."""
     if not is_container(job):
         return Farewell()
     from runner.containers import command

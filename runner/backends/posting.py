@@ -16,7 +16,7 @@ from _thread import get_ident
 
 from runner import paths
 from runner.host.guard import FILES, HIGH, Charge, become
-from runner.tuples import NamedTuple
+from runner.typed import NamedTuple
 
 __all__ = ["Handle", "Posted", "Prepared", "post", "reap"]
 
@@ -150,6 +150,7 @@ def inheritable() -> dict[int, int]:
 
 
 def send(channel: int, data: bytes, files: list[int]) -> None:
+    """A charge to a guard, in the form that guard.py describes. OSError (EPIPE) when the guard is gone."""
     socket = _socket.socket(fileno=channel)
     try:
         rights = b"".join(fd.to_bytes(4, sys.byteorder) for fd in files)

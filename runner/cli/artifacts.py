@@ -9,7 +9,7 @@ from runner.cli.options import Command, Group, Option
 from runner.errors import InputError
 from runner.text import units
 from runner.tracking import artifacts
-from runner.tracking.local_artifacts import found_file
+from runner.tracking.artifact_paths import found_file
 
 __all__ = ["COMMAND"]
 

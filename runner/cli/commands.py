@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from runner.typed import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from runner.cli.options import Command, Group
@@ -42,6 +42,7 @@ COMMANDS = {
     "export": "Write runs to a CSV, JSON or Parquet file.",
     "experiments": "List, make, rename and delete experiments.",
     "models": "The model registry: versions, aliases, stages, approvals.",
+    "serve": "Serve a model over HTTP, in its own environment.",
     "doctor": "Check what runs need on this machine, and the store.",
     "new": "Make a new project from a template.",
     "init": "Write an MLproject file for an existing folder.",
@@ -70,7 +71,7 @@ GROUPS = {  # the order of help; a command that is in none comes last
     "Look at runs": ("here", "ui", "runs", "show", "logs", "compare", "diff", "artifacts", "export", "ci"),
     "Make runs again": ("reproduce", "rerun", "bundle"),
     "Keep order": ("log", "tag", "rename", "note", "rm", "restore", "gc", "experiments"),
-    "Register models": ("models",),
+    "Models": ("models", "serve"),
     "Write projects": ("new", "init", "update"),
     "Servers and MLflow": ("server", "sync", "import"),
     "This machine": ("doctor", "cache"),

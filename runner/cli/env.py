@@ -37,7 +37,8 @@ def ls(as_json: bool) -> int:
         for row in found
     )
     plain = [{**row._asdict(), "created": iso(row.created), "used": iso(row.used)} for row in found]
-    return output.result(as_json, plain, output.table(names, rows, right=["packages"]))
+    spare = ("state", "packages", "kind", "python")
+    return output.result(as_json, plain, output.table(names, rows, right=["packages"], spare=spare))
 
 
 def du(as_json: bool) -> int:

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from runner.cli import models_change, models_gates, models_look, models_move, models_transfer, reference
+from runner.cli import (
+    model_options,
+    models_change,
+    models_check,
+    models_gates,
+    models_info,
+    models_look,
+    models_move,
+    models_transfer,
+    reference,
+)
 from runner.cli.options import Command, Group, Option
 
 __all__ = ["COMMAND"]
@@ -18,6 +28,7 @@ EITHER = Option(
     metavar="NAME[/7]",
     complete="versions",
 )
+OFFLINE = Option("offline", ("--offline",), "Fetch nothing.", "flag")
 WHY = Option("why", ("-m", "--message"), "Why: it is kept in the history.", metavar="TEXT")
 TARGET = Option(
     "target", (), "An alias, or stage:Production.", default=None, metavar="ALIAS", complete="aliases"
@@ -33,6 +44,14 @@ LS = Command(models_look.ls, (
 COMMAND = Group("The model registry: versions, aliases, stages, approvals.", {
     "ls": LS,
     "show": Command(models_look.show, (EITHER, *ENDING)),
+    "info": Command(models_info.info, (
+        model_options.MODEL, model_options.FROM, OFFLINE, reference.QUIET, *ENDING,
+    )),
+    "check": Command(models_check.check, (
+        model_options.MODEL,
+        Option("tolerance", ("--tolerance",), "How far numbers may be off: 1e-6, rel:0.01.", metavar="NUMBER"),
+        *model_options.ENVIRONMENT, *model_options.OF_RUN, model_options.FROM, reference.QUIET, *ENDING,
+    )),
     "history": Command(models_look.history, (EITHER, *ENDING)),
     "diff": Command(models_look.diff, (
         Option("refs", (), "Two versions, each as NAME/7 or NAME@alias.", "many", metavar="NAME/6 NAME/7", complete="versions"),

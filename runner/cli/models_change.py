@@ -21,14 +21,15 @@ def register(
     source: str, name: str, path: str, description: str, tags: tuple[str, ...], location: str, as_json: bool
 ) -> int:
     """Register the model of a run, a logged model or another version, under the next number."""
+    from runner.models.of_runs import root_of
     from runner.tracking import events, registry
-    from runner.tracking.registry.sources import Wanted, resolve
+    from runner.tracking.registry.sources import StatedSource, resolve
     from runner.tracking.store import user_name
 
     _check(name)
     with reference.open_store(location) as store:
         uri = _source(store, source, path)
-        found = resolve(store, lambda experiment_id: _root(store, experiment_id), Wanted(uri))
+        found = resolve(store, lambda experiment_id: root_of(store, experiment_id), StatedSource(uri))
         found = found._replace(description=description, tags=dict(pairs(tags)), user=user_name())
         registry.create(store.root, name, secrets=store.secrets, by=user_name())
         made = registry.register(store.root, name, found, store.secrets)
@@ -54,14 +55,9 @@ def _facts(version: Version) -> dict[str, object]:
     return {key: getattr(version, key) for key in ("version_id", "source", "run_id", "model_id", "digest")}
 
 
-def _root(store: Store, experiment_id: str) -> str:
-    place = store.experiment(experiment_id).artifact_location
-    return place or f"mlflow-artifacts:/{experiment_id}"
-
-
 def _source(store: Store, text: str, path: str) -> str:
     """The URI of what is to be registered. Of a run: its only model, or the artifact that is named."""
-    from runner.tracking import models
+    from runner.models.of_runs import model_of
     from runner.tracking.registry.reference import version_of
 
     if "://" in text or text.startswith(("models:/", "runs:/", "mlflow-artifacts:/")):
@@ -71,19 +67,7 @@ def _source(store: Store, text: str, path: str) -> str:
     if "/" in text or "@" in text:
         model, version = version_of(store.root, text)
         return f"models:/{model.name}/{version.number}"
-    run = reference.find(store, text)
-    if path:
-        return f"runs:/{run.run_id}/{path}"
-    ours = [f"models:/{each['model_id']}" for each in run.links if each.get("relation") == "model-output"]
-    ours = [uri for uri in ours if os.path.isdir(models.directory(store.root, uri.removeprefix("models:/")))]
-    artifacts = os.path.join(store.run_directory(run.run_id), "artifacts")
-    for folder, _, files in os.walk(artifacts):
-        if "MLmodel" in files:
-            ours.append(f"runs:/{run.run_id}/{os.path.relpath(folder, artifacts)}")
-    if len(ours) != 1:
-        what = "has no model" if not ours else f"has {len(ours)} models: {', '.join(ours)}"
-        raise InputError(f"the run {run.name} {what}", "--path PATH  names the folder among its artifacts")
-    return ours[0]
+    return model_of(store, reference.find(store, text), path)
 
 
 def tag(ref: str, tags: tuple[str, ...], removed: tuple[str, ...], location: str, as_json: bool) -> int:

@@ -167,22 +167,27 @@ def sign(ref: str, key: str, location: str, as_json: bool) -> int:
 
 
 def verify(ref: str, output_folder: str, location: str, as_json: bool) -> int:
-    """Say whose trusted signatures a version has, and whether its files are what was signed; 1 where there is none."""
+    """Say whose trusted signatures a version has, and whether its files, lock and log are what was signed.
+
+    Lock and log are those of the run that made it. Exits with 1 where no signature holds.
+    """
     from runner.host import files
+    from runner.models import trust
     from runner.tracking.registry import signing, sources
     from runner.tracking.registry.reference import version_of
 
     with reference.open_store(location) as store:
         model, version = version_of(store.root, ref)
         now = sources.current_digest(store, version) if version.digest else ""
-    whose = signing.verifier()
+        trusted = trust.signed(store, model, version) if now == version.digest else []
     signed = [
         each
         for each in model.evidence.values()
         if each["type"] == "signature" and each.get("version_id") == version.version_id
     ]
     whole = bool(version.digest) and now == version.digest
-    good = [who for each in signed if each.get("digest") == now and (who := whose(each))]
+    good = [each.who for each in trusted if not each.problem]
+    broken = [f"signed by {each.who}, but {each.problem}" for each in trusted if each.problem]
     if output_folder:
         try:
             os.makedirs(output_folder, exist_ok=True)
@@ -197,7 +202,7 @@ def verify(ref: str, output_folder: str, location: str, as_json: bool) -> int:
             "its files are not those that were registered" if version.digest else "its files lie elsewhere"
         ]
     else:
-        lines = [f"signed by {who}" for who in good] or [
+        lines = [*broken, *(f"signed by {who}" for who in good)] or [
             f"no signature of a key in {signing.allowed()} ({len(signed)} of others)"
         ]
     value = {
@@ -206,6 +211,7 @@ def verify(ref: str, output_folder: str, location: str, as_json: bool) -> int:
         "signed_by": good,
         "unchanged": whole,
         "signatures": len(signed),
+        "broken": broken,
     }
     output.result(as_json, value, lines)
     return 0 if whole and good else 1

@@ -24,7 +24,7 @@ def ls(filter: str, everything: bool, location: str, as_json: bool) -> int:  # n
     """List registered models, with their aliases and latest version."""
     from runner.tracking import registry
     from runner.tracking.index.grammar import parse_filter
-    from runner.tracking.registry.search import MODELS, passes
+    from runner.tracking.registry.filters import MODELS, passes
 
     wanted = parse_filter(filter, MODELS)
     with reference.open_store(location) as store:

@@ -9,13 +9,18 @@ import stat
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal, TextIO
+
+from runner.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Literal, TextIO
 
 __all__ = [
     "Guarded", "colours", "emit_json", "emit_lines", "harmless", "is_terminal", "json_text", "own_stdout", "paint", "result",
     "status", "table", "width",
 ]  # fmt: skip
 
+TELLING = 14  # characters of a long text that still tell something
 STATUS = {"RUNNING": 36, "SCHEDULED": 36, "FINISHED": 32, "FAILED": 31, "KILLED": 33}  # SGR
 
 
@@ -141,11 +146,15 @@ def harmless(stream: TextIO) -> TextIO | Harmless:
 
 
 def table(
-    columns: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[str] = ()
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    right: Sequence[str] = (),
+    spare: Sequence[str] = (),
 ) -> Iterator[str]:
     """The lines of a table that fits the terminal's width; tab-separated with a header line when piped.
 
-    `right` names the columns that are aligned to the right (numbers).
+    `right` names the columns that are aligned to the right (numbers), `spare` those that a narrow terminal does
+    without, the first one first.
     """
     columns, right = [_cell(name) for name in columns], [_cell(name) for name in right]
     texts = [[_cell(value) for value in row] for row in rows]
@@ -165,14 +174,29 @@ def table(
     natural = [
         max(len(name), *(row[place].cell_len for row in cells), 0) for place, name in enumerate(columns)
     ]
-    for name, width in zip(columns, _fitting(natural, console.width), strict=True):
-        side: Literal["left", "right"] = "right" if name in right else "left"
-        drawn.add_column(name, justify=side, overflow="ellipsis", no_wrap=True, width=width)
+    told = [any(row[place] for row in texts) for place in range(len(columns))]
+    going = sorted((columns.index(name) for name in spare), key=told.__getitem__)
+    widths = _without_spare(natural, going, console.width)
+    for place, width in widths.items():
+        side: Literal["left", "right"] = "right" if columns[place] in right else "left"
+        drawn.add_column(columns[place], justify=side, overflow="ellipsis", no_wrap=True, width=width)
     for cell in cells:
-        drawn.add_row(*cell)
+        drawn.add_row(*(cell[place] for place in widths))
     with console.capture() as captured:
         console.print(drawn)
     yield from captured.get().splitlines()
+
+
+def _without_spare(natural: Sequence[int], spare: Iterable[int], width: int) -> dict[int, int]:
+    """Place -> width of the columns that stay: a spare one goes while another is cut to what tells little."""
+    left, kept = iter(spare), list(range(len(natural)))
+    while True:
+        fitting = _fitting([natural[place] for place in kept], width)
+        cut = any(room < min(natural[place], TELLING) for place, room in zip(kept, fitting, strict=True))
+        going = next(left, None) if cut else None
+        if going is None:
+            return dict(zip(kept, fitting, strict=True))
+        kept.remove(going)
 
 
 def _fitting(widths: Sequence[int], width: int) -> list[int]:

@@ -20,6 +20,7 @@ DAY = 86400  # s
 
 
 def key_of(kind: str, lock: str, identity: Json, followed: Json = None) -> str:
+    """The name of an environment in the cache: 24 hexadecimal digits of a SHA-256 of all that it is made from."""
     parts = json.dumps(
         [cache.FORMAT, kind, lock, identity, *([followed] if followed else [])], sort_keys=True
     )

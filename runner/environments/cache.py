@@ -14,12 +14,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from runner import paths
 from runner.host import files
-from runner.tuples import NamedTuple
+from runner.typed import TYPE_CHECKING, NamedTuple
 from runner.values import Environment, Json
+
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["FORMAT", "Found", "changed", "folder", "hold", "lock_text", "look", "read", "ready", "release"]
 
@@ -54,6 +56,7 @@ def ready() -> list[str]:
 
 
 def lock_text(key: str) -> str:
+    """ "" for an environment that was made without one."""
     try:
         with open(folder(f"{key}.lock"), encoding="utf-8") as file:
             return file.read()
@@ -107,6 +110,7 @@ def hold(environment: Environment) -> int:
 
 
 def release(key: str) -> None:
+    """It is no longer in use by this process; `gc` may remove it."""
     handle = _held.pop(folder(key), -1)
     if handle >= 0:
         os.close(handle)

@@ -25,6 +25,7 @@ def packages(lock: str) -> dict[str, str]:
 
 
 def changes(old: str, new: str) -> list[Change]:
+    """Between two locks, by name: what was added, removed (an empty version) or has another version."""
     before, after = packages(old), packages(new)
     names = sorted(before.keys() | after.keys())
     pairs = [Change(name, before.get(name, ""), after.get(name, "")) for name in names]

@@ -19,6 +19,10 @@ FORMAT = 1
 def resolve(
     spec: EnvironmentSpec, maker: Maker, directory: str, options: EnvironmentOptions, report: Report
 ) -> tuple[Specified, str]:
+    """The specification as it is read, and the text of the lock: kept, already known, or resolved now (seconds).
+
+    InputError for a wrong specification, EnvironmentFailure for one that has no solution.
+    """
     specified = maker.specify(spec, directory, options, report)
     if options.kept_lock:
         return specified, options.kept_lock

@@ -10,13 +10,12 @@ import stat as modes
 import time
 from collections.abc import Callable, Iterator
 from io import TextIOWrapper
-from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
-from runner.tuples import NamedTuple
+from runner.typed import TYPE_CHECKING, NamedTuple
 from runner.values import Report, Silent
 
 if TYPE_CHECKING:
-    from typing import Protocol
+    from typing import Any, BinaryIO, Protocol, TextIO
 
     class Readable(Protocol):
         def read(self, size: int, /) -> bytes: ...
@@ -105,6 +104,7 @@ DRAFT = ".proj-draft-"  # begins the name of what is being written
 
 
 def is_draft(name: str) -> bool:
+    """Whether a file is a Draft that is being written, or was left by a process that was killed."""
     return name.startswith(DRAFT)
 
 

@@ -92,6 +92,7 @@ def kind(entry: Entry) -> str:
 
 
 def text(entry: Entry | None, findings: Findings) -> str:
+    """A plain text; "" with a finding where a list or a mapping stands."""
     if entry is None or entry.value is None:
         return ""
     if entry.children is not None or entry.items is not None:

@@ -51,6 +51,7 @@ class Watch:
 
 
 def watch(seconds: int = 2) -> Watch | None:
+    """Samples the GPUs every `seconds`; None where there is no nvidia-smi."""
     program = process.find(PROGRAM)
     return Watch(program, seconds) if program else None
 

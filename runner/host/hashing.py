@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from runner import paths
 from runner.host import files
 from runner.host.files import Digest, Hash, Stamp
-from runner.tuples import NamedTuple
+from runner.typed import NamedTuple
 
 if TYPE_CHECKING:
     import sqlite3

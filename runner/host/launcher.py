@@ -20,6 +20,11 @@ MODES = {"ro": True, "rw": False}
 
 
 def main(words: list[str]) -> None:
+    """Words: READY DIRECTORY COUNT, COUNT times SOURCE TARGET MODE, then the command, which takes the place of this
+    process.
+
+    The file READY is made when all is bound. OSError when the kernel refuses (no user namespaces).
+    """
     ready, directory, count = words[0], words[1], int(words[2])
     binds = [(words[at], words[at + 1], MODES[words[at + 2]]) for at in range(3, 3 + 3 * count, 3)]
     command = words[3 + 3 * count :]

@@ -43,6 +43,7 @@ def cores() -> int:
 
 
 def describe() -> JsonObject:
+    """For the record: memory in bytes; what is not known is left out."""
     system = os.uname()
     facts: JsonObject = {
         "host": system.nodename,

@@ -32,6 +32,7 @@ SIGKILL = 9
 
 
 def mark_of(token: str) -> bytes:
+    """As it stands in /proc/PID/environ of each process of the run."""
     return f"{MARK}={token}".encode()
 
 

@@ -48,6 +48,7 @@ class Backup:
         self._holders = 0
 
     def hold(self) -> None:
+        """Orphans of this process come to it as long as somebody holds (prctl(2), PR_SET_CHILD_SUBREAPER)."""
         with self._lock:
             self._holders += 1
             if self._holders == 1:

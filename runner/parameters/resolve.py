@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from runner.errors import InputError
 from runner.parameters import shell, template, types
-from runner.tuples import NamedTuple
+from runner.typed import NamedTuple
 from runner.values import EntryPoint, Json, Parameter
 
 __all__ = ["LONGEST", "Resolved", "assignments", "is_too_long", "load_file", "meant", "resolve"]
@@ -118,6 +118,7 @@ def _check_length(command: str, longest: str) -> None:
 
 
 def is_too_long(command: str) -> bool:
+    """For one argument of `bash -c`: Linux takes 128 KiB of bytes (MAX_ARG_STRLEN of execve(2))."""
     return len(command) > LONGEST // 4 and len(command.encode("utf-8", "surrogatepass")) > LONGEST
 
 

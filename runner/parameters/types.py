@@ -74,6 +74,7 @@ def allowed(parameter: Parameter) -> str:
 
 
 def number(value: float) -> str:
+    """As MLflow and a shell write it: 3 for 3.0, the shortest text that reads back the same for others."""
     return repr(value).removesuffix(".0")
 
 

@@ -62,17 +62,22 @@ class Lint:
         return Fault(self.file, self.entry_point.line, 1, message, hint, severity)
 
     def at(self, parameter: Parameter, message: str, hint: str = "") -> Fault:
+        """At the name of the parameter in its line."""
         line = self.lines[parameter.line - 1] if parameter.line <= len(self.lines) else ""
         column = max(line.find(parameter.name), 0) + 1
         return Fault(self.file, parameter.line, column, message, hint, "warning")
 
     def unused(self) -> Iterator[Fault]:
         for parameter in self.entry_point.parameters:
-            if parameter.name not in self.parsed.names:
+            if (
+                parameter.name not in self.parsed.names
+                and f"{{{parameter.name}}}" not in self.entry_point.when
+            ):
                 text = f"the parameter {parameter.name} is declared, but the command of {self.entry_point.name} has no "
                 yield self.at(parameter, text + f"{{{parameter.name}}}: its value reaches nothing")
 
     def undeclared(self) -> Iterator[Fault]:
+        """Names in braces that no parameter has: a typo, or a text such as awk's that is no name at all."""
         from difflib import get_close_matches
 
         for name in dict.fromkeys(self.used):
@@ -93,12 +98,14 @@ class Lint:
             yield self.fault("{" + name + "}", text, hint, "error" if refused else "warning")
 
     def quoted(self, text: str) -> bool:
+        """Whether it stands in single quotes of the shell."""
         at = self.entry_point.command.find(text)
         if self._contexts is None:
             self._contexts = shell.contexts(self.entry_point.command)
         return at >= 0 and self._contexts[at] == ("single",)
 
     def joined(self) -> Iterator[Fault]:
+        """Lines of a folded block that bash would take for commands of their own."""
         if self.parsed.joined:
             line = self.entry_point.command.split("\n")[self.parsed.joined[0]].strip()
             more = f" (and {len(self.parsed.joined) - 1} more)" if len(self.parsed.joined) > 1 else ""
@@ -107,6 +114,7 @@ class Lint:
             yield self.fault(line, text, hint)
 
     def misplaced(self) -> Iterator[Fault]:
+        """Parameters where quoting cannot protect the shell from their values (in a here-document, in arithmetic)."""
         at = -1
         for name in self.parsed.names:
             at = self.parsed.text.find(shell.MARK, at + 1)

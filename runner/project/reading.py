@@ -14,8 +14,8 @@ from runner.host.yamltext import Entry
 from runner.host.yamltext import read as read_yaml
 from runner.parameters.resolve import is_too_long
 from runner.project import keys
+from runner.project.discovery import all_found
 from runner.project.entries import entry_points
-from runner.project.files import all_found
 from runner.project.lint import Lint
 from runner.values import EntryPoint, EnvironmentSpec, Project
 

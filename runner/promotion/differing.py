@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from runner.errors import ProjError
-from runner.promotion.folder import mlmodel, requirements
+from runner.models.folder import mlmodel, requirements
 from runner.reproduction.verdict.difference import Change, Difference
 from runner.reproduction.verdict.difference import between as between_runs
 from runner.running.recorded import load
@@ -30,6 +30,7 @@ class Differing(NamedTuple):
 
 
 def between(store: Store, old: Version, new: Version) -> Differing:
+    """Two versions of a model: their own facts, and why their runs differ, where both runs are still there."""
     one, two = (_facts(store, each) for each in (old, new))
     names = dict.fromkeys((*one, *two))
     changes = tuple(

@@ -122,7 +122,7 @@ def _rebuild(options: JsonMapping, case: Case) -> Judged:
 
 def _signature(options: JsonMapping, case: Case) -> Judged:  # noqa: ARG001
     """The MLmodel file says what the model takes and gives."""
-    from runner.promotion.folder import mlmodel
+    from runner.models.folder import mlmodel
 
     signature = mlmodel(sources.file_of(case.store, case.version)).get("signature")
     whole = isinstance(signature, dict) and signature.get("inputs") and signature.get("outputs")
@@ -130,7 +130,7 @@ def _signature(options: JsonMapping, case: Case) -> Judged:  # noqa: ARG001
 
 
 def _documented(options: JsonMapping, case: Case) -> Judged:
-    from runner.promotion.folder import mlmodel
+    from runner.models.folder import mlmodel
 
     model, version, fields = case.model, case.version, [str(each) for each in options["fields"]]
     missing = undocumented(fields, version, Texts(model.description, model.tags))

@@ -18,6 +18,9 @@ __all__ = ["statement"]
 
 
 def statement(store: Store, name: str, version: Version) -> str:
+    """An in-toto statement v1 with SLSA provenance v1, as JSON: which run, code and packages made the files of a
+    version.
+    """
     folder = sources.file_of(store, version)
     about = {
         "name": name,
@@ -69,7 +72,7 @@ def _run(store: Store, run_id: str) -> tuple[list[JsonObject], JsonObject]:
             {"name": "code", "digest": {"gitTree": str(code["tree"])}, "uri": str(code.get("remote", ""))}
         )
     directory = store.run_directory(run_id)
-    for name in ("environment.lock", "events.jsonl"):
+    for name in ("environment.lock", *(("events.jsonl",) if run.end else ())):  # else it is still written to
         path = os.path.join(directory, name)
         if os.path.isfile(path):
             found.append({"name": name, "digest": {"sha256": files.digest(path).hex}})

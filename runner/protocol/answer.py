@@ -63,6 +63,7 @@ def invalid(message: str) -> ApiError:
 
 
 def reply(value: JsonMapping) -> Response:
+    """JSON, in which a lone surrogate, which is not UTF-8, is shown as an escape."""
     text = _encode(value)
     try:
         return Response(text.encode())
@@ -80,6 +81,7 @@ def reply_list(name: str, items: Iterable[JsonMapping], token: str = "") -> Resp
 
 
 def error(code: str, message: str, status: int = 0, headers: tuple[tuple[str, str], ...] = ()) -> Response:
+    """MLflow's format; a message of more than MESSAGE characters is cut."""
     if len(message) > MESSAGE:
         message = f"{message[:MESSAGE]}..."
     body = json.dumps({"error_code": code, "message": visible(message)}).encode()

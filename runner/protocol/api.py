@@ -10,16 +10,17 @@ from anyio import CapacityLimiter, move_on_after, to_thread
 from starlette.types import Receive, Scope, Send
 
 from runner.protocol.answer import EMPTY, ApiError, Response
+from runner.protocol.artifact_paths import find, in_run, writable
 from runner.protocol.artifacts import Upload
 from runner.protocol.fields import body_fields, query_fields, validated
 from runner.protocol.gate import PAGE_UPLOAD, Entry, Gate, Head, Limits
 from runner.protocol.live import HeldError
 from runner.protocol.middleware import Exchange
-from runner.protocol.places import Place, find, in_run, writable
 from runner.protocol.room import Room
 from runner.protocol.route import Asked, Route
 from runner.protocol.sending import DisconnectedError, respond
 from runner.protocol.table import Match, match
+from runner.tracking.artifact_paths import ArtifactPath
 from runner.values import JsonObject
 
 __all__ = ["Api"]
@@ -158,7 +159,7 @@ class Api:
             self._gate.changed(head, entry, f"{head.method} {route.path}", subject)
         return response
 
-    async def _upload(self, exchange: Exchange, entry: Entry, place: Place, limit: int) -> Response:
+    async def _upload(self, exchange: Exchange, entry: Entry, place: ArtifactPath, limit: int) -> Response:
         """Refuses before the body is read, and writes it as it comes."""
         if place.run_id:
             await self._soon(entry, place.run_id, lambda: _writable(entry, place))
@@ -190,12 +191,12 @@ def _tried(work: Callable[[], Response]) -> Response | ApiError:
         return problem.with_traceback(None)
 
 
-def _writable(entry: Entry, place: Place) -> Response:
+def _writable(entry: Entry, place: ArtifactPath) -> Response:
     writable(entry.runs.store, entry.runs, entry.scope, place)
     return EMPTY
 
 
-def _named(head: Head, entry: Entry) -> Place:
+def _named(head: Head, entry: Entry) -> ArtifactPath:
     values = query_fields(head.query, {})
     run_id, path = values.get("run_uuid") or values.get("run_id") or "", values.get("path") or ""
     for name, value in (("run_uuid", run_id), ("path", path)):

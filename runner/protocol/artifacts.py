@@ -9,14 +9,15 @@ from urllib.parse import quote
 
 from runner.host.files import Draft, Hash, IrregularError, is_draft, open_file
 from runner.protocol.answer import EMPTY, ApiError, Response, invalid, reply
+from runner.protocol.artifact_paths import file_of, find, in_run, safe, writable
 from runner.protocol.bounds import ENTRIES
 from runner.protocol.fields import need
-from runner.protocol.places import Place, find, in_run, safe, writable
 from runner.protocol.route import Asked, Route, checks
 from runner.protocol.runs import RUN_ID
 from runner.text.encoding import visible
 from runner.text.secrets import Search
 from runner.tracking import events
+from runner.tracking.artifact_paths import ArtifactPath
 from runner.tracking.artifacts import withhold
 from runner.values import JsonObject
 
@@ -45,12 +46,12 @@ TEXTS = frozenset(
 class Upload:
     """Writes a file beside its place and moves it there when it is whole."""
 
-    def __init__(self, place: Place, runs: LiveRuns) -> None:
+    def __init__(self, place: ArtifactPath, runs: LiveRuns) -> None:
         if not place.path:
             raise invalid("Invalid path")
         self._place = place
         self._runs = runs
-        self._target = place.file
+        self._target = file_of(place)
         self._search = Search(runs.store.secrets) if runs.store.secrets else None
         if self._search is not None:
             self._search.feed(f"{place.path}\n".encode("utf-8", "surrogateescape"))
@@ -70,6 +71,7 @@ class Upload:
         self._hash = Hash()
 
     def write(self, data: bytes) -> None:
+        """A piece of the body, in order. OSError for a full disk."""
         if self._search is not None:
             self._search.feed(data)
             if self._search.found:
@@ -102,15 +104,16 @@ class Upload:
         return self._place.run_id
 
     def abort(self) -> None:
+        """Nothing is left of it."""
         self._file.close()
         self._draft.drop()
 
 
-def listing(place: Place, prefix: str = "") -> list[JsonObject]:
+def listing(place: ArtifactPath, prefix: str = "") -> list[JsonObject]:
     """What is in a folder; [] for a file, or when there is nothing."""
     found: list[JsonObject] = []
     try:
-        with os.scandir(place.file) as entries:
+        with os.scandir(file_of(place)) as entries:
             for entry in entries:
                 if is_draft(entry.name):
                     continue
@@ -134,11 +137,11 @@ def _entry(entry: os.DirEntry[str], prefix: str) -> JsonObject:
     return info
 
 
-def download(place: Place, wanted: str = "") -> Response:
+def download(place: ArtifactPath, wanted: str = "") -> Response:
     """The file, or the range of it that a Range header wants."""
     import mimetypes
 
-    path = place.file
+    path = file_of(place)
     name = os.path.basename(path)
     try:
         file = open_file(path)
@@ -193,11 +196,12 @@ def list_files(asked: Asked) -> Response:
 
 
 def delete_file(asked: Asked) -> Response:
+    """A file, or a folder with all that is in it."""
     import shutil
 
     place = find(asked.store, asked.place["path"])
     writable(asked.store, asked.runs, asked.scope, place)
-    path = place.file
+    path = file_of(place)
     if not place.path and not (place.run_id or place.model_id):
         raise invalid("Invalid path")
     if os.path.isdir(path) and not os.path.islink(path):
@@ -250,7 +254,7 @@ def list_of_model(asked: Asked) -> Response:
     model = find_model(asked, asked.place["model_id"])
     path = safe(asked.values.get("artifact_directory_path", ""))
     root = os.path.join(asked.store.root, "models", model.model_id, "artifacts")
-    files = listing(Place(root, path), f"{path}/" if path else "")
+    files = listing(ArtifactPath(root, path), f"{path}/" if path else "")
     uri = f"{asked.root(model.experiment_id).rstrip('/')}/models/{model.model_id}/artifacts"
     return reply({"root_uri": uri, **({"files": files} if files else {})})
 

@@ -154,5 +154,6 @@ def in_time(items: Iterable[T]) -> Iterator[T]:
 
 
 def refused(error: InputError) -> ApiError:
+    """In MLflow's words, where it has some of its own for it."""
     message = f"Invalid page token: {error.message}" if "page token" in error.message else error.message
     return invalid(f"{message}\n{error.hint}" if error.hint else message)

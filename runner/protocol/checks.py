@@ -41,6 +41,7 @@ _good: set[str] = set()  # keys that passed: the same few come again and again
 
 
 def wrong(path: str, value: object, reason: str = "") -> Exception:
+    """In MLflow's words; to be raised."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return invalid(
         f"Invalid value {text} for parameter '{path}' supplied" + (f": {reason}" if reason else ".")
@@ -75,11 +76,13 @@ def elsewhere(name: str) -> str:
 
 
 def length(what: str, limit: int, value: str) -> None:
+    """`limit`: characters. ApiError for more."""
     if len(value) > limit:
         raise invalid(f"'{what}' exceeds the maximum length of {limit} characters")
 
 
 def metric(name: str | None, timestamp: int, path: str = "") -> str:
+    """The name of a metric that can be logged; `timestamp`: ms since 1970. ApiError for others."""
     prefix = f"{path}." if path else ""
     good = key(name, f"{prefix}name", "Metric name")
     if timestamp < 0:
@@ -97,6 +100,7 @@ def tag(name: str | None, value: str, path: str = "") -> tuple[str, str]:
 
 
 def batch(metrics: Sequence[Any], params: Sequence[Any], tags: Sequence[Any]) -> None:
+    """ApiError for more than MLflow takes in one request."""
     total = len(metrics) + len(params) + len(tags)
     for name, limit, count in (
         ("metrics", METRICS_A_BATCH, len(metrics)),
@@ -112,6 +116,7 @@ def batch(metrics: Sequence[Any], params: Sequence[Any], tags: Sequence[Any]) ->
 
 
 def unique_params(params: Sequence[JsonMapping]) -> None:
+    """ApiError, in MLflow's words, for a key that comes twice."""
     seen: set[Any] = set()
     twice = []
     for each in params:
@@ -126,6 +131,7 @@ def unique_params(params: Sequence[JsonMapping]) -> None:
 
 
 def experiment_id(given: str) -> str:
+    """The id. ApiError for what cannot be one."""
     if not _EXPERIMENT_ID.match(given):
         raise invalid(f"Invalid experiment ID: '{given}'")
     if not given.isascii() or not given.isdigit():
@@ -134,11 +140,13 @@ def experiment_id(given: str) -> str:
 
 
 def experiment_name(name: str) -> None:
+    """ApiError for one that is empty or too long."""
     if not name:
         raise invalid(f"Invalid experiment name: '{name}'")
     length("name", EXPERIMENT_NAME, name)
 
 
 def experiment_tag(name: str, value: str) -> None:
+    """ApiError for a key or value that MLflow would refuse."""
     key(name, "key", "key")
     length("value", EXPERIMENT_TAG, value)

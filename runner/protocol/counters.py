@@ -27,6 +27,7 @@ class Counters:
         self._values = list(struct.unpack_from(f"{FIELDS}d", self._memory, slot * SIZE))
 
     def request(self, status: int, seconds: float, sent: int) -> None:
+        """One that was answered: `seconds` from its head to its last byte, `sent` bytes of body."""
         values = self._values
         values[STATUSES.index(status) if status in STATUSES else len(STATUSES)] += 1
         place = len(STATUSES) + 1
@@ -39,10 +40,12 @@ class Counters:
         values[-2] += sent
 
     def flush(self, connections: int) -> None:
+        """Makes what this process counted visible to the others."""
         self._values[-1] = connections
         struct.pack_into(f"{FIELDS}d", self._memory, self._slot * SIZE, *self._values)
 
     def shown(self) -> bytes:
+        """Of all processes together, in Prometheus' text format."""
         self.flush(int(self._values[-1]))
         every = [
             struct.unpack_from(f"{FIELDS}d", self._memory, slot * SIZE) for slot in range(self._processes)

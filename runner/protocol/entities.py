@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from runner.tracking.events import SUPERVISED
 from runner.values import JsonMapping, JsonObject
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def pairs(mapping: JsonMapping) -> list[JsonObject]:
 
 
 def artifact_root(experiment: Experiment) -> str:
+    """A URI, below which each run has RUN_ID/artifacts."""
     return experiment.artifact_location or f"mlflow-artifacts:/{experiment.experiment_id}"
 
 
@@ -69,13 +71,14 @@ def run_info(value: Run, root: Callable[[str], str]) -> JsonObject:
 
 
 def run(value: Run, root: Callable[[str], str]) -> JsonObject:
+    """`root`: from the id of an experiment to where it keeps artifacts."""
     data: JsonObject = {}
     if value.metrics:
         data["metrics"] = [metric(key, point) for key, point in value.metrics.items()]
     if value.params:
         data["params"] = pairs(value.param_texts)
     tags = value.tags
-    if value.kind == "project" and value.user and "mlflow.user" not in tags:
+    if value.kind in SUPERVISED and value.user and "mlflow.user" not in tags:
         tags = {**tags, "mlflow.user": value.user}
     if tags:
         data["tags"] = pairs(tags)

@@ -21,6 +21,7 @@ VIEWS = {"ACTIVE_ONLY": "active", "DELETED_ONLY": "deleted", "ALL": "all"}
 
 
 def find(asked: Asked, experiment_id: str) -> Experiment:
+    """ApiError when there is none."""
     allowed.experiment_id(experiment_id)
     try:
         return asked.store.experiment(experiment_id)

@@ -52,12 +52,14 @@ class Points:
         return zip(self.times, self.steps, self.values, strict=True)
 
     def part(self, first: int, last: int | None = None) -> Points:
+        """From the first to before the last; None: to the end."""
         found = Points()
         found.times, found.steps = self.times[first:last], self.steps[first:last]
         found.values = self.values[first:last]
         return found
 
     def add(self, time: int, step: int, value: float) -> None:
+        """`time`: ms since 1970."""
         self.times.append(time)
         self.steps.append(step)
         self.values.append(value)
@@ -80,6 +82,9 @@ _kept: OrderedDict[tuple[int, int, str], Kept] = OrderedDict()  # by device and 
 
 
 def page(live: Live, key: str, limit: int | None, token: str) -> tuple[Points, str]:
+    """Up to `limit` points behind the token, and the token of what comes next; "" at the end. ApiError for a wrong
+    token.
+    """
     found = points(live, key)
     first = offset_of(token)
     if limit is None:

@@ -184,6 +184,7 @@ class LiveRuns:
         self._lock = threading.Lock()
 
     def get(self, run_id: str) -> Live:
+        """ApiError when there is no such run. An OSError goes on: the store cannot be read now."""
         with self._lock:
             live = self._runs.get(run_id)
             if live is not None and live.gone:
@@ -203,6 +204,7 @@ class LiveRuns:
         return live is not None and live.is_ready()
 
     def adopt(self, writer: RunWriter) -> Live:
+        """Keeps a run open for what follows; the one that was not used for the longest time makes room."""
         live = Live(writer)
         with self._lock:
             live = self._runs.setdefault(writer.run_id, live)

@@ -38,6 +38,7 @@ class Exchange:
         self._send = send
 
     async def receive(self) -> Message:
+        """Counts the bytes of the body. ApiError (413) for more than the limit."""
         message = await self._receive()
         if message["type"] == "http.request":
             self._taken += len(message.get("body", b""))
@@ -52,6 +53,9 @@ class Exchange:
             )
 
     async def send(self, message: Message) -> None:
+        """Counts what is sent. A request that was not read to its end is drained first: else the client sees a reset,
+        not the answer.
+        """
         if message["type"] == "http.response.start":
             self.status = message["status"]
             if self._leaves_body:
@@ -149,4 +153,5 @@ def refusal(problem: BaseException) -> Response | None:
 
 
 def fault(problem: BaseException) -> Response:
+    """The answer to a request on which we failed; what it was is in the log, not in the answer."""
     return error("INTERNAL_ERROR", f"The server failed on this request ({type(problem).__name__}).")

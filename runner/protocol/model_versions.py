@@ -15,10 +15,10 @@ from runner.protocol.registered import (
     tags_of,
     told,
 )
-from runner.protocol.route import Asked, Route, checks
+from runner.protocol.route import Asked, Route, checks, texts
 from runner.tracking import events, registry
 from runner.tracking.registry import change, sources
-from runner.tracking.registry.sources import Wanted, problem_of
+from runner.tracking.registry.sources import StatedSource, problem_of
 
 __all__ = ["ROUTES"]
 
@@ -32,7 +32,7 @@ def create(asked: Asked) -> Response:
     model, tags = find(asked), tags_of(values.get("tags", ()))
     scope.write("models")
     scope.name_model(model.name)
-    wanted = Wanted(values["source"], values.get("run_id", ""), values.get("model_id", ""))
+    wanted = StatedSource(values["source"], values.get("run_id", ""), values.get("model_id", ""))
     version = sources.resolve(store, asked.root, wanted)
     if version.run_id:
         scope.write_run(version.run_id)
@@ -146,13 +146,9 @@ def delete_tag(asked: Asked) -> Response:
     return EMPTY
 
 
-_NUMBER = {"name": "string", "version": "string"}
-_HAS_NUMBER = checks("name string required", "version string required")
-_NUMBERED = (_NUMBER, _HAS_NUMBER)
-_KEYED = (
-    {**_NUMBER, **TAG},
-    checks("name string required", "version string required", "key string required", "value string"),
-)
+_NUMBER = ("name string required", "version string required")
+_NUMBERED = texts(*_NUMBER)
+_KEYED = texts(*_NUMBER, "key string required", "value string")
 
 ROUTES = (
     Route(
@@ -170,23 +166,13 @@ ROUTES = (
         slow=True,
     ),
     Route("GET", "model-versions/get", get, *_NUMBERED, blocks=True),
-    Route(
-        "PATCH",
-        "model-versions/update",
-        update,
-        {**_NUMBER, "description": "string"},
-        checks("name string required", "version string required", "description string"),
-        blocks=True,
-    ),
+    Route("PATCH", "model-versions/update", update, *texts(*_NUMBER, "description string"), blocks=True),
     Route(
         "POST",
         "model-versions/transition-stage",
         transition,
-        {**_NUMBER, "stage": "string", "archive_existing_versions": "bool"},
-        checks(
-            "name string required", "version string required", "stage string required",
-            "archive_existing_versions bool",
-        ),
+        {**_NUMBERED[0], "stage": "string", "archive_existing_versions": "bool"},
+        checks(*_NUMBER, "stage string required", "archive_existing_versions bool"),
         blocks=True,
     ),
     Route("DELETE", "model-versions/delete", delete, *_NUMBERED, blocks=True),

@@ -27,6 +27,7 @@ STATUS = EnumKind(("LOGGED_MODEL_PENDING", "LOGGED_MODEL_READY", "LOGGED_MODEL_U
 
 
 def find(asked: Asked, model_id: str, deleted: bool = False) -> LoggedModel:
+    """ApiError when there is none, or it is deleted."""
     try:
         model = models.get(asked.store.root, model_id)
     except StoreError:

@@ -49,6 +49,7 @@ _VERSION_ALIAS = re.compile(r"[vV]\d+\Z")
 
 
 def name_of(name: str, what: str = "name") -> str:
+    """The name of a model, registered or to be. ApiError for one that MLflow refuses, too."""
     if not name.strip():
         raise invalid(f"Missing value for required parameter '{what}'.")
     if "/" in name or ":" in name:
@@ -60,6 +61,7 @@ def name_of(name: str, what: str = "name") -> str:
 
 
 def tags_of(given: Iterable[JsonMapping]) -> dict[str, str]:
+    """ApiError for a key or value that MLflow would refuse."""
     found = {allowed.key(each.get("key"), "key", "key"): each.get("value", "") for each in given}
     for value in found.values():
         allowed.length("value", TAG_VALUE, value)
@@ -67,6 +69,7 @@ def tags_of(given: Iterable[JsonMapping]) -> dict[str, str]:
 
 
 def alias_of(alias: str, is_set: bool = False) -> str:
+    """`is_set`: it is to be given to a version, so `latest` and `v1` are refused. ApiError."""
     if not _ALIAS.match(alias):
         raise invalid(
             f"Invalid alias name: '{alias}'. Names may only contain alphanumerics, underscores (_), and dashes (-)."
@@ -80,6 +83,7 @@ def alias_of(alias: str, is_set: bool = False) -> str:
 
 
 def stage_of(text: str) -> str:
+    """In its own spelling, however it is written. ApiError for what is no stage."""
     for stage in STAGES:
         if stage.lower() == text.lower():
             return stage
@@ -87,6 +91,7 @@ def stage_of(text: str) -> str:
 
 
 def number_of(text: str) -> int:
+    """The number of a version. ApiError for what is none."""
     if not text.isascii() or not text.isdigit() or len(text) > 18:
         raise invalid(f"Parameter 'version' must be an integer, got '{text}'.")
     return int(text)

@@ -15,7 +15,7 @@ from runner.protocol.route import Asked, Route, checks
 from runner.tracking import registry
 from runner.tracking.index.grammar import Clause, Filter, Grammar, Order
 from runner.tracking.registry import RegisteredModel
-from runner.tracking.registry.search import MODELS, VERSIONS, asks_for_prompts, field, is_prompt, passes
+from runner.tracking.registry.filters import MODELS, VERSIONS, asks_for_prompts, field, is_prompt, passes
 from runner.values import JsonMapping, JsonObject
 
 __all__ = ["ROUTES"]

@@ -36,6 +36,7 @@ class Room:
 
     @asynccontextmanager
     async def taken(self, size: int, who: object) -> AsyncIterator[Share]:
+        """Waits until `size` bytes are free, and until `who` does not hold too large a part of all."""
         while self._free < size or (self._held[who] and self._held[who] + size > self._most):
             event = Event()
             self._waiting.append(event)

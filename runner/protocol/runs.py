@@ -29,6 +29,9 @@ RUN_KEY = checks("run_id required string", "key required string", "value string"
 
 
 def for_writing(asked: Asked, active: bool = True) -> Live:
+    """The run that a request names. ApiError when there is none, it may not be written to, or (`active`) it is
+    deleted.
+    """
     run_id = need(asked.values, "run_id", "run_uuid")
     live = asked.runs.get(run_id)
     asked.scope.write_run(run_id)

@@ -153,6 +153,7 @@ class OneRun:
         return self._runs.get(self.run_id).run().user
 
     def write_run(self, run_id: str) -> None:
+        """Runs that the token's run made, and all below it and them. ApiError for others."""
         self._chosen = ""
         if run_id in self._own:
             return

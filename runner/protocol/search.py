@@ -35,6 +35,7 @@ def _limit(asked: Asked) -> int:
 
 
 def search_runs(asked: Asked) -> Response:
+    """ApiError for a wrong filter, order or page token, and for a search that takes too long."""
     values = asked.values
     limit = _limit(asked)
     IDS.check(len(values.get("experiment_ids", ())))

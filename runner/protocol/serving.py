@@ -62,24 +62,25 @@ class Server(uvicorn.Server):
     def stop(self) -> None:
         """From any thread, or a signal handler: no new requests; what is in hand is finished."""
         self.should_exit = True
-        self._call(lambda: self._wake.set())
+        self.call(lambda: self._wake.set())
 
-    def wait(self, seconds: float | None = None) -> None:
-        """Until it has ended. Signal handlers are called meanwhile."""
-        self._ended.wait(seconds)
+    def wait(self, seconds: float | None = None) -> bool:
+        """Until it has ended; whether it has. Signal handlers are called meanwhile."""
+        return self._ended.wait(seconds)
 
     def listen(self, listener: socket.socket) -> None:
         """From any thread. The socket is closed at the end, or by `unlisten`."""
         self._asked.append(listener)
-        self._call(lambda: asyncio.ensure_future(self._listen()))
+        self.call(lambda: asyncio.ensure_future(self._listen()))
 
     def unlisten(self, listener: socket.socket) -> None:
         """Nobody is connected by this socket any more."""
         done = threading.Event()
-        if self._call(lambda: self._unlisten(listener, done)):
+        if self.call(lambda: self._unlisten(listener, done)):
             done.wait(LOOK)
 
-    def _call(self, work: Callable[[], object]) -> bool:
+    def call(self, work: Callable[[], object]) -> bool:
+        """From any thread: has it called in the event loop, if there is one already, and still."""
         try:
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(work)

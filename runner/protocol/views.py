@@ -64,6 +64,9 @@ def history_bulk(asked: Asked) -> Response:
 
 
 def history_interval(asked: Asked) -> Response:
+    """Points of several runs at the same steps, about `max_results` of them, evenly chosen (for the charts of MLflow's
+    pages).
+    """
     values = asked.values
     run_ids = values.get("run_ids", [])
     if not run_ids:

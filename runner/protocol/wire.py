@@ -51,6 +51,7 @@ class Joined:
         self.is_closing = transport.is_closing
 
     def write(self, data: bytes) -> None:
+        """Small pieces are collected: a head and a small body leave in one packet."""
         if self._held is None:
             self._held = data
             self._loop.call_soon(self._flush)  # a body that is not there yet is not waited for
@@ -67,6 +68,7 @@ class Joined:
             self._held = b""
 
     def close(self) -> None:
+        """After what was still to be sent."""
         self._flush()
         self._transport.close()
 
@@ -110,6 +112,7 @@ class Wire(HttpToolsProtocol):
 
     @property
     def idle(self) -> bool:
+        """Whether no request is being read or answered."""
         return self._reading == IDLE and (self.cycle is None or self.cycle.response_complete)
 
     def drop(self) -> None:
@@ -139,6 +142,7 @@ class Wire(HttpToolsProtocol):
     # ---- reading
 
     def data_received(self, data: bytes) -> None:
+        """In slices: a request after the refused one is not even parsed."""
         self._last = self.loop.time()
         self._unset_keepalive_if_required()
         for start in range(0, len(data), SLICE):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 from _thread import allocate_lock
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
 from runner.errors import InputError, ProjError
 from runner.running.surroundings import Unseen, written
 from runner.snapshots import ignored, snapshot, texts
 from runner.sources.git import repository
 from runner.tracking import events
+from runner.typed import TYPE_CHECKING
 from runner.values import CodeState
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Code:
         self._ignored: ignored.Asked | None = None
         self._lock = allocate_lock()
         self._state = CodeState()
+        self._named: texts.Named | None = None
 
     def __enter__(self) -> Code:
         state, problem = self._taken()
@@ -50,7 +52,8 @@ class Code:
         restored = self._pending is None or plan.origin.code is not None
         state = CodeState() if self._pending is None or restored else self._pending.finish()
         try:
-            self._ignored = self._ask()
+            if plan.request.workdir != "fresh":  # it has none of them
+                self._ignored = self._ask()
         except ProjError:
             pass  # no git, or a store that cannot be written: what follows says so
         if self._pending is None or restored:
@@ -79,12 +82,17 @@ class Code:
         return asked.finish() if asked is not None else []
 
     def unseen(self) -> Unseen:
-        """What the snapshot does not have: in the project's folder, and named in its texts and outside of it."""
+        """What the snapshot does not have: in the project's folder, and named in its texts and outside of it.
+
+        In a folder of the run's own there is nothing but what is known.
+        """
         plan = self._plan
         directory, root = plan.checkout.directory, plan.root or plan.checkout.directory
         tree, names = "" if plan.checkout.temporary else self._state.tree, self.ignored()
         self._drop_bytecode(names)
         own = (*(os.path.join(directory, each.rstrip("/")) for each in names), *written(plan))
+        if self._named is not None:
+            return Unseen((), self._named)
         named = texts.named(directory, plan.directory, root, tree, own)
         return Unseen((*names, *self._elsewhere(named.within)), named)
 
@@ -101,6 +109,31 @@ class Code:
         folders = dict.fromkeys(os.path.join(top, each, BYTECODE[:-1]) for each in compiled)
         for source in drop_stale(folders):
             self._report.warn(f"Python may run {source} as it was before: its __pycache__ cannot be changed")
+
+    def is_read(self) -> bool:
+        """Whether it is known what the texts of this step's code name."""
+        return texts.is_remembered(self._state.tree, self._step())
+
+    def seen_in(self, directory: str, root: str) -> None:
+        """The command sees the code in a folder of the run's own, in which there is nothing else yet."""
+        self._named = texts.named(directory, directory, root, self._state.tree, (), self._step())
+
+    def _step(self) -> str:
+        """What decides which part of the snapshot is code of this step."""
+        from runner.project import graph
+
+        plan = self._plan
+        return json.dumps(
+            [
+                self._state.tree,
+                plan.checkout.subdirectory,
+                *graph.apart(plan.project.entry_points),
+                *plan.entry_point.code,
+                *plan.entry_point.inputs,
+                *plan.entry_point.outputs,
+                str(dict(plan.parameters.texts)),
+            ]
+        )
 
     def _elsewhere(self, within: Iterable[str]) -> Iterator[str]:
         """The same beside the project in its repository, as far as it is named (`within`), and in nested ones."""
@@ -127,6 +160,11 @@ class Code:
                 capture.finish()
             except ProjError as error:
                 self._record.note(events.section("code", {"problem": error.message}))
+
+    def kept(self) -> CodeState:
+        """Once the store has all of it."""
+        self.keep()
+        return self._state
 
     def first_commit(self) -> None:
         """Notes it where it is not known yet: once for each repository, for git needs its time for a long history."""

@@ -79,6 +79,7 @@ def walk(top: str) -> Iterator[tuple[str, os.stat_result]]:
 
 
 def one(path: str) -> Iterator[tuple[str, os.stat_result]]:
+    """The path with its stat, if it is a file or a folder; nothing for what proj or Python itself leaves there."""
     if os.path.basename(path) in LEFT:
         return
     try:

@@ -8,6 +8,7 @@ from typing import Any
 
 
 def main(asked: dict[str, Any]) -> int:
+    """In the project's Python: executes the notebook, writes it and its page; the exit code."""
     import papermill
     from papermill.exceptions import PapermillExecutionError
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from runner.host import files, gpu, machine, memo, process
 from runner.tracking import events
 from runner.tracking.events import Event
+from runner.typed import TYPE_CHECKING
 from runner.values import Activation, Json
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class Observation:
         self._sampler: Sampler | None = None
 
     def begin(self, group: int, activation: Activation, sample: bool) -> None:
+        """`group`: the process group of the command; `sample`: CPU, memory and GPU over time, too."""
         facts = machine.describe()
         gpus = gpu.known()
         if gpus is None:
@@ -74,6 +75,7 @@ class Observation:
         return [events.section("environment", section)] if section else []
 
     def end(self) -> list[Event]:
+        """Waits at most PATIENCE seconds for what was still being asked."""
         found_out: list[Event] = []
         if self._sampler is not None:
             peak = self._sampler.stop()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from _thread import allocate_lock
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
 
 from runner.backends.outcome import CANCEL
 from runner.errors import ProjError, StoreError
@@ -18,9 +17,12 @@ from runner.tracking import events
 from runner.tracking.events import Event
 from runner.tracking.log import kept
 from runner.tracking.names import random_name
+from runner.typed import TYPE_CHECKING
 from runner.values import Activation, CodeState, Ended, Environment, Json, Report
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from runner.running.endpoint import Endpoint
     from runner.running.key import Key
     from runner.running.surroundings import Surroundings
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from runner.tracking.store import Store
     from runner.tracking.writer import RunWriter
 
-__all__ = ["Record"]
+__all__ = ["Record", "kept_environment", "remove", "reserve"]
 
 NAMED = 10  # outputs that could not be kept, in the message of the end
 RESERVE = 8192  # bytes kept free, so that the end of a run can be written on a full disk
@@ -53,7 +55,8 @@ class Record:
         self.ended: Ended | None = None
         self._code = CodeState()
         self._environment: dict[str, Json] = {}
-        self._inputs: tuple[Facts, ...] = ()
+        self.known_inputs: tuple[Facts, ...] = ()
+        self._folder = plan.checkout.directory  # in which the outputs are
         self._lock_text = ""
         self.follower: Follower | None = None  # sends the run on to a server of the user's
         self._lock = allocate_lock()
@@ -63,8 +66,8 @@ class Record:
         reserve(self._reserve)
 
     @classmethod
-    def begin(cls, plan: Plan, store: Store, report: Report) -> Record:
-        """Writes the first events: from here on the run exists, and is RUNNING."""
+    def begin(cls, plan: Plan, store: Store, report: Report, kind: str = "project") -> Record:
+        """Writes the first events: from here on the run exists, and is RUNNING. `kind`: project, or pipeline."""
         request = plan.request
         if request.run_id:
             return cls._continue(plan, store, report)
@@ -78,6 +81,7 @@ class Record:
         writer = store.create_run(
             experiment,
             name=name,
+            kind=kind,
             parent=parent,
             secrets=secrets,
             params=plan.parameters.values,
@@ -137,7 +141,7 @@ class Record:
         )
         installed = lock or "".join(f"{each}\n" for each in packages(activation))
         known = key.Known(
-            self.store.root, self._code, self._environment, installed, beside, lock, self._inputs
+            self.store.root, self._code, self._environment, installed, beside, lock, self.known_inputs
         )
         return key.of(self._plan, known, seen)
 
@@ -157,32 +161,26 @@ class Record:
         for each in found:
             if each.path and not each.digest:
                 self._report.warn(f"the input {each.path} is not there, or cannot be read")
-        self._inputs = tuple(each.event() for each in found)
-        self.append(*self._inputs)
+        self.known_inputs = tuple(each.event() for each in found)
+        self.append(*self.known_inputs)
+
+    def in_folder(self, directory: str) -> None:
+        """The command runs in another folder than the project's."""
+        self._folder = directory
 
     def environment(self, environment: Environment) -> None:
         """The packages: the lock as a file of the record, and what else is known."""
-        section: dict[str, Json] = {"kind": environment.activation.kind, **environment.details}
-        if environment.key:
-            section["key"] = environment.key
-        if environment.lock:
-            name = environment.lock_name or "environment.lock"
-            try:
-                with open(os.path.join(self.directory, name), "w", encoding="utf-8") as file:
-                    file.write(environment.lock)
-            except OSError as error:
-                raise StoreError(f"the lock cannot be kept in {self.directory}: {error.strerror}") from error
-            section["lock"] = name
+        section = kept_environment(environment, self.directory)
         self._environment, self._lock_text = section, environment.lock
         self.append(events.section("environment", section))
 
-    def command(self, variables: Mapping[str, str]) -> None:
-        """What is about to be started, with the variables that are to be kept."""
+    def command(self, variables: Mapping[str, str], started: bool = True) -> None:
+        """What is about to be started, with the variables that are to be kept; or would have been."""
         plan = self._plan
-        if plan.entry_point.outputs:
+        if started and plan.entry_point.outputs:  # of a run that is taken over, all that is there is its own
             from runner.data.outputs import standing
 
-            self._standing = standing(self._outputs(), plan.checkout.directory)
+            self._standing = standing(self._outputs(), self._folder)
         chosen_ones = chosen(variables, plan.parameters.variables.values())
         stdin = plan.origin.stdin or machine.standard_input()
         options = beginning.options_of(plan.request)
@@ -196,13 +194,14 @@ class Record:
         from runner.data.outputs import collect
 
         try:
-            missing, problems = collect(
-                self.writer, patterns, self._plan.checkout.directory, self._standing, self._report
-            )
+            missing, problems = collect(self.writer, patterns, self._folder, self._standing, self._report)
         except (ProjError, OSError) as error:  # the command has run, however its files are
             missing, problems = [], [str(error)]
         for pattern in missing:
             self._report.warn(f"the command wrote no output {pattern}")
+        if missing and self._plan.request.all_outputs and self.ended and self.ended.status == "FINISHED":
+            text = f"the command wrote no output {', '.join(missing[:NAMED])}"
+            self.ended = self.ended._replace(status="FAILED", exit_code=1, reason="outputs", message=text)
         if problems and self.ended is not None:
             rest = f" and {len(problems) - NAMED} more" if len(problems) > NAMED else ""
             text = f"outputs that could not be kept: {', '.join(problems[:NAMED])}{rest}"
@@ -224,27 +223,12 @@ class Record:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         with Shield():
-            self.ended = self._how_it_ended(error)
+            if error is not None:
+                from runner.running import ending
+
+                self.ended = ending.by_error(error, self.directory)
+            self.ended = self.ended or Ended("FAILED", 125, "error")
             self._end(self.ended)
-
-    def _how_it_ended(self, error: BaseException | None) -> Ended:
-        if isinstance(error, ProjError):
-            return Ended("FAILED", error.exit_code, "error", "", error.message)
-        if isinstance(error, KeyboardInterrupt):
-            return self._interrupted(error)
-        if error is not None:
-            return Ended("FAILED", 125, "error", "", f"{type(error).__name__}: {error}")
-        return self.ended or Ended("FAILED", 125, "error")
-
-    def _interrupted(self, interrupt: KeyboardInterrupt) -> Ended:
-        """By a signal, or by `proj cancel`, while there is no command."""
-        number = int(getattr(interrupt, "number", 2))
-        name = {1: "SIGHUP", 2: "SIGINT", 15: "SIGTERM"}[number]
-        try:
-            with open(os.path.join(self.directory, CANCEL), encoding="utf-8") as file:
-                return Ended("KILLED", 128 + number, "cancelled", name, f"by {file.read().strip()}")
-        except OSError:
-            return Ended("KILLED", 128 + number, "interrupted", name)
 
     def _end(self, ended: Ended) -> None:
         """Writes it also on a full disk, and warns where even that is not possible."""
@@ -300,6 +284,22 @@ class Record:
             duration=round(duration, 4),
             phases={name: round(value, 5) for name, value in phases.items()},
         )
+
+
+def kept_environment(environment: Environment, directory: str) -> dict[str, Json]:
+    """What is known of it, as a section of the record in `directory`; its lock is kept there as a file. StoreError."""
+    section: dict[str, Json] = {"kind": environment.activation.kind, **environment.details}
+    if environment.key:
+        section["key"] = environment.key
+    if environment.lock:
+        name = environment.lock_name or "environment.lock"
+        try:
+            with open(os.path.join(directory, name), "w", encoding="utf-8") as file:
+                file.write(environment.lock)
+        except OSError as error:
+            raise StoreError(f"the lock cannot be kept in {directory}: {error.strerror}") from error
+        section["lock"] = name
+    return section
 
 
 def secrets_of(plan: Plan) -> Secrets | None:

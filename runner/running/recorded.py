@@ -97,6 +97,7 @@ class Recorded(NamedTuple):
         return os.path.join(self.directory, "artifacts")
 
     def descendants(self) -> Iterator[Recorded]:
+        """Steps, and steps of steps, parents first."""
         for each in self.children:
             yield each
             yield from each.descendants()
@@ -141,6 +142,7 @@ def with_children(store: Store, recorded: Recorded, depth: int = DEPTH) -> Recor
 
 
 def of(store: Store, run: Run) -> Recorded:
+    """With the parameters and locks that its folder holds. StoreError when the record cannot be read."""
     directory = store.run_directory(run.run_id)
     run = _exact(store, run)
     params, texts = _given(directory)

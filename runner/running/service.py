@@ -56,6 +56,7 @@ class Service(Gate):
     # ---- Gate
 
     def enter(self, head: Head) -> Entry:
+        """ApiError for a wrong token, for another Host, and for what a page of another origin sends."""
         token = bearer(head.headers)
         served = self._served.get(token)
         if served is None or not served.run_id:

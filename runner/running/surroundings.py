@@ -10,14 +10,13 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from runner import paths
 from runner.host import files, process
 from runner.running import conditions
 from runner.running.marks import BESIDE, LEFT, LINKED, STAMP, mark, one, short_digest, walk
 from runner.snapshots.texts import is_known
-from runner.tuples import NamedTuple
+from runner.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from runner.running.plan import Plan
@@ -135,6 +134,7 @@ def written(plan: Plan) -> list[str]:
 
 
 def take(sight: Sight, unseen: Unseen) -> Surroundings:
+    """Reads up to READ_IN_ALL bytes of files that are named or ignored; larger ones are known by their stamps."""
     key, named = _key(), unseen.named
     inside = sight.container is not None  # what its command names is in the image
     seen = _given(sight) if sight.container else sight.variables

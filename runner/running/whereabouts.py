@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from runner.errors import ProjError
-from runner.project.files import find
+from runner.project.discovery import find
 from runner.running.plan import source_of
 from runner.running.planning import load_project
 from runner.sources import fetch

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from runner.environments import choice
 from runner.errors import InputError
 from runner.parameters import shell
-from runner.project.files import find
+from runner.project.discovery import find
 from runner.project.notebook import language, source
 from runner.project.notebook import read as read_notebook
 from runner.scaffold import packages

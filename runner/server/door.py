@@ -36,6 +36,7 @@ class TeamDoor:
         ] = {}  # digest of a cookie -> id of its token, ms of its end
 
     def enter(self, code: str, head: Head) -> str:
+        """The cookie of a session for a token (`code`). ApiError for a wrong one."""
         token_id, _ = self._gate.holder(head, code)
         cookie, end = new_cookie(), int(time.time() * 1000) + LONGEST
         append(self._path, {"type": "session", "digest": digest(cookie), "token": token_id, "end": end})

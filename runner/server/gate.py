@@ -41,6 +41,9 @@ class Rate:
         self._level: dict[str, tuple[float, float]] = {}
 
     def allows(self, key: str, now: float, cost: float = 1) -> bool:
+        """Whether `key` may have this request now: a bucket that fills by `rate` a second up to `burst`; `now`:
+        monotonic seconds.
+        """
         level, last = self._level.get(key, (self._burst, now))
         level = min(self._burst, level + (now - last) * self._rate)
         if len(self._level) > KNOWN:
@@ -77,6 +80,7 @@ class TeamGate(Gate):
         self._looked = float("-inf")
 
     def enter(self, head: Head) -> Entry:
+        """ApiError for a wrong Host, origin or token, and for too many requests."""
         check_host(head, self._rules.hosts)
         check_browser(head, self._rules.hosts)
         role = self.everything if self.is_free(head) else self.holder(head, bearer(head.headers))[1]

@@ -168,6 +168,7 @@ class Tokens:
         self._wanted = False
 
     def refresh(self) -> None:
+        """Reads the file again if it changed: a token that was revoked ends within one request."""
         began, stamp = files.now(), files.stamp(self._path)
         if stamp is None or stamp != self._stamp:
             self._tokens = _read(self._path)

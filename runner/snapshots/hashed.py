@@ -9,10 +9,13 @@ import json
 import os
 import stat
 from collections.abc import Iterable, Mapping
-from typing import TypeAlias
 
 from runner.host import files
 from runner.host.files import Stamp
+from runner.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
 
 __all__ = ["MANY_BYTES", "MANY_FILES", "Entry", "load", "save", "stamp_of"]
 
@@ -32,6 +35,7 @@ def stamp_of(path: str) -> Stamp | None:
 
 
 def load(memory: str) -> dict[str, Entry]:
+    """What is remembered of files, by their path; nothing where that cannot be read."""
     try:
         with open(memory, encoding="utf-8") as file:
             return {

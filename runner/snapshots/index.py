@@ -12,7 +12,7 @@ from runner.snapshots import hashed, leftout
 from runner.snapshots.leftout import IGNORE_FILE, Left, Limits
 from runner.snapshots.status import Change
 from runner.snapshots.vault import Vault
-from runner.tuples import NamedTuple
+from runner.typed import NamedTuple
 from runner.values import Json
 
 __all__ = ["Index", "change_paths", "names", "update"]
@@ -28,6 +28,7 @@ class Index(NamedTuple):
         return self.vault.start(*arguments, folder=self.root, index=self.file)
 
     def git(self, *arguments: str, objects: Sequence[str] = ()) -> str:
+        """The output of a git command with this index. ProjError when it fails."""
         return self.vault.git(*arguments, folder=self.root, index=self.file, objects=objects)
 
 

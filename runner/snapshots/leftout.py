@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Iterable, Mapping, Sequence
 
-from runner.tuples import NamedTuple
+from runner.typed import NamedTuple
 from runner.values import Json
 
 __all__ = [
@@ -33,6 +33,7 @@ class Limits(NamedTuple):
 
     @classmethod
     def of(cls, options: Mapping[str, object]) -> Limits:
+        """From the options of a project; what is no number counts as not given."""
         given = {key: value for key in cls._fields if isinstance(value := options.get(key), int)}
         return cls(**given)
 

@@ -52,6 +52,7 @@ def restore(store: str, tree: str, target: str, subdirectory: str = "", folders:
 
 
 def files(store: str, tree: str) -> list[File]:
+    """All files of a tree in the store: path, blob, mode and size in bytes. ProjError when the store has it no more."""
     vault = _vault_with(store, tree)
     listed = _read(vault, tree, "ls-tree", "-r", "-l", "-z", "--full-tree", tree)
     found = []

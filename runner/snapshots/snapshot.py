@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from runner.errors import ProjError
@@ -13,9 +12,12 @@ from runner.snapshots import leftout, status
 from runner.snapshots.vault import Vault, open_vault
 from runner.snapshots.view import View, differs, is_odd
 from runner.sources.git import repository
+from runner.typed import TYPE_CHECKING
 from runner.values import Checkout, CodeState
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from runner.snapshots.capture import Part
     from runner.snapshots.restore import File
 

@@ -10,7 +10,7 @@ from runner import paths
 from runner.host.files import Hash
 from runner.host.git import portions
 from runner.host.process import Pending
-from runner.tuples import NamedTuple
+from runner.typed import NamedTuple
 
 __all__ = ["ARGUMENTS", "Change", "Status", "ignored", "is_dirty", "own_folders", "parse", "unreadable"]
 

@@ -15,9 +15,9 @@ from runner import paths
 from runner.host import files
 from runner.snapshots.kept import key_of
 from runner.text.credentials import redact
-from runner.tuples import NamedTuple
+from runner.typed import NamedTuple
 
-__all__ = ["Named", "is_known", "named"]
+__all__ = ["Named", "is_known", "is_remembered", "named"]
 
 FORMAT = 5
 TEXTS = tuple(
@@ -101,19 +101,22 @@ class Named(NamedTuple):
     climbs: tuple[str, ...] = ()  # where texts climb to: "..", "../..", "/" for all above, and "~"
 
 
-def named(directory: str, seen: str, root: str, tree: str, without: Iterable[str] = ()) -> Named:
+def named(
+    directory: str, seen: str, root: str, tree: str, without: Iterable[str] = (), step: str = ""
+) -> Named:
     """Of the project `directory`, which its command sees at `seen` in `root`.
 
     `without`: paths in `directory` that are not read: what git ignores, and outputs, which may name anything. What its
-    texts say is remembered for the snapshot `tree`, but not of a folder that nobody sees again ("").
+    texts say is remembered for the snapshot `tree`, but not of a folder that nobody sees again (""). `step`: what
+    tells which part of the snapshot is there, in a folder made for one run.
     """
-    memory = paths.scratch("snapshots", f"{key_of(directory)}.named.json")
-    found = _remembered(memory, directory, tree) if tree else None
+    memory = paths.scratch("snapshots", f"{key_of(step or directory)}.named.json")
+    found = _remembered(memory, step or directory, tree) if tree else None
     if found is None:
         found = _read(directory, seen, frozenset(without))
         if tree:
             try:
-                files.write(memory, json.dumps([FORMAT, directory, tree, found._asdict()]))
+                files.write(memory, json.dumps([FORMAT, step or directory, tree, found._asdict()]))
             except OSError:
                 pass  # found again next time
     top, project = os.path.realpath(root), os.path.realpath(seen)
@@ -132,6 +135,11 @@ def named(directory: str, seen: str, root: str, tree: str, without: Iterable[str
             places.append(place)
     inside = [each for each in within if os.path.exists(each)]
     return found._replace(places=tuple(sorted(places)), within=tuple(sorted(inside)))
+
+
+def is_remembered(tree: str, step: str) -> bool:
+    """Whether `named` knows the texts of this part of a snapshot without reading them."""
+    return _remembered(paths.scratch("snapshots", f"{key_of(step)}.named.json"), step, tree) is not None
 
 
 def _folders(named: Iterable[str], climbs: Iterable[str], project: str, top: str) -> Iterator[str]:
@@ -187,12 +195,8 @@ class _Text(NamedTuple):
 
 
 def _clean(data: bytes) -> bytes:
-    """Without credentials in addresses: what is found is remembered."""
-    if b"://" not in data:
-        return data
-    from runner.text.credentials import redact
-
-    return os.fsencode(redact(os.fsdecode(data)))
+    """Without credentials in addresses: what is found is remembered in the cache, where there are to be none."""
+    return os.fsencode(redact(os.fsdecode(data))) if b"://" in data else data
 
 
 def _read(directory: str, seen: str, without: frozenset[str]) -> Named:
@@ -207,8 +211,6 @@ def _read(directory: str, seen: str, without: frozenset[str]) -> Named:
             data = _clean(files.read(path, LARGEST))
         except OSError:
             continue
-        if b"://" in data:  # what is found is kept in the cache, where no credentials are to be
-            data = redact(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
         name = os.path.basename(path)
         if name.endswith(CODE):
             data += b"\n" + pieces.joined(data)

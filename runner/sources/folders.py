@@ -96,6 +96,7 @@ def contents(folder: str) -> list[str]:
 
 
 def note_worktree(folder: str, administration: str) -> None:
+    """That git knows of a worktree in this folder, for clean-up; a line for each."""
     with open(
         os.path.join(folder, "proj.worktrees"), "a", encoding="utf-8", errors="surrogateescape"
     ) as file:

@@ -15,6 +15,7 @@ CODE = r"x[89a-f][0-9a-f]|ud[89a-f][0-9a-f]{2}"  # what follows the backslash of
 
 
 def is_encodable(text: str) -> bool:
+    """Whether it is UTF-8: it has no lone surrogate."""
     if text.isascii():
         return True
     try:

@@ -128,6 +128,7 @@ class Search:
         self.found = ""  # whose value it was: "the secret TOKEN"
 
     def feed(self, data: bytes) -> None:
+        """The next piece of a stream; a secret is also found where two pieces meet."""
         if self.found:
             return
         border = self._last + data[: self._most]

@@ -79,6 +79,7 @@ def ago(moment: int, now: float | None = None) -> str:
 
 
 def local_time(moment: int) -> str:
+    """`moment`: ms since 1970, in this machine's time zone."""
     return _written(moment, "%Y-%m-%d %H:%M:%S", time.localtime)
 
 

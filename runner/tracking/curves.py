@@ -44,6 +44,7 @@ class Columns(NamedTuple):
     values: array[float]
 
     def part(self, first: int, last: int) -> Columns:
+        """From the first to before the last."""
         return Columns(self.steps[first:last], self.times[first:last], self.values[first:last])
 
 

@@ -86,6 +86,7 @@ def find(root: str, experiment_id: str) -> Experiment | None:
 
 
 def ids(root: str) -> list[str]:
+    """All of them, deleted ones too; "0" is always there."""
     return sorted({"0", *(name for name in entity.listing(root, ROOM) if name.isdigit())})
 
 
@@ -107,6 +108,7 @@ def by_name(root: str, name: str) -> Experiment | None:
 
 
 def id_of(name: str) -> str:
+    """Of the name, so that two stores that are merged have one experiment of a name: 18 decimal digits."""
     import hashlib
 
     return str(int(hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest(), 16))[:18]
@@ -157,6 +159,7 @@ def place_default(root: str, location: str) -> None:
 
 
 def append(root: str, experiment_id: str, *new: Event, secrets: Secrets | None = None) -> None:
+    """StoreError when there is no such experiment, or the store cannot be written."""
     get(root, experiment_id)
     try:
         os.makedirs(_folder(root, experiment_id), exist_ok=True)  # Default has none at first
@@ -167,6 +170,7 @@ def append(root: str, experiment_id: str, *new: Event, secrets: Secrets | None =
 
 
 def rename(root: str, experiment_id: str, name: str, secrets: Secrets | None = None) -> None:
+    """StoreError when another one has the name."""
     name = kept(name, secrets)
     other = by_name(root, name)
     if other is not None and other.experiment_id != experiment_id:

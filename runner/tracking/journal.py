@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from zlib import crc32
 
 from runner.host.files import open_handle
-from runner.tuples import NamedTuple
+from runner.typed import NamedTuple
 
 __all__ = ["Journal", "News", "hint", "is_name", "path", "read", "tail"]
 
@@ -97,6 +97,7 @@ def _read(name: str, old: Journal) -> tuple[Journal, list[str]]:
 
 
 def is_name(text: str) -> bool:
+    """Of a run, or `e:ID` of an experiment."""
     if text.startswith("e:"):
         return text[2:].isdigit()
     return len(text) == 32 and not text.strip("0123456789abcdef")

@@ -13,9 +13,9 @@ from typing import TypeAlias
 
 from runner.errors import StoreError
 from runner.host.files import Digest, Draft, digest, is_draft, open_file, transfer
-from runner.text.encoding import restored
+from runner.tracking.artifact_paths import inside
 
-__all__ = ["LocalRepository", "Progress", "found_file"]
+__all__ = ["LocalRepository", "Progress"]
 
 FICLONE = 0x40049409  # ioctl of Linux: share the data of another file
 Progress: TypeAlias = "Callable[[int], None]"  # bytes done since the last call
@@ -33,6 +33,9 @@ class LocalRepository:
             return None
 
     def put(self, source: str, path: str, progress: Progress, immutable: bool = False) -> Digest:
+        """The digest of what was kept. StoreError for a full disk, a file that cannot be read, or a link that leads
+        out.
+        """
         target = self._inside(path)
         try:
             if os.path.exists(target) and os.path.samefile(source, target):
@@ -52,6 +55,7 @@ class LocalRepository:
             os.symlink(target, draft)
 
     def delete(self, path: str) -> None:
+        """The file, and folders that are empty without it."""
         os.unlink(self._inside(path))
         folder = os.path.dirname(self._inside(path))
         while folder != self.root:
@@ -79,19 +83,7 @@ class LocalRepository:
 
     def _inside(self, path: str) -> str:
         """StoreError when a link leads out."""
-        target = found_file(self.root, path)
-        root = os.path.realpath(self.root)
-        real = os.path.realpath(target)
-        if real != root and not real.startswith(root + os.sep):
-            raise StoreError(f"the artifact {path!r} leads out of the run's folder")
-        return target
-
-
-def found_file(root: str, path: str) -> str:
-    """The file that `path` means: one whose name is not UTF-8 may be called by its visible name."""
-    target = os.path.join(root, path)
-    exact = os.path.join(root, restored(path))
-    return target if exact == target or os.path.lexists(target) or not os.path.lexists(exact) else exact
+        return inside(self.root, path)
 
 
 def _fill(source: str, target: str, progress: Progress, immutable: bool) -> Digest:

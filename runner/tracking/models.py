@@ -72,6 +72,7 @@ def append(root: str, model_id: str, *new: Event) -> None:
 
 
 def get(root: str, model_id: str) -> LoggedModel:
+    """StoreError when there is none."""
     model = entity.fold(directory(root, model_id), _apply)
     if model is None:
         raise _unknown(model_id)

@@ -41,6 +41,7 @@ class Reader:
         self._current = (0, 1)
 
     def read(self) -> Iterator[Piece]:
+        """The pieces that came since the last call, each with its time and stream."""
         try:
             with open_file(self._log) as log:
                 size = os.fstat(log.fileno()).st_size  # before the times: what has a byte has its time

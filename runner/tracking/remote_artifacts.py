@@ -70,6 +70,8 @@ class RemoteRepository:
             ) from error
 
     def get(self, path: str, target: str, progress: Progress) -> Digest:
+        """StoreError when it cannot be fetched, after some tries."""
+
         def fetch() -> Digest:
             with self._system.open(self._inside(path), "rb") as reading, open(target, "wb") as writing:
                 return transfer(reading, writing.write, progress)

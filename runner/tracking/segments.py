@@ -70,6 +70,7 @@ def folder_of(thing: str) -> str:
 
 
 def names(thing: str) -> list[str]:
+    """Of the segments of a run, experiment or model, oldest first (their names begin with the time)."""
     try:
         found = os.listdir(folder_of(thing))
     except (FileNotFoundError, NotADirectoryError):

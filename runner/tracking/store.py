@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 from _thread import allocate_lock
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from runner.errors import InputError, StoreError
 from runner.tracking import events
 from runner.tracking.journal import hint
 from runner.tracking.log import kept, new_run_id, now
 from runner.tracking.writer import RunWriter
-from runner.tuples import NamedTuple
+from runner.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from runner.text.secrets import Secrets
@@ -278,6 +277,7 @@ class Store:
         return sorted(found, key=lambda each: (-each.creation_time, each.experiment_id))
 
     def experiment(self, experiment_id: str) -> Experiment:
+        """StoreError when there is none."""
         from runner.tracking import experiments
 
         return experiments.get(self.root, experiment_id)
@@ -322,6 +322,7 @@ class Store:
         return found.experiment_id
 
     def rename_experiment(self, experiment_id: str, name: str) -> None:
+        """StoreError when another one has the name."""
         from runner.tracking import experiments
 
         experiments.rename(self.root, experiment_id, name, self.secrets)
@@ -352,6 +353,7 @@ def is_run_id(text: str) -> bool:
 
 
 def user_name() -> str:
+    """As getpass.getuser(), which costs an import; "" for a user without a name."""
     for variable in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         if os.environ.get(variable):
             return os.environ[variable]

@@ -75,12 +75,14 @@ class OneBrowser:
         self._lock = threading.Lock()
 
     def invite(self) -> str:
+        """A code for one visit: it ends with its first use, and with the next one."""
         code = new_cookie()
         with self._lock:
             self._code = digest(code)
         return code
 
     def enter(self, code: str, head: Head) -> str:  # noqa: ARG002
+        """The cookie. ApiError for a code that has been used."""
         with self._lock:
             if not self._code or not hmac.compare_digest(digest(code), self._code):
                 raise ApiError("UNAUTHENTICATED", "This link has been used. `proj ui` opens a new one.")

@@ -98,6 +98,7 @@ def rows(
     base: Run | None = None,
     depth: int = 0,
 ) -> list[Row]:
+    """Each with a short checksum of what is shown of it: a page asks only for rows whose checksum has changed."""
     found = []
     for run in runs:
         cells = tuple(_cell(run, name, experiments, base) for name in names)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from runner.errors import InputError
-from runner.web.scale import Axis, Tick, finite, smooth
+from runner.web.scale import Axis, Frame, Tick, finite, smooth
 from runner.web.series import Line
 
 if TYPE_CHECKING:
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Chart", "Curve", "Look", "chart", "look", "spikes", "state"]
 
-WIDTH, HEIGHT = 560.0, 240.0
-LEFT, RIGHT, TOP, BOTTOM = 64.0, 12.0, 10.0, 26.0
+FRAME = Frame(width=560.0, height=240.0, left=64.0, right=548.0, top=10.0, bottom=214.0)
 KEYS = ("x", "logx", "logy", "smooth", "cut", "group", "first", "last")  # of an address
 BANDED = 1  # lines for which the space between least and greatest values is drawn
 FAR = 8  # times the usual height of a bucket: a spike, drawn also where there is no band
@@ -47,12 +46,7 @@ class Chart(NamedTuple):
     across: tuple[Tick, ...]
     up: tuple[Tick, ...]
     left_out: int  # values that a logarithmic axis has no place for
-    width: float = WIDTH
-    height: float = HEIGHT
-    left: float = LEFT
-    right: float = WIDTH - RIGHT
-    top: float = TOP
-    bottom: float = HEIGHT - BOTTOM
+    frame: Frame = FRAME
 
 
 def look(given: QueryParams | Mapping[str, str]) -> Look:
@@ -81,9 +75,13 @@ def chart(title: str, lines: Sequence[Line], x: str = "step", how: Look = Look()
     if not how.outliers and values:
         values = _usual(values)
     kind = "log" if how.log_x else {"step": "whole", "time": "time"}.get(x, "")
-    across = Axis(min(places, default=1), max(places, default=2), LEFT, WIDTH - RIGHT, kind)
+    across = Axis(min(places, default=1), max(places, default=2), FRAME.left, FRAME.right, kind)
     up = Axis(
-        min(values, default=1.0), max(values, default=2.0), HEIGHT - BOTTOM, TOP, "log" if how.log_y else ""
+        min(values, default=1.0),
+        max(values, default=2.0),
+        FRAME.bottom,
+        FRAME.top,
+        "log" if how.log_y else "",
     )
     banded = len(shown) <= BANDED or means
     drawn = tuple(_curve(line, across, up, banded, how) for line in shown)
@@ -104,7 +102,7 @@ def _curve(line: Line, across: Axis, up: Axis, banded: bool, how: Look) -> Curve
 
     def low(place: int) -> float:
         value = line.lows[place]
-        return up.at(value) if value > 0 or not how.log_y else HEIGHT - BOTTOM
+        return up.at(value) if value > 0 or not how.log_y else FRAME.bottom
 
     for piece in _pieces(line, log):
         xs = [across.at((line.xs[place] + line.ends[place]) / 2) for place in piece]

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from runner.environments.packages import packages
 from runner.running import recorded
-from runner.web import facts
+from runner.web import run_details
 from runner.web.found import the_run
 from runner.web.render import page
 
@@ -27,7 +27,7 @@ def show(request: Request) -> Response:
     found = recorded.of(store, run)
     groups = [
         group
-        for group in facts.groups(run)
+        for group in run_details.groups(run)
         if group[0] in ("Environment", "Machine", "Variables") and group[1]
     ]
     return page(

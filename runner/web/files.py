@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from runner.protocol.artifact_paths import file_of, in_run, safe
 from runner.protocol.artifacts import download
-from runner.protocol.places import in_run, safe
 from runner.protocol.sending import pieces
 from runner.tracking.artifacts import listing
 from runner.web import previews
@@ -46,7 +46,7 @@ def show(request: Request) -> Response:
     start = request.query_params.get("from", "")
     first = min(int(start), previews.FARTHEST) if start.isdecimal() and len(start) < 12 else 0
     place = in_run(store, run.run_id, path) if is_file else None
-    shown = previews.of(path, place.file, first) if place else None
+    shown = previews.of(path, file_of(place), first) if place else None
     words = ["proj", "artifacts", "get" if is_file else "ls", run.run_id[:12], *([path] if path else [])]
     return page(
         request, "files.html", run=run, path=path, crumbs=crumbs, entries=entries, shown=shown, is_file=is_file,

@@ -34,8 +34,8 @@ class Line(NamedTuple):
     cut: str  # how long it is, when only its beginning is shown
 
 
-class Wanted(NamedTuple):
-    """Of a log."""
+class LogQuery(NamedTuple):
+    """Which lines of a log a request asks for."""
 
     find: bytes
     stream: int  # 0: both
@@ -45,20 +45,20 @@ class Wanted(NamedTuple):
 def show(request: Request) -> Response:
     """From line `from` on; without it the last ones. `find`: the first line with this text after that."""
     run = the_run(request)
-    wanted = _wanted(request)
+    query = _query(request)
     directory = _directory(request, run.run_id)
     log, streams = Lines(directory), Streams(directory)
-    found = log.find(wanted.find, max(wanted.first, 1), wanted.stream, streams) if _chooses(wanted) else None
-    first = wanted.first
-    if found and found.where and not wanted.stream:
+    found = log.find(query.find, max(query.first, 1), query.stream, streams) if _chooses(query) else None
+    first = query.first
+    if found and found.where and not query.stream:
         first = max(1, found.where - 5)
     first = first or max(1, log.total - LINES + 1)
-    lines = _some(log, streams, wanted, first, LINES)
+    lines = _some(log, streams, query, first, LINES)
     later = lines[-1].number + 1 if lines and lines[-1].number < log.total else 0
     return page(
         request, "log.html", run=run, lines=lines, total=log.total, find=request.query_params.get("find", ""),
-        errors=wanted.stream == STDERR, hits=found.hits if found else 0, where=found.where if found else 0,
-        earlier=max(1, first - LINES) if first > 1 and not wanted.stream else 0, later=later,
+        errors=query.stream == STDERR, hits=found.hits if found else 0, where=found.where if found else 0,
+        earlier=max(1, first - LINES) if first > 1 and not query.stream else 0, later=later,
         again=found.where + 1 if found and found.where else 0, ended=bool(run.end),
         state={key: request.query_params.get(key, "") for key in ("find", "stream")},
     )  # fmt: skip
@@ -67,17 +67,17 @@ def show(request: Request) -> Response:
 def as_json(request: Request) -> Response:
     """Lines `from` ... for a script: total, and of each its number, time, stream, spans and length."""
     run = the_run(request)
-    wanted = _wanted(request)
+    query = _query(request)
     directory = _directory(request, run.run_id)
     log, streams = Lines(directory), Streams(directory)
     body: dict[str, object] = {"total": log.total, "ended": bool(run.end)}
-    if _chooses(wanted):
-        body |= log.find(wanted.find, max(wanted.first, 1), wanted.stream, streams)._asdict()
+    if _chooses(query):
+        body |= log.find(query.find, max(query.first, 1), query.stream, streams)._asdict()
     count = request.query_params.get("count", "")
     most = min(int(count), LINES) if count.isdecimal() and len(count) < 6 else LINES
     body["lines"] = [
         [line.number, line.time, line.is_error, line.spans, line.cut]
-        for line in _some(log, streams, wanted, wanted.first or 1, most)
+        for line in _some(log, streams, query, query.first or 1, most)
     ]
     return Response(json.dumps(body), headers=HEADERS, media_type="application/json")
 
@@ -90,17 +90,17 @@ def last_lines(directory: str, most: int) -> list[Line]:
         return []
 
 
-def _wanted(request: Request) -> Wanted:
+def _query(request: Request) -> LogQuery:
     given = request.query_params
     start, stream = given.get("from", ""), given.get("stream", "")
     if stream not in ("", "1", "2"):
         raise InputError(f"there is no stream {stream!r}", "1 is stdout, 2 is stderr")
     first = int(start) if start.isdecimal() and len(start) < 15 else 0
-    return Wanted(given.get("find", "").encode("utf-8", "surrogateescape"), int(stream or 0), first)
+    return LogQuery(given.get("find", "").encode("utf-8", "surrogateescape"), int(stream or 0), first)
 
 
-def _chooses(wanted: Wanted) -> bool:
-    return bool(wanted.find or wanted.stream)
+def _chooses(query: LogQuery) -> bool:
+    return bool(query.find or query.stream)
 
 
 def _directory(request: Request, run_id: str) -> str:
@@ -108,12 +108,12 @@ def _directory(request: Request, run_id: str) -> str:
     return store.run_directory(run_id)
 
 
-def _some(log: Lines, streams: Streams, wanted: Wanted, first: int, most: int) -> list[Line]:
+def _some(log: Lines, streams: Streams, query: LogQuery, first: int, most: int) -> list[Line]:
     """All lines, or those of one stream."""
-    if not wanted.stream:
+    if not query.stream:
         return [_line(row, streams) for row in log.rows(first, most)]
     numbers: list[int] = []
-    for number, _ in log.matching(b"", wanted.stream, streams):
+    for number, _ in log.matching(b"", query.stream, streams):
         if number >= first:
             numbers.append(number)
             if len(numbers) == most:

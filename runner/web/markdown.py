@@ -34,6 +34,7 @@ def _link(self: Any, tokens: Any, place: int, options: Any, env: Any) -> str:
 
 
 def html(text: str) -> Markup:
+    """Without raw HTML, images of elsewhere and scripts; at most LONGEST characters."""
     shown = printable(text[:LONGEST], lines=True)
     try:
         return Markup(_parser().render(shown))  # noqa: S704 - made of tokens, each of them escaped

@@ -8,12 +8,11 @@ from typing import NamedTuple
 
 from runner.tracking.fold import Run
 from runner.web.render import number
-from runner.web.scale import Axis, Tick, finite
+from runner.web.scale import Axis, Frame, Tick, finite
 
 __all__ = ["Box", "Parallel", "Picture", "boxes", "fields", "numeric", "parallel", "scatter"]
 
-WIDTH, HEIGHT = 720.0, 380.0
-LEFT, RIGHT, TOP, BOTTOM = 78.0, 20.0, 16.0, 44.0
+FRAME = Frame(width=720.0, height=380.0, left=78.0, right=700.0, top=16.0, bottom=336.0)
 MOST_AXES = 9
 LABELS = 24  # of an axis of words
 
@@ -34,12 +33,7 @@ class Picture(NamedTuple):
     up: tuple[Tick, ...]
     boxes: tuple[Box, ...] = ()
     without: tuple[str, ...] = ()  # names of runs that have no place
-    width: float = WIDTH
-    height: float = HEIGHT
-    left: float = LEFT
-    right: float = WIDTH - RIGHT
-    top: float = TOP
-    bottom: float = HEIGHT - BOTTOM
+    frame: Frame = FRAME
 
 
 class Box(NamedTuple):
@@ -78,10 +72,7 @@ class Thread(NamedTuple):
 class Parallel(NamedTuple):
     columns: tuple[Column, ...]
     threads: tuple[Thread, ...]
-    width: float = WIDTH
-    height: float = HEIGHT
-    top: float = TOP + 24
-    bottom: float = HEIGHT - 16
+    frame: Frame = FRAME._replace(top=40.0, bottom=364.0)  # names of the axes stand above
 
 
 def fields(runs: Sequence[Run]) -> list[str]:
@@ -97,6 +88,7 @@ def numeric(runs: Sequence[Run], name: str) -> bool:
 
 
 def value_of(run: Run, name: str) -> object:
+    """A metric's last value, or a parameter: as a number where its text is one; None where the run has none."""
     entity, _, key = name.partition(".")
     if entity == "metrics":
         return run.metrics[key].value if key in run.metrics else None
@@ -141,6 +133,7 @@ class Scale:
         self.ticks = tuple(Tick(self._places[word], word[:16]) for word in words[::every])
 
     def at(self, value: object) -> float | None:
+        """Pixels; None where there is no value, or an infinite one."""
         if value is None:
             return None
         if self._axis is None:
@@ -154,7 +147,7 @@ def _word(value: object) -> str:
 
 
 def scatter(runs: Sequence[Run], colours: Sequence[int], x: str, y: str) -> Picture:
-    across, up = Scale(runs, x, LEFT, WIDTH - RIGHT), Scale(runs, y, HEIGHT - BOTTOM, TOP)
+    across, up = Scale(runs, x, FRAME.left, FRAME.right), Scale(runs, y, FRAME.bottom, FRAME.top)
     dots, without = [], []
     for run, colour in zip(runs, colours, strict=True):
         place = across.at(value_of(run, x)), up.at(value_of(run, y))
@@ -169,17 +162,17 @@ def scatter(runs: Sequence[Run], colours: Sequence[int], x: str, y: str) -> Pict
 
 def boxes(runs: Sequence[Run], colours: Sequence[int], by: str, y: str) -> Picture:
     """One box for each value of `by`."""
-    up = Scale(runs, y, HEIGHT - BOTTOM, TOP)
+    up = Scale(runs, y, FRAME.bottom, FRAME.top)
     groups: dict[str, list[float]] = {}
     for run in runs:
         value = _float(value_of(run, y))
         if abs(value) < math.inf:
             groups.setdefault(_shown(run, by) or "none", []).append(value)
-    room = (WIDTH - RIGHT - LEFT) / max(len(groups), 1)
+    room = (FRAME.right - FRAME.left) / max(len(groups), 1)
     found = []
     places = {}
     for place, (label, values) in enumerate(sorted(groups.items(), key=_natural)):
-        places[label] = round(LEFT + (place + 0.5) * room, 1)
+        places[label] = round(FRAME.left + (place + 0.5) * room, 1)
         five = tuple(_quantile(sorted(values), share) for share in (0, 0.25, 0.5, 0.75, 1))
         low, first, middle, third, high = (up.at(each) or 0.0 for each in five)
         found.append(Box(label, places[label], low, first, middle, third, high, five))
@@ -220,12 +213,12 @@ def parallel(
     brushes: Mapping[str, tuple[float, float]],
 ) -> Parallel:
     """`brushes`: of an axis the part that counts, as shares of its height from the top."""
-    frame = Parallel((), ())
+    frame = Parallel((), ()).frame
     names = names[:MOST_AXES]
-    step = (WIDTH - 2 * LEFT) / max(len(names) - 1, 1)
+    step = (FRAME.width - 2 * FRAME.left) / max(len(names) - 1, 1)
     scales = [Scale(runs, name, frame.bottom, frame.top) for name in names]
     columns = tuple(
-        Column(name, round(LEFT + step * place, 1), scale.ticks)
+        Column(name, round(FRAME.left + step * place, 1), scale.ticks)
         for place, (name, scale) in enumerate(zip(names, scales, strict=True))
     )
     threads = []

@@ -18,7 +18,7 @@ from runner.running.reconcile import concluded
 from runner.running.recorded import Recorded
 from runner.tracking.fold import Run
 from runner.tracking.store import Store
-from runner.web import charts, colours, facts, markdown, series
+from runner.web import charts, colours, markdown, run_details, series
 from runner.web.assets import FOLDER
 from runner.web.compare import differing
 from runner.web.log import Line, last_lines
@@ -41,7 +41,7 @@ class Told(NamedTuple):
     run: Run
     ended: str
     note: Markup
-    groups: list[tuple[str, list[facts.Fact]]]
+    groups: list[tuple[str, list[run_details.Fact]]]
     proofs: list[Proof]
     log: list[Line]
 
@@ -68,7 +68,7 @@ def of_bundle(recorded: Recorded, members: Sequence[str], lacking: Sequence[str]
         proofs=[]
     )  # what comes later is no part of it: packed again, it is the same
     known = packages(recorded.packages)
-    told.groups.append(("Packages", [facts.Fact(name, version) for name, version in known.items()]))
+    told.groups.append(("Packages", [run_details.Fact(name, version) for name, version in known.items()]))
     lines = "\n".join(recipe.commands(recorded, set(members)))
     try:
         experiment = store.experiment(run.experiment_id).name
@@ -82,10 +82,10 @@ def of_bundle(recorded: Recorded, members: Sequence[str], lacking: Sequence[str]
 
 
 def _told(store: Store, run: Run) -> Told:
-    text = run.tags.get(facts.NOTE, "")
-    groups = [(title, rows) for title, rows in facts.groups(run) if rows]
+    text = run.tags.get(run_details.NOTE, "")
+    groups = [(title, rows) for title, rows in run_details.groups(run) if rows]
     return Told(
-        run, facts.ended(run), markdown.html(text) if text else Markup(""), groups,
+        run, run_details.ended(run), markdown.html(text) if text else Markup(""), groups,
         [proof for proof, _ in proofs(run)], last_lines(store.run_directory(run.run_id), TAIL),
     )  # fmt: skip
 

@@ -12,13 +12,13 @@ from runner.errors import ProjError
 from runner.protocol.gate import head_of
 from runner.running.reconcile import concluded
 from runner.tracking.fold import Run
-from runner.web import charts, facts, markdown, series
+from runner.web import charts, markdown, run_details, series
 from runner.web.access import form, visitor
 from runner.web.changes import position
-from runner.web.facts import NOTE
 from runner.web.found import the_run
 from runner.web.proof import proofs
 from runner.web.render import HEADERS, page
+from runner.web.run_details import NOTE
 
 if TYPE_CHECKING:
     from runner.tracking.store import Store
@@ -43,9 +43,10 @@ def show(request: Request) -> Response:
         experiment = run.experiment_id
     return page(
         request, "run.html", run=run, experiment=experiment, children=list(map(concluded, children)),
-        ended=facts.ended(run), note=text, markdown=markdown.html(text) if text else "", charts=_charts(store, run),
+        ended=run_details.ended(run), note=text, markdown=markdown.html(text) if text else "",
+        charts=_charts(store, run),
         look=charts.look(request.query_params), state=charts.state(request.query_params, [run.run_id]),
-        groups=[group for group in facts.groups(run) if group[1]],
+        groups=[group for group in run_details.groups(run) if group[1]],
         proofs=[proof for proof, _ in proofs(run)], after=after,
     )  # fmt: skip
 

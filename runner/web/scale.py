@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-__all__ = ["Axis", "Tick", "finite", "smooth"]
+__all__ = ["Axis", "Frame", "Tick", "finite", "smooth"]
 
 TICKS = 5
 MAX = sys.float_info.max
@@ -18,6 +18,17 @@ YEAR = 31_556_952  # s
 FAR = 8_000 * YEAR  # s from 1970
 # s, of an axis of time
 SPANS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400)
+
+
+class Frame(NamedTuple):
+    """Where a chart is drawn, in units of its own SVG: its size, and the edges between which the values stand."""
+
+    width: float
+    height: float
+    left: float
+    right: float
+    top: float
+    bottom: float
 
 
 class Tick(NamedTuple):
@@ -50,6 +61,7 @@ class Axis:
         return round(self._start + share / (high / 2 - low / 2) * (self._end - self._start), 1)
 
     def ticks(self) -> Iterator[Tick]:
+        """At round values: 1, 2 or 5 times a power of ten, whole powers on a logarithmic axis, whole units of time."""
         span = self.high - self.low
         if self.kind == "log":
             yield from self._powers()

@@ -50,6 +50,7 @@ PLAIN = [
     "env diff first second",
     "runs",
     "runs 'metrics.a < 1' -n 5 --columns name,status -a",
+    "runs --filter 'metrics.a < 1'",
     "here --json",
     "cache",
     "cache --json --store /s",
@@ -71,6 +72,8 @@ PLAIN = [
     "models ls --filter \"name = 'a'\" --all --json",
     "models register last credit --path model -t a=b",
     "models show credit/7 --json",
+    "models info credit@champion --from http://localhost:5000",
+    "models check credit/7 --tolerance rel:1e-6 --signed",
     "models alias credit champion 7 -m why",
     "models stage credit/7 Production --archive",
     "models diff credit/6 credit/7",
@@ -113,6 +116,8 @@ PLAIN = [
     "import mlflow.db --experiment a --no-artifacts",
     "sync --list",
     "sync last --to http://host",
+    "serve ./model",
+    "serve credit@champion -p 0 -w2 --from http://localhost:5000",
     "server",
     "server --port 0 --workers=2 --allowed-host a --allowed-host b --rate 1.5",
     "server token create --name ann --role reader --expires never",
@@ -201,7 +206,7 @@ def test_a_table_fits_its_function(name: str, command: Command) -> None:
     }
     if name == "run":  # the others are fields of its request
         assert taken.items() <= declared.items()
-        assert set(declared) - set(taken) | {"extra", "parent"} == set(Request._fields)
+        assert set(declared) - set(taken) | {"extra", "parent", "all_outputs"} == set(Request._fields)
     else:
         assert taken == declared | ({"extra": tuple[str, ...]} if command.passes_on else {})
     assert command.function.__doc__

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from runner.errors import Fault, InputError, ProjectError
-from runner.project import files, plain, reading
+from runner.project import discovery, plain, reading
 from runner.project.entry_point import entry_point
 from runner.project.reading import read
 from runner.values import EnvironmentSpec, Project
@@ -100,9 +100,9 @@ def test_it_is_kept_as_plain_json(tmp_path: Any) -> None:
 )
 def test_found_in_any_case(tmp_path: Any, name: str) -> None:
     directory = make_tree(tmp_path / "p", {name: MAIN})
-    assert files.find(directory) == name
+    assert discovery.find(directory) == name
     assert reading.load(directory).file == name
-    assert os.path.join(directory, name) in files.files(directory)
+    assert os.path.join(directory, name) in discovery.files(directory)
 
 
 def test_complaint_3856_a_file_with_an_extension_is_found_and_files_are_named(tmp_path: Any) -> None:
@@ -118,7 +118,7 @@ def test_complaint_3856_a_file_with_an_extension_is_found_and_files_are_named(tm
 
 def test_a_folder_of_that_name_is_no_project_file(tmp_path: Any) -> None:
     directory = make_tree(tmp_path / "p", {"mlproject/a.py": "", "main.py": ""})
-    assert files.find(directory) == ""
+    assert discovery.find(directory) == ""
     assert reading.load(directory).file == ""
 
 
@@ -553,7 +553,7 @@ def test_an_unknown_entry_point_lists_what_there_is(tmp_path: Any) -> None:
 
 def test_what_a_warm_run_needs_imports_no_yaml() -> None:
     """What reading YAML costs (24 ms) is more than the rest of a warm run."""
-    code = "import sys; before = set(sys.modules); import runner.project.files, runner.project.plain, runner.parameters.resolve; "
+    code = "import sys; before = set(sys.modules); import runner.project.discovery, runner.project.plain, runner.parameters.resolve; "
     code += "print(*sorted(set(sys.modules) - before))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = {name.split(".")[0] for name in done.stdout.split()}

@@ -20,9 +20,9 @@ def version(store: Store, name: str = "m", by: str = "") -> registry.Version:
     """Of files that are in the store."""
     make_tree(os.path.join(store.root, "files", "x"), {"MLmodel": "flavors: {}"})
     registry.create(store.root, name)
-    from runner.tracking.registry.sources import Wanted, resolve
+    from runner.tracking.registry.sources import StatedSource, resolve
 
-    found = resolve(store, lambda _: "", Wanted("mlflow-artifacts:/x"))
+    found = resolve(store, lambda _: "", StatedSource("mlflow-artifacts:/x"))
     return registry.register(store.root, name, found._replace(user=by))
 
 

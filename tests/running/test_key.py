@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from runner.running.key import is_output
+from runner.text.globs import matcher
 from tests.helpers import git, make_repository, make_tree, proj, some
 
 MLPROJECT = """\
@@ -445,7 +445,7 @@ def test_files_of_another_run_do_not_stay(world: World) -> None:
 def test_a_pattern_stands_for_what_glob_finds(
     tmp_path: Path, name: str, pattern: str, expected: bool
 ) -> None:
-    assert is_output(name, [pattern]) is expected
+    assert matcher([pattern])(name) is expected
     from runner.data.inputs import expand
 
     make_tree(tmp_path / "p", {name: ""})

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from glob import glob
 
-from runner.environments.conda import files
+from runner.environments.conda import package_files
 from runner.environments.conda.channels import Settings
 from runner.environments.conda.lock import Package, parse, with_credentials, write
 from runner.environments.conda.plan import Plan
@@ -54,10 +54,10 @@ def _fetch(packages: Sequence[Package], folder: str, settings: Settings, report:
     os.makedirs(folder, exist_ok=True)
     with report.step(f"collecting {counted(len(packages), 'conda package')}") as step:
         for number, package in enumerate(packages, 1):
-            target = files.place(package, folder)
+            target = package_files.place(package, folder)
             os.makedirs(os.path.dirname(target), exist_ok=True)
             try:
-                if source := files.local(package.url):
+                if source := package_files.local(package.url):
                     shutil.copyfile(source, target)
                 else:
                     solving.download(package.url, target, settings)
@@ -67,7 +67,7 @@ def _fetch(packages: Sequence[Package], folder: str, settings: Settings, report:
                     f"the package {redact(package.url)} cannot be fetched: {reason}",
                     "a bundle needs the channels once; without them: --no-packages",
                 ) from None
-            if not files.matches(target, package.digest):
+            if not package_files.matches(target, package.digest):
                 raise EnvironmentFailure(
                     f"hash mismatch: {redact(package.url)} is not the package that the lock means",
                     "without the packages: --no-packages",

@@ -40,6 +40,9 @@ class Settings(NamedTuple):
         return list(found)
 
     def address(self, name: str, base: str) -> list[str]:
+        """URLs of a channel, named as conda does: an URL, a folder, an alias of .condarc, `defaults`, or a name below
+        channel_alias.
+        """
         name = os.path.expandvars(name.strip())
         if "://" in name:
             return [name]

@@ -55,6 +55,7 @@ def installed(prefix: str) -> list[str]:
 
 
 def sites(prefix: str) -> list[str]:
+    """The folders of Python packages in a prefix: one, or none where there is no Python."""
     library = os.path.join(prefix, "lib")
     versions = (
         [name for name in os.listdir(library) if name.startswith("python3")] if os.path.isdir(library) else []

@@ -34,10 +34,12 @@ class Package(NamedTuple):
 
     @property
     def subdir(self) -> str:
+        """The platform, such as linux-64 or noarch."""
         return self.url.split("/")[-2]
 
     @property
     def stem(self) -> str:
+        """NAME-VERSION-BUILD."""
         return re.sub(r"\.(conda|tar\.bz2)$", "", self.file)
 
     @property
@@ -54,6 +56,9 @@ class Locked(NamedTuple):
 
 
 def write(platform: str, packages: Iterable[Package], pip: str) -> str:
+    """An explicit list as `conda list --explicit --md5` writes it, with SHA-256 where the channel states one, and
+    pip's lines as comments: `conda create --file` reads it, too.
+    """
     lines = [f"{PLATFORM}{platform}", "@EXPLICIT"]
     lines += sorted(
         f"{redact(each.url)}#{each.digest}" if each.digest else redact(each.url) for each in packages
@@ -64,6 +69,9 @@ def write(platform: str, packages: Iterable[Package], pip: str) -> str:
 
 
 def parse(text: str, shown: str) -> Locked:
+    """Reads such a list, also one that conda wrote; `shown` names it. EnvironmentFailure for a line that is no
+    package's URL.
+    """
     platform, packages, pip = "", list[Package](), list[str]()
     for line in text.splitlines():
         line = line.strip()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 from runner.environments import building
 from runner.environments.base import Specified
-from runner.environments.conda import bundle, channels, files, pip, program
+from runner.environments.conda import bundle, channels, package_files, pip, program
 from runner.environments.conda.kind import Facts, installed, sites
 from runner.environments.conda.lock import named, parse, with_credentials, write
 from runner.environments.conda.plan import Plan
@@ -93,7 +93,7 @@ def build(
             "proj run --refresh  solves it for this machine",
         )
     if folder := plan.pip.wheels:
-        linked = files.at_hand(locked.packages, folder)
+        linked = package_files.at_hand(locked.packages, folder)
     else:
         linked = with_credentials(locked.packages, plan.addresses)
     if own := program.find():

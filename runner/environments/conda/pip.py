@@ -72,6 +72,7 @@ def _is_provided(entry: str, provided: Mapping[str, str]) -> bool:
 
 
 def fill(plan: Plan, lines: Sequence[str], prefix: str, handle: int, report: Report) -> list[Built]:
+    """Installs the lines of the pip section; what was built from local packages. EnvironmentFailure when pip fails."""
     text = f"installing {len(lines)} packages of {plan.shown} with pip"
     wheels = plan.wheels and os.path.join(plan.wheels, "pip")
     plan = plan._replace(wheels=wheels, shown=f"the pip section of {plan.shown}")

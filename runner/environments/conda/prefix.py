@@ -33,6 +33,7 @@ def _listed(folder: str) -> list[str]:
 
 
 def python_version(prefix: str) -> str:
+    """By the records of conda-meta/; "" where no Python is installed."""
     for name in _listed(os.path.join(prefix, "conda-meta")):
         if name.startswith("python-3") and name.endswith(".json"):
             return name.split("-")[1]

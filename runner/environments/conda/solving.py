@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from runner import paths
-from runner.environments.conda import files
+from runner.environments.conda import package_files
 from runner.environments.conda.channels import Settings
 from runner.environments.conda.lock import Package
 from runner.environments.conda.plan import Plan
@@ -41,6 +41,10 @@ def cache() -> Path:
 
 
 def solve(plan: Plan, platform: str, report: Report) -> list[Package]:
+    """The packages of an environment, by the same solver that mamba 2 and pixi use (seconds, with the network).
+
+    EnvironmentFailure, with the channels that were asked, when there is no solution or a channel cannot be read.
+    """
     shown, offline = plan.shown, plan.pip.offline
     with report.step(f"solving the environment of {shown}"):
         try:
@@ -144,9 +148,9 @@ def download(url: str, path: str, settings: Settings) -> None:
 def _check_local(packages: Sequence[Package]) -> None:
     """Packages of a folder: rattler takes them without looking at the hash."""
     for package in packages:
-        path = files.local(package.url)
+        path = package_files.local(package.url)
         try:
-            right = not path or files.matches(path, package.digest)
+            right = not path or package_files.matches(path, package.digest)
         except OSError as error:
             raise EnvironmentFailure(
                 f"the package {path} cannot be read: {error.strerror}", "--refresh"

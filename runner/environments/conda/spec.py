@@ -46,6 +46,7 @@ def platform() -> str:
 
 
 def read_file(file: str, directory: str) -> CondaFile:
+    """An environment.yml, or an explicit list. InputError for a file that is not there or cannot be understood."""
     path = os.path.normpath(os.path.join(directory, file))
     if not os.path.isfile(path):
         raise InputError(f"the environment file {file} is not in {directory}", CHECK)

@@ -57,6 +57,7 @@ class Told:
         self.mounts: dict[str, str] = {folder: PLACE}
 
     def write(self, name: str, text: str) -> str:
+        """Makes a file that the build sees; its path there."""
         with open(os.path.join(self.folder, name), "w", encoding="utf-8") as file:
             file.write(text)
         return f"{PLACE}/{name}"

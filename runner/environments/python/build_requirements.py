@@ -44,6 +44,7 @@ def local(lines: Iterable[str], directory: str, versions: Mapping[str, str]) -> 
 
 
 def stated(folder: str) -> list[str]:
+    """Of [build-system] in pyproject.toml; setuptools where there is none (PEP 518)."""
     return [str(each) for each in _system(folder)["requires"]]
 
 

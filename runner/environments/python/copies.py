@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from urllib.parse import unquote
 
 from runner import paths
-from runner.environments.python.following import METADATA, SKIPPED, by_git
+from runner.environments.python.following import METADATA, by_git, walk
 from runner.environments.python.requirements import Local
 from runner.environments.python.wanted import text_of
 from runner.host import files, git
@@ -125,20 +125,11 @@ def _names(folder: str) -> list[str]:
         names = [name for name in names if os.path.lexists(os.path.join(folder, name))]
         if any(name in names for name in METADATA):  # else it is another's repository, which ignores us
             return [name for name in names if not os.path.isdir(os.path.join(folder, name))]
-    return list(_walk(folder))
-
-
-def _walk(folder: str) -> Iterable[str]:
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [
-            name
-            for name in folders
-            if name not in SKIPPED
-            and not name.endswith(".egg-info")
-            and not os.path.exists(os.path.join(parent, name, "pyvenv.cfg"))
-        ]
-        for name in names:
-            yield os.path.relpath(os.path.join(parent, name), folder)
+    return [
+        os.path.relpath(os.path.join(parent, name), folder)
+        for parent, _, files in walk(folder)
+        for name in files
+    ]
 
 
 def _place(source: str, target: str) -> None:

@@ -36,6 +36,10 @@ class Filled(NamedTuple):
 
 
 def fill(plan: Plan, lock: str, prefix: str, handle: int, report: Report) -> Filled:
+    """Makes the virtualenv and installs exactly what the lock names. EnvironmentFailure when uv fails.
+
+    `handle`: of the lock file of the build, which uv inherits, so that it is held as long as any of us works.
+    """
     made: list[Built] = []
     wheel = _pip(lock, plan)
     extra = f"pip @ file://{wheel}\n" if wheel else ""
@@ -136,6 +140,7 @@ def _pylock(plan: Plan, lock: str) -> Iterator[str]:
 
 
 def download_python(asked: str, report: Report) -> None:
+    """By uv, into the folder of its own Pythons. EnvironmentFailure when it cannot."""
     with report.step(f"downloading Python {asked}"):
         uv.call(
             ["python", "install", "--quiet", asked],

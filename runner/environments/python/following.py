@@ -15,7 +15,7 @@ from runner.environments.python.wanted import text_of
 from runner.host.files import digest
 from runner.sources.git import repository
 
-__all__ = ["METADATA", "SKIPPED", "State", "by_git", "look"]
+__all__ = ["METADATA", "State", "by_git", "look", "walk"]
 
 METADATA = ("pyproject.toml", "setup.py", "setup.cfg")
 SKIPPED = {*".git __pycache__ .venv venv build dist .tox .mypy_cache .pytest_cache node_modules".split()}
@@ -73,6 +73,19 @@ def look(folder: str, version: str) -> State:
     return State(_digest(metadata), _digest(build), tuple(dict.fromkeys(watched)))
 
 
+def walk(folder: str) -> Iterator[tuple[str, list[str], list[str]]]:
+    """As os.walk, sorted, of what may belong to a package: no environments, and nothing that tools leave behind."""
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(
+            name
+            for name in folders
+            if name not in SKIPPED
+            and not name.endswith(".egg-info")
+            and not os.path.exists(os.path.join(parent, name, "pyvenv.cfg"))
+        )
+        yield parent, folders, sorted(names)
+
+
 def by_git(text: str) -> bool:
     """Whether metadata have the version from git."""
     return bool(BY_GIT.search(text))
@@ -107,14 +120,8 @@ def _stating_versions(folder: str, layout: list[str]) -> Iterator[str]:
 def _compiled(folder: str, *, everything: bool) -> Iterator[str]:
     """Sources that a compiler reads, and what tells it; with `everything` also Python, which it may compile."""
     endings = (*COMPILED, ".py") if everything else COMPILED
-    for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(
-            name
-            for name in folders
-            if name not in SKIPPED
-            and not name.startswith(".")
-            and not os.path.exists(os.path.join(parent, name, "pyvenv.cfg"))
-        )
+    for parent, folders, names in walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
             if name.endswith(endings) or name in BUILD_FILES:
                 path = os.path.join(parent, name)

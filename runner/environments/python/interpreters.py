@@ -43,6 +43,7 @@ class Interpreter(NamedTuple):
 
 
 def numbers(version: str) -> tuple[int, ...]:
+    """(3, 11, 7) of "3.11.7rc1"; () when it begins with none."""
     return tuple(int(part) for part in re.match(r"\d*(?:\.\d+)*", version)[0].split(".") if part)  # type: ignore[index]
 
 
@@ -89,6 +90,10 @@ def choose(asked: str, where: str, *, strict: bool = False) -> tuple[Interpreter
 
 
 def normalized(asked: str, where: str) -> str:
+    """A version, or specifiers of PEP 440, of what people write: `python=3.10`, `3.11.*`, `>= 3.9`; "" for any.
+
+    InputError, with the place (`where`), for anything else.
+    """
     text = asked.lower().replace(" ", "")
     text = re.sub(r"^(?:python|cpython)-?(?===|[<>~!=\d])", "", text)
     text = re.sub(r"^=(?!=)", "==", text)  # conda's =3.10

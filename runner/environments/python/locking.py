@@ -21,6 +21,9 @@ NO_PACKAGES = "# no packages\n"  # a lock all the same: the run can be compared 
 
 
 def resolve(plan: Plan, report: Report) -> str:
+    """The text of the lock: requirement lines with hashes, or a pylock.toml (PEP 751) as it is. EnvironmentFailure for
+    a conflict.
+    """
     if plan.form == "pylock":
         return text_of(plan.file)
     if not plan.stated and plan.form == "requirements":

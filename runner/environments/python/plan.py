@@ -6,7 +6,7 @@ import sys
 from typing import NamedTuple
 
 from runner.environments.python import indexes, requirements
-from runner.environments.python.requirements import Local, Places
+from runner.environments.python.requirements import Local, LocalOptions
 from runner.environments.python.wanted import Wanted, text_of
 from runner.values import EnvironmentOptions, Json
 
@@ -65,12 +65,12 @@ class Read(NamedTuple):
 
 def read_plan(wanted: Wanted, shown: str, options: EnvironmentOptions, *, editable: bool = True) -> Read:
     """Without `editable`, and of code that was fetched for one run, local packages are installed as they are."""
-    places = Places(editable and not options.fetched, options.moved, options.versions)
+    taken = LocalOptions(editable and not options.fetched, options.moved, options.versions)
     settings = indexes.settings()
     limits = [f"-c {path}" for path in settings.constraints]
     stated = (wanted.build, wanted.lines, limits)
-    parts = [requirements.flatten(lines, wanted.base, shown, places) for lines in stated]
-    parts.append(requirements.flatten((), wanted.base, shown, places, wanted.local))
+    parts = [requirements.flatten(lines, wanted.base, shown, taken) for lines in stated]
+    parts.append(requirements.flatten((), wanted.base, shown, taken, wanted.local))
     plan = Plan(
         shown,
         wanted.form,

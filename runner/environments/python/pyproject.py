@@ -20,6 +20,9 @@ FOLDERS = re.compile(r'^source = \{ (editable|directory) = "([^"]+)" \}', re.MUL
 
 
 def project(folder: str, options: EnvironmentOptions) -> Wanted:
+    """What a project's own pyproject.toml and uv.lock ask for. InputError, or ProjectError with all faults of the
+    file.
+    """
     path = os.path.join(folder, "pyproject.toml")
     if not os.path.isfile(path):
         raise InputError(f"there is no pyproject.toml beside {folder}{os.sep}uv.lock", "uv init")

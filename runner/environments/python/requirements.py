@@ -8,14 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from typing import NamedTuple
 
-from runner.environments.python.following import SKIPPED, look
+from runner.environments.python.following import look, walk
 from runner.environments.python.wanted import path_of, relative, text_of
 from runner.errors import CHECK, InputError
 from runner.host.files import Hash, digest
 from runner.text.credentials import redact
 from runner.values import Json
 
-__all__ = ["Flat", "Local", "Places", "expanded", "flatten", "tree_files"]
+__all__ = ["Flat", "Local", "LocalOptions", "expanded", "flatten", "tree_files"]
 
 OPTION = re.compile(r"(-r|-c|-e|-f|-i|--[a-z-]+)(?:\s*=\s*|\s+|(?=\S)|$)(.*)$")
 SHORT = {
@@ -59,7 +59,7 @@ class Flat(NamedTuple):
     varying: bool  # a line has ${NAME}: what it means is not known from the files alone
 
 
-class Places(NamedTuple):
+class LocalOptions(NamedTuple):
     """How local packages are taken."""
 
     editable: bool = True  # False: installed as they are, as their folder will not stay
@@ -67,19 +67,20 @@ class Places(NamedTuple):
     versions: Mapping[str, str] = {}  # text in the line -> name==version, as recorded
 
     def seen(self, path: str) -> str:
+        """The path by which the command sees a file of the project."""
         old, new = self.moved
         return new + path[len(old) :] if old and f"{path}/".startswith(f"{old}/") else path
 
 
-PLACES = Places()
+LOCAL_DEFAULTS = LocalOptions()
 
 
 class _Reader:
     """Collects, file by file, what flatten() returns."""
 
-    def __init__(self, base: str, places: Places) -> None:
+    def __init__(self, base: str, options: LocalOptions) -> None:
         self.base = base
-        self.places = places
+        self.options = options
         self.constraints: list[str] = []
         self.constraint_texts: list[str] = []
         self.local: list[Local] = []
@@ -102,7 +103,7 @@ class _Reader:
             if name in ("--requirement", "--constraint") and "://" not in value:
                 yield from self.nested(name, value, folder, where)
             elif name == "--editable":
-                kept = self.places.editable or "://" in value
+                kept = self.options.editable or "://" in value
                 yield ("-e " if kept else "") + self.path(value, folder, where, editable=kept)
             elif name in DROPPED:
                 self.warnings.append(f"{where}: {name} has no effect here")
@@ -165,14 +166,14 @@ class _Reader:
             raise InputError(f"{where}: the local package {bare} is not there ({candidates[0]})", CHECK)
         shown = path if os.path.isabs(bare) else relative(path, self.base)
         # the project itself follows its folder however it is stated, as its scripts do
-        follows = os.path.isdir(path) and (editable or (path == self.base and self.places.editable))
+        follows = os.path.isdir(path) and (editable or (path == self.base and self.options.editable))
         self.add(shown, path, follows)
         return f"{shown}{bracket}{extras}"
 
     def add(self, shown: str, path: str, editable: bool) -> None:
         """Notes a local package; `shown` is how lines call it."""
-        name, _, version = self.places.versions.get(shown, "").partition("==")
-        seen = self.places.seen(path)
+        name, _, version = self.options.versions.get(shown, "").partition("==")
+        seen = self.options.seen(path)
         if editable:
             state = look(path, version)
             self.files += state.watched
@@ -186,13 +187,17 @@ class _Reader:
 
 
 def flatten(
-    lines: Iterable[str], base: str, where: str, places: Places = PLACES, known: Iterable[str] = ()
+    lines: Iterable[str],
+    base: str,
+    where: str,
+    options: LocalOptions = LOCAL_DEFAULTS,
+    known: Iterable[str] = (),
 ) -> Flat:
     """`base`: the project; relative paths start there, nested files at the file that names them.
 
     `known`: lines of local packages that others need, and not the lines themselves.
     """
-    reader = _Reader(base, places)
+    reader = _Reader(base, options)
     flat = tuple(reader.lines(lines, base, where))
     for _ in reader.lines(known, base, where):
         pass
@@ -213,6 +218,7 @@ def flatten(
 
 
 def expanded(line: str) -> str:
+    """With the values of ${NAME}, as pip does it; a variable that is not set stays as it is written."""
     return VARIABLE.sub(lambda match: os.environ.get(match[1], match[0]), line)
 
 
@@ -245,12 +251,9 @@ def _logical(texts: Iterable[str]) -> Iterator[str]:
 
 def tree_files(folder: str) -> Iterator[str]:
     """Files (and, to notice new ones, folders) that a package is built from."""
-    for parent, folders, files in os.walk(folder):
-        folders[:] = sorted(
-            name for name in folders if name not in SKIPPED and not name.endswith(".egg-info")
-        )
+    for parent, _, files in walk(folder):
         yield parent
-        for name in sorted(files):
+        for name in files:
             if not name.endswith((".pyc", ".pyo")):
                 yield os.path.join(parent, name)
 

@@ -41,6 +41,7 @@ def _newest(folder: str, python: str) -> str:
 
 
 def pip_version(python: str) -> str:
+    """`pip-24.0`: of the wheel that is put into an environment for this Python."""
     return os.path.basename(pip_wheel(python)).removesuffix("-py3-none-any.whl")
 
 

@@ -81,6 +81,7 @@ def python_version(directory: str) -> tuple[str, str]:
 
 
 def parse_toml(text: str, file: str) -> Table:
+    """InputError, with line and column, for what is not TOML."""
     if sys.version_info >= (3, 11):
         import tomllib
     else:

@@ -36,6 +36,7 @@ __all__ = [
     "Member",
     "digest",
     "git_id",
+    "is_bundle",
     "member_name",
     "unpack",
     "write",
@@ -112,6 +113,23 @@ def git_id(member: Member) -> str:
         total.update(b"blob %d\0" % size)
         transfer(source, total.update)
     return total.result().hex
+
+
+def is_bundle(path: str) -> bool:
+    """Whether it is one by what it has in it; it may be damaged all the same."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return MANIFEST in archive.namelist()
+    except (
+        OSError,
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+        struct.error,
+    ):
+        return False
 
 
 def unpack(path: str, folder: str) -> None:

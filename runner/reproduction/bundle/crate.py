@@ -44,6 +44,9 @@ Entity = JsonObject
 
 
 def describe(recorded: Recorded, members: Mapping[str, Member]) -> str:
+    """ro-crate-metadata.json: RO-Crate 1.1 with the profiles of Workflow Run Crate; `members`: path in the bundle ->
+    file.
+    """
     names = sorted(members)
     files = {name: _entity(name, members[name]) for name in names if name != PREVIEW}
     for name in names:

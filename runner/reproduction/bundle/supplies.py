@@ -28,6 +28,7 @@ NONE = Supplies()
 
 
 def folder_of(lock: str) -> str:
+    """The folder of the wheels of a lock: by a digest, for the runs in a bundle may have several locks."""
     from hashlib import sha256
 
     return sha256(lock.encode()).hexdigest()[:12]

@@ -32,6 +32,7 @@ Fields = tuple[tuple[str, int, str], ...]  # (name, offset in an item, format of
 
 
 def npy(data: bytes, *_: object) -> Array:
+    """Of NumPy's .npy, versions 1.0 to 3.0 (numpy.lib.format). ValueError, KeyError or struct.error for others."""
     if data[6] not in (1, 2, 3) or data[7]:
         raise ValueError("an unknown version")
     wide = data[6] > 1

@@ -52,6 +52,7 @@ class Format(NamedTuple):
     spelling: str = ""  # what a tree does not show of how it was written
 
     def fits(self, name: str, data: bytes) -> bool:
+        """`data`: the first bytes of the file are enough."""
         named = not self.suffixes or f"/{name.lower()}".endswith(self.suffixes)
         return named and (not self.magic or data.startswith(self.magic, self.at))
 

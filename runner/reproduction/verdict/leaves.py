@@ -134,6 +134,7 @@ class Walk:
         self._known: list[dict[int, tuple[int, tuple[int, ...]]]] = [{} for _ in places]  # objects
 
     def differences(self, nodes: Sequence[Any], path: Path = ()) -> Iterator[Difference]:
+        """Of values of several files at one place of their trees, `path`; types that differ are one difference."""
         first = nodes[0]
         kind = type(first)
         if any(type(each) is not kind for each in nodes):

@@ -21,6 +21,7 @@ class Tolerance(NamedTuple):
     origin: str = ""  # how it is called in the report
 
     def allows(self, old: float, new: float) -> bool:
+        """As math.isclose with the old value as the scale; NaN equals NaN, an infinity only itself."""
         if old == new or (math.isnan(old) and math.isnan(new)):
             return True
         if math.isinf(old) or math.isinf(new):

@@ -50,6 +50,7 @@ class Verdict(NamedTuple):
 
 
 def of(compared: Iterable[Compared]) -> str:
+    """The verdict of all that was compared: the worst of what counts."""
     results = {each.result for each in compared if each.counts}
     if results & set(DIFFERENT):
         return "different"

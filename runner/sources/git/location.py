@@ -26,6 +26,7 @@ class Location(NamedTuple):
 
 
 def is_git(uri: str) -> bool:
+    """By its look alone, or a repository on disk: no network is asked."""
     scheme, found, _ = uri.partition("://")
     if found:
         return scheme.removeprefix("git+") in SCHEMES

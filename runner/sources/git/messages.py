@@ -36,6 +36,7 @@ def is_damage(text: str) -> bool:
 
 
 def hint(url: str, reason: str) -> str:
+    """What to type next, by git's own words."""
     from shlex import quote
 
     reason, url = reason.lower(), quote(url)  # to be typed: that of a submodule is its repository's

@@ -136,6 +136,9 @@ class Asked:
         )
 
     def finish(self) -> Refs:
+        """Branches and tags of the remote. UnreachableError when it does not answer, and where we have a mirror, not
+        within PATIENCE s.
+        """
         asking = sys.stdin is not None and sys.stdin.isatty()  # a person may be typing a password
         done = self._helper.finish(PATIENCE if self._mirror.exists and not asking else None)
         if done.code == -9:

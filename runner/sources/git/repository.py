@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from runner.host import files, git, process
-from runner.tuples import NamedTuple
+from runner.typed import NamedTuple
 
 __all__ = ["Head", "Repository", "at_bare", "find", "head", "origin", "ref", "start"]
 
@@ -59,6 +59,7 @@ def start(found: Repository, *arguments: str) -> process.Pending:
 
 
 def head(repository: Repository) -> Head:
+    """Commit and branch, read from .git as gitrepository-layout(5) has it; git itself is asked for a reftable."""
     text = _read(os.path.join(repository.folder, "HEAD"))
     if not text.startswith("ref: "):
         return Head(text, "") if _is_id(text) else _asked(repository)

@@ -26,6 +26,7 @@ def candidates(root: str) -> list[str]:
 
 
 def cached(root: str) -> str:
+    """A file of the cache for the store in this folder."""
     import hashlib
 
     name = hashlib.sha256(os.path.realpath(root).encode("utf-8", "surrogateescape")).hexdigest()[:24]

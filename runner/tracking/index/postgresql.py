@@ -69,6 +69,7 @@ class Link:
 
     @contextmanager
     def limited(self, seconds: float) -> Iterator[None]:
+        """InputError when what is asked inside takes longer (statement_timeout); 0 is no limit."""
         from psycopg import errors
 
         if not seconds:

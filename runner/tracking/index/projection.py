@@ -149,6 +149,7 @@ class Index:
         return self.ask(lambda connection: int(connection.execute("SELECT count(*) FROM runs").fetchone()[0]))
 
     def ask(self, question: Callable[[Database], T], refresh: bool = True) -> T:
+        """What a question says of the index, after what is new in the logs was read (`refresh`)."""
         with self._lock:
             return self.home.ask(question, refresh)
 

@@ -24,7 +24,18 @@ LONG = 400  # characters of a key
 CONTEXT = "mlflow.data.context"
 DERIVED = (  # from the record alone
     *("run_id", "experiment_id", "name", "status", "lifecycle", "start_time", "end_time"),
-    *("user_id", "kind", "parent", "project", "entry_point", "host", "place", "reason", "verdict"),
+    *(
+        "user_id",
+        "kind",
+        "parent",
+        "project",
+        "entry_point",
+        "host",
+        "place",
+        "reason",
+        "verdict",
+        "cache_key",
+    ),
 )
 COLUMNS = (*DERIVED, "inode", "position", "tail", "segments")
 UPSERT = (
@@ -81,6 +92,7 @@ def derived(run: Run) -> tuple[Any, ...]:
         *(run.start_time, run.end_time),
         *(run.user, run.kind, run.parent, run.project, run.entry_point, short(_host(run))),
         *(places.key(places.of_run(run)), short(str(run.end.get("reason", ""))), short(run.verdict)),
+        short(str(run.sections.get("key", {}).get("digest", ""))),
     )
     return tuple(map(storable, values))
 

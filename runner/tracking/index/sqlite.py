@@ -43,6 +43,7 @@ class Link(sqlite3.Connection):
 
     @contextmanager
     def limited(self, seconds: float) -> Iterator[None]:
+        """InputError when what is asked inside takes longer (sqlite3_progress_handler); 0 is no limit."""
         end = time.monotonic() + (seconds or float("inf"))
         if seconds:
             self.set_progress_handler(lambda: time.monotonic() > end, STEPS)
@@ -87,6 +88,7 @@ class SQLiteHome:
         self.connection, self._borrowed, self._state = None, False, None
 
     def ask(self, question: Callable[[Database], T], refresh: bool = True) -> T:
+        """Rebuilds a broken index once. StoreError when it is broken still."""
         for last in (False, True):
             try:
                 current = self.connection if self.connection is not None and not refresh else self.current()

@@ -89,6 +89,7 @@ class Rest:
         return self._json("GET", f"/api/2.0/mlflow/{path}" + (f"?{text}" if text else ""), None)
 
     def post(self, path: str, body: Facts, method: str = "POST") -> Facts:
+        """The answer, as JSON. Unreachable when there is none, Refused for what the server does not take."""
         data = json.dumps(body).encode()
         return self._json(method, f"/api/2.0/mlflow/{path}", data)
 
@@ -113,6 +114,7 @@ class Rest:
         return found
 
     def get_file(self, path: str) -> Iterator[bytes]:
+        """In pieces of PIECE bytes. Unreachable when the connection breaks."""
         answer = self._send("GET", f"{FILES}/{quote(path)}", None, {})
         if answer.status != 200:
             self._judge(answer.status, answer.read())

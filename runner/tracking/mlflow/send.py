@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from runner.errors import ProjError, StoreError
 from runner.host import files
-from runner.tracking.events import TERMINAL, Event, Facts
+from runner.tracking.artifact_paths import found_file
+from runner.tracking.events import SUPERVISED, TERMINAL, Event, Facts
 from runner.tracking.fold import PARENT_TAG
-from runner.tracking.local_artifacts import found_file
 from runner.tracking.log import read
 from runner.tracking.mlflow import send_models
 from runner.tracking.mlflow.outbox import ID_TAG, Request, identity, requests
@@ -109,7 +109,7 @@ def _send(store: Store, run_id: str, rest: Rest, attempts: int) -> Sent:
         if not sent.remote_id:
             sent = _patiently(attempts, lambda: _introduce(store, sent, rest, start))
             notes.keep(sent)
-        supervised = start.get("kind") == "project"
+        supervised = start.get("kind") in SUPERVISED
         for request in requests(read(os.path.join(directory, "events.jsonl"), sent.offset), supervised):
             before = sent
             sent = _patiently(attempts, lambda: _deliver(store, before, rest, request))  # noqa: B023

@@ -40,6 +40,7 @@ class ContestedError(StoreError):
 
 
 def numbered(model: RegisteredModel, number: int) -> Version:
+    """NoVersionError when there is none, ContestedError when merged stores have two of them."""
     if claims := model.contested.get(number):
         said = ", ".join(_described(model, each) for each in claims)
         raise ContestedError(
@@ -198,6 +199,7 @@ def delete(
 def restore(
     root: str, name: str, number: int | None, by: str, secrets: Secrets | None = None
 ) -> RegisteredModel:
+    """A version, or (None) the model. InputError when it is not deleted."""
     with changing(root, name, secrets, deleted=True) as held:
         model = held.model
         if number is None:
@@ -215,6 +217,7 @@ def restore(
 def set_alias(
     root: str, name: str, alias: str, number: int, by: str, why: str = "", secrets: Secrets | None = None
 ) -> RegisteredModel:
+    """ProtectedError when the alias has a policy: then it moves by a promotion only."""
     with changing(root, name, secrets) as held:
         version = numbered(held.model, number)
         check_free(held.model, f"alias:{alias}", version=version)

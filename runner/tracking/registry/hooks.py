@@ -90,6 +90,7 @@ def create(
     status: str = "ACTIVE",
     secret: str = "",
 ) -> Webhook:
+    """`secret`: signs what is sent (HMAC-SHA256). StoreError when it cannot be kept."""
     webhook_id = new_run_id()
     facts: dict[str, Json] = {"type": "webhook", "webhook_id": webhook_id, "name": name, "url": url}
     about: dict[str, Json] = {"topics": [[*each] for each in topics], "description": description}

@@ -29,6 +29,7 @@ def named(root: str, text: str) -> tuple[RegisteredModel, Version | None]:
 
 
 def model_of(root: str, name: str) -> RegisteredModel:
+    """InputError, with the names that there are."""
     found = find(root, name)
     if found is None:
         names = ", ".join(sorted(each.name for each in listing(root))[:20])

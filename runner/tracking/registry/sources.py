@@ -11,8 +11,8 @@ from urllib.parse import unquote, urlsplit
 from runner.errors import StoreError
 from runner.host import hashing
 from runner.tracking import models
+from runner.tracking.artifact_paths import ArtifactPath, OutsideError, locate
 from runner.tracking.fold import Run
-from runner.tracking.local_artifacts import found_file
 from runner.tracking.registry.change import numbered
 from runner.tracking.registry.state import RegisteredModel, Version
 from runner.tracking.registry.store import get, listing
@@ -22,7 +22,7 @@ __all__ = [
     "BadSourceError",
     "NoSourceError",
     "Root",
-    "Wanted",
+    "StatedSource",
     "current_digest",
     "file_of",
     "held_by",
@@ -35,9 +35,6 @@ Root: TypeAlias = "Callable[[str], str]"  # experiment id -> where it keeps arti
 _LOGGED = re.compile(r"models:/+(m-[0-9a-f]{32})/?\Z")
 _MODELS = re.compile(r"models:/+([^/@]+)(?:/([^/]+)|@([^/]+))/?\Z")
 _RUNS = re.compile(r"runs:/+([0-9a-f]{32})(?:/(.*))?\Z", re.DOTALL)
-# wherever an experiment keeps its artifacts: .../<run id>/artifacts/..., .../models/<model id>/artifacts/...
-_OF_RUN = re.compile(r"(?:.*?/)?([0-9a-f]{32})/artifacts(?:/(.*))?\Z", re.DOTALL)
-_OF_MODEL = re.compile(r"(?:.*?/)?models/(m-[0-9a-f]{32})/artifacts(?:/(.*))?\Z", re.DOTALL)
 
 
 class NoSourceError(StoreError):
@@ -48,24 +45,20 @@ class BadSourceError(StoreError):
     """It names nothing that can be registered."""
 
 
-class Wanted(NamedTuple):
-    source: str
+class StatedSource(NamedTuple):
+    """What somebody says a new version is made of."""
+
+    source: str  # models:/, runs:/, mlflow-artifacts:/, a path, or a URI of elsewhere
     run_id: str = ""
     model_id: str = ""
 
 
-class Place(NamedTuple):
-    path: str
-    run_id: str = ""
-    model_id: str = ""
-
-
-def resolve(store: Store, root: Root, wanted: Wanted) -> Version:
+def resolve(store: Store, root: Root, stated: StatedSource) -> Version:
     """What is to be registered: where its files are, whose they are, and their digest.
 
     What lies elsewhere (s3://...) is taken as it is said, and has no digest.
     """
-    source, run_id, model_id = wanted
+    source, run_id, model_id = stated
     plain = source
     while (decoded := unquote(plain)) != plain:
         plain = decoded
@@ -74,9 +67,9 @@ def resolve(store: Store, root: Root, wanted: Wanted) -> Version:
     if found := _LOGGED.match(source):
         if model_id and model_id != found[1]:
             raise BadSourceError(f"Invalid model version source: '{source}'. It is not the model {model_id}.")
-        return _located(store, root, _logged(store, root, wanted, found[1]))
+        return _located(store, root, _logged(store, root, stated, found[1]))
     if found := _MODELS.match(source):
-        return _copied(get(store.root, found[1]), found[2] or f"@{found[3]}", wanted)
+        return _copied(get(store.root, found[1]), found[2] or f"@{found[3]}", stated)
     if found := _RUNS.match(source):
         if run_id and run_id != found[1]:
             raise BadSourceError(f"Invalid model version source: '{source}'. It is not of the run {run_id}.")
@@ -103,10 +96,10 @@ def _model(store: Store, model_id: str) -> models.LoggedModel:
     return model
 
 
-def _logged(store: Store, root: Root, wanted: Wanted, model_id: str) -> Version:
+def _logged(store: Store, root: Root, stated: StatedSource, model_id: str) -> Version:
     model = _model(store, model_id)
     location = f"{root(model.experiment_id).rstrip('/')}/models/{model_id}/artifacts"
-    return _owned(Version("", 0, wanted.source, location, wanted.run_id, model_id), model.run_id, model_id)
+    return _owned(Version("", 0, stated.source, location, stated.run_id, model_id), model.run_id, model_id)
 
 
 def _owned(version: Version, run_id: str, model_id: str) -> Version:
@@ -125,7 +118,7 @@ def _owned(version: Version, run_id: str, model_id: str) -> Version:
     return version._replace(run_id=run_id, model_id=model_id or version.model_id)
 
 
-def _copied(other: RegisteredModel, which: str, wanted: Wanted) -> Version:
+def _copied(other: RegisteredModel, which: str, stated: StatedSource) -> Version:
     """The same files under another name, or again: no bytes are copied."""
     if which.startswith("@"):
         found = other.aliased(which[1:])
@@ -138,9 +131,9 @@ def _copied(other: RegisteredModel, which: str, wanted: Wanted) -> Version:
         found = other.latest if which.lower() == "latest" else latest.get(which.lower())
         if found is None:
             raise NoSourceError(f"No versions of model with name '{other.name}' and stage '{which}' found")
-    if wanted.run_id not in ("", found.run_id) or wanted.model_id not in ("", found.model_id):
+    if stated.run_id not in ("", found.run_id) or stated.model_id not in ("", found.model_id):
         raise BadSourceError(
-            f"Invalid model version source: '{wanted.source}'. The run_id and model_id request parameters must match"
+            f"Invalid model version source: '{stated.source}'. The run_id and model_id request parameters must match"
             " the referenced model version."
         )
     return Version(
@@ -159,9 +152,9 @@ def _located(store: Store, root: Root, version: Version) -> Version:
     """With the digest of its files, where they are in this store or on this machine."""
     location, source = version.location, version.source
     if location.startswith("mlflow-artifacts:"):
-        place = _place(store, location)
+        place = locate(store, _path(location).lstrip("/"))
         run_id = _model(store, place.model_id).run_id if place.model_id else place.run_id
-        return _owned(version, run_id, place.model_id)._replace(digest=_digest(place.path, source))
+        return _owned(version, run_id, place.model_id)._replace(digest=_digest(_file(place), source))
     if location.startswith(("/", "file:")):
         version = _local(store, root, version)
         return version._replace(digest=_digest(file_of(store, version), source))
@@ -190,17 +183,6 @@ def _of_model(store: Store, root: Root, model_id: str) -> str:
     return f"{unquote(_path(place)).rstrip('/')}/models/{model_id}/artifacts"
 
 
-def _place(store: Store, location: str) -> Place:
-    path = _path(location).lstrip("/")
-    if found := _OF_MODEL.match(path):
-        folder = os.path.join(store.root, "models", found[1], "artifacts")
-        return Place(_in(folder, found[2] or ""), model_id=found[1])
-    if found := _OF_RUN.match(path):
-        folder = os.path.join(store.run_directory(found[1]), "artifacts")
-        return Place(_in(folder, found[2] or ""), run_id=found[1])
-    return Place(_in(os.path.join(store.root, "files"), path))
-
-
 def _path(location: str) -> str:
     """Of a URI or a path, with its escapes. BadSourceError for what is neither, such as `file://[x`."""
     try:
@@ -209,13 +191,13 @@ def _path(location: str) -> str:
         raise BadSourceError(f"Invalid model version source: '{location}'. It is no URI: {error}.") from None
 
 
-def _in(folder: str, path: str) -> str:
+def _file(place: ArtifactPath) -> str:
     """BadSourceError when a link leads out of the folder."""
-    target = found_file(folder, path) if path else folder
-    inside, real = os.path.realpath(folder), os.path.realpath(target)
-    if real != inside and not real.startswith(inside + os.sep):
-        raise BadSourceError(f"Invalid model version source: {path} leads out of where its artifacts are.")
-    return target
+    try:
+        return place.file
+    except OutsideError:
+        message = f"Invalid model version source: {place.path} leads out of where its artifacts are."
+        raise BadSourceError(message) from None
 
 
 def _digest(path: str, source: str) -> str:
@@ -231,7 +213,7 @@ def _digest(path: str, source: str) -> str:
 def file_of(store: Store, version: Version) -> str:
     """The folder with its files on this machine; "" where they lie elsewhere."""
     if version.location.startswith("mlflow-artifacts:"):
-        return _place(store, version.location).path
+        return _file(locate(store, _path(version.location).lstrip("/")))
     if version.location.startswith(("/", "file:")):
         return unquote(_path(version.location))
     return ""

@@ -161,6 +161,7 @@ def find(root: str, name: str) -> RegisteredModel | None:
 
 
 def get(root: str, name: str) -> RegisteredModel:
+    """NoModelError when there is none."""
     found = find(root, name)
     if found is None:
         raise NoModelError(f"Registered Model with name={name} not found", "proj models  lists them")

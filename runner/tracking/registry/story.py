@@ -24,6 +24,9 @@ class Entry(NamedTuple):
 
 
 def story(root: str, model: RegisteredModel) -> list[Entry]:
+    """What happened to a model, oldest first; moves that a policy forbids are there with the reason why they do not
+    count.
+    """
     ignored = {each.move.op: each.reason for each in model.ignored}
     numbers = {
         version.version_id: str(number)

@@ -12,7 +12,7 @@ import pytest
 
 from runner.host import namespace
 from runner.host.namespace import Bind
-from runner.reproduction import place
+from runner.reproduction import original_path
 from tests.helpers import make_tree
 from tests.reproduction.worlds import ran, reproduced, store
 
@@ -111,7 +111,7 @@ def test_without_namespaces_the_user_is_warned(tmp_path: object, monkeypatch: py
 
     folder = f"{tmp_path}/demo"
     run = ran(project(tmp_path, "python3 a.py", "[]", **{"a.py": f"open('{folder}/x', 'w')\n"}))
-    monkeypatch.setattr(place.namespace, "problem", lambda *given: "Operation not permitted")
+    monkeypatch.setattr(original_path.namespace, "problem", lambda *given: "Operation not permitted")
     said = Said()
     with enter(load(store(), run.run_id), Terms(), said) as room:
         assert room.binds == ()

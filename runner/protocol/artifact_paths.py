@@ -1,43 +1,21 @@
-"""Where an artifact's path leads: into a run, a logged model, or the store's own files. Never out of it."""
+"""The paths of artifacts in requests: which of them are refused, and what they lead to."""
 
 from __future__ import annotations
 
 import os
-import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from runner.errors import StoreError
 from runner.protocol.answer import ApiError, invalid
-from runner.tracking.local_artifacts import found_file
+from runner.tracking.artifact_paths import ArtifactPath, OutsideError, locate
 
 if TYPE_CHECKING:
     from runner.protocol.live import LiveRuns
     from runner.protocol.scope import Scope
     from runner.tracking.store import Store
 
-__all__ = ["Place", "find", "in_run", "safe", "writable"]
-
-# wherever an experiment keeps its artifacts: .../<run id>/artifacts/..., .../models/<model id>/artifacts/...
-_RUN = re.compile(r"(?:.*?/)?([0-9a-f]{32})/artifacts(?:/(.*))?\Z", re.DOTALL)
-_MODEL = re.compile(r"(?:.*?/)?models/(m-[0-9a-f]{32})/artifacts(?:/(.*))?\Z", re.DOTALL)
-
-
-class Place(NamedTuple):
-    root: str  # folder that must not be left
-    path: str  # in it, with "/"
-    run_id: str = ""
-    model_id: str = ""
-
-    @property
-    def file(self) -> str:
-        """ApiError when a link leads out of the root."""
-        target = found_file(self.root, self.path) if self.path else self.root
-        root = os.path.realpath(self.root)
-        real = os.path.realpath(target)
-        if real != root and not real.startswith(root + os.sep):
-            raise invalid("Invalid path")
-        return target
+__all__ = ["file_of", "find", "in_run", "safe", "writable"]
 
 
 def safe(path: str) -> str:
@@ -60,23 +38,25 @@ def safe(path: str) -> str:
     return "/".join(part for part in path.split("/") if part not in ("", "."))
 
 
-def find(store: Store, path: str) -> Place:
-    path = safe(path)
-    if match := _MODEL.match(path):
-        model_id = match.group(1)
-        return Place(
-            os.path.join(store.root, "models", model_id, "artifacts"), match.group(2) or "", "", model_id
-        )
-    if match := _RUN.match(path):
-        return in_run(store, match.group(1), match.group(2) or "")
-    return Place(os.path.join(store.root, "files"), path)
+def find(store: Store, path: str) -> ArtifactPath:
+    """ApiError for a path that leads out of the store's artifacts."""
+    return locate(store, safe(path))
 
 
-def in_run(store: Store, run_id: str, path: str) -> Place:
-    return Place(os.path.join(store.run_directory(run_id), "artifacts"), safe(path), run_id)
+def in_run(store: Store, run_id: str, path: str) -> ArtifactPath:
+    """ApiError for a path that leads out of the run's artifacts."""
+    return ArtifactPath(os.path.join(store.run_directory(run_id), "artifacts"), safe(path), run_id)
 
 
-def writable(store: Store, runs: LiveRuns, scope: Scope, place: Place) -> None:
+def file_of(place: ArtifactPath) -> str:
+    """ApiError when a link leads out of its root."""
+    try:
+        return place.file
+    except OutsideError:
+        raise invalid("Invalid path") from None
+
+
+def writable(store: Store, runs: LiveRuns, scope: Scope, place: ArtifactPath) -> None:
     """ApiError unless there is something to write to, and it may be written to."""
     if place.run_id:
         live = runs.get(place.run_id)
@@ -98,7 +78,7 @@ def writable(store: Store, runs: LiveRuns, scope: Scope, place: Place) -> None:
         scope.write("files")
     from runner.tracking.registry.sources import held_by
 
-    if held := held_by(store, place.file):
+    if held := held_by(store, file_of(place)):
         raise ApiError(
             "PERMISSION_DENIED",
             f"These are the files of {held}, which is protected: they stay as they were approved. Register others as"

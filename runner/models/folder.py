@@ -22,6 +22,7 @@ def mlmodel(folder: str) -> JsonMapping:
 
 
 def requirements(folder: str) -> list[str]:
+    """The lines of requirements.txt, sorted, without comments; at most 1 MiB is read."""
     try:
         text = files.read(os.path.join(folder, "requirements.txt"), 1 << 20).decode("utf-8", "replace")
     except OSError:

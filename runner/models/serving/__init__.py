@@ -1,0 +1,1 @@
+"""A model behind HTTP: the front in our environment, the workers in the model's own."""
