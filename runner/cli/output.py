@@ -123,16 +123,17 @@ class Guarded(io.TextIOWrapper):
 class Harmless:
     """A stream of data, whose lines are no commands to the job of GitHub Actions that reads them."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, html: bool) -> None:
         self._stream = stream
+        self._html = html
 
     def write(self, text: str, /) -> int:
         from runner.text.terminal import defused
 
-        return self._stream.write(defused(text))
+        return self._stream.write(defused(text, self._html))
 
 
-def harmless(stream: TextIO) -> TextIO | Harmless:
+def harmless(stream: TextIO, html: bool = False) -> TextIO | Harmless:
     """The stream itself, unless it is stdout and a job of GitHub Actions reads it; a file there gets all as it is."""
     from runner.text.terminal import in_github
 
@@ -142,7 +143,7 @@ def harmless(stream: TextIO) -> TextIO | Harmless:
         in_file = stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
     except OSError:
         in_file = False
-    return stream if in_file else Harmless(stream)
+    return stream if in_file else Harmless(stream, html)
 
 
 def table(
