@@ -14,7 +14,16 @@ from runner.errors import InputError, ProjError
 if TYPE_CHECKING:
     from runner.values import Project
 
-__all__ = ["SYNONYMS", "extra_hint", "inner_hint", "meant", "nearest", "option_hint", "script"]
+__all__ = [
+    "SYNONYMS",
+    "extra_hint",
+    "inner_hint",
+    "meant",
+    "missing_hint",
+    "nearest",
+    "option_hint",
+    "script",
+]
 
 SYNONYMS = {
     **dict.fromkeys(("ls", "list", "history", "ps", "status"), "runs"),
@@ -171,6 +180,16 @@ def _arguments(words: Sequence[str]) -> tuple[list[str], list[str]]:
         (extra if uri else kept).extend(rest[:1])
         uri, rest = uri or "".join(rest[:1]), rest[1:]
     return [uri, *kept], extra
+
+
+def missing_hint(words: Sequence[str], message: str) -> str:
+    """Where what is missing can be found; "" for what only the user knows."""
+    if "'RUN'" in message:
+        run = "last~1" if "last" in words else "last"
+        return f"proj {' '.join(map(_quoted, words))} {run}; proj runs  lists them"
+    if "'KEY'" in message:
+        return "proj env ls  lists them"
+    return "proj models  lists them" if words[0] == "models" else ""
 
 
 def extra_hint(words: Sequence[str]) -> str:

@@ -28,7 +28,7 @@ NAMESAKES = frozenset(
 )
 
 
-def make(request: Request, checkout: Checkout) -> Plan:
+def make(request: Request, checkout: Checkout, project: Project) -> Plan:
     """InputError for whatever can be known to be wrong now."""
     if not request.env:  # a `proj run` inside a run uses the choice of the outer one (its --env-manager)
         manager = request.env_manager or os.environ.get("PROJ_ENV_MANAGER", "")
@@ -44,7 +44,6 @@ def make(request: Request, checkout: Checkout) -> Plan:
     options = backend_options(request)
     if trouble := backends.get(request.backend).problem(options):
         raise InputError(trouble)
-    project = load_project(checkout)
     entry = entry_point(project, request.entry_point)
     given: dict[str, Json] = {}
     warnings: list[str] = []

@@ -241,6 +241,8 @@ def test_what_does_not_fit_is_taken_from_the_widest_column() -> None:
     assert _fitting([8, 60], 40) == [8, 30]
     assert _fitting([8, 20], 40) == [8, 20]
     assert sum(_fitting([30, 30, 30], 40)) + 4 == 40
+    assert _fitting([30, 20], 40, [30, 4]) == [30, 8]
+    assert _fitting([30, 20], 20, [30, 4]) == [30, 4]  # what is to be typed is never cut
 
 
 @pytest.mark.parametrize(
