@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from runner.web import charts, colours, series
+from runner.web.found import the_runs
 from runner.web.render import HEADERS, number, page, text
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ ODD = {math.inf: "Infinity", -math.inf: "-Infinity"}
 def _lines(request: Request) -> tuple[series.Asked, list[series.Line]]:
     store: Store = request.app.state.site.store
     chart = series.asked(request.query_params)
-    return chart, series.lines(store, series.runs_of(store, request.query_params.getlist("run")), chart)
+    return chart, series.lines(store, the_runs(request), chart)
 
 
 def as_json(request: Request) -> Response:
@@ -80,7 +81,7 @@ def as_csv(request: Request) -> Response:
     writer = csv.writer(file, lineterminator="\n")
     middle = [] if chart.x == "step" else [chart.x]
     writer.writerow(["run_id", "run", "metric", "step", "time", *middle, "value"])
-    for run in series.runs_of(store, request.query_params.getlist("run")):
+    for run in the_runs(request):
         curves = series.opened(store, run)
         columns, xs = series.columns_of(run, curves, chart)
         curves.close()
@@ -93,10 +94,10 @@ def as_csv(request: Request) -> Response:
 
 def show(request: Request) -> Response:
     """Large, with all that can be chosen, and its values as a table."""
-    chart, found = _lines(request)
-    how = charts.look(request.query_params)
     store: Store = request.app.state.site.store
-    runs = series.runs_of(store, request.query_params.getlist("run"))
+    chart, runs = series.asked(request.query_params), the_runs(request)
+    found = series.lines(store, runs, chart)
+    how = charts.look(request.query_params)
     ids = [run.run_id for run in runs]
     return page(
         request, "chart.html", chart=chart, look=how, runs=runs, ids=ids, colours=colours.of(ids),
