@@ -14,6 +14,7 @@ from starlette.responses import Response, StreamingResponse
 
 from runner.protocol.bounds import in_time
 from runner.web import charts, colours, series
+from runner.web.found import the_runs
 from runner.web.render import HEADERS, number, page, text
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ ODD = {math.inf: "Infinity", -math.inf: "-Infinity"}
 def _lines(request: Request) -> tuple[series.Asked, list[series.Line]]:
     store: Store = request.app.state.site.store
     chart = series.asked(request.query_params)
-    runs = series.runs_of(store, request.query_params.getlist("run"))
+    runs = the_runs(request)
     return chart, series.lines(store, runs, chart, in_time)
 
 
@@ -80,7 +81,7 @@ def as_csv(request: Request) -> Response:
     """Every point: it is data, and no picture of it."""
     store: Store = request.app.state.site.store
     chart = series.asked(request.query_params)
-    runs = series.runs_of(store, request.query_params.getlist("run"))
+    runs = the_runs(request)
     headers = {**HEADERS, "Content-Disposition": 'attachment; filename="chart.csv"'}
     return StreamingResponse(_csv(store, runs, chart), headers=headers, media_type="text/csv")
 
@@ -107,10 +108,10 @@ def _csv(store: Store, runs: Sequence[Run], chart: series.Asked) -> Iterator[str
 
 def show(request: Request) -> Response:
     """Large, with all that can be chosen, and its values as a table."""
-    chart, found = _lines(request)
-    how = charts.look(request.query_params)
     store: Store = request.app.state.site.store
-    runs = series.runs_of(store, request.query_params.getlist("run"))
+    chart, runs = series.asked(request.query_params), the_runs(request)
+    found = series.lines(store, runs, chart)
+    how = charts.look(request.query_params)
     ids = [run.run_id for run in runs]
     return page(
         request, "chart.html", chart=chart, look=how, runs=runs, ids=ids, colours=colours.of(ids),

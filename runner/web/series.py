@@ -13,7 +13,6 @@ from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
 from runner.errors import InputError
-from runner.running.reconcile import concluded
 from runner.tracking.curves import MOST, Columns, Curve, Curves, thin
 from runner.tracking.fold import Run
 from runner.web import colours
@@ -33,10 +32,8 @@ __all__ = [
     "metrics_of",
     "opened",
     "params_of",
-    "runs_of",
 ]
 
-RUNS = 200  # in one chart
 _reading = Lock()  # a log of a million points takes its memory: one after the other
 AXES = ("step", "time", "relative")
 LEAST = 16  # buckets
@@ -93,13 +90,6 @@ def _number(text: str | None) -> float | None:
     except ValueError:
         raise InputError(f"{text!r} is no end of an axis", "a number") from None
     return found if found is not None and math.isfinite(found) else None
-
-
-def runs_of(store: Store, refs: Sequence[str], most: int = RUNS) -> list[Run]:
-    """InputError for a name that is of no run."""
-    if not 1 <= len(refs) <= most:
-        raise InputError(f"1 to {most} runs can be drawn", "tick them in the table of runs")
-    return [concluded(store.read(store.resolve(ref))) for ref in dict.fromkeys(refs)]
 
 
 def opened(store: Store, run: Run) -> Curves:
