@@ -7,9 +7,11 @@ Every field is JSON-able, so a value can be kept, sent to another host and read 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol, TypeAlias
 
-from runner.tuples import NamedTuple
+from runner.typed import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from typing import Any, TypeAlias
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 # JSON from or for somebody else, whose shape is theirs: an answer of the protocol, of nvidia-smi, of a forge.
@@ -37,6 +39,13 @@ class Parameter(NamedTuple):
     note: str = ""  # a likely mistake in the declaration, told when a value is missing
 
 
+class Retries(NamedTuple):
+    """For which reasons of an end a step is tried again, and how often."""
+
+    on: tuple[str, ...] = ()
+    times: int = 0
+
+
 class EntryPoint(NamedTuple):
     name: str
     command: str
@@ -48,6 +57,13 @@ class EntryPoint(NamedTuple):
     line: int = 0
     warnings: tuple[str, ...] = ()  # likely mistakes: each run of it tells
     faults: tuple[str, ...] = ()  # mistakes in what MLflow does not read: it is not run with them
+    needs: tuple[str, ...] = ()  # entry points that have to be run before
+    matrix: tuple[
+        tuple[str, tuple[Json, ...]], ...
+    ] = ()  # parameter -> values: one step for each combination
+    code: tuple[str, ...] = ()  # paths and globs of what it consists of; (): everything
+    retries: Retries = Retries()
+    when: str = ""  # condition (condition.py); "": always
 
 
 class EnvironmentSpec(NamedTuple):

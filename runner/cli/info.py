@@ -63,12 +63,20 @@ def _lines(project: Project, uri: str, version: str) -> Iterator[str]:
 def _about(point: EntryPoint, uri: str, version: str) -> Iterator[str]:
     yield point.name + (f": {' '.join(point.description.split())}" if point.description else "")
     yield f"  {describe.command_line(point, uri, version)}"
+    if point.needs:
+        yield f"  needs {', '.join(point.needs)}"
+    if point.matrix:
+        yield "  for each " + ", ".join(
+            f"{name} of {'|'.join(map(str, values))}" for name, values in point.matrix
+        )
+    if point.when:
+        yield f"  when {point.when}"
 
 
 def _row(parameter: Parameter) -> tuple[str, str, str, str]:
     """Name, type with its range, default, description."""
-    bounds = ((">=", parameter.min), ("<=", parameter.max))
-    limits = [f"{sign} {number(bound)}" for sign, bound in bounds if bound is not None]
+    low, high = (None if bound is None else number(bound) for bound in (parameter.min, parameter.max))
+    limits = f"{low}..{high}" if low and high else f">= {low}" if low else f"<= {high}" if high else ""
     kind = "|".join(map(str, parameter.choices)) or parameter.type or "any"
     default = "required" if parameter.required else "optional"
     if parameter.has_default:
@@ -77,7 +85,7 @@ def _row(parameter: Parameter) -> tuple[str, str, str, str]:
     secret = ", secret" if parameter.secret else ""
     return (
         parameter.name,
-        " ".join([kind, *limits]),
+        f"{kind} {limits}".rstrip(),
         default + secret,
         " ".join(parameter.description.split()),
     )

@@ -8,6 +8,7 @@ from runner.cli import output, reference
 from runner.cli.options import Command, Option
 from runner.cli.runs import Selection, select
 from runner.errors import InputError
+from runner.tracking.events import SUPERVISED
 
 __all__ = ["COMMAND"]
 
@@ -25,7 +26,7 @@ def command(
             scope = None if everything else reference.scope_here(store)
             found, _ = select(store, Selection(where, limit=sys.maxsize, scope=scope))
             runs += [run for run in found if run.run_id not in known]
-        running = [run.name for run in runs if run.status == "RUNNING" and run.kind == "project"]
+        running = [run.name for run in runs if run.status == "RUNNING" and run.kind in SUPERVISED]
         if running:
             raise InputError(f"{', '.join(running)} is running", f"proj cancel {running[0]}  ends it")
         for run in () if dry_run else runs:

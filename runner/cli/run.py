@@ -5,45 +5,53 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
 
 from runner import backends
 from runner.cli import output
 from runner.cli.options import Command, Option
 from runner.cli.terminal import Terminal
-from runner.errors import EnvironmentFailure, ProjError, SourceError, StoreError
+from runner.errors import EnvironmentFailure, InputError, ProjError, SourceError, StoreError
 from runner.host.interrupts import Interrupts
+from runner.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from runner.running.plan import Outcome, Plan, Request
+    from runner.steps.pipeline import Prepared
+    from runner.values import Checkout, Project, Report
 
 __all__ = ["COMMAND", "facts", "say", "tell_ci"]
 
 
 def command(
     as_json: bool, quiet: bool, verbose: bool, help_params: bool, detach: bool, notify: tuple[str, ...],
-    **request_fields: object,
+    jobs: str, only: bool, start: str, force: tuple[str, ...], keep_going: bool, **request_fields: object,
 ) -> int:  # fmt: skip
     """Run a project from a folder, a git URL or an archive, and record it.
 
     The command's output is shown as it comes and kept in the record; `proj run` exits with the command's own code.
     What follows `--` is passed on to the command as it is.
+    An entry point with `needs` or a `matrix` is a pipeline: the steps before it are run first, or taken over.
     """
+    steps = _Steps(jobs, start, force, keep_going) if not only else None
     backend = str(request_fields["backend"])
     showing = help_params or request_fields["dry_run"]
     report = Terminal(quiet, verbose)
     if detach and not showing:
-        return _detached(as_json, report, notify, request_fields)
+        return _detached(as_json, report, notify, request_fields, steps)
     early = not showing and backend in backends.KINDS
     with backends.get(backend).prepared() if early else nullcontext():  # while we are still being loaded
-        return _command(as_json, report, help_params, notify, request_fields)
+        return _command(as_json, report, help_params, notify, request_fields, steps)
 
 
-def _detached(as_json: bool, report: Terminal, notify: tuple[str, ...], fields: Mapping[str, Any]) -> int:
+def _detached(
+    as_json: bool, report: Terminal, notify: tuple[str, ...], fields: Mapping[str, Any], steps: _Steps | None
+) -> int:
     """Prints the id of the run, which goes on by itself."""
     from runner.cli.detach import detached
 
-    run_id, code = detached(lambda begun: _command(False, report, False, notify, fields, begun))
+    run_id, code = detached(lambda begun: _command(False, report, False, notify, fields, steps, begun))
     if not run_id:
         return code
     report.line(
@@ -54,7 +62,7 @@ def _detached(as_json: bool, report: Terminal, notify: tuple[str, ...], fields: 
 
 def _command(
     as_json: bool, report: Terminal, help_params: bool, notify: tuple[str, ...], fields: Mapping[str, Any],
-    begun: Callable[[str], None] | None = None,
+    steps: _Steps | None = None, begun: Callable[[str], None] | None = None,
 ) -> int:  # fmt: skip
     from runner.running.plan import Plan, Request  # help does not need them
     from runner.running.run import run
@@ -74,12 +82,17 @@ def _command(
     telling = _Notifying(notify, request, report, begun) if notify else nullcontext(begun)
     with output.own_stdout(as_json and not request.dry_run), Interrupts(), telling as begins:
         try:
-            outcome = run(request, report, begun=begins)  # the command writes to our file descriptor 1
+            around = steps.around(report, begins) if steps is not None else None
+            outcome = run(
+                request, report, None, begins, around
+            )  # the command writes to our file descriptor 1
         except (SourceError, EnvironmentFailure) as error:
             if request.offline and "offline" not in error.message:
                 error.message += " (--offline: only what is on this machine is used)"
             raise
     if isinstance(outcome, Plan):
+        if steps is not None and steps.prepared is not None:
+            return steps.show(as_json)
         return _show_plan(outcome, as_json)
     if as_json:
         output.emit_json(facts(outcome, request.store))
@@ -88,6 +101,49 @@ def _command(
     _advise(outcome, request.store, report)
     tell_ci(outcome, request.store)
     return outcome.exit_code
+
+
+class _Steps:
+    """Of an entry point that is more than one run. InputError for --jobs that is no number."""
+
+    def __init__(self, jobs: str, start: str, force: tuple[str, ...], keep_going: bool) -> None:
+        if not (jobs.isdecimal() and 0 < int(jobs) < 1000):
+            raise InputError(f"--jobs {jobs} is not a number from 1 to 999")
+        self._jobs, self._start, self._force, self._keep_going = int(jobs), start, force, keep_going
+        self.prepared: Prepared | None = None  # of a pipeline that is not to be run
+
+    def around(
+        self, report: Report, begun: Callable[[str], None] | None
+    ) -> Callable[[Request, Checkout, Project], Outcome | Plan | None] | None:
+        """None inside of another run: the drivers of MLflow's multi-step projects go on as they are."""
+        if os.environ.get("PROJ_RUN_ID"):
+            return None
+
+        def expand(request: Request, checkout: Checkout, project: Project) -> Outcome | Plan | None:
+            if not any(point.needs or point.matrix for point in project.entry_points):
+                return None
+            from runner.steps import pipeline
+
+            prepared = pipeline.prepare(request, checkout, project)
+            if prepared is None:
+                return None
+            if request.dry_run:
+                self.prepared = prepared
+                return prepared.plans[prepared.steps[-1].name]
+            options = pipeline.Options(self._jobs, self._start, self._force, self._keep_going)
+            return pipeline.run(prepared, options, report, begun)
+
+        return expand
+
+    def show(self, as_json: bool) -> int:
+        assert self.prepared is not None  # noqa: S101 - the caller has looked
+        steps, plans = self.prepared.steps, self.prepared.plans
+        rows = [(step.name, ", ".join(step.needs), plans[step.name].parameters.shown) for step in steps]
+        facts = [
+            {"step": name, "needs": [*step.needs], "command": shown}
+            for step, (name, _, shown) in zip(steps, rows, strict=True)
+        ]
+        return output.result(as_json, {"steps": facts}, output.table(("step", "needs", "command"), rows))
 
 
 class _Notifying:
@@ -221,7 +277,7 @@ def _flat(facts: Mapping[str, object]) -> Iterator[tuple[str, str]]:
 
 COMMAND = Command(command, (
     Option("uri", (), "Folder, git URL (URL@ref#subfolder) or archive with the project; or a script of it.", default=".", metavar="[URI]"),
-    Option("entry_point", ("-e", "--entry-point"), "Entry point, or a script (.py, .sh, .R) of the project.", default="main", metavar="NAME", complete="entry_points"),
+    Option("entry_point", ("-e", "--entry-point"), "Entry point, or a script or notebook (.py, .sh, .R, .ipynb) of the project.", default="main", metavar="NAME", complete="entry_points"),
     Option("version", ("-v", "--version"), "Branch, tag or commit.", metavar="VERSION"),
     Option("parameters", ("-P", "--param-list"), "A parameter of the entry point; others are passed as --name value.", "many", metavar="NAME=VALUE", complete="parameters"),
     Option("params_file", ("--params-file",), "YAML or JSON file with parameters; -P wins over it.", "many", metavar="FILE"),
@@ -248,6 +304,12 @@ COMMAND = Command(command, (
     Option("seed", ("--seed",), "Pin sources of chance: PYTHONHASHSEED, PROJ_SEED for the program to read, threads.", metavar="N"),
     Option("cached", ("--cached",), "Take the outputs of a finished run with the same code, packages, parameters and inputs.", "flag"),
     Option("explain", ("--explain",), "With --cached: say what forbids to take them.", "flag"),
+    Option("jobs", ("-j", "--jobs"), "Of a pipeline: steps that are run at the same time.", default="1", metavar="N"),
+    Option("only", ("--only",), "Run this entry point alone, and not what it needs.", "flag"),
+    Option("start", ("--from",), "Of a pipeline: begin with this step; what is not after it is taken as it is.", default="", metavar="STEP"),
+    Option("force", ("--force",), "Of a pipeline: run this step (a name or a pattern) although nothing has changed.", "many", metavar="STEP"),
+    Option("keep_going", ("--keep-going",), "Of a pipeline: after a failure, run what does not need it.", "flag"),
+    Option("workdir", ("--workdir",), "fresh: run in a folder of its own, with the code and the declared inputs; outputs of a success are put into the project. project: in the project's folder, as by default.", default="", metavar="KIND"),
     Option("sample_resources", ("--sample-resources",), "Record CPU, memory and GPU over time as metrics.", "flag"),
     Option("backend", ("-b", "--backend"), "Where the command is started.", default="local", metavar="KIND"),
     Option("backend_config", ("-c", "--backend-config"), "JSON file or text with options of the backend.", metavar="FILE"),
@@ -267,8 +329,9 @@ COMMAND = Command(command, (
         "offline", "isolated", "docker_args", "build_image",
     ),
     "Record": ("experiment_name", "experiment_id", "run_name", "run_id", "tags", "store"),
+    "Steps": ("jobs", "only", "start", "force", "keep_going"),
     "How it is run": (
-        "seed", "cached", "explain", "sample_resources", "backend", "backend_config", "storage_dir", "timeout", "grace",
+        "seed", "cached", "explain", "workdir", "sample_resources", "backend", "backend_config", "storage_dir", "timeout", "grace",
         "detach", "notify",
     ),
 })  # fmt: skip

@@ -15,7 +15,11 @@ import signal
 import sys
 from _thread import get_native_id
 from types import FrameType
-from typing import Any
+
+from runner.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["Interrupted", "Interrupts", "Listening", "Shield", "in_main_thread"]
 
@@ -35,6 +39,9 @@ HELD = tuple(number for number in PASSED if number not in ENDING and number not 
 
 _listeners: list[Listening] = []
 _held: list[int] = []
+_raised: list[
+    int
+] = []  # those that ended what the main thread did: a command that starts later gets them, too
 _spare: list[
     tuple[int, int]
 ] = []  # a handler may write to a pipe whose listener has just gone: none is closed
@@ -61,6 +68,7 @@ def _arrived(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
     if any(each.in_main_thread for each in _listeners):
         return
     if number in ENDING:
+        _raised.append(number)
         raise Interrupted(number)
     if not _listeners:
         _held.append(number)
@@ -69,18 +77,25 @@ def _arrived(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
 class Interrupts:
     """`with Interrupts():`; does nothing outside of the main thread, where signals cannot be caught."""
 
+    installed = (
+        0  # how many there are now: where there are any, this process is ours, with its standard streams
+    )
+
     def __init__(self) -> None:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupts:
+        Interrupts.installed += 1
         if in_main_thread():
             self._before = _take(ENDING, HELD)
         return self
 
     def __exit__(self, *error: object) -> None:
+        Interrupts.installed -= 1
         _give_back(self._before)
         if self._before:
             _held.clear()  # there was no command that they were for
+            _raised.clear()
 
 
 class Shield:
@@ -115,6 +130,9 @@ class Listening:
         self._before = _take(ENDING, PASSED) if self.in_main_thread else {}
         while _held:
             self.hear(_held.pop(0))
+        if _raised and not self.in_main_thread:  # it came while this thread was on the way to its command
+            for number in self.read() or _raised[-1:]:
+                self.hear(number)
         return self
 
     def hear(self, number: int) -> None:

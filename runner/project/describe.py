@@ -49,6 +49,10 @@ def entry_point_facts(entry_point: EntryPoint, uri: str, version: str = "") -> d
         "inputs": list(entry_point.inputs),
         "outputs": list(entry_point.outputs),
         "environment": entry_point.environment,
+        "needs": list(entry_point.needs),
+        "matrix": {name: list(values) for name, values in entry_point.matrix},
+        "code": list(entry_point.code),
+        "when": entry_point.when,
     }
 
 
@@ -77,7 +81,11 @@ def command_line(entry_point: EntryPoint, uri: str, version: str = "") -> str:
     if entry_point.name != "main":
         words += ["-e", shell.quote(entry_point.name)]
     for parameter in entry_point.parameters:
-        if parameter.required and not parameter.has_default:
+        if (
+            parameter.required
+            and not parameter.has_default
+            and parameter.name not in dict(entry_point.matrix)
+        ):
             words += ["-P", shell.quote(f"{parameter.name}={_filler(parameter)}")]
     return " ".join(words)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 from runner.errors import Fault
 from runner.host.findings import Findings, kind, text, texts
 from runner.host.keytable import names
 from runner.host.yamltext import Entry, rewritten
 from runner.parameters.types import NAMES, TRUE, canonical, convert
-from runner.project import keys
+from runner.project import graph, keys
+from runner.project.steps import step
 from runner.values import EntryPoint, Json, Parameter
 
 __all__ = ["entry_points"]
@@ -25,7 +28,7 @@ def entry_points(entry: Entry | None, findings: Findings) -> tuple[EntryPoint, .
         hint = "such as `main: {command: python train.py}`"
         findings.error(entry, f"entry_points is a mapping of names to entry points, not {kind(entry)}", hint)
         return ()
-    points = []
+    points: list[EntryPoint] = []
     for child in children:
         seen, refused = len(findings.faults), len(findings.refused)
         if point := _entry_point(child, findings):
@@ -34,7 +37,26 @@ def entry_points(entry: Entry | None, findings: Findings) -> tuple[EntryPoint, .
                 f.text for f in findings.faults[seen:] if f.severity == "warning" and f.text not in faults
             ]
             points.append(point._replace(warnings=tuple(told), faults=tuple(faults)))
-    return tuple(points)
+    return tuple(_linked(points, {child.key: child for child in children}, findings))
+
+
+def _linked(
+    points: list[EntryPoint], entries: Mapping[str, Entry], findings: Findings
+) -> Iterator[EntryPoint]:
+    """With what is wrong between them, as steps of a pipeline."""
+    wrong = list(graph.faults(points))
+    for point in points:
+        own = [each for each in wrong if each.step == point.name]
+        told = []
+        for each in own:
+            children = {child.key: child for child in entries[point.name].children or ()}
+            told.append(findings.refuse(_place(children[each.key], each.text), each.message, each.hint).text)
+        yield point._replace(faults=(*point.faults, *told))
+
+
+def _place(entry: Entry, text: str) -> Entry:
+    """The item of a list that has this text, or the whole of it."""
+    return next((item for item in entry.items or () if item.text == text), entry)
 
 
 def _named(entry: Entry, findings: Findings) -> tuple[Entry, ...] | None:
@@ -59,7 +81,7 @@ def _entry_point(entry: Entry, findings: Findings) -> EntryPoint | None:
         return None
     findings.unknown(entry, f"the entry point {name}", names(keys.ENTRY_POINT))
     children = {child.key: child for child in entry.children}
-    return EntryPoint(
+    point = EntryPoint(
         name,
         _command(entry, children.get("command"), findings),
         _parameters(children.get("parameters"), name, findings),
@@ -69,6 +91,7 @@ def _entry_point(entry: Entry, findings: Findings) -> EntryPoint | None:
         text(children.get("environment"), findings),
         entry.line,
     )
+    return step(point, children, findings)
 
 
 def _command(entry: Entry, command: Entry | None, findings: Findings) -> str:

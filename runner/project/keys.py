@@ -7,7 +7,7 @@ from typing import Any
 from runner.environments import kinds
 from runner.host.keytable import SCALAR, TEXT_OR_NOTHING, TEXTS, Key
 
-__all__ = ["ENTRY_POINT", "ENVIRONMENTS", "PARAMETER", "PROJECT", "TYPE"]
+__all__ = ["ENTRY_POINT", "ENVIRONMENTS", "PARAMETER", "PROJECT", "RETRIES", "TYPE"]
 
 
 def _mapping_of(definition: str) -> dict[str, Any]:
@@ -37,6 +37,16 @@ ENTRY_POINT = (
     Key("inputs", "Paths, globs and URIs that the command reads, relative to the project.", TEXTS, ours=True),
     Key("outputs", "Paths and globs that the command writes; they become artifacts of the run.", TEXTS, ours=True),
     Key("environment", "An environment of its own: local, virtualenv, conda, docker, or a file such as python_env.yaml.", {**TEXT_OR_NOTHING, "examples": ["requirements-gpu.txt", "docker"]}, ours=True),
+    Key("needs", "Entry points that are run before, as steps of a pipeline. An input that is another one's output needs it, too.", {**TEXTS, "examples": ["prepare", ["prepare", "train"]]}, ours=True),
+    Key("matrix", "Parameters with several values: a step for each combination of them. 1..3 is a range.", {"type": ["object", "null"], "examples": [{"model": ["ridge", "lasso"], "seed": "1..3"}]}, ours=True),
+    Key("code", "Paths and globs of the code that it consists of. Without it, every change of the project's code runs it again.", TEXTS, ours=True),
+    Key("retries", "How often it is tried again, or {on: [lost], times: 3}.", {"anyOf": [{"type": ["integer", "null"]}, {"$ref": "#/definitions/retries"}]}, ours=True),
+    Key("when", "Whether it is run: true, false, {parameter}, or a comparison of one with a value.", {**SCALAR, "examples": ["{publish}", "{model} == 'ridge'"]}, ours=True),
+)  # fmt: skip
+
+RETRIES = (
+    Key("on", "Reasons of an end after which it is tried again.", TEXTS, ours=True),
+    Key("times", "How often.", {"type": "integer", "minimum": 0, "maximum": 100}, ours=True),
 )  # fmt: skip
 
 PARAMETER = (

@@ -69,7 +69,10 @@ class Lint:
 
     def unused(self) -> Iterator[Fault]:
         for parameter in self.entry_point.parameters:
-            if parameter.name not in self.parsed.names:
+            if (
+                parameter.name not in self.parsed.names
+                and f"{{{parameter.name}}}" not in self.entry_point.when
+            ):
                 text = f"the parameter {parameter.name} is declared, but the command of {self.entry_point.name} has no "
                 yield self.at(parameter, text + f"{{{parameter.name}}}: its value reaches nothing")
 

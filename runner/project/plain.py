@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from runner.typed import TYPE_CHECKING
+from runner.values import EntryPoint, EnvironmentSpec, Json, Parameter, Project, Retries
 
-from runner.values import EntryPoint, EnvironmentSpec, Json, Parameter, Project
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["from_plain", "to_plain"]
 
@@ -24,6 +26,7 @@ def to_plain(project: Project) -> Json:
 def _entry_point(entry_point: EntryPoint) -> Json:
     fields = entry_point._asdict()
     fields["parameters"] = [list(parameter) for parameter in entry_point.parameters]
+    fields["retries"] = list(entry_point.retries)
     return fields
 
 
@@ -49,6 +52,10 @@ def _to_entry_point(fields: dict[str, Any]) -> EntryPoint:
             "outputs": tuple(fields["outputs"]),
             "warnings": tuple(fields["warnings"]),
             "faults": tuple(fields["faults"]),
+            "needs": tuple(fields["needs"]),
+            "matrix": tuple((name, tuple(values)) for name, values in fields["matrix"]),
+            "code": tuple(fields["code"]),
+            "retries": Retries(tuple(fields["retries"][0]), fields["retries"][1]),
         }
     )
 

@@ -31,6 +31,7 @@ def schema() -> dict[str, Any]:
         "definitions": {
             "entry_point": {**mapping(keys.ENTRY_POINT), "title": "Entry point"},
             "parameter": {**parameter, "title": "Parameter"},
+            "retries": {**mapping(keys.RETRIES), "title": "Retries"},
             "type": keys.TYPE,
             **{name: each for key in keys.ENVIRONMENTS.values() for name, each in key.definitions.items()},
         },

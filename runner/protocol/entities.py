@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from runner.tracking.events import SUPERVISED
 from runner.values import JsonMapping, JsonObject
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def run(value: Run, root: Callable[[str], str]) -> JsonObject:
     if value.params:
         data["params"] = pairs(value.param_texts)
     tags = value.tags
-    if value.kind == "project" and value.user and "mlflow.user" not in tags:
+    if value.kind in SUPERVISED and value.user and "mlflow.user" not in tags:
         tags = {**tags, "mlflow.user": value.user}
     if tags:
         data["tags"] = pairs(tags)

@@ -70,7 +70,7 @@ def take_over(
     if not recorded.lock:  # found, not made: what is in it is recorded while the command runs
         recorded = recorded._replace(installed="".join(f"{each}\n" for each in packages(activation)))
     wanted = NewRun(recorded, plan, own_key)
-    candidates = list(_candidates(store, wanted.recorded.run))
+    candidates = list(_candidates(store, wanted, request.explain or request.workdir != "fresh"))
     own = [*_forbidden(wanted), *_edited(wanted, candidates), *_varying(wanted, candidates)]
     nearest: tuple[Run, list[Factor]] | None = None
     for candidate in candidates:
@@ -92,12 +92,18 @@ def take_over(
     return None
 
 
-def _candidates(store: Store, run: Run) -> Iterator[Run]:
-    """Runs of the same entry point, newest first."""
+def _candidates(store: Store, wanted: NewRun, every: bool) -> Iterator[Run]:
+    """Runs of the same entry point, newest first: those with the same key; and `every` one, for what steps left in
+    the project's folder is no difference, and the nearest one is to be named.
+    """
+    run, digest, seen = wanted.recorded.run, wanted.key.digest, {wanted.recorded.run.run_id}
     quoted = run.project.replace("'", "''")
-    for each in store.search(f"project = '{quoted}'", limit=LOOKED_AT).runs:
-        if each.entry_point == run.entry_point and each.run_id != run.run_id:
-            yield each
+    filters = [f"cache_key = '{digest}' and project = '{quoted}'"] if digest else []
+    for each in (*filters, *([f"project = '{quoted}'"] if every else [])):
+        for found in store.search(each, limit=LOOKED_AT).runs:
+            if found.entry_point == run.entry_point and found.run_id not in seen:
+                seen.add(found.run_id)
+                yield found
 
 
 def _explain(nearest: tuple[Run, list[Factor]] | None, report: Report) -> None:
@@ -117,6 +123,12 @@ def _forbidden(wanted: NewRun) -> Iterator[Factor]:
     for text in wanted.key.forbids:
         name, _, reason = text.partition(": ")
         yield Factor(name, reason)
+    yield from _overlapping(wanted.recorded.run, "this run")
+
+
+def _overlapping(run: Run, name: str) -> Iterator[Factor]:
+    if met := run.sections.get("workdir", {}).get("beside"):
+        yield Factor("outputs", f"{name} was on beside {met[0][:12]}, which writes the same ones")
 
 
 def _edited(wanted: NewRun, candidates: Iterable[Run]) -> Iterator[Factor]:
@@ -157,6 +169,7 @@ def _differing(wanted: NewRun, old: Recorded) -> Iterator[Factor]:
         return
     for text in before.forbids:
         yield Factor(*text.split(": ", 1))
+    yield from _overlapping(old.run, old.run.name)
     for name in sorted(before.factors.keys() | after.factors.keys()):
         same = before.factors.get(name) == after.factors.get(name)
         if not (same or leavings.only(name, old, wanted.recorded, wanted.plan)):
@@ -177,12 +190,11 @@ def _told(name: str, wanted: NewRun, old: Recorded) -> str:
     if name == "parameters":
         return _values(without_root(old), without_root(new))
     if name == "inputs":
-        return _values(
-            *(
-                {str(each.get("path") or each["uri"]): each.get("digest") for each in run.run.inputs}
-                for run in (old, new)
-            )
+        digests = (
+            {str(each.get("path") or each["uri"]): each.get("digest") for each in run.run.inputs}
+            for run in (old, new)
         )
+        return _values(*digests) or "other folders in them are empty"
     if name == "command":
         return f"{old.section('command').get('command')} -> {wanted.plan.parameters.shown}"
     if name == "environment":
@@ -275,7 +287,7 @@ def _take(
         events.run_link("cached-from", old.run.run_id),
         events.section("machine", machine.describe()),
     )
-    record.command(variables)
+    record.command(variables, started=False)
     message = f"the outputs of {old.run.name} ({old.run.run_id[:12]}) were taken over: nothing was run"
     report.note(message)
     return Ended("FINISHED", 0, "exit", "", message)

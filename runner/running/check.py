@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+from runner.data.inputs import expand, is_uri
 from runner.environments import choose, kinds
 from runner.errors import CHECK, Fault, InputError, ProjectError
 from runner.host import git, process
 from runner.host.files import open_text
 from runner.parameters import template
 from runner.parameters.resolve import LONGEST, is_too_long
+from runner.project import graph
 from runner.project.discovery import NAMES
 from runner.project.entry_point import entry_point
 from runner.project.lint import Lint, scripts
@@ -40,6 +42,7 @@ def check(directory: str) -> list[Fault]:
         elif point.command.strip():
             lint = Lint(directory, project.file, point, lines)
             faults += [*lint.faults(), *_own_environment(lint, project), *_syntax(lint)]
+            faults += _unmade(lint, project)
     faults += _environment(project)
     faults += _uncommitted(project)
     return sorted(faults, key=lambda each: (each.file != project.file, each.file, each.line, each.column))
@@ -124,6 +127,18 @@ def _own_environment(lint: Lint, project: Project) -> Iterator[Fault]:
         refuse_contained(lint.entry_point, choose(project, lint.entry_point, ""))
     except InputError as error:
         yield lint.fault(own or "proj notebook", error.message, error.hint, "error")
+
+
+def _unmade(lint: Lint, project: Project) -> Iterator[Fault]:
+    """Inputs of a step that are not there, and that no step makes."""
+    points, step = project.entry_points, lint.entry_point
+    if not graph.has_steps(points):
+        return
+    for each in step.inputs:
+        pattern = graph.widened(each, step)
+        if not (is_uri(each) or expand(pattern, project.directory) or graph.is_made(pattern, points)):
+            text = f"{step.name} reads {each}, which is not there, and no step makes it"
+            yield lint.fault(each, text, "`outputs` of the step that makes it names it", "error")
 
 
 def _syntax(lint: Lint) -> Iterator[Fault]:

@@ -23,6 +23,7 @@ FILES = {
     "memo": "what a warm run need not find out again",
     "curves": "points of metrics, as they are drawn",
     "logs": "messages of builds that failed",
+    "work": "code and inputs, for the folders of runs (--workdir=fresh)",
 }
 FOLDERS = {
     "conda": "conda packages",
@@ -33,7 +34,7 @@ OTHERS = {
     "environments": "environments of projects",
     "git": "mirrors of git repositories",
     "packages": "Python packages, for new environments",
-    "checkouts": "code of runs from repositories, while they are on",
+    "checkouts": "code of runs from repositories, and folders of runs, while they are on",
     "spares": "checkouts for the next run",
 }
 KEPT = {"locks": "resolved packages: without them, a project would be resolved anew"}
@@ -149,7 +150,10 @@ def _old(name: str, limit: float, dry_run: bool) -> Iterator[Pruned]:
     for path in sorted(candidates):
         try:
             status = os.lstat(path)
-            if max(status.st_mtime, status.st_atime if name in FILES else 0) > limit:
+            used = status.st_atime if name in FILES else 0
+            if not status.st_mtime_ns:  # the copy of an input (supplied.py): another name of it shows here
+                used = status.st_ctime
+            if max(status.st_mtime, used) > limit:
                 continue
             size = size_of(path)
             if not dry_run:

@@ -10,8 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from runner.environments.system import editable
 from runner.host import machine, memo
@@ -24,14 +23,14 @@ from runner.running.variables import ALLOWED, MORE
 from runner.snapshots import snapshot
 from runner.tracking import events
 from runner.tracking.events import Event
-from runner.tuples import NamedTuple
+from runner.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from runner.tracking.events import Facts
     from runner.tracking.fold import Run
     from runner.values import CodeState
 
-__all__ = ["Key", "Known", "code_files", "files", "is_output", "of", "of_run", "outputs"]
+__all__ = ["Key", "Known", "code_files", "files", "of", "of_code", "of_run", "outputs"]
 
 FORMAT = 4
 MADE_BY = ("kind", "key", "python", "image", "digest", "existing", "interpreter")
@@ -47,9 +46,13 @@ class Key(NamedTuple):
     forbids: tuple[str, ...] = ()  # why no other run may be taken for this one, nor this for another
 
     def event(self) -> Event:
-        return events.section(
-            "key", {"format": FORMAT, "factors": dict(self.factors), "forbids": [*self.forbids]}
-        )
+        facts = {"format": FORMAT, "factors": dict(self.factors), "forbids": [*self.forbids]}
+        return events.section("key", {**facts, "digest": self.digest})
+
+    @property
+    def digest(self) -> str:
+        """By which a run with the same key is found; "" where none may be taken."""
+        return "" if self.forbids else _digest([FORMAT, dict(self.factors)])
 
 
 def of_run(run: Run) -> Key | None:
@@ -74,14 +77,18 @@ class Known(NamedTuple):
 
 def of(plan: Plan, known: Known, seen: Surroundings) -> Key:
     """The digest of all that can decide on the result, by factor; and what forbids to take a result over."""
-    entry, code, root = plan.entry_point, known.code, plan.root
+    entry, code, root, is_code = plan.entry_point, known.code, plan.root, of_code(plan)
     stdin = plan.origin.stdin or machine.standard_input()
     names = {*ALLOWED, *seen.named, *mentioned(plan.parameters.command, os.environ.get(MORE, "").split(","))}
     options = {name: value for name, value in options_of(plan.request).items() if name not in TIMES}
     values: dict[str, object] = {
         "code": code_files(known.store, code.tree, plan),
         "folders": sorted(_folders(code.folders, plan)),
-        "left out": [[str(each["path"]), str(each.get("digest"))] for each in code.left_out],
+        "left out": [
+            [str(each["path"]), str(each.get("digest"))]
+            for each in code.left_out
+            if is_code(str(each["path"]))
+        ],
         "definition": [
             entry.command,
             entry.inputs,
@@ -100,7 +107,10 @@ def of(plan: Plan, known: Known, seen: Surroundings) -> Key:
             known.packages,
         ],
         "modules": known.loose,
-        "inputs": [f"{each.get('path') or each['uri']} {each.get('digest')}" for each in known.inputs],
+        "inputs": [
+            *(f"{each.get('path') or each['uri']} {each.get('digest')}" for each in known.inputs),
+            *sorted(_empty(plan, known.inputs)),
+        ],
         "variables": [seen.key, {name: seen.variables.get(name, "") for name in sorted(names)}],
         "programs": seen.programs,
         "umask": seen.umask,
@@ -176,55 +186,44 @@ def _digest(value: object) -> str:
 
 def outputs(plan: Plan) -> list[str]:
     """Patterns, relative to the project, of what the command writes."""
-    if not plan.entry_point.outputs:
+    return _filled(plan.entry_point.outputs, plan)
+
+
+def _is_step(plan: Plan) -> bool:
+    return bool(plan.entry_point.code) or any(point.needs for point in plan.project.entry_points)
+
+
+def _filled(patterns: tuple[str, ...], plan: Plan) -> list[str]:
+    if not patterns:
         return []
     from runner.data.outputs import filled
 
-    return filled(plan.entry_point.outputs, plan.parameters.texts)
+    return filled(patterns, plan.parameters.texts)
 
 
-def is_output(name: str, patterns: Iterable[str]) -> bool:
-    """Whether a path in the project is what one of the patterns stands for, or lies in it. `*` does not cross "/"."""
-    return any(_pattern(each).match(name) for each in patterns)
-
-
-def _pattern(text: str) -> re.Pattern[str]:
-    parts = text.removeprefix("./").rstrip("/").split("/")
-    folders = [r"(?:.*/)?" if part == "**" else _part(part) + "/" for part in parts[:-1]]
-    last = ".*" if parts[-1] == "**" else _part(parts[-1])
-    return re.compile("".join(folders) + last + r"(?:/.*)?\Z", re.DOTALL)
-
-
-def _part(text: str) -> str:
-    """As glob takes it: within one name, and a leading dot must be written."""
-    found, at = "" if text.startswith(".") else r"(?!\.)", 0
-    while at < len(text):
-        letter, at = text[at], at + 1
-        end = text.find("]", at + 1) if letter == "[" else -1
-        if letter == "*":
-            found += "[^/]*"
-        elif letter == "?":
-            found += "[^/]"
-        elif end > 0:
-            inside = text[at:end].replace("\\", r"\\")
-            found += f"[^{inside[1:]}]" if inside.startswith("!") else f"[{inside}]"
-            at = end + 1
-        else:
-            found += re.escape(letter)
-    return found
-
-
-def _folders(empty: Iterable[str], plan: Plan) -> Iterable[str]:
+def _folders(empty: Sequence[str], plan: Plan) -> Iterable[str]:
     """Empty folders of the snapshot, but those that hold outputs: a program may ask whether they are there."""
+    if not empty:
+        return
+    from runner.text.globs import matcher
+
     inside, patterns = plan.checkout.subdirectory, outputs(plan)
-    top = f"{inside}/" if inside else ""
+    top, is_output, is_code = f"{inside}/" if inside else "", matcher(patterns), of_code(plan)
     for path in empty:
         name = path.removeprefix(top)
-        full = is_output(name, patterns) or any(
-            each.removeprefix("./").startswith(f"{name}/") for each in patterns
-        )
-        if not (full or CACHES.intersection(path.split("/"))):
+        full = is_output(name) or any(each.removeprefix("./").startswith(f"{name}/") for each in patterns)
+        if not (full or CACHES.intersection(path.split("/"))) and is_code(path):
             yield path
+
+
+def _empty(plan: Plan, inputs: Iterable[Facts]) -> Iterable[str]:
+    """Empty folders in inputs: their digest is of files alone."""
+    for each in inputs:
+        top = os.path.join(plan.checkout.directory, str(each.get("path") or ""))
+        if each.get("path") and os.path.isdir(top):
+            for folder, folders, names in os.walk(top):
+                if not (folders or names) and folder != top:
+                    yield f"{each['path']}/{os.path.relpath(folder, top)}"
 
 
 def code_files(store: str, tree: str, plan: Plan) -> str:
@@ -232,6 +231,10 @@ def code_files(store: str, tree: str, plan: Plan) -> str:
     if not tree:
         return ""
     subject = f"{FORMAT} {tree} {plan.checkout.subdirectory} {plan.project.file} {outputs(plan)}"
+    if _is_step(plan):
+        from runner.project import graph
+
+        subject += f" {graph.apart(plan.project.entry_points)} {_filled(plan.entry_point.code, plan)}"
     if known := memo.recall("code", subject):
         return str(known)
     began = now()
@@ -242,14 +245,35 @@ def code_files(store: str, tree: str, plan: Plan) -> str:
 
 def files(store: str, tree: str, plan: Plan) -> dict[str, tuple[str, str]]:
     """Path in the snapshot -> (blob, mode), of the files that count as code."""
-    inside, patterns = plan.checkout.subdirectory, outputs(plan)
+    from runner.text.globs import matcher
+
+    inside, is_output = plan.checkout.subdirectory, matcher(outputs(plan))
     top = f"{inside}/" if inside else ""
-    own = f"{top}{plan.project.file}"
+    own, is_code = f"{top}{plan.project.file}", of_code(plan)
     found = {}
     for each in snapshot.files(store, tree):
         name = each.path[len(top) :] if each.path.startswith(top) else ""
         if CACHES.intersection(each.path.split("/")):  # made again from the code
             continue
-        if each.path != own and not (name and is_output(name, patterns)):
+        if each.path != own and not (name and is_output(name)) and is_code(each.path):
             found[each.path] = (each.blob, str(each.mode))
     return found
+
+
+def of_code(plan: Plan) -> Callable[[str], bool]:
+    """Tells of a path in the snapshot whether it is code of this step: in its `code`, and no step's data."""
+    if not _is_step(plan):
+        return lambda path: True  # noqa: ARG005
+    from runner.project import graph
+    from runner.text.globs import matcher
+
+    inside = plan.checkout.subdirectory
+    top, data = f"{inside}/" if inside else "", graph.apart(plan.project.entry_points)
+    code = _filled(plan.entry_point.code, plan)
+    is_data, is_named = matcher(data), matcher(code)
+
+    def tell(path: str) -> bool:
+        name = path[len(top) :] if path.startswith(top) else ""
+        return not (data and name and is_data(name)) and (not code or (bool(name) and is_named(name)))
+
+    return tell

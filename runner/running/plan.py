@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
 
 from runner.errors import InputError
 from runner.parameters.resolve import Resolved
 from runner.sources.git import history, repository
-from runner.tuples import NamedTuple
+from runner.typed import TYPE_CHECKING, NamedTuple
 from runner.values import Checkout, CodeState, EntryPoint, EnvironmentSpec, Json, Project
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from runner.host.namespace import Bind
 
-__all__ = ["NONE", "Origin", "Outcome", "Plan", "Request", "source_of"]
+__all__ = ["NONE", "WORKDIRS", "Origin", "Outcome", "Plan", "Request", "source_of"]
+
+WORKDIRS = ("fresh", "project")
 
 
 class Request(NamedTuple):
@@ -56,6 +59,8 @@ class Request(NamedTuple):
     seed: str = ""
     cached: bool = False
     explain: bool = False
+    workdir: str = ""  # fresh: a folder of the run's own; project, or "": the project's folder
+    all_outputs: bool = False  # a run that does not write each of its outputs has failed: of a step
     extra: tuple[str, ...] = ()
     parent: str = ""  # run id of the run that starts this one; "": by PROJ_RUN_ID
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from _thread import allocate_lock
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
 
 from runner.backends.outcome import CANCEL
 from runner.errors import ProjError, StoreError
@@ -18,9 +17,12 @@ from runner.tracking import events
 from runner.tracking.events import Event
 from runner.tracking.log import kept
 from runner.tracking.names import random_name
+from runner.typed import TYPE_CHECKING
 from runner.values import Activation, CodeState, Ended, Environment, Json, Report
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from runner.running.endpoint import Endpoint
     from runner.running.key import Key
     from runner.running.surroundings import Surroundings
@@ -53,7 +55,8 @@ class Record:
         self.ended: Ended | None = None
         self._code = CodeState()
         self._environment: dict[str, Json] = {}
-        self._inputs: tuple[Facts, ...] = ()
+        self.known_inputs: tuple[Facts, ...] = ()
+        self._folder = plan.checkout.directory  # in which the outputs are
         self._lock_text = ""
         self.follower: Follower | None = None  # sends the run on to a server of the user's
         self._lock = allocate_lock()
@@ -63,8 +66,8 @@ class Record:
         reserve(self._reserve)
 
     @classmethod
-    def begin(cls, plan: Plan, store: Store, report: Report) -> Record:
-        """Writes the first events: from here on the run exists, and is RUNNING."""
+    def begin(cls, plan: Plan, store: Store, report: Report, kind: str = "project") -> Record:
+        """Writes the first events: from here on the run exists, and is RUNNING. `kind`: project, or pipeline."""
         request = plan.request
         if request.run_id:
             return cls._continue(plan, store, report)
@@ -78,6 +81,7 @@ class Record:
         writer = store.create_run(
             experiment,
             name=name,
+            kind=kind,
             parent=parent,
             secrets=secrets,
             params=plan.parameters.values,
@@ -137,7 +141,7 @@ class Record:
         )
         installed = lock or "".join(f"{each}\n" for each in packages(activation))
         known = key.Known(
-            self.store.root, self._code, self._environment, installed, beside, lock, self._inputs
+            self.store.root, self._code, self._environment, installed, beside, lock, self.known_inputs
         )
         return key.of(self._plan, known, seen)
 
@@ -157,8 +161,12 @@ class Record:
         for each in found:
             if each.path and not each.digest:
                 self._report.warn(f"the input {each.path} is not there, or cannot be read")
-        self._inputs = tuple(each.event() for each in found)
-        self.append(*self._inputs)
+        self.known_inputs = tuple(each.event() for each in found)
+        self.append(*self.known_inputs)
+
+    def in_folder(self, directory: str) -> None:
+        """The command runs in another folder than the project's."""
+        self._folder = directory
 
     def environment(self, environment: Environment) -> None:
         """The packages: the lock as a file of the record, and what else is known."""
@@ -166,13 +174,13 @@ class Record:
         self._environment, self._lock_text = section, environment.lock
         self.append(events.section("environment", section))
 
-    def command(self, variables: Mapping[str, str]) -> None:
-        """What is about to be started, with the variables that are to be kept."""
+    def command(self, variables: Mapping[str, str], started: bool = True) -> None:
+        """What is about to be started, with the variables that are to be kept; or would have been."""
         plan = self._plan
-        if plan.entry_point.outputs:
+        if started and plan.entry_point.outputs:  # of a run that is taken over, all that is there is its own
             from runner.data.outputs import standing
 
-            self._standing = standing(self._outputs(), plan.checkout.directory)
+            self._standing = standing(self._outputs(), self._folder)
         chosen_ones = chosen(variables, plan.parameters.variables.values())
         stdin = plan.origin.stdin or machine.standard_input()
         options = beginning.options_of(plan.request)
@@ -186,13 +194,14 @@ class Record:
         from runner.data.outputs import collect
 
         try:
-            missing, problems = collect(
-                self.writer, patterns, self._plan.checkout.directory, self._standing, self._report
-            )
+            missing, problems = collect(self.writer, patterns, self._folder, self._standing, self._report)
         except (ProjError, OSError) as error:  # the command has run, however its files are
             missing, problems = [], [str(error)]
         for pattern in missing:
             self._report.warn(f"the command wrote no output {pattern}")
+        if missing and self._plan.request.all_outputs and self.ended and self.ended.status == "FINISHED":
+            text = f"the command wrote no output {', '.join(missing[:NAMED])}"
+            self.ended = self.ended._replace(status="FAILED", exit_code=1, reason="outputs", message=text)
         if problems and self.ended is not None:
             rest = f" and {len(problems) - NAMED} more" if len(problems) > NAMED else ""
             text = f"outputs that could not be kept: {', '.join(problems[:NAMED])}{rest}"

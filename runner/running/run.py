@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, TypeAlias
 
 from runner import backends, environments, paths, sources
 from runner.running import command, endpoint, planning, surroundings
@@ -18,21 +17,26 @@ from runner.running.record import Record
 from runner.running.supervision import Supervision
 from runner.snapshots import snapshot
 from runner.tracking.store import Store
-from runner.values import Ended, Job, Report
+from runner.typed import TYPE_CHECKING
+from runner.values import Checkout, Ended, Environment, Job, Project, Report
 
 if TYPE_CHECKING:
-    from runner.backends.base import Backend
+    from typing import TypeAlias
 
 __all__ = ["run"]
 
 
 Begun: TypeAlias = "Callable[[str], None] | None"  # is handed the id of the run as soon as there is one
+Around: TypeAlias = "Callable[[Request, Checkout, Project], Outcome | Plan | None] | None"
 
 
-def run(request: Request, report: Report, plan: Plan | None = None, begun: Begun = None) -> Outcome | Plan:
+def run(
+    request: Request, report: Report, plan: Plan | None = None, begun: Begun = None, around: Around = None
+) -> Outcome | Plan:
     """Runs a project and returns how it went; with `dry_run`, what would be done.
 
-    `plan`: made already, as by a reproduction, for code that is in its place. Many runs may go on in one process: its
+    `plan`: made already, as by a reproduction, for code that is in its place. `around`: runs an entry point that is
+    more than one run, and returns None for others. Many runs may go on in one process: its
     signals, folder and open files are left alone. An interrupt ends the run as KILLED and goes on its way. A ProjError
     before the record begins leaves nothing behind; a later one ends the run as FAILED first.
     """
@@ -44,20 +48,21 @@ def run(request: Request, report: Report, plan: Plan | None = None, begun: Begun
             checkout = sources.fetch(request.uri, request.version, report, request.offline)
             leaving.callback(sources.release, checkout)
             phases.end("source")
+            project = planning.load_project(checkout)
+            if around is not None and (found := around(request, checkout, project)) is not None:
+                return found
             pending = snapshot.begin(checkout)  # git answers while the plan is made
-            plan = planning.make(request, checkout)
+            plan = planning.make(request, checkout, project)
             for text in plan.warnings:
                 report.warn(text)
             phases.end("plan")
-        if request.dry_run:
-            return plan
-        store = Store(paths.store_here(request.store))
-        record = leaving.enter_context(Record.begin(plan, store, report))
-        if begun:
-            begun(record.run_id)
+            if request.dry_run:
+                return plan
+        record = leaving.enter_context(Record.begin(plan, Store(paths.store_here(request.store)), report))
+        _mark(plan, record, leaving, report, begun)
         phases.end("record")
         code = leaving.enter_context(Code(plan, record, pending, report))
-        planning.download(plan, store.root, report)
+        planning.download(plan, record.store.root, report)
         record.inputs()
         phases.end("snapshot")
 
@@ -66,35 +71,63 @@ def run(request: Request, report: Report, plan: Plan | None = None, begun: Begun
         record.environment(environment)
         phases.end("environment")
 
-        variables = command.variables(plan, record, environment.activation)
-        seen = surroundings.look(plan, record.directory, code.unseen(), environment.activation, variables)
+        work, environment, fill = _placed(plan, record, code, environment, leaving, report)
+        activation = environment.activation
+        variables = command.variables(plan, record, activation)
+        seen = surroundings.look(work, record.directory, code.unseen(), activation, variables)
         if request.cached or request.explain:
             from runner.running.cached import take_over
 
-            record.ended = take_over(plan, record, code, seen, environment.activation, variables, report)
+            record.ended = take_over(work, record, code, seen, activation, variables, report)
         if record.ended is None:
-            reached = leaving.enter_context(endpoint.of_run(environment.activation))
+            fill()
+            reached = leaving.enter_context(endpoint.of_run(activation))
             variables.update(record.reached_by(reached))
-            job = command.job(plan, record, environment.activation, variables)
+            command.provide(work, variables, report)
+            job = command.job(work, record, activation, variables)
             record.command(variables)
             supervision = leaving.enter_context(Supervision(plan, record, code, seen, reached, environment))
-            backend = backends.get(request.backend)
-            handle = backend.submit(job, report)
-            phases.end("start")
-            record.ended = _waited(backend, handle, job, supervision)
-            phases.end("command")
+            record.ended = _run(job, request.backend, supervision, phases, report)
         record.outputs()
     phases.end("end")
     return record.outcome(time.perf_counter() - phases.began, phases.seconds)
 
 
-def _waited(backend: Backend, handle: object, job: Job, supervision: Supervision) -> Ended:
-    """How the command ended; with a KeyboardInterrupt, it is ended."""
+def _mark(plan: Plan, record: Record, leaving: ExitStack, report: Report, begun: Begun) -> None:
+    """That there is a run, and what it is going to write into the project's folder, is told to others."""
+    if begun:
+        begun(record.run_id)
+    if plan.entry_point.outputs and plan.request.workdir != "fresh":
+        from runner.running.overlap import Writing
+
+        leaving.enter_context(Writing(plan, record, report))
+
+
+def _placed(
+    plan: Plan, record: Record, code: Code, environment: Environment, leaving: ExitStack, report: Report
+) -> tuple[Plan, Environment, Callable[[], None]]:
+    """The same in the folder that the command runs in, which may be one of its own; and what puts all into that."""
+    if plan.request.workdir != "fresh":
+        return plan, environment, lambda: None
+    from runner.running.workdir import Fresh, placed
+
+    fresh = Fresh(plan, record, code, report)
+    work = leaving.enter_context(fresh)
+    return work, placed(environment, plan, work), fresh.fill
+
+
+def _run(job: Job, kind: str, supervision: Supervision, phases: Phases, report: Report) -> Ended:
+    """Starts the command and stays with it until it has ended."""
+    backend = backends.get(kind)
+    handle = backend.submit(job, report)
+    phases.end("start")
     try:
-        return backend.wait(handle, job, supervision)
+        ended = backend.wait(handle, job, supervision)
     except KeyboardInterrupt:  # before the supervisor could catch it
         backend.cancel(handle, 1.0)
         raise
+    phases.end("command")
+    return ended
 
 
 class Phases:

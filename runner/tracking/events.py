@@ -7,14 +7,26 @@ been written by another version or program: whoever reads one must expect the er
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
 
-from runner.tuples import NamedTuple
+from runner.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from typing import Any, TypeAlias
+
     from runner.values import CodeState, Json
 
-__all__ = ["CLOSED", "FORMAT", "ODD", "TERMINAL", "Event", "Facts", "Metric", "points_of", "string"]
+__all__ = [
+    "CLOSED",
+    "FORMAT",
+    "ODD",
+    "SUPERVISED",
+    "TERMINAL",
+    "Event",
+    "Facts",
+    "Metric",
+    "points_of",
+    "string",
+]
 
 Event: TypeAlias = "Mapping[str, Any]"  # `type` is a text; all else is JSON of any kind
 Facts: TypeAlias = "Mapping[str, Any]"  # JSON by name, as whoever found it out calls it
@@ -27,6 +39,7 @@ ODD = (
     OverflowError,
 )  # what an event of the wrong shape causes
 FORMAT = 2  # of events.jsonl; a reader refuses a greater one. 2: it may be gone on with in segments
+SUPERVISED = ("project", "pipeline")  # kinds of runs that a process of ours is in charge of
 TERMINAL = ("FINISHED", "FAILED", "KILLED")
 CLOSED = "closed"  # a key of the last event of a run's log: all that comes after it is in segments
 

@@ -12,7 +12,18 @@ from runner.values import Json
 
 __all__ = ["ODD", "SECTIONS", "TERMINAL", "Metric", "Run", "fold", "from_json", "to_json"]
 
-SECTIONS = ("source", "code", "command", "environment", "machine", "supervisor", "resources", "key")
+SECTIONS = (
+    "source",
+    "code",
+    "command",
+    "environment",
+    "machine",
+    "supervisor",
+    "resources",
+    "key",
+    "workdir",
+    "steps",
+)
 STATUSES = ("RUNNING", "SCHEDULED", *TERMINAL)
 NAME_TAG = "mlflow.runName"  # MLflow keeps a run's name in this tag as well: setting either sets both
 PARENT_TAG = "mlflow.parentRunId"
@@ -33,7 +44,7 @@ class Run(NamedTuple):
     start_time: int = 0
     end_time: int | None = None
     user: str = ""
-    kind: str = "project"  # or client: made by an MLflow client, nobody supervises it
+    kind: str = "project"  # pipeline: of other runs; client: made by an MLflow client, nobody supervises it
     parent: str = ""
     project: str = ""
     entry_point: str = ""

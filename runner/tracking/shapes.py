@@ -118,6 +118,7 @@ SHAPES: Mapping[str, Mapping[str, Shape]] = {
         **dict.fromkeys(("pid_start", "boot_id", "host", "token", "cgroup", "guard_start"), text),
         **dict.fromkeys(("pid", "group", "guard"), whole),
     },
+    "workdir": {**dict.fromkeys(("kind", "directory"), text), "beside": texts},
     "resources": dict.fromkeys(("peak_memory", "peak_memory_of_all", "cpu_time", "duration"), number),
     "input": FILE,
     "output": FILE,

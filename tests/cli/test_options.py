@@ -50,6 +50,7 @@ PLAIN = [
     "env diff first second",
     "runs",
     "runs 'metrics.a < 1' -n 5 --columns name,status -a",
+    "runs --filter 'metrics.a < 1'",
     "here --json",
     "cache",
     "cache --json --store /s",
@@ -206,7 +207,7 @@ def test_a_table_fits_its_function(name: str, command: Command) -> None:
     }
     if name == "run":  # the others are fields of its request
         assert taken.items() <= declared.items()
-        assert set(declared) - set(taken) | {"extra", "parent"} == set(Request._fields)
+        assert set(declared) - set(taken) | {"extra", "parent", "all_outputs"} == set(Request._fields)
     else:
         assert taken == declared | ({"extra": tuple[str, ...]} if command.passes_on else {})
     assert command.function.__doc__

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from runner.running.key import is_output
+from runner.text.globs import matcher
 from tests.helpers import git, make_repository, make_tree, proj, some
 
 MLPROJECT = """\
@@ -137,6 +137,8 @@ CHANGES: dict[str, tuple[Callable[[World], None], Callable[[World], None]]] = {
     "PYTHONPATH": (nothing, variable("PYTHONPATH", "/somewhere")),
     "the number of threads": (nothing, variable("OMP_NUM_THREADS", "3")),
     "a seed": (nothing, arguments("--seed", "3")),
+    "how Python is told to run": (nothing, variable("PYTHONOPTIMIZE", "1")),
+    "who runs it": (writes("b.py", "import getpass\ngetpass.getuser()\n"), variable("LOGNAME", "bob")),
     "words that are passed on": (nothing, arguments("--", "a.py")),
     "isolation": (variable("PYTHONPATH", "/somewhere"), arguments("--isolated")),
     "a program on PATH": (
@@ -205,6 +207,16 @@ CHANGES: dict[str, tuple[Callable[[World], None], Callable[[World], None]]] = {
         writes("data/a/b/c", ""),
         lambda world: os.symlink(world.beside, world.folder / "data/a/b/link"),
     ),
+    "an empty folder in an input": (
+        lambda world: (
+            world.write("data/in/x", "1")
+            or world.write(
+                "MLproject",
+                "entry_points: {main: {command: ls data/in > out.txt, inputs: [data/in], outputs: [out.txt]}}\n",
+            )
+        ),
+        lambda world: os.mkdir(world.folder / "data/in/new"),
+    ),
     "an empty folder": (nothing, lambda world: os.mkdir(world.folder / "flag")),
     "compiled code without a source": (
         lambda world: make_tree(world.top, {".gitignore": "*.pyc\nout.txt\n"}) and world.write("m.pyc", "1"),
@@ -225,6 +237,14 @@ CHANGES: dict[str, tuple[Callable[[World], None], Callable[[World], None]]] = {
             "j.py": "Path.cwd().parent.parent / 'd.csv'",
             "k.py": "glob(os.path.join('{top}', '*.csv'))",
             "h.yaml": "base: {top}\nfile: d.csv",
+            "l.py": "open('{top}' '/d' + '.csv')",
+            "m.py": "f'../../{{name}}.csv'",
+            "n.py": "join('..', '..', name + '.csv')",
+            "o.py": "f'../../d.{{ending}}'",
+            "p.py": "'../../d.%s' % ending",
+            "q.py": "while not exists(join(d, 'd.csv')): d = dirname(d)",
+            "r.py": "[p / 'd.csv' for p in Path(__file__).parents]",
+            "s.json": '{{"data": "./../../d.csv"}}',
             "Makefile": "D = {top}\nx:\n\tcat $(D)/d.csv",
         }.items()
     },
@@ -425,7 +445,7 @@ def test_files_of_another_run_do_not_stay(world: World) -> None:
 def test_a_pattern_stands_for_what_glob_finds(
     tmp_path: Path, name: str, pattern: str, expected: bool
 ) -> None:
-    assert is_output(name, [pattern]) is expected
+    assert matcher([pattern])(name) is expected
     from runner.data.inputs import expand
 
     make_tree(tmp_path / "p", {name: ""})

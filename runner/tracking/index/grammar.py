@@ -88,7 +88,8 @@ RUNS = Grammar(
     ALL,
     texts=(
         *("run_id", "run_name", "user_id", "status", "artifact_uri"),
-        *("experiment_id", "project", "entry_point", "parent", "kind", "reason", "verdict"),  # ours
+        *("experiment_id", "project", "entry_point", "parent", "kind"),  # ours
+        *("reason", "verdict", "cache_key"),
     ),
     numbers=("start_time", "end_time", "duration"),  # s
     aliases={

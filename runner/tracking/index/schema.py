@@ -33,12 +33,13 @@ TABLES = (
         status {text} NOT NULL, lifecycle {text} NOT NULL, start_time BIGINT NOT NULL, end_time BIGINT,
         user_id {text} NOT NULL, kind {text} NOT NULL, parent {text} NOT NULL, project {text} NOT NULL,
         entry_point {text} NOT NULL, host {text} NOT NULL, place {text} NOT NULL,
-        reason {text} NOT NULL, verdict {text} NOT NULL,
+        reason {text} NOT NULL, verdict {text} NOT NULL, cache_key {text} NOT NULL,
         inode BIGINT NOT NULL, position BIGINT NOT NULL, tail {text} NOT NULL, segments {text} NOT NULL)""",
     "CREATE INDEX runs_by_time ON runs (lifecycle, start_time DESC, run_id)",
     "CREATE INDEX runs_by_experiment ON runs (experiment_id, lifecycle, start_time DESC, run_id)",
     "CREATE INDEX runs_by_name ON runs {equal}(name)",
     "CREATE INDEX runs_by_parent ON runs (parent) WHERE parent > ''",
+    "CREATE INDEX runs_by_key ON runs (cache_key, start_time DESC) WHERE cache_key > ''",
     "CREATE INDEX runs_open ON runs (host) WHERE status IN ('RUNNING', 'SCHEDULED')",
     # Where projects live (places.py), as JSON. The places of runs that are gone stay: they are few, and mean nothing.
     "CREATE TABLE places (place {text} PRIMARY KEY, facts {text} NOT NULL)",
@@ -57,6 +58,11 @@ TABLES = (
         PRIMARY KEY (run, key)) {clustered}""",
     "CREATE TABLE datasets (run {reference} NOT NULL, name {text} NOT NULL, digest {text} NOT NULL, context {text})",
     "CREATE INDEX datasets_by_run ON datasets (run)",
+    # Files and datasets that went in or came out (lineage.py).
+    """CREATE TABLE files (
+        run {reference} NOT NULL, way {text} NOT NULL, digest {text} NOT NULL, path {text} NOT NULL)""",
+    "CREATE INDEX files_by_run ON files (run)",
+    "CREATE INDEX files_by_digest ON files (digest, way, run)",
     """CREATE TABLE experiments (
         experiment_id {text} PRIMARY KEY, name {text} NOT NULL, lifecycle {text} NOT NULL,
         segments {text} NOT NULL)""",

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, TypeAlias
 
-from runner.tracking.events import ODD, Event, Facts, Metric, points_of
+from runner.tracking.events import ODD, SUPERVISED, Event, Facts, Metric, points_of
 from runner.tracking.fold import PARENT_TAG, SECTIONS, TERMINAL, given_text
 
 __all__ = ["METRICS", "OTHERS", "Request", "identity", "requests", "tags_of"]
@@ -35,7 +35,7 @@ def identity(start: Event) -> Facts:
     tags = {ID_TAG: str(start["run_id"])}
     if start.get("user"):
         tags["mlflow.user"] = str(start["user"])
-    if start.get("kind") == "project":
+    if start.get("kind") in SUPERVISED:
         tags["mlflow.source.type"] = "PROJECT"
         tags["mlflow.source.name"] = str(start.get("uri") or start.get("project") or "")
         tags["mlflow.project.entryPoint"] = str(start.get("entry_point") or "main")

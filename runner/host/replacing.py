@@ -1,0 +1,87 @@
+"""A finished file or folder put in the place of another one: at no moment is there half of it.
+
+Files are replaced by rename(2); a folder that takes another one's place by renameat2(2), where the system has it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+
+from runner.host.files import Draft, remove_tree
+
+__all__ = ["put"]
+
+AT_FDCWD, RENAME_EXCHANGE = -100, 2  # of linux/fcntl.h and linux/fs.h
+
+
+def put(source: str, target: str) -> None:
+    """Moves `source` to `target`, or to where that leads; its folder is made if there is none. OSError.
+
+    A file that has another name elsewhere, through which somebody may change it, is copied.
+    """
+    target = os.path.realpath(target)
+    draft = Draft(target)
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    try:
+        _own(source)
+        _bring(source, draft.path)
+        if os.path.isdir(target) or (os.path.isdir(draft.path) and os.path.lexists(target)):
+            _exchange(draft.path, target)
+            remove_tree(draft.path)
+        else:
+            draft.put()
+    except BaseException:
+        draft.drop()
+        raise
+
+
+def _own(source: str) -> None:
+    """Of what has several names a copy takes the place of this one."""
+    if os.path.isdir(source) and not os.path.islink(source):
+        for folder, _, names in os.walk(source):
+            for name in names:
+                _own_file(os.path.join(folder, name))
+    else:
+        _own_file(source)
+
+
+def _own_file(path: str) -> None:
+    found = os.lstat(path)
+    if stat.S_ISREG(found.st_mode) and found.st_nlink > 1:
+        with Draft(path) as draft:
+            shutil.copy2(path, draft)
+            os.chmod(draft, found.st_mode | stat.S_IWUSR)
+
+
+def _bring(source: str, draft: str) -> None:
+    try:
+        os.rename(source, draft)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        if os.path.isdir(source) and not os.path.islink(source):
+            shutil.copytree(source, draft, symlinks=True)
+        else:
+            shutil.copy2(source, draft, follow_symlinks=False)
+
+
+def _exchange(one: str, other: str) -> None:
+    """Gives each the other's name, at once where the system can."""
+    import ctypes
+
+    try:
+        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
+    except AttributeError:
+        renameat2 = None
+    if renameat2 is not None:
+        if not renameat2(AT_FDCWD, os.fsencode(one), AT_FDCWD, os.fsencode(other), RENAME_EXCHANGE):
+            return
+        if ctypes.get_errno() not in (errno.EINVAL, errno.ENOSYS):
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), other)
+    aside = f"{one}-old"  # for some microseconds there is nothing
+    os.rename(other, aside)
+    os.rename(one, other)
+    os.rename(aside, one)

@@ -1,0 +1,116 @@
+"""Inputs put into a work folder: cloned where the file system can, small ones copied, large ones as a name of a copy
+in the cache that has the name of its content and that nobody may write. Never as another name of a user's file: a link
+changes its ctime, and through it a command could change the user's data.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+
+from runner import paths
+from runner.data.inputs import digest_of
+from runner.errors import InputError
+from runner.host import files, hashing
+from runner.typed import NamedTuple
+
+__all__ = ["Supplier", "Supply"]
+
+FICLONE = 0x40049409  # of linux/fs.h
+COPIED = 1_000_000  # bytes; a larger file is not copied for each run
+COPIED_IN_ALL = 256_000_000  # bytes a run
+
+
+class Supply(NamedTuple):
+    """An input: a file or a folder."""
+
+    name: str  # as the record has it
+    source: str  # absolute
+    target: str  # absolute, in the work folder
+    digest: str  # as recorded
+
+
+class Supplier:
+    """Puts the inputs of one run into its work folder."""
+
+    def __init__(self) -> None:
+        self._left = COPIED_IN_ALL
+        self._clones = True  # as far as is known
+
+    def bring(self, supply: Supply) -> None:
+        """InputError when it is another one than was recorded; OSError when it cannot be written."""
+        if os.path.isdir(supply.source):
+            for place, target in _below(supply.source, supply.target, (os.path.realpath(supply.source),)):
+                self._file(place, target)
+        else:
+            os.makedirs(os.path.dirname(supply.target), exist_ok=True)
+            self._file(supply.source, supply.target)
+        if digest_of(supply.source)[0] != supply.digest:  # it was hashed before: what changed since shows now
+            raise InputError(f"the input {supply.name} was changed while it was put into the work folder")
+
+    def _file(self, source: str, target: str) -> None:
+        if os.path.islink(source) and not os.path.exists(source):
+            os.symlink(os.readlink(source), target)
+            return
+        if os.path.lexists(target):  # two inputs, of which one lies in the other
+            return
+        found = os.stat(source)
+        if self._clones and _cloned(source, target):
+            return
+        self._clones = False
+        if found.st_size <= COPIED and found.st_size <= self._left:
+            self._left -= found.st_size
+            shutil.copyfile(source, target)
+        else:
+            os.link(_kept(source), target)
+        if found.st_mode & 0o100 and os.stat(target).st_nlink == 1:
+            os.chmod(target, found.st_mode | stat.S_IWUSR)
+
+
+def _below(source: str, target: str, above: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """The files of a folder, each with its place; folders are made. Links are followed, as by the folder's digest."""
+    os.makedirs(target, exist_ok=True)
+    for each in os.scandir(source):
+        place = os.path.join(target, each.name)
+        if each.is_dir():
+            real = os.path.realpath(each.path)
+            if real not in above:
+                yield from _below(each.path, place, (*above, real))
+        elif each.is_file() or each.is_symlink():
+            yield each.path, place
+
+
+def _cloned(source: str, target: str) -> bool:
+    """As ioctl_ficlone(2): the blocks are shared until one of the two is written."""
+    import fcntl
+
+    try:
+        with open(source, "rb") as one, open(target, "xb") as other:
+            fcntl.ioctl(other.fileno(), FICLONE, one.fileno())
+        return True
+    except OSError:
+        if os.path.exists(target):
+            os.unlink(target)
+        return False
+
+
+def _kept(source: str) -> str:
+    """The copy of a file in the cache. Its time is 1970's: a copy with another one was written to, and is replaced."""
+    digest = hashing.digest(source)
+    kept = paths.scratch("work", "data", digest.hex)
+    try:
+        found = os.lstat(kept)
+        if found.st_mtime_ns == 0 and found.st_size == digest.size:
+            return kept
+    except FileNotFoundError:
+        pass
+    with files.Draft(kept) as draft:
+        with files.open_file(source) as file, open(draft, "xb") as copy:
+            read = files.transfer(file, copy.write)
+        if read != digest:
+            raise InputError(f"{source} is being written to while it is an input")
+        os.chmod(draft, 0o444)
+        os.utime(draft, ns=(0, 0))
+    return kept
