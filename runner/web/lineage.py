@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from runner.tracking.events import Facts
 from runner.tracking.fold import Run
 from runner.web.found import the_run
 from runner.web.render import page
@@ -57,11 +58,13 @@ def _made(run: Run) -> Iterable[tuple[str, str]]:
         yield _pair(path, facts)
 
 
-def _pair(path: str, facts: Mapping[str, Any]) -> tuple[str, str]:
+def _pair(path: str, facts: Facts) -> tuple[str, str]:
     return path, str(facts.get("digest") or "")
 
 
-def _by_digest(runs: Iterable[Run], files: Any) -> dict[str, list[tuple[Run, str]]]:
+def _by_digest(
+    runs: Iterable[Run], files: Callable[[Run], Iterable[tuple[str, str]]]
+) -> dict[str, list[tuple[Run, str]]]:
     found: dict[str, list[tuple[Run, str]]] = {}
     for run in runs:
         for path, digest in files(run):
