@@ -277,7 +277,7 @@ def _flat(facts: Mapping[str, object]) -> Iterator[tuple[str, str]]:
 
 COMMAND = Command(command, (
     Option("uri", (), "Folder, git URL (URL@ref#subfolder) or archive with the project; or a script of it.", default=".", metavar="[URI]"),
-    Option("entry_point", ("-e", "--entry-point"), "Entry point, or a script (.py, .sh, .R) of the project.", default="main", metavar="NAME", complete="entry_points"),
+    Option("entry_point", ("-e", "--entry-point"), "Entry point, or a script or notebook (.py, .sh, .R, .ipynb) of the project.", default="main", metavar="NAME", complete="entry_points"),
     Option("version", ("-v", "--version"), "Branch, tag or commit.", metavar="VERSION"),
     Option("parameters", ("-P", "--param-list"), "A parameter of the entry point; others are passed as --name value.", "many", metavar="NAME=VALUE", complete="parameters"),
     Option("params_file", ("--params-file",), "YAML or JSON file with parameters; -P wins over it.", "many", metavar="FILE"),

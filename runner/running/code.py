@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Code"]
 
+BYTECODE = "__pycache__/"
 PATIENCE = 5.0  # s that git may take for the first commit; 100,000 commits take it less than one
 
 
@@ -96,6 +97,7 @@ class Code:
         plan = self._plan
         directory, root = plan.checkout.directory, plan.root or plan.checkout.directory
         tree, names = "" if plan.checkout.temporary else self._state.tree, self.ignored()
+        self._drop_bytecode(names)
         top = plan.checkout.root or directory
         own = (
             *(os.path.join(directory, each.rstrip("/")) for each in names),
@@ -106,6 +108,20 @@ class Code:
             return Unseen((), self._named)
         named = texts.named(directory, plan.directory, root, tree, own)
         return Unseen((*names, *self._elsewhere(named.within)), named)
+
+    def _drop_bytecode(self, names: Iterable[str]) -> None:
+        """Python shall not run what the snapshot has no more."""
+        top, known = self._plan.checkout.directory, self._pending and self._pending.status
+        if known and known.ignored is not None and self._pending and self._pending.found:
+            top, names = self._pending.found.root, known.ignored  # also beside the project
+        compiled = [each.partition(BYTECODE)[0] for each in names if BYTECODE in each]
+        if not compiled or self._plan.checkout.temporary:
+            return
+        from runner.running.bytecode import drop_stale
+
+        folders = dict.fromkeys(os.path.join(top, each, BYTECODE[:-1]) for each in compiled)
+        for source in drop_stale(folders):
+            self._report.warn(f"Python may run {source} as it was before: its __pycache__ cannot be changed")
 
     def is_read(self) -> bool:
         """Whether it is known what the texts of this step's code name."""

@@ -54,9 +54,18 @@ def make(request: Request, checkout: Checkout, project: Project) -> Plan:
     given.update(assignments(list(request.parameters)))
     stated = request.storage_dir or os.environ.get("MLFLOW_TMP_DIR", "")  # as for `mlflow run`
     storage = os.path.abspath(stated) if stated else paths.scratch("downloads")
-    parameters = resolve(
-        entry, given, directory=os.getcwd(), storage=storage, project=checkout.directory, extra=request.extra
-    )
+    try:
+        parameters = resolve(
+            entry,
+            given,
+            directory=os.getcwd(),
+            storage=storage,
+            project=checkout.directory,
+            extra=request.extra,
+        )
+    except InputError as error:
+        error.message = "\n".join([error.message, *warnings])  # that YAML made False of a `no`
+        raise
     warnings += _mistaken(request, entry, given)
     parameters = parameters._replace(warnings=(*warnings, *parameters.warnings))
     specification = environments.choose(project, entry, request.env_manager)
@@ -92,10 +101,15 @@ def refuse_contained(entry: EntryPoint, specification: EnvironmentSpec) -> None:
         )
 
 
-def load_project(checkout: Checkout) -> Project:
-    """The project of a checkout, remembered as long as the files that say it do not change."""
+def load_project(checkout: Checkout, tree: str = "") -> Project:
+    """The project of a checkout, remembered as long as the files that say it do not change.
+
+    `tree`: the snapshot that the checkout was restored from, which says all of it.
+    """
     version = checkout.commit or checkout.version  # of an archive: its hash
     subject = f"{checkout.repository}@{version}#{checkout.subdirectory}" if checkout.temporary else ""
+    if tree:
+        subject = f"tree {tree}#{checkout.subdirectory}"
     kept = memo.recall("project", subject or checkout.directory)
     if kept is not None:
         return from_plain(kept)._replace(directory=checkout.directory)
