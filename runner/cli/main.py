@@ -192,6 +192,10 @@ def _tell_usage(error: Any, words: list[str]) -> int:
 
         message = f"no such option: {option}"
         hint = option_hint(words, option, getattr(error, "possibilities", None) or ())
+    elif message.startswith("missing argument"):
+        from runner.cli.mistakes import missing_hint
+
+        hint = missing_hint(words, message)
     elif message.startswith("got unexpected extra argument"):
         from runner.cli.mistakes import extra_hint
 

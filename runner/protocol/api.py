@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from anyio import CapacityLimiter, move_on_after, to_thread
 from starlette.types import Receive, Scope, Send
 
 from runner.protocol.answer import EMPTY, ApiError, Response
-from runner.protocol.artifact_paths import find, in_run, writable
+from runner.protocol.artifact_paths import find, has_models, in_run, writable
 from runner.protocol.artifacts import Upload
 from runner.protocol.fields import body_fields, query_fields, validated
 from runner.protocol.gate import PAGE_UPLOAD, Entry, Gate, Head, Limits
@@ -25,6 +25,7 @@ from runner.values import JsonObject
 
 __all__ = ["Api"]
 
+T = TypeVar("T")
 UPLOADS = ("/api/2.0/mlflow-artifacts/artifacts/", "/ajax-api/2.0/mlflow-artifacts/artifacts/")
 PAGE_LIMIT = 10 * 1024 * 1024  # bytes
 LARGE = 64 * 1024  # bytes of a body that is not small
@@ -50,6 +51,7 @@ class Api:
         self._limits = limits
         self._long: CapacityLimiter | None = None
         self._short: CapacityLimiter | None = None
+        self._parsing: CapacityLimiter | None = None
         self._room = Room(ROOM)
         self._answers = Room(ANSWERS)
 
@@ -105,9 +107,13 @@ class Api:
             share = None
             if route.slow:
                 share = await held.enter_async_context(self._answers.taken(ANSWER, entry.scope))
-            response = await self._in_thread(
-                lambda: self._handle(self._read(head, entry, found, given.pop())), route
-            )
+            if len(given[0]) > LARGE:  # one after the other: each step of parsing one stops all other threads
+                read = await self._alone(lambda: self._read(head, entry, found, given.pop()))
+                response = await self._in_thread(lambda: self._handle(read), route)
+            else:
+                response = await self._in_thread(
+                    lambda: self._handle(self._read(head, entry, found, given.pop())), route
+                )
             if share is not None:
                 share.resize(len(response.body) if len(response.body) > LARGE else 0)
             return response
@@ -123,6 +129,14 @@ class Api:
             except HeldError:
                 pass
         return await self._in_thread(work)
+
+    async def _alone(self, work: Callable[[], T]) -> T:
+        if self._parsing is None:
+            self._parsing = CapacityLimiter(1)
+        found = await to_thread.run_sync(lambda: _tried(work), limiter=self._parsing)
+        if isinstance(found, ApiError):
+            raise found
+        return found
 
     async def _in_thread(self, work: Callable[[], Response], route: Route | None = None) -> Response:
         if self._long is None or self._short is None:
@@ -161,7 +175,7 @@ class Api:
 
     async def _upload(self, exchange: Exchange, entry: Entry, place: ArtifactPath, limit: int) -> Response:
         """Refuses before the body is read, and writes it as it comes."""
-        if place.run_id:
+        if place.run_id and not has_models(entry.runs.store):
             await self._soon(entry, place.run_id, lambda: _writable(entry, place))
         else:
             await self._in_thread(lambda: _writable(entry, place))
@@ -174,15 +188,16 @@ class Api:
                 message = await _next(exchange.receive)
                 upload.write(message.get("body", b""))
                 more = message.get("more_body", False)
+            takes_long = has_models(entry.runs.store) or entry.runs.store.secrets
+            response = await self._in_thread(upload.finish) if takes_long else upload.finish()
         except BaseException:
             upload.abort()
             raise
-        response = upload.finish()
         self._gate.changed(exchange.head, entry, "artifacts", place.run_id or place.model_id or place.path)
         return response
 
 
-def _tried(work: Callable[[], Response]) -> Response | ApiError:
+def _tried(work: Callable[[], T]) -> T | ApiError:
     """A refusal without its frames, in which the body is: they would be in memory until the next collection."""
     try:
         return work()

@@ -63,7 +63,7 @@ def _user(asked: Asked, run_id: str) -> str:
 @told
 def get(asked: Asked) -> Response:
     model, version = find_version(asked)
-    return reply({"model_version": shown_version(model, version, problem_of(asked.store, version))})
+    return reply({"model_version": shown_version(model, version, problem_of(asked.store, model, version))})
 
 
 @told
@@ -114,8 +114,8 @@ def delete(asked: Asked) -> Response:
 
 @told
 def download_uri(asked: Asked) -> Response:
-    _, version = find_version(asked)
-    if problem := problem_of(asked.store, version):
+    model, version = find_version(asked)
+    if problem := problem_of(asked.store, model, version):
         raise ApiError("RESOURCE_DOES_NOT_EXIST", f"This version cannot be loaded: {problem}.")
     return reply({"artifact_uri": version.location})
 

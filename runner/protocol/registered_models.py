@@ -136,7 +136,7 @@ def get_alias(asked: Asked) -> Response:
         raise ApiError("RESOURCE_DOES_NOT_EXIST", f"Latest version not found for model {model.name}.")
     if version is None:
         raise invalid(f"Registered model alias {alias} not found.")
-    return reply({"model_version": shown_version(model, version, problem_of(asked.store, version))})
+    return reply({"model_version": shown_version(model, version, problem_of(asked.store, model, version))})
 
 
 _NAMED = texts("name string required")

@@ -28,7 +28,7 @@ NAMESAKES = frozenset(
 )
 
 
-def make(request: Request, checkout: Checkout) -> Plan:
+def make(request: Request, checkout: Checkout, project: Project) -> Plan:
     """InputError for whatever can be known to be wrong now."""
     if not request.env:  # a `proj run` inside a run uses the choice of the outer one (its --env-manager)
         manager = request.env_manager or os.environ.get("PROJ_ENV_MANAGER", "")
@@ -44,7 +44,6 @@ def make(request: Request, checkout: Checkout) -> Plan:
     options = backend_options(request)
     if trouble := backends.get(request.backend).problem(options):
         raise InputError(trouble)
-    project = load_project(checkout)
     entry = entry_point(project, request.entry_point)
     given: dict[str, Json] = {}
     warnings: list[str] = []
@@ -55,9 +54,18 @@ def make(request: Request, checkout: Checkout) -> Plan:
     given.update(assignments(list(request.parameters)))
     stated = request.storage_dir or os.environ.get("MLFLOW_TMP_DIR", "")  # as for `mlflow run`
     storage = os.path.abspath(stated) if stated else paths.scratch("downloads")
-    parameters = resolve(
-        entry, given, directory=os.getcwd(), storage=storage, project=checkout.directory, extra=request.extra
-    )
+    try:
+        parameters = resolve(
+            entry,
+            given,
+            directory=os.getcwd(),
+            storage=storage,
+            project=checkout.directory,
+            extra=request.extra,
+        )
+    except InputError as error:
+        error.message = "\n".join([error.message, *warnings])  # that YAML made False of a `no`
+        raise
     warnings += _mistaken(request, entry, given)
     parameters = parameters._replace(warnings=(*warnings, *parameters.warnings))
     specification = environments.choose(project, entry, request.env_manager)

@@ -18,7 +18,7 @@ from runner.running.supervision import Supervision
 from runner.snapshots import snapshot
 from runner.tracking.store import Store
 from runner.typed import TYPE_CHECKING
-from runner.values import Checkout, Ended, Environment, Job, Report
+from runner.values import Checkout, Ended, Environment, Job, Project, Report
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -27,7 +27,7 @@ __all__ = ["run"]
 
 
 Begun: TypeAlias = "Callable[[str], None] | None"  # is handed the id of the run as soon as there is one
-Around: TypeAlias = "Callable[[Request, Checkout], Outcome | Plan | None] | None"
+Around: TypeAlias = "Callable[[Request, Checkout, Project], Outcome | Plan | None] | None"
 
 
 def run(
@@ -48,10 +48,11 @@ def run(
             checkout = sources.fetch(request.uri, request.version, report, request.offline)
             leaving.callback(sources.release, checkout)
             phases.end("source")
-            if around is not None and (found := around(request, checkout)) is not None:
+            project = planning.load_project(checkout)
+            if around is not None and (found := around(request, checkout, project)) is not None:
                 return found
             pending = snapshot.begin(checkout)  # git answers while the plan is made
-            plan = planning.make(request, checkout)
+            plan = planning.make(request, checkout, project)
             for text in plan.warnings:
                 report.warn(text)
             phases.end("plan")
@@ -82,6 +83,7 @@ def run(
             fill()
             reached = leaving.enter_context(endpoint.of_run(activation))
             variables.update(record.reached_by(reached))
+            command.provide(work, variables, report)
             job = command.job(work, record, activation, variables)
             record.command(variables)
             supervision = leaving.enter_context(Supervision(plan, record, code, seen, reached, environment))

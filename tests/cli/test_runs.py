@@ -165,6 +165,12 @@ def test_a_narrow_table_has_a_metric_before_times(
     lines = program("runs").out.splitlines()
     assert lines[0].split() == names.split()
     assert lines[1].split()[-1] == "0.9"
+    make_run("some-name-3", metrics={"rmse": [0.8]}, params={"lr": "0.1"})
+    make_run("some-name-4", metrics={"rmse": [0.7]}, params={"lr": "0.2"})
+    header = program("runs").out.splitlines()[0]
+    assert ("params.lr" in header) == (width == 80)
+    monkeypatch.setenv("COLUMNS", "74")
+    assert program("runs").out.split()[:6] == "id name status started metrics.rmse params.lr".split()
     make_run("some-name-2")
     assert program("runs", "name = 'some-name-2'").out.split()[4] == "duration"
 
@@ -241,6 +247,8 @@ def test_what_does_not_fit_is_taken_from_the_widest_column() -> None:
     assert _fitting([8, 60], 40) == [8, 30]
     assert _fitting([8, 20], 40) == [8, 20]
     assert sum(_fitting([30, 30, 30], 40)) + 4 == 40
+    assert _fitting([30, 20], 40, [30, 4]) == [30, 8]
+    assert _fitting([30, 20], 20, [30, 4]) == [30, 4]  # what is to be typed is never cut
 
 
 @pytest.mark.parametrize(
