@@ -150,7 +150,7 @@ class Curves:
 
     def _read_on(self) -> tuple[dict[str, Columns], Reached]:
         old = self._reached
-        handle = os.open(os.path.join(self._directory, "events.jsonl"), os.O_RDONLY | os.O_CLOEXEC)
+        handle = files.open_handle(os.path.join(self._directory, "events.jsonl"))
         try:
             state = os.fstat(handle)
             same = state.st_ino == old.inode and state.st_size >= old.position

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from starlette.requests import Request
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Row", "differing", "show"]
 
+CELLS = 200_000  # of the table; what is more the command lists that the page names
 CHARTS = 30
 VIEWS = ("lines", "parallel", "scatter", "box", "table", "images", "logs")
 OWN = ("view", "sx", "sy", "by", "image", "step", "brush")  # of an address, besides what charts have
@@ -56,7 +58,10 @@ def show(request: Request) -> Response:
         "brush": given.getlist("brush"),
     }
     everything = bool(given.get("all"))
-    rows = [row for row in _rows(runs) if row.differs or everything] if view in ("lines", "table") else []
+    rows: list[Row] = []
+    if view in ("lines", "table"):
+        shown = (row for row in _rows(runs) if row.differs or everything)
+        rows = list(islice(shown, CELLS // len(runs)))
     return page(
         request, "compare.html", runs=runs, ids=ids, rows=rows, everything=everything, view=view, views=VIEWS,
         colours=colours.of(ids), state=state, command="proj compare " + " ".join(each[:12] for each in ids),
@@ -173,7 +178,7 @@ def differing(runs: Sequence[Run]) -> list[Row]:
     return [row for row in _rows(runs) if row.differs]
 
 
-def _rows(runs: Sequence[Run]) -> list[Row]:
+def _rows(runs: Sequence[Run]) -> Iterator[Row]:
     groups: list[tuple[str, Callable[[Run], Mapping[str, Any]]]] = [
         ("run", _run),
         ("parameters", lambda run: run.params),
@@ -181,14 +186,12 @@ def _rows(runs: Sequence[Run]) -> list[Row]:
         ("inputs", _inputs),
         ("tags", lambda run: {key: value for key, value in run.tags.items() if not key.startswith("mlflow.")}),
     ]  # fmt: skip
-    found = []
     for group, of in groups:
         facts = [of(run) for run in runs]
         for key in dict.fromkeys(key for each in facts for key in each):
             values = [each.get(key) for each in facts]
             shown = tuple("" if value is None else number(value) for value in values)
-            found.append(Row(group, key, shown, len({repr(value) for value in values}) > 1))
-    return found
+            yield Row(group, key, shown, len({repr(value) for value in values}) > 1)
 
 
 def _run(run: Run) -> dict[str, object]:

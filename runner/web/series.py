@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
 from runner.errors import InputError
@@ -33,6 +34,7 @@ __all__ = [
     "params_of",
 ]
 
+_reading = Lock()  # a log of a million points takes its memory: one after the other
 AXES = ("step", "time", "relative")
 LEAST = 16  # buckets
 NAN = float("nan")
@@ -91,17 +93,21 @@ def _number(text: str | None) -> float | None:
 
 
 def opened(store: Store, run: Run) -> Curves:
-    found = Curves(store.run_directory(run.run_id))
-    found.refresh(ended=bool(run.end))
+    """The charts of a page ask for the same runs at once: one of them reads the log, the others what that one wrote."""
+    with _reading:
+        found = Curves(store.run_directory(run.run_id))
+        found.refresh(ended=bool(run.end))
     return found
 
 
-def lines(store: Store, runs: Sequence[Run], chart: Asked) -> list[Line]:
-    """Runs that have the metric; with `group`, their means follow them."""
+def lines(
+    store: Store, runs: Sequence[Run], chart: Asked, each: Callable[[Sequence[Run]], Iterable[Run]] = iter
+) -> list[Line]:
+    """Runs that have the metric; with `group`, their means follow them. `each`: gives them, and may end that."""
     classes = colours.of([run.run_id for run in runs])
     found: list[Line] = []
     members: dict[str, list[Line]] = {}
-    for run, colour in zip(runs, classes, strict=True):
+    for run, colour in zip(each(runs), classes, strict=True):
         curves = opened(store, run)
         line = _line(run, colour, curves, chart)
         curves.close()
@@ -192,7 +198,7 @@ def means(groups: Mapping[str, Sequence[Line]]) -> list[Line]:
 
 
 def _middle(line: Line, at: int) -> float:
-    return (line.xs[at] + line.ends[at]) / 2
+    return line.xs[at] / 2 + line.ends[at] / 2  # their sum may be none
 
 
 def _at(line: Line, grid: Sequence[float]) -> list[float]:
