@@ -160,6 +160,7 @@ def module(page: Any, name: str, code: str, *values: Any) -> Any:
     )
 
 
+@pytest.mark.slow
 def test_axes_and_smoothing_are_the_same_here_and_there(tabs: Tabs) -> None:
     page = tabs.open("/ui/")
     chance = random.Random(5)
