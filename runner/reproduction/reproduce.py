@@ -9,7 +9,7 @@ from typing import NamedTuple
 from runner import paths
 from runner.errors import InputError, ProjError
 from runner.host.interrupts import Interrupted, Interrupts
-from runner.reproduction import again, clean_room
+from runner.reproduction import again, clean_room, pipelines
 from runner.reproduction.again import Changes
 from runner.reproduction.bundle.supplies import NONE, Supplies
 from runner.reproduction.bundle.unpack import take_in
@@ -57,7 +57,15 @@ def _verified(
     ref: str, store: Store, wish: Wish, supplies: Supplies, tolerances: Tolerances, report: Report
 ) -> Verdict:
     recorded = load(store, ref)
-    found = verdict.stamp(_judged(recorded, store, wish, supplies, tolerances, report))
+
+    def judge(run: Recorded, stock: Supplies) -> Verdict:
+        return _judged(run, store, wish, stock, tolerances, report)
+
+    if recorded.run.kind == "pipeline":
+        found = pipelines.judged(recorded, store, supplies, judge)
+    else:
+        found = judge(recorded, supplies)
+    found = verdict.stamp(found)
     verdict.keep(store, found)
     return found
 
