@@ -11,7 +11,7 @@ ProjError                    125  `proj` itself could not do its work
 
 from __future__ import annotations
 
-from runner.tuples import NamedTuple
+from runner.typed import NamedTuple
 
 CHECK = "proj check  shows all faults of a project"  # a hint; `proj check` itself leaves it out
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 
 from runner.errors import ProjError
@@ -56,7 +57,6 @@ def scratch(*parts: str) -> str:
 
 def _own_temporary() -> str:
     """ProjError when somebody else has made one in our name."""
-    import stat
     import tempfile
 
     folder = os.path.join(tempfile.gettempdir(), f"proj-{os.getuid()}")

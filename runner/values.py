@@ -7,9 +7,11 @@ Every field is JSON-able, so a value can be kept, sent to another host and read 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol, TypeAlias
 
-from runner.tuples import NamedTuple
+from runner.typed import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from typing import Any, TypeAlias
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 # JSON from or for somebody else, whose shape is theirs: an answer of the protocol, of nvidia-smi, of a forge.

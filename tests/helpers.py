@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import pytest
@@ -60,6 +61,14 @@ def some(cases: Iterable[Any], quick: int) -> list[Any]:
     """Parameters of a test, of which the first few tell most: the others are tried in CI and with --slow."""
     found = list(cases)
     return found[:quick] + [pytest.param(case, marks=pytest.mark.slow) for case in found[quick:]]
+
+
+def until(what: Callable[[], object], within: float = 40) -> None:
+    """Looks until it is so, at most for `within` s: a machine may be busy."""
+    deadline = time.monotonic() + within
+    while not what():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.02)
 
 
 class Result(NamedTuple):

@@ -17,10 +17,15 @@ fi
 unset PYTHONDONTWRITEBYTECODE # thousands of processes are started: none should compile what another one did
 "$venv/bin/ruff" check .
 "$venv/bin/ruff" format --check .
-"$venv/bin/mypy" &
+types=$(mktemp)
+"$venv/bin/mypy" >"$types" 2>&1 & # beside the tests, which wait much
 mypy=$!
-# in a fresh clone: the tests are compiled once, beside mypy, and not by each worker
+# in a fresh clone: the tests are compiled once, and not by each worker
 [ -d tests/__pycache__ ] || "$venv/bin/python" -m pytest --collect-only -q >/dev/null || true
-wait $mypy
 [ $# -gt 0 ] || set -- -q -n auto --dist worksteal
-exec "$venv/bin/python" -m pytest "$@"
+code=0
+"$venv/bin/python" -m pytest "$@" || code=$?
+wait $mypy || code=1
+cat "$types"
+rm -f "$types"
+exit $code

@@ -13,13 +13,13 @@ import yaml
 
 from runner import paths
 from runner.tracking.store import Store
-from tests.ci_lines import READERS, ROOT, made, run_lines
+from tests.ci_lines import READERS, ROOT, commit, made, run_lines
 from tests.helpers import make_tree, proj
+from tests.pytorch_index import on_own_index
 
 TEMPLATES = sorted(name for name in os.listdir(os.path.join(ROOT, "templates")) if name != "common")
-# conda and docker have tests of their own (tests/environments), with a channel and an image of the tests; what pytorch
-# asks for is on an index of its own, which cannot be had here
-ELSEWHERE = ("conda", "docker", "pytorch")
+# conda and docker have tests of their own (tests/environments), with a channel and an image of the tests
+ELSEWHERE = ("conda", "docker")
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
@@ -80,7 +80,11 @@ def test_which_pytorch(answer: str, there: bool) -> None:
 @pytest.mark.parametrize("provider", READERS)
 @pytest.mark.parametrize("template", [name for name in TEMPLATES if name not in ELSEWHERE])
 def test_every_line_passes(template: str, provider: str, ci_python: str) -> None:
-    run_lines(template, made(template, f"of-{template}"), provider, ci_python)
+    folder = made(template, f"of-{template}")
+    if template == "pytorch":
+        on_own_index(folder)
+        commit(folder)
+    run_lines(template, folder, provider, ci_python)
 
 
 # ---- what proj says in a job of GitHub Actions --------------------------------------------------------------

@@ -15,7 +15,7 @@ import runner
 PACKAGE = os.path.dirname(os.path.abspath(runner.__file__))
 # A room may import from the rows above its own, and from its own; files at the root are rooms of their own.
 ROOMS = (
-    ("tuples",),
+    ("typed",),
     ("errors", "values"),
     ("text", "paths"),
     ("host",),

@@ -27,6 +27,7 @@ HEAVY = (
         "dataclasses",
         "inspect",
     ),
+    "typing",  # what is needed of it while a run is made is in runner/typed.py; the rest, below `if TYPE_CHECKING:`
     *(
         "pathlib",
         "hashlib",
@@ -61,7 +62,7 @@ def test_a_warm_run_imports_nothing_heavy(tmp_path: object) -> None:
         f"import sys, runner.cli.main as m; code = m.main(['run', {folder!r}, '-q'])\n"
         f"print(code, sorted(set({HEAVY!r}) & set(sys.modules)))\n"
         "ours = [module for name, module in sys.modules.items() if name.startswith('runner')]\n"
-        # a tuple that typing made has bases of its own, and cost three of runner/tuples.py
+        # a tuple that typing made has bases of its own, and cost three of runner/typed.py
         "print([f'{each.__name__}.{name}' for each in ours for name, value in vars(each).items()\n"
         "       if issubclass(type(value), type) and issubclass(value, tuple) and '__orig_bases__' in vars(value)])\n"
         f"print(len(ours) <= {MODULES}, len(ours))"

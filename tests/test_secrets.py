@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import subprocess
 import zipfile
 from collections.abc import Iterator
 from urllib.parse import quote, quote_plus
@@ -12,8 +13,9 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from runner import paths
+from runner.snapshots import snapshot
 from runner.tracking.store import Store
-from tests.helpers import make_repository, proj
+from tests.helpers import git, make_repository, make_tree, proj
 from tests.reproduction.worlds import LOG
 from tests.servers import Client
 
@@ -35,7 +37,7 @@ OTHERS = {  # credentials that nobody declared: in addresses
 PROGRAM = (
     LOG
     + r"""
-import subprocess, sys, urllib.request
+import bz2, gzip, io, lzma, subprocess, sys, urllib.request, zipfile, zlib
 secrets = sys.argv[1:26]
 others = json.load(open("others.json"))
 assert len(secrets) == 25
@@ -89,9 +91,15 @@ large = os.urandom(3_000_000)
 for number, secret in enumerate(secrets):
     raw = secret.encode()
     border = large[: (1 << 20) - len(raw) // 2] + raw + large  # where one block ends
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("fine", large[:1000])
+        packed.writestr("inside", b"x" * 1000 + raw)
     for name, data in (("plain", b"x" + raw + b"y"), ("border", border), ("base64", b64encode(b"user:" + raw)),
-                       ("json", json.dumps({"k": [secret]}).encode()), ("url", quote(secret, safe="").encode())):
-        if number % 5 and name == "border":
+                       ("json", json.dumps({"k": [secret]}).encode()), ("url", quote(secret, safe="").encode()),
+                       ("zip", archive.getvalue()), ("gz", gzip.compress(border[-len(large) - 100:])),
+                       ("xz", lzma.compress(raw * 3)), ("bz2", bz2.compress(raw)), ("z", zlib.compress(raw))):
+        if number % 5 and name in ("border", "gz"):
             continue
         open(f"made/{number}.{name}", "wb").write(data)
         upload(f"{number}.{name}", data)
@@ -197,8 +205,51 @@ def test_25_secrets_are_nowhere(tmp_path: object) -> None:
     assert len(run.artifacts) == 3
     assert run.tags["proj.withheld.made/3.plain"] == "withheld: it holds the value of the secret S3"
     assert run.tags["proj.withheld.sent/5.border"] == "withheld: it holds the value of the secret S5"
+    assert run.tags["proj.withheld.made/7.zip"] == "withheld: it holds the value of the secret S7"
+    assert run.tags["proj.withheld.sent/8.z"] == "withheld: it holds the value of the secret S8"
     assert run.tags["proj.withheld.logged/7.plain"] == "withheld: it holds the value of the secret S7"
     assert "was not kept: withheld: it holds the value of the secret" in done.err
+
+
+def unpacked(store: str) -> Iterator[tuple[str, bytes]]:
+    """Every object of the snapshots."""
+    folder = os.path.join(store, "snapshots.git")
+    listed = git(folder, "cat-file", "--batch-check=%(objectname)", "--batch-all-objects")
+    for name in listed.split():
+        done = subprocess.run(["git", "-C", folder, "cat-file", "-p", name], capture_output=True, check=True)
+        yield f"object {name}", done.stdout
+
+
+@pytest.mark.parametrize("with_git", [True, False])
+def test_what_a_run_left_is_in_no_later_snapshot(with_git: bool, tmp_path: object) -> None:
+    """Neither as it is nor compressed; what is committed, or says the secret itself as a default, is kept."""
+    program = (
+        "import gzip, sys\nopen('left.txt', 'w').write(f'<{sys.argv[1]}>')\n"
+        "gzip.open('left.gz', 'w').write(sys.argv[1].encode() * 100)\nopen('fine.txt', 'w').write('x')\n"
+    )
+    parameters = "{key: {type: string, secret: true}, usual: {secret: true, default: changeit}}"
+    mlproject = (
+        f"entry_points:\n  main: {{parameters: {parameters}, command: 'python3 a.py {{key}} {{usual}}'}}\n"
+    )
+    make = make_repository if with_git else make_tree
+    project = make(f"{tmp_path}/p", {"MLproject": mlproject, "a.py": program})
+    secret = "correct-horse-battery"
+    for _ in range(2):
+        done = proj("run", project, "-P", f"key={secret}")
+        assert done.code == 0, done.err
+    assert "left.txt is not in the snapshot of the code: it holds the value of the secret KEY" in done.err
+    assert "MLproject is not" not in done.err
+    assert proj("bundle", "last", "-o", f"{tmp_path}/run.zip", "--no-packages").code == 0
+    store = Store(paths.store())
+    run = store.read(store.resolve("last"))
+    assert {each["path"] for each in run.sections["code"]["left_out"]} == {"left.txt", "left.gz"}
+    assert {each.path for each in snapshot.files(store.root, run.sections["code"]["tree"])} == {
+        "MLproject", "a.py", "fine.txt"
+    }  # fmt: skip
+    assert hits(unpacked(store.root), {"key": secret}) == []
+    assert hits(kept(paths.home()), {"key": secret}) == []
+    with zipfile.ZipFile(f"{tmp_path}/run.zip") as archive:
+        assert hits(((name, archive.read(name)) for name in archive.namelist()), {"key": secret}) == []
 
 
 def test_a_server_answers_without_secrets(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import glob
 import os
-import subprocess
-import sys
 
 import pytest
 
 from runner import paths
 from runner.tracking.store import Store
 from tests.helpers import proj
+from tests.pytorch_index import on_own_index
 
 heavy = [pytest.mark.network, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -29,14 +27,6 @@ def ran(folder: str, *words: str) -> str:
     done = proj("run", folder, *words, timeout=580)
     assert done.code == 0, done.err[-3000:]
     return done.out
-
-
-def replace(path: str, old: str, new: str) -> None:
-    with open(path, encoding="utf-8") as file:
-        text = file.read()
-    assert old in text
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text.replace(old, new))
 
 
 def metric(name: str, run: str = "last") -> float:
@@ -85,32 +75,10 @@ def test_pipeline() -> None:
 @pytest.mark.network
 @pytest.mark.timeout(600)
 def test_pytorch() -> None:
-    wheel = cpu_wheel()
-    if not wheel:
-        pytest.skip("only on machines whose pip offers a CPU wheel of torch: other builds take gigabytes")
     folder = made("pytorch")
-    version = os.path.basename(wheel).split("-")[1].replace("%2B", "+")
-    replace(os.path.join(folder, "python_env.yaml"), "torch>=2.4", f"torch=={version}")
-    index = "  - --extra-index-url https://download.pytorch.org/whl/cpu\n"  # not there for tests
-    replace(os.path.join(folder, "python_env.yaml"), index, "")
+    on_own_index(folder)
     ran(folder, "-P", "epochs=3")
     assert metric("accuracy") > 0.8
-
-
-def cpu_wheel() -> str:
-    """A wheel for this interpreter in a folder that pip is configured to look into, or ""."""
-    done = subprocess.run(
-        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
-    )
-    tag = f"cp{sys.version_info[0]}{sys.version_info[1]}"
-    for line in done.stdout.splitlines():
-        key, _, value = line.partition("=")
-        if key.endswith("find-links"):
-            for folder in value.strip("'").split():
-                found = glob.glob(os.path.join(folder, f"torch-*cpu-{tag}-*.whl"))
-                if found:
-                    return found[0]
-    return ""
 
 
 @pytest.mark.slow

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, cast
 
 from runner.errors import InputError
+from runner.typed import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:  # holds the module to the protocol
     from runner.backends import local

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from runner.errors import ProjError
-from runner.tuples import NamedTuple
+from runner.typed import TYPE_CHECKING, NamedTuple
 from runner.values import Ended, Job
 
 if TYPE_CHECKING:

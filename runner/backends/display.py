@@ -13,6 +13,7 @@ import time
 from collections import deque
 
 from runner.backends.posting import reap
+from runner.host.interrupts import Interrupts
 
 __all__ = ["Display", "displays"]
 
@@ -29,7 +30,9 @@ def displays(streams: tuple[int, ...]) -> dict[int, Display]:
             identity = (status.st_dev, status.st_ino)
         except OSError:
             identity = (-1, stream)
-        found[stream] = known.setdefault(identity, Display(stream))
+        if identity not in known:
+            known[identity] = Display(stream)
+        found[stream] = known[identity]
     return found
 
 
@@ -83,27 +86,38 @@ class Display:
         self._waiting.clear()
 
     def hand_over(self) -> None:
-        """What its reader has not taken is left to a small program that waits for it: a pager may be read for hours."""
+        """What its reader has not taken is left to a small program that waits for it: a pager may be read for hours.
+
+        Where this process is ours, what it says there from now on comes behind that, and not in the middle of a line.
+        """
         try:
-            file = _temporary()
-            try:
+            with open(_temporary(), "r+b", buffering=0) as file:
                 for piece in self._waiting:
                     rest = piece
                     while rest:
-                        rest = rest[os.write(file, rest) :]
-                os.lseek(file, 0, os.SEEK_SET)
-                null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-                actions = [(os.POSIX_SPAWN_DUP2, file, 0), (os.POSIX_SPAWN_DUP2, self._stream, 1)]
-                actions.append((os.POSIX_SPAWN_DUP2, null, 2))
-                try:
-                    reap(os.posix_spawnp("cat", ["cat"], os.environ, file_actions=actions, setsid=True))
-                finally:
-                    os.close(null)
-            finally:
-                os.close(file)
+                        rest = rest[file.write(rest) :]
+                file.seek(0)
+                self._leave(file.fileno())
         except OSError:
             pass  # it is in the record
         self.drop()
+
+    def _leave(self, file: int) -> None:
+        words, behind = os.pipe()
+        null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            actions = [(os.POSIX_SPAWN_DUP2, file, 0), (os.POSIX_SPAWN_DUP2, self._stream, 1)]
+            actions.append((os.POSIX_SPAWN_DUP2, null, 2))
+            follows = Interrupts.installed and words > 2
+            if follows:
+                os.set_inheritable(words, True)
+            argv = ["cat", "-", f"/dev/fd/{words}"] if follows else ["cat"]
+            reap(os.posix_spawnp("cat", argv, os.environ, file_actions=actions, setsid=True))
+            for stream in [each for each in (1, 2) if _is_same(each, self._stream)] if follows else ():
+                os.dup2(behind, stream)
+        finally:
+            for each in (words, behind, null):
+                os.close(each)
 
     def close(self) -> None:
         if self.fd != self._stream:
@@ -127,6 +141,13 @@ def _outlet(stream: int) -> tuple[int, bool]:
     except OSError:
         pass  # a pipe of another user's, or one without a reader
     return stream, True
+
+
+def _is_same(one: int, other: int) -> bool:
+    try:
+        return os.path.sameopenfile(one, other)
+    except OSError:
+        return False  # closed
 
 
 def _temporary() -> int:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import signal
 import time
-from typing import TYPE_CHECKING, Any
 
 from runner.backends import contained, posting, terminal
 from runner.backends.outcome import Exit
 from runner.backends.posting import Handle
 from runner.host import cgroup, process, process_tree, subreaper
 from runner.host.interrupts import in_main_thread
+from runner.typed import TYPE_CHECKING
 from runner.values import Ended, Job
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from runner.containers import command
 
 __all__ = ["BACKUP", "Guarded"]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-from typing import TYPE_CHECKING, Any
 
 from runner.backends import contained, posting, terminal
 from runner.backends.posting import Handle
@@ -17,10 +16,12 @@ from runner.host import cgroup, process_tree
 from runner.host.guard import Charge
 from runner.host.interrupts import in_main_thread
 from runner.host.process import find
+from runner.typed import TYPE_CHECKING
 from runner.values import Ended, Job, Report
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+    from typing import Any
 
     from runner.backends.base import Supervision
 

@@ -6,7 +6,7 @@ import os
 import signal
 from collections.abc import Collection, Mapping
 
-from runner.tuples import NamedTuple
+from runner.typed import NamedTuple
 from runner.values import Ended, Json
 
 __all__ = ["CANCEL", "Asked", "Exit", "ended"]

@@ -16,7 +16,7 @@ from _thread import get_ident
 
 from runner import paths
 from runner.host.guard import FILES, HIGH, Charge, become
-from runner.tuples import NamedTuple
+from runner.typed import NamedTuple
 
 __all__ = ["Handle", "Posted", "Prepared", "post", "reap"]
 

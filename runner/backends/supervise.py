@@ -11,13 +11,13 @@ import os
 import select
 import signal
 import time
-from typing import TYPE_CHECKING
 
 from runner.backends import outcome
 from runner.backends.capture import Capture, Mask, limit
 from runner.backends.display import Display, displays
 from runner.backends.outcome import CANCEL, Asked
 from runner.host.interrupts import Listening
+from runner.typed import TYPE_CHECKING
 from runner.values import Ended, Job
 
 if TYPE_CHECKING:
@@ -27,7 +27,9 @@ __all__ = ["Supervisor"]
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 FLOW = 0.0006  # s: output that comes faster than this is read in larger pieces
-MOST = 1 << 18  # bytes at once
+MOST = (
+    1 << 20
+)  # bytes at once: as many as a pipe of ours holds, so that a read ends where a write of the command ended
 SMALL = 1 << 14
 AHEAD = 1 << 20  # bytes that a running command may be ahead of whoever reads its output
 AHEAD_AT_END = 1 << 26  # the same of what it left running
@@ -285,6 +287,6 @@ def _read(fd: int) -> tuple[bytes, bool]:
             return b"".join(pieces), False
         pieces.append(piece)
         size += len(piece)
-        if len(piece) > SMALL:  # a pipe gives what it has; a terminal gives 4 KiB a time
+        if len(piece) > SMALL:  # a pipe gives all that it has; a terminal gives 4 KiB a time
             break
     return (pieces[0] if len(pieces) == 1 else b"".join(pieces)), True

@@ -28,7 +28,9 @@ def show(location: str, as_json: bool) -> int:
     rows = ((each.name, size(each.size), each.what, each.pruned_by) for each in found)
     total = sum(each.size for each in found)
     lines = chain(
-        output.table(("name", "size", "what", "makes room"), rows, right=["size"]),
+        output.table(
+            ("name", "size", "what", "makes room"), rows, ["size"], spare=["what"], whole=["makes room"]
+        ),
         [f"{size(total)} in {paths.home()}; files that several share are counted once"],
     )
     return output.result(as_json, {"places": [each._asdict() for each in found], "total": total}, lines)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from runner.typed import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from runner.cli.options import Command, Group

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from runner import paths
 from runner.cli.reference import scope_here
 from runner.errors import ProjError
 from runner.text.terminal import printable
@@ -245,7 +246,6 @@ def templates(ctx: Context, incomplete: str) -> Found:
 
 
 def _store(ctx: Context) -> Store:
-    from runner import paths
     from runner.tracking.store import Store
 
     return Store(paths.store_here(ctx.params.get("location") or ctx.params.get("store") or ""))

@@ -37,7 +37,10 @@ def ls(as_json: bool) -> int:
         for row in found
     )
     plain = [{**row._asdict(), "created": iso(row.created), "used": iso(row.used)} for row in found]
-    return output.result(as_json, plain, output.table(names, rows, right=["packages"]))
+    spare = ("state", "packages", "kind", "python")
+    return output.result(
+        as_json, plain, output.table(names, rows, right=["packages"], spare=spare, whole=["key"])
+    )
 
 
 def du(as_json: bool) -> int:
@@ -48,9 +51,10 @@ def du(as_json: bool) -> int:
     found = maintenance.listing(sizes=True)
     total = maintenance.disk_use(row.key for row in found)
     sizes = [{"key": row.key, "kind": row.kind, "own": row.size} for row in found]
-    rows = ((row.key[:12], row.kind, size(row.size or 0)) for row in found)
+    rows = ((row.key[:12], row.kind, size(row.size or 0), _used(row.used), _whose(row)) for row in found)
+    names = ["key", "kind", "own", "last used", "projects"]
     lines = chain(
-        output.table(["key", "kind", "own"], rows, right=["own"]),
+        output.table(names, rows, right=["own"], spare=["kind"], whole=["key"]),
         [f"{size(total)} in all, shared files counted once"],
     )
     return output.result(as_json, {"environments": sizes, "total": total}, lines)
@@ -63,6 +67,7 @@ def show(key: str, as_json: bool) -> int:
     found = packages(cache.lock_text(full))
     facts = {**row._asdict(), "folder": cache.folder(full)}
     shown = {**facts, "created": _used(row.created), "used": _used(row.used), "size": size(row.size or 0)}
+    shown["projects"] = _whose(row)
     lines = [f"{name.replace('_', ' '):<10} {value}" for name, value in shown.items() if value]
     lines += ["", *(f"{name} {version}" for name, version in sorted(found.items()))]
     facts |= {"created": iso(row.created), "used": iso(row.used)}

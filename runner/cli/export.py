@@ -94,7 +94,7 @@ def write_page(path: str, store: Store, runs: Sequence[Run], known: dict[str, st
 
     page = of_runs(store, runs, known)
     if path == "-":
-        sys.stdout.write(page.decode())
+        harmless(sys.stdout, html=True).write(page.decode())
         return
     refuse_special(path)
     try:

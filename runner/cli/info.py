@@ -75,8 +75,8 @@ def _about(point: EntryPoint, uri: str, version: str) -> Iterator[str]:
 
 def _row(parameter: Parameter) -> tuple[str, str, str, str]:
     """Name, type with its range, default, description."""
-    bounds = ((">=", parameter.min), ("<=", parameter.max))
-    limits = [f"{sign} {number(bound)}" for sign, bound in bounds if bound is not None]
+    low, high = (None if bound is None else number(bound) for bound in (parameter.min, parameter.max))
+    limits = f"{low}..{high}" if low and high else f">= {low}" if low else f"<= {high}" if high else ""
     kind = "|".join(map(str, parameter.choices)) or parameter.type or "any"
     default = "required" if parameter.required else "optional"
     if parameter.has_default:
@@ -85,7 +85,7 @@ def _row(parameter: Parameter) -> tuple[str, str, str, str]:
     secret = ", secret" if parameter.secret else ""
     return (
         parameter.name,
-        " ".join([kind, *limits]),
+        f"{kind} {limits}".rstrip(),
         default + secret,
         " ".join(parameter.description.split()),
     )

@@ -30,7 +30,10 @@ def advice(run: Run, directory: str) -> str:
         return ""
     environment = run.sections.get("environment", {})
     file = str(environment.get("file", ""))
-    if file and environment.get("kind") != "system":
+    kind = environment.get("kind")
+    if kind != "conda" and file.endswith((".yaml", ".yml")) and not file.endswith("python_env.yaml"):
+        return f"{package} was not found: of {file} only the pip part is read here; --env-manager conda reads all"
+    if file and kind != "system":
         return f"{file} does not name {package}, which was not found"
     return (
         f"no file says which packages this needs:  printf '%s\\n' {quote(package)} >> requirements.txt"

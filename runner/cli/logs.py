@@ -127,7 +127,7 @@ COMMAND = Command(command, (
     Option("following", ("-f", "--follow"), "Go on until the run has ended.", "flag"),
     Option("timestamps", ("-t", "--timestamps"), "Begin each line with its time.", "flag"),
     Option("stream", ("--stream",), "Only this one: 1 (stdout) or 2 (stderr).", "int", 0, metavar="1|2"),
-    Option("last", ("-n", "--lines"), "Only the last lines.", "int", 0, metavar="N"),
+    Option("last", ("-n", "--lines", "--tail"), "Only the last lines.", "int", 0, metavar="N"),
     reference.STORE,
     Option("as_json", ("--json",), "Print one JSON object a line.", "flag"),
 ))  # fmt: skip

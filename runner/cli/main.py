@@ -7,11 +7,14 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from runner import __version__
 from runner.cli.commands import COMMANDS, load
 from runner.errors import InputError, ProjError
+from runner.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["entry", "main", "told"]
 
@@ -189,6 +192,14 @@ def _tell_usage(error: Any, words: list[str]) -> int:
 
         message = f"no such option: {option}"
         hint = option_hint(words, option, getattr(error, "possibilities", None) or ())
+    elif message.startswith("missing argument"):
+        from runner.cli.mistakes import missing_hint
+
+        hint = missing_hint(words, message)
+    elif message.startswith("got unexpected extra argument"):
+        from runner.cli.mistakes import extra_hint
+
+        hint = extra_hint(words)
     elif message.startswith("no such command"):
         from runner.cli.mistakes import inner_hint
 

@@ -5,11 +5,25 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from runner.cli.commands import COMMANDS, load
+from runner.cli.options import Command, passed_on
 from runner.errors import InputError, ProjError
 
-__all__ = ["SYNONYMS", "inner_hint", "meant", "nearest", "option_hint", "script"]
+if TYPE_CHECKING:
+    from runner.values import Project
+
+__all__ = [
+    "SYNONYMS",
+    "extra_hint",
+    "inner_hint",
+    "meant",
+    "missing_hint",
+    "nearest",
+    "option_hint",
+    "script",
+]
 
 SYNONYMS = {
     **dict.fromkeys(("ls", "list", "history", "ps", "status"), "runs"),
@@ -146,32 +160,80 @@ def option_hint(words: Sequence[str], option: str, known: Sequence[str] = ()) ->
     _, equals, value = words[place].partition("=")
     after = words[place + 1] if place + 1 < len(words) else ""
     value = value if equals else "" if after.startswith("-") else after
-    kept = list(words[:place])
-    name = _declared(words, option.lstrip("-"))
-    if name:
-        return f"proj {' '.join(map(_quoted, kept))} -P {name}={_quoted(value) if value else 'VALUE'}"
+    kept = [*words[:place], *words[place + (2 if value and not equals else 1) :]]
+    line = f"proj {' '.join(map(_quoted, kept))}"
+    if name := _declared(kept, option.lstrip("-")):
+        return f"{line} -P {name}={_quoted(value) if value else 'VALUE'}"
     if close:
         return close
     passed = [option, value] if value else [option]
-    return f"proj {' '.join(map(_quoted, kept))} -- {' '.join(map(_quoted, passed))}  passes it on to the program"
+    return f"{line} -- {' '.join(map(_quoted, passed))}  passes it on to the program"
+
+
+def _arguments(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Of `run ...`: the words up to the URI, and options; the words that are too many."""
+    entry = load("run")
+    kept, rest, extra, uri = ["run"], list(words[1:]), list[str](), ""
+    while rest and isinstance(entry, Command):
+        own = passed_on(entry.options, rest)
+        kept, rest = [*kept, *rest[:own]], rest[own:]
+        (extra if uri else kept).extend(rest[:1])
+        uri, rest = uri or "".join(rest[:1]), rest[1:]
+    return [uri, *kept], extra
+
+
+def missing_hint(words: Sequence[str], message: str) -> str:
+    """Where what is missing can be found; "" for what only the user knows."""
+    if "'RUN'" in message:
+        run = "last~1" if "last" in words else "last"
+        return f"proj {' '.join(map(_quoted, words))} {run}; proj runs  lists them"
+    if "'KEY'" in message:
+        return "proj env ls  lists them"
+    return "proj models  lists them" if words[0] == "models" else ""
+
+
+def extra_hint(words: Sequence[str]) -> str:
+    """What to type instead of `proj run train.py data.csv`, `proj run . lr=0.1` or `proj run . train`."""
+    if words[:1] != ["run"]:
+        return ""
+    (uri, *kept), extra = _arguments(words)
+    line = f"proj {' '.join(map(_quoted, kept))}"
+    project = _project(uri)
+    names = [point.name for point in project.entry_points] if project else []
+    if name := nearest(extra[0], names):
+        line, extra = f"{line} -e {_quoted(name)}", extra[1:]
+    if all(re.match(r"[A-Za-z_][\w.-]*=", each) for each in extra):
+        return " ".join([line, *(f"-P {_quoted(each)}" for each in extra)])
+    return f"{line} -- {' '.join(map(_quoted, extra))}  passes it on to the program"
 
 
 def _declared(words: Sequence[str], option: str) -> str:
     """The parameter of the project's entry point that is called so; "" when there is none."""
     from runner.project.entry_point import entry_point
-    from runner.running.planning import load_project
-    from runner.sources import fetch
-    from runner.values import Silent
 
-    uri = words[1] if len(words) > 1 and not words[1].startswith("-") else "."
+    project = _project(_arguments(words)[0][0] or ".")
     named = [words[at + 1] for at, word in enumerate(words[:-1]) if word in ("-e", "--entry-point")]
-    if "://" in uri or not os.path.exists(uri):
+    if project is None:
         return ""
     try:
-        found = entry_point(load_project(fetch(uri, "", Silent())), named[0] if named else "main")
-    except (ProjError, OSError):
+        found = entry_point(project, named[0] if named else "main")
+    except ProjError:
         return ""
     names = [parameter.name for parameter in found.parameters]
     plain = {name.replace("-", "_"): name for name in names}
     name = option.replace("-", "_")
     return plain.get(name) or plain.get(nearest(name, plain), "")
+
+
+def _project(uri: str) -> Project | None:
+    """The one in a folder or an archive that is here; None where there is none that can be read."""
+    from runner.running.planning import load_project
+    from runner.sources import fetch
+    from runner.values import Silent
+
+    if "://" in uri or not os.path.exists(uri):
+        return None
+    try:
+        return load_project(fetch(uri, "", Silent()))
+    except (ProjError, OSError):
+        return None

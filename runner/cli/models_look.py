@@ -86,7 +86,7 @@ def show(ref: str, location: str, as_json: bool) -> int:
 
     with reference.open_store(location) as store:
         model, version = named(store.root, ref)
-        problem = problem_of(store, version) if version else ""
+        problem = problem_of(store, model, version) if version else ""
     if version is None:
         versions = [version_facts(model, each) for each in model.versions.values()]
         return output.result(as_json, {**model_facts(model), "versions": versions}, _model_lines(model))

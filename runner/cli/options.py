@@ -8,10 +8,12 @@ cli/application.py makes from the same tables, reads it or explains it. A test r
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
 
 from runner.errors import InputError
-from runner.tuples import NamedTuple
+from runner.typed import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
 
 __all__ = ["Command", "Group", "Option", "Value", "find", "pairs", "passed_on", "quick"]
 

@@ -7,15 +7,20 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal, TextIO
+
+from runner.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Literal, TextIO
 
 __all__ = [
     "Guarded", "colours", "emit_json", "emit_lines", "harmless", "is_terminal", "json_text", "own_stdout", "paint", "result",
     "status", "table", "width",
 ]  # fmt: skip
 
+TELLING = 14  # characters of a long text that still tell something
 STATUS = {"RUNNING": 36, "SCHEDULED": 36, "FINISHED": 32, "FAILED": 31, "KILLED": 33}  # SGR
 
 
@@ -118,16 +123,17 @@ class Guarded(io.TextIOWrapper):
 class Harmless:
     """A stream of data, whose lines are no commands to the job of GitHub Actions that reads them."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, html: bool) -> None:
         self._stream = stream
+        self._html = html
 
     def write(self, text: str, /) -> int:
         from runner.text.terminal import defused
 
-        return self._stream.write(defused(text))
+        return self._stream.write(defused(text, self._html))
 
 
-def harmless(stream: TextIO) -> TextIO | Harmless:
+def harmless(stream: TextIO, html: bool = False) -> TextIO | Harmless:
     """The stream itself, unless it is stdout and a job of GitHub Actions reads it; a file there gets all as it is."""
     from runner.text.terminal import in_github
 
@@ -137,15 +143,17 @@ def harmless(stream: TextIO) -> TextIO | Harmless:
         in_file = stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
     except OSError:
         in_file = False
-    return stream if in_file else Harmless(stream)
+    return stream if in_file else Harmless(stream, html)
 
 
 def table(
-    columns: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[str] = ()
-) -> Iterator[str]:
+    columns: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[str] = (), spare: Sequence[str] = (),
+    whole: Sequence[str] = (),
+) -> Iterator[str]:  # fmt: skip
     """The lines of a table that fits the terminal's width; tab-separated with a header line when piped.
 
-    `right` names the columns that are aligned to the right (numbers).
+    `right` names the columns that are aligned to the right (numbers), `spare` those that a narrow terminal does
+    without, the first one first, `whole` those that are not cut, for they are to be typed.
     """
     columns, right = [_cell(name) for name in columns], [_cell(name) for name in right]
     texts = [[_cell(value) for value in row] for row in rows]
@@ -165,22 +173,41 @@ def table(
     natural = [
         max(len(name), *(row[place].cell_len for row in cells), 0) for place, name in enumerate(columns)
     ]
-    for name, width in zip(columns, _fitting(natural, console.width), strict=True):
-        side: Literal["left", "right"] = "right" if name in right else "left"
-        drawn.add_column(name, justify=side, overflow="ellipsis", no_wrap=True, width=width)
+    told = [any(row[place] for row in texts) for place in range(len(columns))]
+    going = sorted((columns.index(name) for name in spare), key=told.__getitem__)
+    widths = _without_spare(natural, going, console.width, [columns.index(name) for name in whole])
+    for place, width in widths.items():
+        side: Literal["left", "right"] = "right" if columns[place] in right else "left"
+        drawn.add_column(columns[place], justify=side, overflow="ellipsis", no_wrap=True, width=width)
     for cell in cells:
-        drawn.add_row(*cell)
+        drawn.add_row(*(cell[place] for place in widths))
     with console.capture() as captured:
         console.print(drawn)
     yield from captured.get().splitlines()
 
 
-def _fitting(widths: Sequence[int], width: int) -> list[int]:
-    """What does not fit is taken from the widest columns: names and ids stay whole."""
-    fitting = list(widths)
+def _without_spare(
+    natural: Sequence[int], spare: Iterable[int], width: int, whole: Container[int] = ()
+) -> dict[int, int]:
+    """Place -> width of the columns that stay: a spare one goes while another is cut to what tells little."""
+    left, kept = iter(spare), list(range(len(natural)))
+    while True:
+        least = [natural[place] if place in whole else 4 for place in kept]
+        fitting = _fitting([natural[place] for place in kept], width, least)
+        cut = any(room < min(natural[place], TELLING) for place, room in zip(kept, fitting, strict=True))
+        wide = sum(fitting) + 2 * (len(fitting) - 1) > width
+        going = next(left, None) if cut or wide else None
+        if going is None:
+            return dict(zip(kept, fitting, strict=True))
+        kept.remove(going)
+
+
+def _fitting(widths: Sequence[int], width: int, least: Sequence[int] = ()) -> list[int]:
+    """What does not fit is taken from the widest columns that are wider than they must be."""
+    fitting, least = list(widths), least or [4] * len(widths)
     excess = sum(fitting) + 2 * (len(fitting) - 1) - width
-    while excess > 0 and max(fitting) > 4:
-        fitting[fitting.index(max(fitting))] -= 1
+    while excess > 0 and (free := [at for at, most in enumerate(fitting) if most > least[at]]):
+        fitting[max(free, key=fitting.__getitem__)] -= 1
         excess -= 1
     return fitting
 

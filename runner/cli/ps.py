@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["COMMAND", "NAMES", "last_line", "on", "progress", "row"]
 
 NAMES = ("id", "name", "project", "entry_point", "status", "for", "metrics", "output")
+WHOLE = ("id", "name")
+SPARE = ("entry_point", "status", "project", "output", "metrics")
 MOST = 1000  # runs
 DRAWN = 12  # columns of a small plot
 METRICS = 3
@@ -41,7 +43,11 @@ def command(location: str, as_json: bool) -> int:
             {**plain(run, known), "elapsed": columns.elapsed(run), "last_line": cells[-1]}
             for run, cells in zip(runs, rows, strict=True)
         ]
-    lines = output.table(NAMES, rows, right=["for"]) if rows or not output.is_terminal() else ["nothing runs"]
+    lines = (
+        output.table(NAMES, rows, right=["for"], spare=SPARE, whole=WHOLE)
+        if rows or not output.is_terminal()
+        else ["nothing runs"]
+    )
     return output.result(as_json, shown, lines)
 
 

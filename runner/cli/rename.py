@@ -5,6 +5,7 @@ from __future__ import annotations
 from runner.cli import output, reference
 from runner.cli.options import Command, Option
 from runner.errors import InputError
+from runner.tracking.resolve import check_name
 
 __all__ = ["COMMAND"]
 
@@ -13,6 +14,7 @@ def command(ref: str, name: str, location: str, as_json: bool) -> int:
     """Give a run another name. Several runs may have the same."""
     if not name.strip():
         raise InputError("a run needs a name")
+    check_name(name)
     with reference.open_store(location) as store:
         run = reference.find(store, ref)
         with store.open_run(run.run_id) as writer:

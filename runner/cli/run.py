@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
 
 from runner import backends
 from runner.cli import output
@@ -13,11 +12,14 @@ from runner.cli.options import Command, Option
 from runner.cli.terminal import Terminal
 from runner.errors import EnvironmentFailure, InputError, ProjError, SourceError, StoreError
 from runner.host.interrupts import Interrupts
+from runner.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from runner.running.plan import Outcome, Plan, Request
     from runner.steps.pipeline import Prepared
-    from runner.values import Checkout, Report
+    from runner.values import Checkout, Project, Report
 
 __all__ = ["COMMAND", "facts", "say", "tell_ci"]
 
@@ -112,15 +114,12 @@ class _Steps:
 
     def around(
         self, report: Report, begun: Callable[[str], None] | None
-    ) -> Callable[[Request, Checkout], Outcome | Plan | None] | None:
+    ) -> Callable[[Request, Checkout, Project], Outcome | Plan | None] | None:
         """None inside of another run: the drivers of MLflow's multi-step projects go on as they are."""
         if os.environ.get("PROJ_RUN_ID"):
             return None
 
-        def expand(request: Request, checkout: Checkout) -> Outcome | Plan | None:
-            from runner.running.planning import load_project
-
-            project = load_project(checkout)
+        def expand(request: Request, checkout: Checkout, project: Project) -> Outcome | Plan | None:
             if not any(point.needs or point.matrix for point in project.entry_points):
                 return None
             from runner.steps import pipeline
@@ -278,7 +277,7 @@ def _flat(facts: Mapping[str, object]) -> Iterator[tuple[str, str]]:
 
 COMMAND = Command(command, (
     Option("uri", (), "Folder, git URL (URL@ref#subfolder) or archive with the project; or a script of it.", default=".", metavar="[URI]"),
-    Option("entry_point", ("-e", "--entry-point"), "Entry point, or a script (.py, .sh, .R) of the project.", default="main", metavar="NAME", complete="entry_points"),
+    Option("entry_point", ("-e", "--entry-point"), "Entry point, or a script or notebook (.py, .sh, .R, .ipynb) of the project.", default="main", metavar="NAME", complete="entry_points"),
     Option("version", ("-v", "--version"), "Branch, tag or commit.", metavar="VERSION"),
     Option("parameters", ("-P", "--param-list"), "A parameter of the entry point; others are passed as --name value.", "many", metavar="NAME=VALUE", complete="parameters"),
     Option("params_file", ("--params-file",), "YAML or JSON file with parameters; -P wins over it.", "many", metavar="FILE"),

@@ -38,7 +38,7 @@ class Selection(NamedTuple):
 
 
 def command(
-    where: str, order_by: tuple[str, ...], names: tuple[str, ...], limit: int, since: str,
+    where: str, option: str, order_by: tuple[str, ...], names: tuple[str, ...], limit: int, since: str,
     experiments: tuple[str, ...], status: tuple[str, ...], everything: bool, active: bool, deleted: bool, location: str,
     as_json: bool, csv: bool,
 ) -> int:  # fmt: skip
@@ -51,6 +51,9 @@ def command(
         raise InputError("--json and --csv exclude each other")
     if active and deleted:
         raise InputError("--active and --deleted exclude each other")
+    if where and option:
+        raise InputError("FILTER and --filter exclude each other", f"both in one: ({where}) and ({option})")
+    where = where or option
     view = "deleted" if deleted else "all" if everything and not active else "active"
     wanted = Selection(where, order_by, limit, since, experiments, status, view)
     with reference.open_store(location) as store:
@@ -160,8 +163,8 @@ def _table(
         for row, branch in zip(rows, branches, strict=True):
             row[place] = branch + row[place]
     if output.is_terminal() and not chosen:
-        fitting = columns.fit(names, rows, output.width())
-        names, rows = names[:fitting], [row[:fitting] for row in rows]
+        places = columns.first(names, rows, output.width())
+        names, rows = [names[at] for at in places], [[row[at] for at in places] for row in rows]
     right = [safe(name) for name in names if name in columns.NUMERIC or name.startswith("metrics.")]
     return output.table([safe(name) for name in names], rows, right)
 
@@ -175,6 +178,7 @@ def _typed(run: Run, name: str, experiments: dict[str, str]) -> object:
 
 COMMAND = Command(command, (
     Option("where", (), "Such as \"metrics.rmse < 0.8 and params.model = 'ridge'\".", metavar="[FILTER]"),
+    Option("option", ("--filter",), "The same as FILTER.", metavar="FILTER"),
     Option("order_by", ("--order-by",), 'Such as "metrics.rmse" or "start_time DESC".', "many", metavar="KEY", complete="keys"),
     Option("names", ("--columns",), "What is shown: name,status,metrics.rmse,params.lr,tags.team, ...", "many", metavar="NAMES", complete="columns"),
     Option("limit", ("-n", "--limit"), "How many runs are shown at most.", "int", 50, metavar="N"),

@@ -72,34 +72,43 @@ def serve(
 
 def create(name: str, role: str, expires: str, models: tuple[str, ...], location: str) -> int:
     """Make a token and print it, this once."""
+    from runner.cli.terminal import Terminal
     from runner.protocol.scope import ROLES
     from runner.server import tokens
+    from runner.text.units import local_time
     from runner.tracking.log import now
 
     if role not in ROLES:
         raise InputError(f"there is no role {role!r}", f"one of {', '.join(ROLES)}")
-    text = tokens.create(_folder(location), name, role, tokens.expiry(expires, now()), models)
-    output.emit_lines([text])
+    until = tokens.expiry(expires, now())
+    output.emit_lines([tokens.create(_folder(location), name, role, until, models)])
+    if output.is_terminal():
+        sys.stdout.flush()
+        told = f"{role}, {f'until {local_time(until)}' if until else 'for ever'}"
+        Terminal().line(f"{told}; it is shown only now. Clients set MLFLOW_TRACKING_TOKEN to it")
     return 0
 
 
 def show(location: str, as_json: bool) -> int:
     """List tokens; they themselves are not kept."""
     from runner.server.tokens import listing
+    from runner.text.units import local_time
     from runner.tracking.log import now
 
     found = listing(_folder(location))
+    when = local_time if output.is_terminal() else iso
     rows = []
     for each in found:
         state = "revoked" if each.revoked else "expired" if 0 < each.expires <= now() else "valid"
-        expires = iso(each.expires) if each.expires else "never"
-        rows.append((each.token_id, each.name, each.role, iso(each.created), expires, state))
+        expires = when(each.expires) if each.expires else "never"
+        rows.append((each.token_id, each.name, each.role, when(each.created), expires, state))
     hidden = ("digest",)
     plain = [
         {**{name: value for name, value in each._asdict().items() if name not in hidden}, **_times(each)}
         for each in found
     ]
-    return output.result(as_json, plain, output.table("id name role created expires state".split(), rows))
+    lines = output.table("id name role created expires state".split(), rows, spare=["created"])
+    return output.result(as_json, plain, lines)
 
 
 def _times(token: Token) -> dict[str, str | None]:

@@ -13,8 +13,11 @@ def command(ref: str, tags: tuple[str, ...], removed: tuple[str, ...], location:
     """Set tags of a run (NAME=VALUE ...) or remove them; with neither, show them."""
     from runner.running.reconcile import current
     from runner.tracking import events
+    from runner.tracking.fold import NAME_TAG
+    from runner.tracking.resolve import check_name
 
     new = pairs(tags)
+    check_name(dict(new).get(NAME_TAG, ""))
     with reference.open_store(location) as store:
         run = reference.find(store, ref)
         absent = [key for key in removed if key not in run.tags]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import TYPE_CHECKING
 
 from runner.cli.output import colours, paint
+from runner.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from threading import Event

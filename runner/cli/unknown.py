@@ -72,8 +72,13 @@ def notes(
 
 def explained(store: Store, error: UnknownKey) -> InputError:
     """With what was probably meant, instead of any example."""
-    near = whole(store, error.key)
-    return InputError(error.message, f"did you mean {near}?" if near else error.hint)
+    if near := whole(store, error.key):
+        return InputError(error.message, f"did you mean {near}?")
+    try:
+        store.resolve(error.key)
+    except InputError:
+        return InputError(error.message, error.hint)
+    return InputError(error.message, f"proj show {error.key}  shows this run; a filter is {error.hint}")
 
 
 def whole(store: Store, key: str) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from runner.environments import cache
 from runner.environments.choice import choose
 from runner.errors import EnvironmentFailure
 from runner.host import files, memo
+from runner.typed import TYPE_CHECKING
 from runner.values import Activation, Environment, EnvironmentOptions, EnvironmentSpec, Json, Report
 
 if TYPE_CHECKING:

@@ -14,12 +14,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from runner import paths
 from runner.host import files
-from runner.tuples import NamedTuple
+from runner.typed import TYPE_CHECKING, NamedTuple
 from runner.values import Environment, Json
+
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["FORMAT", "Found", "changed", "folder", "hold", "lock_text", "look", "read", "ready", "release"]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from runner.errors import InputError
+from runner.typed import TYPE_CHECKING
 from runner.values import EntryPoint, EnvironmentSpec, Project
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib import import_module
-from typing import TYPE_CHECKING, cast
+
+from runner.typed import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from runner.environments.base import Kind, Maker

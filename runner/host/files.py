@@ -10,13 +10,12 @@ import stat as modes
 import time
 from collections.abc import Callable, Iterator
 from io import TextIOWrapper
-from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
-from runner.tuples import NamedTuple
+from runner.typed import TYPE_CHECKING, NamedTuple
 from runner.values import Report, Silent
 
 if TYPE_CHECKING:
-    from typing import Protocol
+    from typing import Any, BinaryIO, Protocol, TextIO
 
     class Readable(Protocol):
         def read(self, size: int, /) -> bytes: ...

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from runner import paths
 from runner.host import files
 from runner.host.files import Digest, Hash, Stamp
-from runner.tuples import NamedTuple
+from runner.typed import NamedTuple
 
 if TYPE_CHECKING:
     import sqlite3
@@ -31,7 +31,8 @@ def digest(path: str, progress: Callable[[int], object] | None = None) -> Digest
     """Of a file or a folder. OSError when it cannot be read. `progress` is told of bytes as they are read.
 
     A folder's digest is that of the lines `<digest> <name>\\0` of its files, sorted by name. Links are
-    followed; one that leads nowhere counts with its target, empty folders and special files do not count.
+    followed; one that leads nowhere counts with its target, empty folders, special files and what is just being
+    written (files.Draft) do not count.
     """
     path = os.path.abspath(path)
     found = os.stat(path)
@@ -79,6 +80,8 @@ def _of_folder(path: str, progress: Callable[[int], object] | None = None) -> Di
 def _walk(folder: str, prefix: str, parents: tuple[str, ...]) -> list[Entry]:
     found = []
     for each in os.scandir(folder):
+        if files.is_draft(each.name):
+            continue
         name = f"{prefix}{each.name}"
         try:
             status = each.stat()

@@ -15,7 +15,11 @@ import signal
 import sys
 from _thread import get_native_id
 from types import FrameType
-from typing import Any
+
+from runner.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["Interrupted", "Interrupts", "Listening", "Shield", "in_main_thread"]
 
@@ -73,15 +77,21 @@ def _arrived(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
 class Interrupts:
     """`with Interrupts():`; does nothing outside of the main thread, where signals cannot be caught."""
 
+    installed = (
+        0  # how many there are now: where there are any, this process is ours, with its standard streams
+    )
+
     def __init__(self) -> None:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupts:
+        Interrupts.installed += 1
         if in_main_thread():
             self._before = _take(ENDING, HELD)
         return self
 
     def __exit__(self, *error: object) -> None:
+        Interrupts.installed -= 1
         _give_back(self._before)
         if self._before:
             _held.clear()  # there was no command that they were for

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any
 from zlib import crc32
 
 from runner import __version__, paths, values
 from runner.host import files
+from runner.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["keep", "recall", "subjects"]
 

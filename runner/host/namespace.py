@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from runner.errors import ProjError
 from runner.host import process
-from runner.tuples import NamedTuple
+from runner.typed import NamedTuple
 
 __all__ = ["Bind", "launcher", "outside", "problem"]
 

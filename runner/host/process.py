@@ -10,13 +10,13 @@ import os
 import select
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import IO, TYPE_CHECKING
 
 from runner.errors import ProjError
-from runner.tuples import NamedTuple
+from runner.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import subprocess
+    from typing import IO
 
 __all__ = ["Completed", "Pending", "environment", "find", "pid_start", "run", "start", "written_by"]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from runner.errors import InputError
 from runner.parameters import shell, template, types
-from runner.tuples import NamedTuple
+from runner.typed import NamedTuple
 from runner.values import EntryPoint, Json, Parameter
 
 __all__ = ["LONGEST", "Resolved", "assignments", "is_too_long", "load_file", "meant", "resolve"]

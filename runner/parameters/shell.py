@@ -6,7 +6,10 @@ first; `write` writes a text for such a place. A text never changes the context 
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from runner.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
 
 __all__ = [
     "COMMENT",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Container, Sequence
 
 from runner.parameters import shell
 from runner.parameters.shell import MARK, Layers
-from runner.tuples import NamedTuple
+from runner.typed import NamedTuple
 
 __all__ = ["Template", "open_end", "parse", "placeholders", "render"]
 

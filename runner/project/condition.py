@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from runner.tuples import NamedTuple
+from runner.typed import NamedTuple
 from runner.values import Json
 
 __all__ = ["Condition", "holds", "parse"]

@@ -78,7 +78,8 @@ def _unknown(project: Project, name: str) -> InputError:
     names = [declared.name for declared in project.entry_points]
     scripts = sorted(_scripts(project.directory))
     close = get_close_matches(name, [*names, *scripts], 1, 0.6)
-    hint = [f"did you mean {close[0]}?  proj run ... -e {shell.quote(close[0])}"] if close else []
+    where = "" if project.directory == os.getcwd() else "... "
+    hint = [f"did you mean {close[0]}?  proj run {where}-e {shell.quote(close[0])}"] if close else []
     if names:
         message = f"there is no entry point {name} in {project.file}; it has: {', '.join(names)}"
     elif project.file:
@@ -89,8 +90,7 @@ def _unknown(project: Project, name: str) -> InputError:
         what = "no main.py" if name == "main" else f"no script {name}"
         message = f"{project.directory} has no MLproject and {what}; files seen: {shown}"
     if not close and scripts:
-        here = project.directory == os.getcwd()
-        line = f"proj run {'' if here else '... -e '}{shell.quote(scripts[0])}"
+        line = f"proj run {where and '... -e '}{shell.quote(scripts[0])}"
         hint.append(f"{line}  runs a script as it is")
         if not project.file:
             hint.append("proj init  writes an MLproject for the scripts that are there")

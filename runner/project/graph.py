@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from runner.parameters.types import scheme
 from runner.text.globs import matcher
-from runner.tuples import NamedTuple
+from runner.typed import NamedTuple
 from runner.values import EntryPoint
 
 __all__ = ["Mistake", "apart", "faults", "has_steps", "is_made", "meet", "needed", "order", "widened"]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from runner.typed import TYPE_CHECKING
 from runner.values import EntryPoint, EnvironmentSpec, Json, Parameter, Project, Retries
+
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["from_plain", "to_plain"]
 

@@ -10,7 +10,7 @@ from anyio import CapacityLimiter, move_on_after, to_thread
 from starlette.types import Receive, Scope, Send
 
 from runner.protocol.answer import EMPTY, ApiError, Response
-from runner.protocol.artifact_paths import find, in_run, writable
+from runner.protocol.artifact_paths import find, has_models, in_run, writable
 from runner.protocol.artifacts import Upload
 from runner.protocol.fields import body_fields, query_fields, validated
 from runner.protocol.gate import PAGE_UPLOAD, Entry, Gate, Head, Limits
@@ -161,7 +161,7 @@ class Api:
 
     async def _upload(self, exchange: Exchange, entry: Entry, place: ArtifactPath, limit: int) -> Response:
         """Refuses before the body is read, and writes it as it comes."""
-        if place.run_id:
+        if place.run_id and not has_models(entry.runs.store):
             await self._soon(entry, place.run_id, lambda: _writable(entry, place))
         else:
             await self._in_thread(lambda: _writable(entry, place))
@@ -174,10 +174,11 @@ class Api:
                 message = await _next(exchange.receive)
                 upload.write(message.get("body", b""))
                 more = message.get("more_body", False)
+            takes_long = has_models(entry.runs.store) or entry.runs.store.secrets
+            response = await self._in_thread(upload.finish) if takes_long else upload.finish()
         except BaseException:
             upload.abort()
             raise
-        response = upload.finish()
         self._gate.changed(exchange.head, entry, "artifacts", place.run_id or place.model_id or place.path)
         return response
 

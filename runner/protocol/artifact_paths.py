@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from runner.protocol.scope import Scope
     from runner.tracking.store import Store
 
-__all__ = ["file_of", "find", "in_run", "safe", "writable"]
+__all__ = ["check_free", "file_of", "find", "has_models", "in_run", "safe", "writable"]
 
 
 def safe(path: str) -> str:
@@ -76,6 +76,18 @@ def writable(store: Store, runs: LiveRuns, scope: Scope, place: ArtifactPath) ->
             scope.write_run(model.run_id)
     else:
         scope.write("files")
+    check_free(store, place)
+
+
+def has_models(store: Store) -> bool:
+    """Registered ones. To look whether they are protected takes its time: not for the loop that answers everybody."""
+    return os.path.isdir(os.path.join(store.root, "registry"))
+
+
+def check_free(store: Store, place: ArtifactPath) -> None:
+    """ApiError for the files of a version that a protected alias or stage holds."""
+    if not has_models(store):
+        return
     from runner.tracking.registry.sources import held_by
 
     if held := held_by(store, file_of(place)):

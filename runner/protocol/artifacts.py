@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from runner.host.files import Draft, Hash, IrregularError, is_draft, open_file
+from runner.host.search import held_inside
 from runner.protocol.answer import EMPTY, ApiError, Response, invalid, reply
-from runner.protocol.artifact_paths import file_of, find, in_run, safe, writable
+from runner.protocol.artifact_paths import check_free, file_of, find, in_run, safe, writable
 from runner.protocol.bounds import ENTRIES
 from runner.protocol.fields import need
 from runner.protocol.route import Asked, Route, checks
@@ -84,16 +85,24 @@ class Upload:
     def finish(self) -> Response:
         """A file that holds a secret is not kept, which is said at the end of the run: the program goes on."""
         self._file.close()
-        if self._search is not None and self._search.found:
+        if whose := self._whose():
             self._draft.drop()
             if run_id := self._run_id():
-                withhold(self._runs.get(run_id).writer, self._place.path, self._search.found)
+                withhold(self._runs.get(run_id).writer, self._place.path, whose)
             return EMPTY
+        check_free(self._runs.store, self._place)  # it may have been approved while this was on its way
         self._draft.put()
         if self._place.run_id:
             digest, size = self._hash.result()
             self._runs.get(self._place.run_id).writer.append(events.artifact(self._place.path, digest, size))
         return EMPTY
+
+    def _whose(self) -> str:
+        """Secret it holds; "" for none."""
+        secrets = self._runs.store.secrets
+        if self._search is None or secrets is None:
+            return ""
+        return self._search.found or held_inside(secrets, self._draft.path)
 
     def _run_id(self) -> str:
         """Of the run that it is about; "" for none."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from runner.errors import InputError
 from runner.protocol.answer import ApiError, Response, invalid, reply
 from runner.protocol.registered import find_version, told
-from runner.protocol.route import Asked, Route, checks
+from runner.protocol.route import Asked, Route, texts
 from runner.tracking.registry.decisions import checked, decide, finish
 from runner.tracking.registry.policy import Unmet
 from runner.values import JsonObject
@@ -61,8 +61,7 @@ def _missing(missing: list[Unmet]) -> list[JsonObject]:
     return [{"need": each.need.kind, "reason": each.reason} for each in missing]
 
 
-_MESSAGE = dict.fromkeys(("name", "version", "target", "why", "signature"), "string")
-_CHECKS = checks(
+_DECIDED = texts(
     "name string required",
     "version string required",
     "target string required",
@@ -71,7 +70,7 @@ _CHECKS = checks(
 )
 
 ROUTES = (
-    Route("POST", "model-versions/approve", approve, _MESSAGE, _CHECKS, blocks=True),
-    Route("POST", "model-versions/reject", reject, _MESSAGE, _CHECKS, blocks=True),
-    Route("POST", "model-versions/promote", promote, _MESSAGE, _CHECKS, blocks=True),
+    Route("POST", "model-versions/approve", approve, *_DECIDED, blocks=True),
+    Route("POST", "model-versions/reject", reject, *_DECIDED, blocks=True),
+    Route("POST", "model-versions/promote", promote, *_DECIDED, blocks=True),
 )

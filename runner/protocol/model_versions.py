@@ -15,7 +15,7 @@ from runner.protocol.registered import (
     tags_of,
     told,
 )
-from runner.protocol.route import Asked, Route, checks
+from runner.protocol.route import Asked, Route, checks, texts
 from runner.tracking import events, registry
 from runner.tracking.registry import change, sources
 from runner.tracking.registry.sources import StatedSource, problem_of
@@ -63,7 +63,7 @@ def _user(asked: Asked, run_id: str) -> str:
 @told
 def get(asked: Asked) -> Response:
     model, version = find_version(asked)
-    return reply({"model_version": shown_version(model, version, problem_of(asked.store, version))})
+    return reply({"model_version": shown_version(model, version, problem_of(asked.store, model, version))})
 
 
 @told
@@ -114,8 +114,8 @@ def delete(asked: Asked) -> Response:
 
 @told
 def download_uri(asked: Asked) -> Response:
-    _, version = find_version(asked)
-    if problem := problem_of(asked.store, version):
+    model, version = find_version(asked)
+    if problem := problem_of(asked.store, model, version):
         raise ApiError("RESOURCE_DOES_NOT_EXIST", f"This version cannot be loaded: {problem}.")
     return reply({"artifact_uri": version.location})
 
@@ -146,13 +146,9 @@ def delete_tag(asked: Asked) -> Response:
     return EMPTY
 
 
-_NUMBER = {"name": "string", "version": "string"}
-_HAS_NUMBER = checks("name string required", "version string required")
-_NUMBERED = (_NUMBER, _HAS_NUMBER)
-_KEYED = (
-    {**_NUMBER, **TAG},
-    checks("name string required", "version string required", "key string required", "value string"),
-)
+_NUMBER = ("name string required", "version string required")
+_NUMBERED = texts(*_NUMBER)
+_KEYED = texts(*_NUMBER, "key string required", "value string")
 
 ROUTES = (
     Route(
@@ -170,23 +166,13 @@ ROUTES = (
         slow=True,
     ),
     Route("GET", "model-versions/get", get, *_NUMBERED, blocks=True),
-    Route(
-        "PATCH",
-        "model-versions/update",
-        update,
-        {**_NUMBER, "description": "string"},
-        checks("name string required", "version string required", "description string"),
-        blocks=True,
-    ),
+    Route("PATCH", "model-versions/update", update, *texts(*_NUMBER, "description string"), blocks=True),
     Route(
         "POST",
         "model-versions/transition-stage",
         transition,
-        {**_NUMBER, "stage": "string", "archive_existing_versions": "bool"},
-        checks(
-            "name string required", "version string required", "stage string required",
-            "archive_existing_versions bool",
-        ),
+        {**_NUMBERED[0], "stage": "string", "archive_existing_versions": "bool"},
+        checks(*_NUMBER, "stage string required", "archive_existing_versions bool"),
         blocks=True,
     ),
     Route("DELETE", "model-versions/delete", delete, *_NUMBERED, blocks=True),

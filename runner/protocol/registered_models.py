@@ -19,7 +19,7 @@ from runner.protocol.registered import (
     tags_of,
     told,
 )
-from runner.protocol.route import Asked, Route, checks
+from runner.protocol.route import Asked, Route, checks, texts
 from runner.tracking import registry
 from runner.tracking.registry import change
 from runner.tracking.registry.sources import problem_of
@@ -136,15 +136,14 @@ def get_alias(asked: Asked) -> Response:
         raise ApiError("RESOURCE_DOES_NOT_EXIST", f"Latest version not found for model {model.name}.")
     if version is None:
         raise invalid(f"Registered model alias {alias} not found.")
-    return reply({"model_version": shown_version(model, version, problem_of(asked.store, version))})
+    return reply({"model_version": shown_version(model, version, problem_of(asked.store, model, version))})
 
 
-_NAME = checks("name string required")
+_NAMED = texts("name string required")
 _STAGES = ({"name": "string", "stages": ["string"]}, checks("name string required", "stages array"))
 _DESCRIBED = {"name": "string", "description": "string", "deployment_job_id": "string"}
-_KEYED = ({"name": "string", **TAG}, checks("name string required", "key string required", "value string"))
-_ALIAS = {"name": "string", "alias": "string"}
-_ALIASED = checks("name string required", "alias string required")
+_KEYED = texts("name string required", "key string required", "value string")
+_ALIASED = texts("name string required", "alias string required")
 
 ROUTES = (
     Route(
@@ -155,7 +154,7 @@ ROUTES = (
         checks("name string required", "tags array", "description string"),
         blocks=True,
     ),
-    Route("GET", "registered-models/get", get, {"name": "string"}, _NAME, blocks=True),
+    Route("GET", "registered-models/get", get, *_NAMED, blocks=True),
     Route(
         "PATCH",
         "registered-models/update",
@@ -168,11 +167,10 @@ ROUTES = (
         "POST",
         "registered-models/rename",
         rename,
-        {"name": "string", "new_name": "string"},
-        checks("name string required", "new_name string required"),
+        *texts("name string required", "new_name string required"),
         blocks=True,
     ),
-    Route("DELETE", "registered-models/delete", delete, {"name": "string"}, _NAME, blocks=True),
+    Route("DELETE", "registered-models/delete", delete, *_NAMED, blocks=True),
     Route("GET", "registered-models/get-latest-versions", latest, *_STAGES, blocks=True),
     Route("POST", "registered-models/get-latest-versions", latest, *_STAGES, blocks=True),
     Route("POST", "registered-models/set-tag", set_tag, *_KEYED, blocks=True),
@@ -181,10 +179,9 @@ ROUTES = (
         "POST",
         "registered-models/alias",
         set_alias,
-        {**_ALIAS, "version": "string"},
-        checks("name string required", "alias string required", "version string required"),
+        *texts("name string required", "alias string required", "version string required"),
         blocks=True,
     ),
-    Route("DELETE", "registered-models/alias", delete_alias, _ALIAS, _ALIASED, blocks=True),
-    Route("GET", "registered-models/alias", get_alias, _ALIAS, _ALIASED, blocks=True),
+    Route("DELETE", "registered-models/alias", delete_alias, *_ALIASED, blocks=True),
+    Route("GET", "registered-models/alias", get_alias, *_ALIASED, blocks=True),
 )

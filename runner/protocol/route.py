@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from runner.protocol.scope import Scope
     from runner.tracking.store import Store
 
-__all__ = ["Asked", "Check", "Checks", "Handle", "Message", "Route", "checks"]
+__all__ = ["Asked", "Check", "Checks", "Handle", "Message", "Route", "checks", "texts"]
 
 
 class Asked(NamedTuple):
@@ -46,3 +46,9 @@ class Route(NamedTuple):
 def checks(*texts: str) -> Checks:
     """`"run_id required string"`: a field and its checks, in their order."""
     return {text.split()[0]: tuple(text.split()[1:]) for text in texts}
+
+
+def texts(*fields: str) -> tuple[Message, Checks]:
+    """Message and checks of fields that are all strings: `"name string required"`."""
+    checked = checks(*fields)
+    return dict.fromkeys(checked, "string"), checked

@@ -16,6 +16,7 @@ from runner.data import inputs as reading
 from runner.data.download import fetch_all
 from runner.errors import ProjError
 from runner.host.namespace import Bind
+from runner.reproduction import times
 from runner.reproduction.original_path import at_its_path
 from runner.reproduction.room import Room
 from runner.running.recorded import CannotRunError, Recorded
@@ -48,6 +49,7 @@ def enter(recorded: Recorded, terms: Terms, report: Report) -> Iterator[Room]:
         root = os.path.join(folder, re.sub(r"[^\w.-]", "_", name))
         with report.step("restoring the code"):
             code, doubts = _restore(recorded, root, terms.offline, report)
+            times.put_back(recorded.root, root, recorded.run.start_time)
         directory = os.path.join(root, *filter(None, recorded.subdirectory.split("/")))
         room = Room(root, directory, code, (recorded.root, root))
         if recorded.run.kind != "pipeline":  # whose steps have folders of their own

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
 
 from runner.errors import InputError, ProjError
 from runner.host import machine
 from runner.tracking import events
 from runner.tracking.events import Event
+from runner.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from runner.running.plan import Plan, Request
     from runner.tracking.fold import Run
     from runner.tracking.store import Store

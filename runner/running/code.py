@@ -5,23 +5,26 @@ from __future__ import annotations
 import json
 import os
 from _thread import allocate_lock
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping
 
 from runner.errors import InputError, ProjError
 from runner.running.surroundings import Unseen, written
 from runner.snapshots import ignored, snapshot, texts
+from runner.snapshots.leftout import SECRET
 from runner.sources.git import repository
 from runner.tracking import events
-from runner.values import CodeState
+from runner.typed import TYPE_CHECKING
+from runner.values import CodeState, Json
 
 if TYPE_CHECKING:
     from runner.running.plan import Plan
     from runner.running.record import Record
+    from runner.text.secrets import Secrets
     from runner.values import Report
 
 __all__ = ["Code"]
 
+BYTECODE = "__pycache__/"
 PATIENCE = 5.0  # s that git may take for the first commit; 100,000 commits take it less than one
 
 
@@ -63,10 +66,16 @@ class Code:
                 f"{folder} has uncommitted changes, and --require-clean was given", "git status  shows them"
             )
         try:
-            self._capture = snapshot.take(self._pending, state, self._record.store.root)
+            self._capture = snapshot.take(
+                self._pending, state, self._record.store.root, secrets=_looked_for(plan)
+            )
         except ProjError as error:
             self._report.warn(f"the code of this run is not kept: {error.message}")
             return state, error.message
+        for each in _secret(self._capture.state):
+            self._report.warn(
+                f"{each['path']} is not in the snapshot of the code: it {each['reason']} of this run"
+            )
         return self._capture.state, ""
 
     def _ask(self) -> ignored.Asked:
@@ -88,11 +97,31 @@ class Code:
         plan = self._plan
         directory, root = plan.checkout.directory, plan.root or plan.checkout.directory
         tree, names = "" if plan.checkout.temporary else self._state.tree, self.ignored()
-        own = (*(os.path.join(directory, each.rstrip("/")) for each in names), *written(plan))
+        self._drop_bytecode(names)
+        top = plan.checkout.root or directory
+        own = (
+            *(os.path.join(directory, each.rstrip("/")) for each in names),
+            *(os.path.join(top, str(each["path"])) for each in _secret(self._state)),
+            *written(plan),
+        )
         if self._named is not None:
             return Unseen((), self._named)
         named = texts.named(directory, plan.directory, root, tree, own)
         return Unseen((*names, *self._elsewhere(named.within)), named)
+
+    def _drop_bytecode(self, names: Iterable[str]) -> None:
+        """Python shall not run what the snapshot has no more."""
+        top, known = self._plan.checkout.directory, self._pending and self._pending.status
+        if known and known.ignored is not None and self._pending and self._pending.found:
+            top, names = self._pending.found.root, known.ignored  # also beside the project
+        compiled = [each.partition(BYTECODE)[0] for each in names if BYTECODE in each]
+        if not compiled or self._plan.checkout.temporary:
+            return
+        from runner.running.bytecode import drop_stale
+
+        folders = dict.fromkeys(os.path.join(top, each, BYTECODE[:-1]) for each in compiled)
+        for source in drop_stale(folders):
+            self._report.warn(f"Python may run {source} as it was before: its __pycache__ cannot be changed")
 
     def is_read(self) -> bool:
         """Whether it is known what the texts of this step's code name."""
@@ -166,3 +195,19 @@ class Code:
     def __exit__(self, *error: object) -> None:
         self.ignored()
         self.keep()
+
+
+def _looked_for(plan: Plan) -> Secrets | None:
+    """The secrets of a run that the project does not itself say, as the default of a parameter."""
+    if not any(name.startswith("PROJ_SECRET_") for name in (*plan.parameters.variables, *os.environ)):
+        return None
+    from runner.text.secrets import around
+
+    said = {str(each.default) for each in plan.entry_point.parameters if each.secret}
+    found = {name: value for name, value in plan.parameters.variables.items() if value not in said}
+    return around(os.environ, found)
+
+
+def _secret(state: CodeState) -> list[Mapping[str, Json]]:
+    """The files that were left out of the snapshot since they hold a secret."""
+    return [each for each in state.left_out if str(each.get("reason", "")).startswith(SECRET)]

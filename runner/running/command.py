@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from runner.host import machine, process, program
+from runner.typed import TYPE_CHECKING
 from runner.values import Activation, Job
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ import _socket
 import os
 from _thread import allocate_lock, start_new_thread
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
+from runner.typed import TYPE_CHECKING
 from runner.values import Activation
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from runner.environments.system import editable
 from runner.host import machine, memo
@@ -24,7 +23,7 @@ from runner.running.variables import ALLOWED, MORE
 from runner.snapshots import snapshot
 from runner.tracking import events
 from runner.tracking.events import Event
-from runner.tuples import NamedTuple
+from runner.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from runner.tracking.events import Facts
@@ -108,7 +107,10 @@ def of(plan: Plan, known: Known, seen: Surroundings) -> Key:
             known.packages,
         ],
         "modules": known.loose,
-        "inputs": [f"{each.get('path') or each['uri']} {each.get('digest')}" for each in known.inputs],
+        "inputs": [
+            *(f"{each.get('path') or each['uri']} {each.get('digest')}" for each in known.inputs),
+            *sorted(_empty(plan, known.inputs)),
+        ],
         "variables": [seen.key, {name: seen.variables.get(name, "") for name in sorted(names)}],
         "programs": seen.programs,
         "umask": seen.umask,
@@ -212,6 +214,16 @@ def _folders(empty: Sequence[str], plan: Plan) -> Iterable[str]:
         full = is_output(name) or any(each.removeprefix("./").startswith(f"{name}/") for each in patterns)
         if not (full or CACHES.intersection(path.split("/"))) and is_code(path):
             yield path
+
+
+def _empty(plan: Plan, inputs: Iterable[Facts]) -> Iterable[str]:
+    """Empty folders in inputs: their digest is of files alone."""
+    for each in inputs:
+        top = os.path.join(plan.checkout.directory, str(each.get("path") or ""))
+        if each.get("path") and os.path.isdir(top):
+            for folder, folders, names in os.walk(top):
+                if not (folders or names) and folder != top:
+                    yield f"{each['path']}/{os.path.relpath(folder, top)}"
 
 
 def code_files(store: str, tree: str, plan: Plan) -> str:

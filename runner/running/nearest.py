@@ -193,12 +193,11 @@ def _told(name: str, wanted: NewRun, old: Recorded) -> str:
     if name == "parameters":
         return _values(without_root(old), without_root(new))
     if name == "inputs":
-        return _values(
-            *(
-                {str(each.get("path") or each["uri"]): each.get("digest") for each in run.run.inputs}
-                for run in (old, new)
-            )
+        digests = (
+            {str(each.get("path") or each["uri"]): each.get("digest") for each in run.run.inputs}
+            for run in (old, new)
         )
+        return _values(*digests) or "other folders in them are empty"
     if name == "command":
         return f"{old.section('command').get('command')} -> {wanted.plan.parameters.shown}"
     if name == "environment":

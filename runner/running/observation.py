@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from runner.host import files, gpu, machine, memo, process
 from runner.tracking import events
 from runner.tracking.events import Event
+from runner.typed import TYPE_CHECKING
 from runner.values import Activation, Json
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from runner.running import key
 from runner.running.marks import short_digest
 from runner.text.globs import matcher
 from runner.tracking import events
-from runner.tuples import NamedTuple
+from runner.typed import NamedTuple
 
 if TYPE_CHECKING:
     from runner.running.plan import Plan

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
 
 from runner.errors import InputError
 from runner.parameters.resolve import Resolved
 from runner.sources.git import history, repository
-from runner.tuples import NamedTuple
+from runner.typed import TYPE_CHECKING, NamedTuple
 from runner.values import Checkout, CodeState, EntryPoint, EnvironmentSpec, Json, Project
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from runner.host.namespace import Bind
 
 __all__ = ["NONE", "WORKDIRS", "Origin", "Outcome", "Plan", "Request", "source_of"]

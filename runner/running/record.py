@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from _thread import allocate_lock
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
 
 from runner.backends.outcome import CANCEL
 from runner.errors import ProjError, StoreError
@@ -18,9 +17,12 @@ from runner.tracking import events
 from runner.tracking.events import Event
 from runner.tracking.log import kept
 from runner.tracking.names import random_name
+from runner.typed import TYPE_CHECKING
 from runner.values import Activation, CodeState, Ended, Environment, Json, Report
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from runner.running.endpoint import Endpoint
     from runner.running.key import Key
     from runner.running.surroundings import Surroundings

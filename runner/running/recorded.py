@@ -128,7 +128,7 @@ def load(store: Store, ref: str) -> Recorded:
     """InputError for a run that is not there, or still on."""
     run = current(store, store.resolve(ref))
     if run.status in ("RUNNING", "SCHEDULED"):
-        raise InputError(f"the run {run.name} is not over", "proj runs  shows how far it is")
+        raise InputError(f"the run {run.name} is not over", f"proj wait {run.run_id[:12]}  waits until it is")
     return with_children(store, of(store, run))
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import TypeAlias
 
 from runner import backends, environments, paths, sources
 from runner.running import command, endpoint, planning, surroundings
@@ -18,13 +17,17 @@ from runner.running.record import Record
 from runner.running.supervision import Supervision
 from runner.snapshots import snapshot
 from runner.tracking.store import Store
-from runner.values import Checkout, Ended, Environment, Job, Report
+from runner.typed import TYPE_CHECKING
+from runner.values import Checkout, Ended, Environment, Job, Project, Report
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
 
 __all__ = ["run"]
 
 
 Begun: TypeAlias = "Callable[[str], None] | None"  # is handed the id of the run as soon as there is one
-Around: TypeAlias = "Callable[[Request, Checkout], Outcome | Plan | None] | None"
+Around: TypeAlias = "Callable[[Request, Checkout, Project], Outcome | Plan | None] | None"
 
 
 def run(
@@ -45,10 +48,11 @@ def run(
             checkout = sources.fetch(request.uri, request.version, report, request.offline)
             leaving.callback(sources.release, checkout)
             phases.end("source")
-            if around is not None and (found := around(request, checkout)) is not None:
+            project = planning.load_project(checkout)
+            if around is not None and (found := around(request, checkout, project)) is not None:
                 return found
             pending = snapshot.begin(checkout)  # git answers while the plan is made
-            plan = planning.make(request, checkout)
+            plan = planning.make(request, checkout, project)
             for text in plan.warnings:
                 report.warn(text)
             phases.end("plan")

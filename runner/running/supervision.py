@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from _thread import allocate_lock, start_new_thread
-from typing import TYPE_CHECKING, Any
 
 from runner import paths
 from runner.errors import ProjError
@@ -12,9 +11,12 @@ from runner.host import process
 from runner.running.endpoint import warm
 from runner.running.observation import Observation
 from runner.tracking import events
+from runner.typed import TYPE_CHECKING
 from runner.values import Environment
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from runner.running.code import Code
     from runner.running.endpoint import Endpoint
     from runner.running.plan import Plan

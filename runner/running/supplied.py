@@ -14,7 +14,7 @@ from runner import paths
 from runner.data.inputs import digest_of
 from runner.errors import InputError
 from runner.host import files, hashing
-from runner.tuples import NamedTuple
+from runner.typed import NamedTuple
 
 __all__ = ["Supplier", "Supply"]
 

@@ -10,14 +10,13 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from runner import paths
 from runner.host import files, process
 from runner.running import conditions
 from runner.running.marks import BESIDE, LEFT, LINKED, STAMP, mark, one, short_digest, walk
 from runner.snapshots.texts import is_known
-from runner.tuples import NamedTuple
+from runner.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from runner.running.plan import Plan
@@ -37,9 +36,12 @@ SESSION = frozenset(
     "SLURM_JOBID SLURM_STEP_ID SLURM_JOB_NODELIST NO_PROXY no_proxy".split()
 )
 SESSIONS = ("SSH_", "DBUS_", "XDG_", "GPG_", "KONSOLE_", "GNOME_", "ITERM_", "VSCODE_", "VTE_", "DESKTOP_")
-# where programs look for their parts: their values are read by whatever is started
+# where programs look for their parts, and how they are told to run: read by whatever is started, without being named
 LOADING = (
-    "LD_LIBRARY_PATH LD_PRELOAD PYTHONPATH R_LIBS R_LIBS_USER JULIA_LOAD_PATH CLASSPATH PERL5LIB NODE_PATH"
+    "LD_LIBRARY_PATH LD_PRELOAD PYTHONPATH PYTHONOPTIMIZE PYTHONUTF8 PYTHONIOENCODING PYTHONWARNINGS PYTHONDEVMODE "
+    "PYTHONNOUSERSITE PYTHONSAFEPATH PYTHONINTMAXSTRDIGITS R_LIBS R_LIBS_USER R_PROFILE_USER R_ENVIRON_USER "
+    "JULIA_LOAD_PATH JULIA_PROJECT JULIA_NUM_THREADS CLASSPATH JAVA_TOOL_OPTIONS PERL5LIB PERL5OPT RUBYLIB RUBYOPT "
+    "NODE_PATH NODE_OPTIONS MAKEFLAGS BASH_ENV POSIXLY_CORRECT SOURCE_DATE_EPOCH MPLBACKEND LC_"
 ).split()
 # what lies there is known otherwise, or is looked into for what is named, and not else
 FOLDERS = frozenset(
@@ -49,6 +51,7 @@ FOLDERS = frozenset(
 ALL = r"(?m)(?:^|[;&|(])\s*(?:env|printenv)\s*(?:$|[;&|>)])"  # prints every variable
 NAMED = r"\$(?:\{([A-Za-z_]\w*)[^}]*\}|([A-Za-z_]\w*))"  # a variable
 QUOTED = r"""'([^']+)'|"([^"]+)\""""
+LISTING = frozenset(("ls", "find", "du", "tree"))  # look through folders
 APART = str.maketrans(
     dict.fromkeys("'\"`$;&|<>(){}=,", " ")
 )  # what stands between words, besides white space
@@ -76,6 +79,9 @@ class Surroundings(NamedTuple):
         str, ...
     ] = ()  # declared outputs that were there: an earlier run's, which the command may go on from
     limits: Mapping[str, str] = {}  # what the system lets a process have, such as open files (getrlimit(2))
+    apart: tuple[
+        str, ...
+    ] = ()  # what no snapshot has and lies in the project, where the command looks through folders
     git: str = ""  # commit, branch and tags of the repository, where the command or the code asks git
 
 
@@ -161,6 +167,7 @@ def take(sight: Sight, unseen: Unseen) -> Surroundings:
         conditions.umask(),
         tuple(sorted(os.path.relpath(each, sight.directory) for each in sight.outputs)),
         dict(conditions.limits()),
+        _apart(words, named, sight),
         conditions.repository(sight.directory) if any(each.endswith("/git") for each in programs) else "",
     )
 
@@ -297,6 +304,12 @@ def _is_own(place: str, sight: Sight) -> bool:
     return any(
         top.startswith(f"{each}/") or f"{each}/".startswith(top) for each in (sight.directory, sight.seen)
     )
+
+
+def _apart(words: list[str], named: Named | None, sight: Sight) -> tuple[str, ...]:
+    if not ((named and named.lists) or "*" in sight.text or not LISTING.isdisjoint(words)):
+        return ()
+    return tuple(sorted(each for each in LEFT if os.path.lexists(os.path.join(sight.directory, each))))
 
 
 def _mounted(container: Container) -> Iterator[str]:

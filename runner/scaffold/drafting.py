@@ -75,6 +75,8 @@ def _piece(option: Option) -> str:
         every = f'"${{{{{_array(option)}[@]}}}}"'
         # without a value, not even the flag
         return f"${{{{{_array(option)}[@]:+{flag} {every}}}}}" if option.flag else every
+    if option.quotes:
+        return f'"{flag}{option.joint}{option.quotes}{{{name}}}{option.quotes}"'
     return f"{flag}{option.joint}{{{name}}}" if option.flag else f"{{{name}}}"
 
 

@@ -24,7 +24,7 @@ from runner.snapshots.view import View, is_odd
 from runner.sources.git import repository
 from runner.sources.git.repository import Repository
 from runner.text.credentials import without
-from runner.tuples import NamedTuple
+from runner.typed import NamedTuple
 from runner.values import Json
 
 __all__ = ["Part", "of_folder", "of_repository"]

@@ -9,10 +9,13 @@ import json
 import os
 import stat
 from collections.abc import Iterable, Mapping
-from typing import TypeAlias
 
 from runner.host import files
 from runner.host.files import Stamp
+from runner.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
 
 __all__ = ["MANY_BYTES", "MANY_FILES", "Entry", "load", "save", "stamp_of"]
 

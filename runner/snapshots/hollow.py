@@ -10,11 +10,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any
 
 from runner.host import files
 from runner.host.files import Stamp
 from runner.host.process import Pending
+from runner.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["LIST", "followed", "hollow", "known", "memory", "others", "without_files"]
 

@@ -12,7 +12,7 @@ from runner.snapshots import hashed, leftout
 from runner.snapshots.leftout import IGNORE_FILE, Left, Limits
 from runner.snapshots.status import Change
 from runner.snapshots.vault import Vault
-from runner.tuples import NamedTuple
+from runner.typed import NamedTuple
 from runner.values import Json
 
 __all__ = ["Index", "change_paths", "names", "update"]
@@ -47,6 +47,10 @@ def update(
     already = _bytes_besides(index, files) if sum(sizes.values()) > limits.total else 0
     left = leftout.too_large(sizes, limits, already) + leftout.unreadable(index.root, files)
     left += [Left(name, size, IGNORE_FILE) for name, size in leftout.sizes_of(index.root, ignored).items()]
+    if limits.secrets:
+        out = {entry.path for entry in left}
+        looked = {name: size for name, size in sizes.items() if name not in out}
+        left += leftout.holding(index.root, looked, limits.secrets)
     out = ignored.union(entry.path for entry in left)
     # also what the index has already: git would not read it again, and this vault may not have it
     dropped = [name for name, change in files.items() if not change.fresh or change.absent or name in out]

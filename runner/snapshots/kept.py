@@ -13,13 +13,15 @@ from __future__ import annotations
 import json
 import os
 import stat
-from typing import Any
 from zlib import crc32
 
 from runner import paths
 from runner.host import files
 from runner.host.files import Draft, Stamp
-from runner.tuples import NamedTuple
+from runner.typed import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["Kept", "State", "key_of", "link", "safe"]
 

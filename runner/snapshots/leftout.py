@@ -6,15 +6,22 @@ import os
 import stat
 from collections.abc import Iterable, Mapping, Sequence
 
-from runner.tuples import NamedTuple
+from runner.typed import TYPE_CHECKING, NamedTuple
 from runner.values import Json
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from runner.text.secrets import Secrets
 
 __all__ = [
     "IGNORE_FILE",
+    "SECRET",
     "Left",
     "Limits",
     "closed",
     "describe",
+    "holding",
     "ignore_files",
     "sizes_of",
     "too_large",
@@ -23,18 +30,20 @@ __all__ = [
 
 IGNORE_FILE = ".projignore"
 UNREADABLE = "cannot be read"
+SECRET = "holds the value of"  # noqa: S105
 
 
 class Limits(NamedTuple):
-    """In bytes, for files that git does not have yet: what is committed is kept, whatever its size."""
+    """In bytes, for files that git does not have yet: what is committed is kept, whatever its size and content."""
 
     file: int = 50_000_000
     total: int = 2_000_000_000  # of all new files together; the largest are left out first
+    secrets: Secrets | None = None  # a file that holds the value of one is left out
 
     @classmethod
     def of(cls, options: Mapping[str, object]) -> Limits:
         """From the options of a project; what is no number counts as not given."""
-        given = {key: value for key in cls._fields if isinstance(value := options.get(key), int)}
+        given: Any = {key: value for key in ("file", "total") if isinstance(value := options.get(key), int)}
         return cls(**given)
 
 
@@ -96,6 +105,21 @@ def unreadable(root: str, names: Iterable[str]) -> list[Left]:
             found.append(Left(name, 0, UNREADABLE))
         except OSError:
             continue
+    return found
+
+
+def holding(root: str, sizes: Mapping[str, int], secrets: Secrets) -> list[Left]:
+    """Those of these plain files in which the value of a secret is."""
+    from runner.host.search import held
+
+    found = []
+    for name, size in sizes.items():
+        try:
+            whose = held(secrets, os.path.join(root, name), follow=False)
+        except OSError:
+            continue  # it vanished, or cannot be read
+        if whose:
+            found.append(Left(name, size, f"{SECRET} {whose}"))
     return found
 
 

@@ -15,7 +15,7 @@ from runner import paths
 from runner.errors import StoreError
 from runner.host import files
 from runner.snapshots.vault import EMPTY, Vault
-from runner.tuples import NamedTuple
+from runner.typed import NamedTuple
 
 __all__ = ["LINK", "Member", "members", "unpack"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from runner.errors import ProjError
@@ -13,11 +12,15 @@ from runner.snapshots import leftout, status
 from runner.snapshots.vault import Vault, open_vault
 from runner.snapshots.view import View, differs, is_odd
 from runner.sources.git import repository
+from runner.typed import TYPE_CHECKING
 from runner.values import Checkout, CodeState
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from runner.snapshots.capture import Part
     from runner.snapshots.restore import File
+    from runner.text.secrets import Secrets
 
 __all__ = ["Capture", "Pending", "begin", "capture", "diff", "files", "restore", "take"]
 
@@ -152,10 +155,17 @@ def begin(checkout: Checkout) -> Pending:
     return Pending(checkout)
 
 
-def take(pending: Pending, state: CodeState, store: str, options: Mapping[str, Any] | None = None) -> Capture:
+def take(
+    pending: Pending,
+    state: CodeState,
+    store: str,
+    options: Mapping[str, Any] | None = None,
+    secrets: Secrets | None = None,
+) -> Capture:
     """Captures the code as it is now; `state` is what `pending.finish()` returned. StoreError when it cannot.
 
-    Options: `file` and `total`, limits in bytes for files that git does not have (leftout.Limits).
+    Options: `file` and `total`, limits in bytes for files that git does not have (leftout.Limits). Those of them that
+    hold one of the `secrets` are left out.
     """
     checkout, found, view = pending.checkout, pending.found, pending.view
     vault = open_vault(store)
@@ -173,7 +183,7 @@ def take(pending: Pending, state: CodeState, store: str, options: Mapping[str, A
             return Capture(vault, state._replace(tree=tree, folders=said.hollow), None, key, view)
     from runner.snapshots import capture
 
-    limits = leftout.Limits.of(options or {})
+    limits = leftout.Limits.of(options or {})._replace(secrets=secrets)
     if found:
         part = capture.of_repository(vault, found, view, said, checkout.subdirectory, limits)
     else:

@@ -10,7 +10,7 @@ from runner import paths
 from runner.host.files import Hash
 from runner.host.git import portions
 from runner.host.process import Pending
-from runner.tuples import NamedTuple
+from runner.typed import NamedTuple
 
 __all__ = ["ARGUMENTS", "Change", "Status", "ignored", "is_dirty", "own_folders", "parse", "unreadable"]
 
@@ -26,6 +26,7 @@ ARGUMENTS = (
 )
 NOTHING = ("000000", "0" * 40)
 LINK = "120000"
+BYTECODE = "__pycache__/"
 UNREADABLE = "warning: could not open directory '"
 
 
@@ -75,8 +76,13 @@ def parse(text: str, root: str) -> tuple[Change, ...]:
 
 
 def ignored(text: str) -> tuple[str, ...]:
-    """What git ignores, of the same text: paths from the top of the work tree."""
-    return tuple(line[2:] for line in text.split("\0") if line.startswith("! "))
+    """What git ignores, of the same text, and what it should: paths from the top of the work tree."""
+    found: dict[str, None] = {}
+    for line in text.split("\0"):
+        if line.startswith("! ") or (line.startswith("? ") and _is_rubbish(line)):
+            folder, compiled, _ = line[2:].partition(BYTECODE)
+            found[folder + compiled] = None
+    return tuple(found)
 
 
 def is_dirty(root: str, changes: Sequence[Change], start: Callable[..., Pending]) -> bool:
@@ -142,4 +148,4 @@ def _change(line: str) -> Change | None:
 
 def _is_rubbish(path: str) -> bool:
     """What Python leaves behind in a folder without a .gitignore says nothing about the code."""
-    return path.endswith(".pyc") and "__pycache__/" in path
+    return path.endswith(".pyc") and BYTECODE in path

@@ -15,11 +15,11 @@ from runner import paths
 from runner.host import files
 from runner.snapshots.kept import key_of
 from runner.text.credentials import redact
-from runner.tuples import NamedTuple
+from runner.typed import NamedTuple
 
 __all__ = ["Named", "is_known", "is_remembered", "named"]
 
-FORMAT = 4
+FORMAT = 5
 TEXTS = tuple(
     ".py .pyi .ipynb .r .rmd .jl .sh .bash .sql .js .ts .yaml .yml .toml .cfg .ini .json .txt .mk .smk".split()
 )
@@ -43,7 +43,10 @@ COMMON = frozenset(
 COMMON -= {"/data"}  # the usual mount of a data disk
 # Compiled when they are needed: that takes ms. Each begins with what is rare, and looks back from there: ten times
 # as fast as one that looks at each character.
-LEAVING = rb"\.\./(?<![\w./$}-]\.\./)(?:\.\./)*[\w.~@+-]+(?:/[\w.~@+-]+)*"
+LEAVING = (
+    rb"\.\./(?:(?<![\w./$}-]\.\./)|(?<=[\"'\s=:(,]\./\.\./))(?:\.\./)*[\w.~@+-]+(?:/[\w.~@+-]+)*[/*?{\[$%]?"
+)
+OPEN = "/*?{[$%_-"  # ends what is not the whole of a path
 REST = rb"[\w.@+-][\w./@+~*?{\[-]*"
 ABSOLUTE = (
     rb"/(?<![\w./:*$}<\\~-]/)" + REST,
@@ -78,6 +81,8 @@ REMOTE = (
     rb"\b(?:urlopen|urlretrieve|requests\.(?:get|post|Session)|httpx\.|aiohttp\.|boto3\.|download\.file"
     rb"|curl\b|wget\b|gsutil\b)"
 )
+LISTED = tuple(b"listdir scandir os.walk glob( iterdir list.files readdir".split())  # looks through folders
+LISTING = rb"(?:^|[;|&(`\n\t]|\b(?:do|then|time|xargs)\b)[ \t]*(?:ls|find|du|tree)\b"  # in a shell's text
 ADDRESS = rb"""\b(?:https?|ftp|s3|gs)://[^\s"'<>`)}\\]+"""
 
 
@@ -92,7 +97,8 @@ class Named(NamedTuple):
     remote: str = ""  # the file that reads from the network
     addresses: tuple[str, ...] = ()  # that it names
     names: tuple[str, ...] = ()  # words that may be names of files or folders
-    climbs: tuple[str, ...] = ()  # where texts climb to: ".." and "~"
+    lists: str = ""  # the file that looks through folders
+    climbs: tuple[str, ...] = ()  # where texts climb to: "..", "../..", "/" for all above, and "~"
 
 
 def named(
@@ -151,6 +157,11 @@ def _folders(named: Iterable[str], climbs: Iterable[str], project: str, top: str
             above = os.path.dirname(above)
         if "../.." in climbs and len(above) > 1:
             yield os.path.dirname(above)
+    if "/" in climbs:
+        above = os.path.dirname(project)
+        while len(above) > 1:
+            yield above
+            above = os.path.dirname(above)
     if "~" in climbs:
         yield home
 
@@ -194,13 +205,15 @@ def _read(directory: str, seen: str, without: frozenset[str]) -> Named:
 
     project = os.path.realpath(seen)
     found: dict[str, dict[str, None]] = {name: {} for name in Named._fields}
-    remote = ""
+    remote = lists = ""
     for path in _texts(directory, found["links"], without):
         try:
             data = _clean(files.read(path, LARGEST))
         except OSError:
             continue
         name = os.path.basename(path)
+        if name.endswith(CODE):
+            data += b"\n" + pieces.joined(data)
         is_script = name.endswith(SCRIPTS) or name in SCRIPT_NAMES or bool(re.match(SHELL, data))
         text = _Text(data, os.path.dirname(seen + path[len(directory) :]), is_script)
         found["places"].update(dict.fromkeys(_places(text, project)))
@@ -212,6 +225,8 @@ def _read(directory: str, seen: str, without: frozenset[str]) -> Named:
         found["names"].update(dict.fromkeys(pieces.names(data, name.endswith(CODE), is_data)))
         if not is_data:
             found["climbs"].update(dict.fromkeys(pieces.climbs(data)))
+        if any(word in data for word in LISTED) or (is_script and re.search(LISTING, data)):
+            lists = lists or os.path.relpath(path, directory)
         if any(word in data for word in REMOTES) and re.search(REMOTE, data):
             remote = remote or os.path.relpath(path, directory)
             found["addresses"].update(dict.fromkeys(map(os.fsdecode, re.findall(ADDRESS, data))))
@@ -224,6 +239,7 @@ def _read(directory: str, seen: str, without: frozenset[str]) -> Named:
         remote,
         tuple(found["addresses"])[:5],
         tuple(found["names"])[:LEAVES],
+        lists,
         tuple(found["climbs"]),
     )
 
@@ -251,8 +267,11 @@ def _texts(directory: str, links: dict[str, None], without: frozenset[str]) -> I
 
 def _places(text: _Text, project: str) -> Iterator[str]:
     for each in dict.fromkeys(re.findall(LEAVING, text.data)):
+        named = os.fsdecode(each)
+        if named[-1] in OPEN and not os.path.dirname(named).endswith(".."):
+            named = os.path.dirname(named)  # more follows that is put in later
         for start in dict.fromkeys((project, os.path.realpath(text.folder))):
-            yield os.path.normpath(os.path.join(start, os.fsdecode(each)))
+            yield os.path.normpath(os.path.join(start, named))
     for each in dict.fromkeys(each for pattern in ABSOLUTE for each in re.findall(pattern, text.data)):
         place = os.fsdecode(each).replace("${HOME}", "~").replace("$HOME", "~")
         if cut := re.search(CUT, place):

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from runner.errors import StoreError
 from runner.host import files, git, process
-from runner.tuples import NamedTuple
+from runner.typed import NamedTuple
 
 __all__ = ["ATTRIBUTES", "EMPTY", "Vault", "object_folders", "open_vault"]
 

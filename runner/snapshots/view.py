@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from runner.host import files, git, memo
 from runner.host.git import portions
@@ -21,6 +20,10 @@ from runner.snapshots.status import Status
 from runner.snapshots.vault import ATTRIBUTES, Vault, object_folders
 from runner.sources.git import repository
 from runner.sources.git.repository import Head, Repository
+from runner.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["View", "differs", "is_odd"]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, cast
 
 from runner.errors import InputError
+from runner.typed import TYPE_CHECKING, cast
 from runner.values import Checkout, Report
 
 if TYPE_CHECKING:  # holds the modules to the protocol

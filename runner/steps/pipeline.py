@@ -69,7 +69,7 @@ def prepare(request: Request, checkout: Checkout, project: Project, single: bool
             given.keys() - known if name == target.name else set()
         )
         own = _request(request, point, {name: given[name] for name in given if name in names} | dict(values))
-        plan = planning.make(own, checkout)
+        plan = planning.make(own, checkout, project)
         plans[name, repr(values)] = plan
         texts = plan.parameters.texts
         return Files(

@@ -165,6 +165,17 @@ def fit(names: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> int:
     return len(names)
 
 
+def first(names: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[int]:
+    """Places of the columns for a width: those that have room, and a metric among them, rather than times."""
+    whole = list(range(len(names)))
+    for left_out in ((), ("duration",), ("duration", "started")):
+        places = [place for place in whole if names[place] not in left_out]
+        room = fit([names[at] for at in places], [[row[at] for at in places] for row in rows], width)
+        if any(names[at].startswith("metrics.") for at in places[:room]):
+            return places[:room]
+    return whole[: fit(names, rows, width)]
+
+
 def everything(runs: Sequence[Run]) -> list[str]:
     """For files: every attribute, metric, parameter and tag that one of the runs has."""
     names = [name for name in ATTRIBUTES if name != "id"]

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any
 
 from runner.errors import InputError
-from runner.tuples import NamedTuple
+from runner.typed import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["Credentials", "cleaned", "redact", "refuse_password", "split", "suspected", "without"]
 

@@ -68,13 +68,17 @@ def in_github() -> bool:
     return os.environ.get("GITHUB_ACTIONS") == "true"
 
 
-def defused(text: str) -> str:
-    """What is no command to GitHub Actions at the start of a line, or anywhere."""
-    return COMMAND.sub(_defused, text)
+def defused(text: str, html: bool = False) -> str:
+    """What is no command to GitHub Actions at the start of a line, or anywhere. `html`: by an escape of HTML."""
+    return COMMAND.sub(_defused_html if html else _defused, text)
 
 
 def _defused(found: re.Match[str]) -> str:
     return f"{found[1]}\\x{ord(found[2]):x}{found[3]}"
+
+
+def _defused_html(found: re.Match[str]) -> str:
+    return f"{found[1]}&#{ord(found[2])};{found[3]}"
 
 
 def json_printable(text: str) -> str:

@@ -12,9 +12,10 @@ from typing import NamedTuple, Protocol
 
 from runner.errors import InputError, ProjError, StoreError
 from runner.host import hashing
-from runner.host.files import Digest, Draft, open_file
+from runner.host.files import Digest, Draft
+from runner.host.search import held
 from runner.text.encoding import is_encodable, restored, visible
-from runner.text.secrets import WITHHELD, Secrets
+from runner.text.secrets import WITHHELD
 from runner.tracking import events
 from runner.tracking.events import Facts
 from runner.tracking.fold import Run
@@ -38,8 +39,6 @@ __all__ = [
     "withheld",
     "withhold",
 ]
-
-BLOCK = 1 << 20  # bytes
 
 
 class Artifact(NamedTuple):
@@ -146,7 +145,7 @@ class _Keeping:
         secrets = self._writer.log.secrets
         try:
             size = os.stat(source).st_size
-            if secrets and (whose := _held(secrets, name, source)):
+            if secrets and (whose := held(secrets, source, name)):
                 progress(size)
                 withhold(self._writer, name, whose)
                 return
@@ -160,18 +159,6 @@ class _Keeping:
             raise StoreError(f"{source} cannot be kept: {error.strerror or error}") from error
         kept = self.repository.put(source, name, progress, self._immutable)
         self._writer.append(events.artifact(name, kept.digest, kept.size))
-
-
-def _held(secrets: Secrets, name: str, path: str) -> str:
-    """Whose value is in a file, or in its name; "" for none."""
-    from runner.text.secrets import Search
-
-    search = Search(secrets)
-    search.feed(name.encode("utf-8", "surrogateescape") + b"\n")
-    with open_file(path) as file:
-        while not search.found and (block := file.read(BLOCK)):
-            search.feed(block)
-    return search.found
 
 
 def withhold(writer: RunWriter, name: str, whose: str) -> None:

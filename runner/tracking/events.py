@@ -7,11 +7,12 @@ been written by another version or program: whoever reads one must expect the er
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
 
-from runner.tuples import NamedTuple
+from runner.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from typing import Any, TypeAlias
+
     from runner.values import CodeState, Json
 
 __all__ = [

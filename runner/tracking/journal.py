@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from zlib import crc32
 
 from runner.host.files import open_handle
-from runner.tuples import NamedTuple
+from runner.typed import NamedTuple
 
 __all__ = ["Journal", "News", "hint", "is_name", "path", "read", "tail"]
 

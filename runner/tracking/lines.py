@@ -24,6 +24,9 @@ PIECE = 256 * 1024  # bytes between two marks
 KEEP = 4 * 1024 * 1024  # bytes of a log whose marks are worth a file
 LONGEST = 10_000  # bytes of a line that are read; of one with carriage returns, its last ones
 MOST = 4 * 1024 * 1024  # bytes of lines that are read at once
+MARKS = 64 * 1024  # bytes of marks that are read at once
+MARK = 64  # bytes of one, at most
+FAR = 1 << 63
 
 
 class Row(NamedTuple):
@@ -39,25 +42,67 @@ class Found(NamedTuple):
 
 
 class Streams:
-    """Which stream wrote what, by the marks beside a log (docs/record.md)."""
+    """Which stream wrote what, by the marks beside a log (docs/record.md), of which one block at a time is read."""
 
     def __init__(self, directory: str) -> None:
-        self._offsets: list[int] = []
+        self._offsets: list[int] = []  # of the block
         self._facts: list[tuple[int, int]] = []
+        self._covered = (0, 0)  # offsets of the log for which the block tells
+        self._file = -1
+        self._size = 0
         try:
-            with files.open_file(os.path.join(directory, "output.times"), follow=False) as file:
-                for line in file:
-                    fields = line.split()
-                    if len(fields) == 3 and all(field.isdigit() for field in fields):
-                        self._offsets.append(int(fields[0]))
-                        self._facts.append((int(fields[1]), int(fields[2])))
+            self._file = files.open_handle(os.path.join(directory, "output.times"), follow=False)
+            self._size = os.fstat(self._file).st_size
         except OSError:
             pass
 
+    def close(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    __del__ = close
+
     def at(self, offset: int) -> tuple[int, int]:
         """ms since the epoch (0: nothing tells) and stream (1 stdout, 2 stderr) of the byte there."""
+        if not self._covered[0] <= offset < self._covered[1]:
+            self._load(offset)
         place = bisect_right(self._offsets, offset) - 1
         return self._facts[place] if place >= 0 else (0, 1)
+
+    def _load(self, offset: int) -> None:
+        """The last block that begins at or before this byte of the log; marks are in the order of their offsets."""
+        low, high = 0, max(self._size - 1, 0) // MARKS
+        while low < high:
+            middle = (low + high + 1) // 2
+            found = self._block(middle)
+            low, high = (middle, high) if found and found[0][0] <= offset else (low, middle - 1)
+        found = self._block(low)
+        after = self._block(low + 1)
+        self._offsets = [place for place, _, _ in found]
+        self._facts = [(time, stream) for _, time, stream in found]
+        self._covered = (0 if not low or not found else found[0][0], after[0][0] if after else FAR)
+
+    def _block(self, number: int) -> list[tuple[int, int, int]]:
+        """Offset, time and stream of the lines that begin in it."""
+        start = number * MARKS
+        if self._file < 0 or start >= self._size:
+            return []
+        before = min(start, 1)  # whether a line ends there
+        data = os.pread(self._file, before + MARKS + MARK, start - before)
+        if before:
+            rest = data.partition(b"\n")[2]
+            start += len(data) - len(rest) - before
+            data = rest
+        found = []
+        for line in data.split(b"\n")[:-1]:
+            if start >= (number + 1) * MARKS:
+                break
+            start += len(line) + 1
+            fields = line.split()
+            if len(line) < MARK and len(fields) == 3 and all(field.isdigit() for field in fields):
+                found.append((int(fields[0]), int(fields[1]), int(fields[2])))
+        return found
 
 
 class Lines:

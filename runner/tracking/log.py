@@ -11,13 +11,15 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, TypeAlias
 
 from runner.errors import StoreError
 from runner.host.files import open_file
 from runner.tracking.events import Event
+from runner.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     from runner.text.secrets import Secrets
 
 __all__ = ["EventLog", "dump", "encode", "kept", "last", "new_run_id", "now", "read", "read_all"]

@@ -121,6 +121,10 @@ class RemoteRepository:
 
 
 def _open(url: str) -> tuple[Any, str]:
+    if (
+        "::" in url
+    ):  # fsspec would read what it names on this machine: reference::file:///..., simplecache::...
+        raise StoreError(f"{url} is a chain of addresses, and no place where a store keeps artifacts")
     protocol = url.partition("://")[0]
     extra = EXTRAS.get(protocol, "artifacts")
     try:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from runner.tracking.index.places import Scope
     from runner.tracking.index.projection import Index
 
-__all__ = ["Searched", "resolve"]
+__all__ = ["Searched", "check_name", "resolve"]
 
 LIST = "proj runs  lists them"
 OTHERS = "proj runs --all  lists those of other projects, too"
@@ -68,6 +68,13 @@ def resolve(store: Searched, ref: str, scope: Scope | None = None) -> str:
     lines = "\n".join(f"  {run.run_id}  {run.name}  {run.status}" for run in found)
     more = " (and more)" if len(found) == 20 else ""
     raise InputError(f"{ref!r} may be one of these{more}:\n{lines}", "give more of the id")
+
+
+def check_name(name: str) -> None:
+    """InputError for a name that means another run as soon as it is typed."""
+    if re.fullmatch(r"last(~\d+)?|best:.*", name, re.DOTALL):
+        what = "the last run" if name.startswith("last") else "the run with the best metric"
+        raise InputError(f"a run cannot be called {name!r}: that means {what}", "take another name")
 
 
 def _last(store: Searched, scope: Scope | None, back: int) -> str:

@@ -42,6 +42,7 @@ MOST = 8  # segments of one thing; more are compacted into one
 BIG = 1 << 20  # bytes; a segment of this size is not copied any more
 IDLE = 1.0  # s without an operation, after which a writer begins a new segment: one that was copied should not grow
 TRIES = 5
+FAR = 1 << 62  # ms
 
 Keep: TypeAlias = "Callable[[list[Event]], list[Event]]"
 
@@ -169,7 +170,7 @@ def _take(
             check_format(path, header, FORMAT)
             stated = True
         for event in events:
-            if stated and _is_op(event.get("op")):
+            if stated and _is_op(event.get("op")) and _is_time(event.get("time")):
                 _add(found, event["op"], event)
             elif corrupt is not None:
                 corrupt(offset, dump(event))
@@ -179,6 +180,11 @@ def _take(
 
 def _is_op(op: object) -> bool:
     return is_id(op) and str(op) < "f"  # later ones would leave no room for what comes after
+
+
+def _is_time(time: object) -> bool:
+    """ms; each operation has one."""
+    return type(time) is int and -FAR < time < FAR
 
 
 def _add(found: dict[str, Event], op: str, event: Event) -> None:

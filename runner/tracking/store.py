@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 from _thread import allocate_lock
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from runner.errors import InputError, StoreError
 from runner.tracking import events
 from runner.tracking.journal import hint
 from runner.tracking.log import kept, new_run_id, now
 from runner.tracking.writer import RunWriter
-from runner.tuples import NamedTuple
+from runner.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from runner.text.secrets import Secrets

@@ -11,13 +11,13 @@ import os
 import time
 from _thread import allocate_lock
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from runner.errors import StoreError
 from runner.tracking import events
 from runner.tracking.events import CLOSED, TERMINAL, Event, Facts
 from runner.tracking.journal import hint
 from runner.tracking.log import EventLog, now, read
+from runner.typed import TYPE_CHECKING
 from runner.values import Json
 
 if TYPE_CHECKING:

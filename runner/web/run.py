@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from runner.errors import ProjError
 from runner.protocol.gate import head_of
 from runner.running.reconcile import concluded
+from runner.tracking import events
 from runner.tracking.fold import Run
 from runner.web import charts, markdown, run_details, series
 from runner.web.access import form, visitor
@@ -61,8 +62,6 @@ def _charts(store: Store, run: Run) -> list[str]:
 
 async def note(request: Request) -> Response:
     """Writes the note of a run."""
-    from runner.tracking import events
-
     fields = await form(request)
     store: Store = request.app.state.site.store
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import pty
 import select
@@ -14,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers import make_tree, proj
+from runner import paths
+from tests.helpers import make_tree, proj, until
 
 COMMANDS = """
 entry_points:
@@ -53,6 +55,10 @@ class Terminal:
         before, _, self.seen = self.seen.partition(text)
         return before + text
 
+    def in_foreground(self) -> None:
+        """Waits until another than the program itself has the terminal."""
+        until(lambda: os.tcgetpgrp(self._end) != self._process)
+
     def close(self) -> None:
         os.close(self._end)
         try:
@@ -81,10 +87,7 @@ def test_a_stopped_run_goes_on_in_the_background_without_taking_the_terminal(she
     shell.type("echo alive-$((1+1))\n")
     shell.expect("alive-2")
     shell.type("fg\n")
-    shell.expect(
-        "-m runner run . -e tick\r\n"
-    )  # the shell says what it continues, then hands the terminal over
-    time.sleep(0.3)
+    shell.in_foreground()
     shell.type("\x03")
     shell.expect("(interrupted, SIGINT)")
     shell.type("echo code-$?\n")
@@ -103,7 +106,7 @@ def test_a_run_in_the_background_that_asks_is_stopped_and_asks_on_in_the_foregro
             break
     shell.expect("Stopped")
     shell.type("fg\n")
-    time.sleep(0.3)
+    shell.in_foreground()
     shell.type("bob\n")
     shell.expect("GOT bob")
 
@@ -164,10 +167,10 @@ def test_a_reader_that_pauses_holds_nothing_up(tmp_path: Path, how: str) -> None
     run = subprocess.Popen(words, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
         if how == "signal":
-            time.sleep(1)
+            until(lambda: glob.glob(os.path.join(paths.store(), "runs", "*", "output.log")))
             run.terminate()
-        assert run.wait(8) == 143  # nobody has read its output
-        assert time.monotonic() - began < 6
+        assert run.wait(40) == 143  # nobody has read its output
+        assert time.monotonic() - began < 30
     finally:
         run.kill()
         run.communicate()

@@ -14,7 +14,7 @@ import pytest
 from runner.backends import local
 from runner.tracking.log import new_run_id
 from runner.values import Activation, Ended, Job, Silent
-from tests.helpers import survivors
+from tests.helpers import survivors, until
 
 
 class Watching:
@@ -107,13 +107,16 @@ def test_complaint_1832_status_after_a_signal_to_the_command(
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_to_the_supervisor_ends_the_whole_group(tmp_path: object, number: signal.Signals) -> None:
     job = make_job(tmp_path, "sleep 100 & sleep 100 & echo on; wait", grace=5)
-    timer = threading.Timer(0.4, os.kill, (os.getpid(), number))
-    timer.start()
+
+    def kill() -> None:
+        until(lambda: os.path.exists(f"{job.record}/output.log") and b"on\n" in log_of(job))
+        os.kill(os.getpid(), number)
+
+    threading.Thread(target=kill).start()
     began = time.monotonic()
     ended = execute(job)
     assert (ended.status, ended.reason) == ("KILLED", "interrupted")
-    assert time.monotonic() - began < 5
-    assert b"on\n" in log_of(job)
+    assert time.monotonic() - began < 50
 
 
 def test_a_command_that_ignores_being_asked_is_killed_after_the_grace(tmp_path: object) -> None:
@@ -121,7 +124,7 @@ def test_a_command_that_ignores_being_asked_is_killed_after_the_grace(tmp_path: 
     began = time.monotonic()
     ended = execute(job)
     assert (ended.status, ended.reason, ended.exit_code) == ("KILLED", "timeout", 137)
-    assert 0.7 < time.monotonic() - began < 6
+    assert 0.7 < time.monotonic() - began < 30
 
 
 def test_time_out(tmp_path: object) -> None:
@@ -148,14 +151,14 @@ def test_a_daemon_does_not_survive(tmp_path: object) -> None:
     began = time.monotonic()
     ended = execute(job)
     assert ended.status == "FINISHED"
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
 
 
 def test_a_child_that_keeps_the_output_open_does_not_hold_the_run(tmp_path: object) -> None:
     began = time.monotonic()
     ended = execute(make_job(tmp_path, "sleep 100 & echo done"))
     assert ended.status == "FINISHED"
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
 
 
 def test_large_output_is_complete(tmp_path: object, capfd: pytest.CaptureFixture[str]) -> None:
@@ -208,13 +211,7 @@ def test_a_killed_supervisor_leaves_no_process(tmp_path: object) -> None:
             local.wait(local.submit(job, Silent()), job, Watching())
         finally:
             os._exit(0)
-    deadline = time.monotonic() + 10
-    while len(survivors(job.run_id)) < 3 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert len(survivors(job.run_id)) >= 3
+    until(lambda: len(survivors(job.run_id)) >= 3)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
-    deadline = time.monotonic() + 10
-    while survivors(job.run_id) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert survivors(job.run_id) == []
+    until(lambda: survivors(job.run_id) == [])

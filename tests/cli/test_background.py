@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 
@@ -17,7 +16,7 @@ import pytest
 
 from runner import paths
 from tests.cli.records import Program, make_run
-from tests.helpers import make_tree, proj
+from tests.helpers import make_tree, proj, until
 
 MLPROJECT = """\
 name: slow
@@ -35,13 +34,6 @@ def folder(tmp_path: object) -> str:
 
 def go(folder: str) -> None:
     make_tree(folder, {"go": ""})
-
-
-def until(what: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def detach(folder: str, *words: str) -> str:
@@ -221,10 +213,13 @@ def test_watch_draws_each_run_and_leaves_when_all_have_ended(folder: str) -> Non
 
 def test_leaving_watch_ends_no_run(folder: str) -> None:
     run_id = detach(folder)
-    watching = subprocess.Popen([sys.executable, "-m", "runner", "watch", run_id])
-    time.sleep(1)
+    ours, theirs = pty.openpty()
+    watching = subprocess.Popen([sys.executable, "-m", "runner", "watch", run_id], stdout=theirs)
+    assert os.read(ours, 1)
     watching.send_signal(signal.SIGINT)
     assert watching.wait() == 130
+    os.close(ours)
+    os.close(theirs)
     assert shown(folder, run_id)["status"] == "RUNNING"
     go(folder)
     assert proj("wait", run_id).code == 0

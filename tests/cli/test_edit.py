@@ -51,6 +51,23 @@ def test_two_runs_of_one_name(program: Program) -> None:
     assert program("rename", first, " ").code == 2
 
 
+@pytest.mark.parametrize("name", ["last", "last~2", "best:metrics.loss", "best:"])
+def test_a_name_that_means_another_run_is_refused(program: Program, name: str) -> None:
+    run_id = make_run("one", metrics={"loss": [1.0]})
+    make_tree("p", {"main.py": "print(1)"})
+    for words in (
+        ("rename", "one", name),
+        ("tag", "one", f"mlflow.runName={name}"),
+        ("run", "p", "--run-name", name),
+    ):
+        done = program(*words)
+        assert (done.code, done.out) == (2, "")
+        assert f"a run cannot be called {name!r}" in done.err
+    assert read(run_id).name == "one"
+    for allowed in ("lastly", "last-2", "best", "the best: it"):
+        assert program("rename", run_id, allowed).code == 0
+
+
 def test_notes(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     run_id = make_run("one")
     assert program("note", "one") == (0, "", "")

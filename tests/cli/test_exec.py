@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import pty
+import select
 import shutil
 import struct
 import subprocess
@@ -81,7 +82,8 @@ def test_a_shell_has_the_environment_whatever_its_settings_say(folder: str, shel
         os.environ.pop("XDG_CONFIG_HOME", None)
         os.execv(sys.executable, [sys.executable, "-m", "runner", "shell", "-q"])
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", 24, 300, 0, 0))
-    time.sleep(1.0)
+    select.select([terminal], [], [], 20)  # its prompt
+    time.sleep(0.5)
     os.write(terminal, b"command -v python > found; exit\n")
     text = b""
     try:

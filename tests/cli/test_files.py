@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 from importlib.util import find_spec
 from typing import Any
 
@@ -199,3 +200,15 @@ def test_csv_is_no_command_to_github_actions(program: Program, monkeypatch: pyte
     assert program("export", "-o", "runs.csv").code == 0
     with open("runs.csv") as file:
         assert "\n::add-mask" in file.read()
+
+
+def test_a_page_is_no_command_to_github_actions(
+    program: Program, monkeypatch: pytest.MonkeyPatch, tmp_path: object
+) -> None:
+    note = "text\n\n::add-mask::b\n\n```\n::stop-commands::x\n##[add-mask]y\n```\n"
+    make_run("one", tags={"mlflow.note.content": note}, params={"a": "x\n::add-mask::b"})
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    page = program("export", "--html").out
+    assert "add-mask" in page
+    assert not re.search(r"^\s*::|##\[", page, re.MULTILINE)
+    assert ":stop-commands::x" in page

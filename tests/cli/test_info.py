@@ -34,10 +34,10 @@ def test_it_shows_what_there_is_to_type(tmp_path: Any) -> None:
         "\n"
         "main: Trains it.\n"
         "  proj run . -P data=PATH\n"
-        "    lr    float >= 0 <= 1  = 0.1          learning rate\n"
-        "    data  path             required\n"
-        "    kind  a|b              optional\n"
-        "    key   any              = ***, secret\n"
+        "    lr    float 0..1  = 0.1          learning rate\n"
+        "    data  path        required\n"
+        "    kind  a|b         optional\n"
+        "    key   any         = ***, secret\n"
         "\n"
         "test it\n"
         "  proj run . -e 'test it'\n"
@@ -91,7 +91,7 @@ def test_complaint_mlf_core_207_the_parameters_of_one_entry_point(tmp_path: Any)
     done = proj("run", directory, "--help-params")
     assert (done.code, done.err) == (0, "")
     assert f"  proj run {directory} -P data=PATH\n" in done.out
-    assert "lr\tfloat >= 0 <= 1\t= 0.1\tlearning rate\n" in done.out
+    assert "lr\tfloat 0..1\t= 0.1\tlearning rate\n" in done.out
     done = proj("run", directory, "-e", "test it", "--help-params", "--json")
     assert json.loads(done.out)["command"] == "pytest"
     done = proj("run", directory, "-e", "mian", "--help-params")

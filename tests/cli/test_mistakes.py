@@ -11,6 +11,7 @@ import pytest
 import runner
 from runner.cli.commands import COMMANDS, load
 from runner.cli.mistakes import SYNONYMS, script
+from runner.cli.options import Group
 from tests.cli.records import Program, make_run
 from tests.helpers import make_tree, proj
 
@@ -44,6 +45,22 @@ def test_a_mistake_has_one_style(program: Program, line: str, message: str, hint
     assert message in first
     assert second == f"  hint: {hint}  shows the usage"
     assert done.out == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("reproduce", "proj reproduce last; proj runs  lists them"),
+        ("env diff last", "proj env diff last last~1; proj runs  lists them"),
+        ("env show", "proj env ls  lists them"),
+        ("models alias", "proj models  lists them"),
+        ("import", "proj import -h  shows the usage"),
+    ],
+)
+def test_where_to_find_what_is_missing(program: Program, line: str, hint: str) -> None:
+    done = program(*line.split())
+    assert done.code == 2
+    assert done.err.splitlines()[1] == f"  hint: {hint}"
 
 
 def test_help_and_version_are_no_mistakes(program: Program) -> None:
@@ -111,6 +128,15 @@ entry_points:
         ("run walks --n_steps=5", "proj run walks -P n-steps=5"),
         ("run walks -e other --rate 0.5", "proj run walks -e other -P rate=0.5"),
         ("run walks --unknown 5", "proj run walks -- --unknown 5  passes it on to the program"),
+        ("run --n-steps 5 walks", "proj run walks -P n-steps=5"),
+        ("run --unknown=5 walks", "proj run walks -- --unknown 5  passes it on to the program"),
+        ("run walks n-steps=5", "proj run walks -P n-steps=5"),
+        ("run walks othr", "proj run walks -e other"),
+        ("run -q walks other rate=2", "proj run -q walks -e other -P rate=2"),
+        (
+            "run walks --env-manager local data.csv --dry-run 5",
+            "proj run walks --env-manager local --dry-run -- data.csv 5  passes it on to the program",
+        ),
         ("walks", "proj run walks  runs it"),
         ("https://example.org/x.git", "proj run https://example.org/x.git  runs it"),
     ],
@@ -267,3 +293,12 @@ def test_a_command_of_a_group_by_another_name(program: Program, line: str, meant
     first, second = done.err.splitlines()
     assert (done.code, second) == (2, f"  hint: did you mean  {meant}?")
     assert first == f"error: no such command {line.split()[-1 if 'new' in line else 1]!r}"
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if isinstance(load(name), Group)])
+def test_what_the_commands_of_a_group_do_is_told_whole(program: Program, name: str) -> None:
+    text = program(name, "-h").out
+    for inner in load(name).commands:  # type: ignore[union-attr]
+        assert re.search(rf"^  {inner}  .*?[^.]\.$", text, re.MULTILINE | re.DOTALL)
+    cut = [line for line in text.partition("Commands:")[2].splitlines() if line.endswith("...")]
+    assert cut == []

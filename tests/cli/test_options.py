@@ -52,6 +52,7 @@ PLAIN = [
     "env diff first second",
     "runs",
     "runs 'metrics.a < 1' -n 5 --columns name,status -a",
+    "runs --filter 'metrics.a < 1'",
     "here --json",
     "cache",
     "cache --json --store /s",

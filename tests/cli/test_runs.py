@@ -152,6 +152,23 @@ def test_a_faulty_project_does_not_hide_its_runs(
     assert program.names() == ["one"]
 
 
+@pytest.mark.parametrize(
+    ("width", "names"),
+    [(80, "id name status started duration metrics.rmse"), (60, "id name status started metrics.rmse")],
+)
+def test_a_narrow_table_has_a_metric_before_times(
+    program: Program, monkeypatch: pytest.MonkeyPatch, width: int, names: str
+) -> None:
+    monkeypatch.setattr("runner.cli.output.is_terminal", lambda *stream: True)
+    monkeypatch.setenv("COLUMNS", str(width))
+    make_run("some-name-1", metrics={"rmse": [0.9]})
+    lines = program("runs").out.splitlines()
+    assert lines[0].split() == names.split()
+    assert lines[1].split()[-1] == "0.9"
+    make_run("some-name-2")
+    assert program("runs", "name = 'some-name-2'").out.split()[4] == "duration"
+
+
 def test_runs_that_are_in_others_are_drawn_as_a_tree(
     program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,6 +196,14 @@ def test_deleted_runs_are_shown_when_asked(program: Program) -> None:
     assert program.names("--all") == ["here", "gone"]
     assert program.names("--deleted") == ["gone"]
     assert "lifecycle" in program("runs", "--all").out.splitlines()[0]
+
+
+def test_a_run_in_place_of_a_filter_is_told(program: Program) -> None:
+    make_run("some-run", params={"some": 1})
+    for name in ("some-run", "last"):
+        done = program("runs", name)
+        assert (done.code, f"hint: proj show {name}  shows this run" in done.err) == (2, True), done.err
+    assert "such as  metrics.rmse" in program("runs", "nothing").err
 
 
 def test_an_empty_store_is_not_an_error(program: Program) -> None:
@@ -216,6 +241,28 @@ def test_what_does_not_fit_is_taken_from_the_widest_column() -> None:
     assert _fitting([8, 60], 40) == [8, 30]
     assert _fitting([8, 20], 40) == [8, 20]
     assert sum(_fitting([30, 30, 30], 40)) + 4 == 40
+    assert _fitting([30, 20], 40, [30, 4]) == [30, 8]
+    assert _fitting([30, 20], 20, [30, 4]) == [30, 4]  # what is to be typed is never cut
+
+
+@pytest.mark.parametrize(
+    ("width", "names"),
+    [
+        (100, "key kind python packages from last_used state projects"),
+        (90, "key kind python packages from last_used projects"),
+        (80, "key kind python from last_used projects"),
+        (70, "key python from last_used projects"),
+        (60, "key from last_used projects"),
+        (30, "key from last_used projects"),
+    ],
+)
+def test_where_there_is_no_room_what_tells_least_is_left_out(width: int, names: str) -> None:
+    from runner.cli.output import _without_spare
+
+    all_names = "key kind python packages from last_used state projects".split()
+    kept = _without_spare([12, 10, 7, 8, 17, 11, 5, 50], (6, 3, 1, 2), width)
+    assert [all_names[place] for place in kept] == names.split()
+    assert sum(kept.values()) + 2 * (len(kept) - 1) <= width
 
 
 @pytest.mark.parametrize(

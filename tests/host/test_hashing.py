@@ -105,3 +105,13 @@ def test_missing_and_special_files(tmp_path: object) -> None:
     os.mkfifo(f"{tmp_path}/pipe")
     with pytest.raises(OSError, match="neither"):
         hashing.digest(f"{tmp_path}/pipe")
+
+
+def test_what_is_just_being_written_does_not_count(tmp_path: object) -> None:
+    root = make_tree(f"{tmp_path}/folder", {"a": "1", "b/c": "2"})
+    before = hashing.digest(root)
+    draft = files.Draft(f"{root}/b/new")
+    make_tree(os.path.dirname(draft.path), {os.path.basename(draft.path): "half"})
+    assert hashing.digest(root) == before
+    draft.put()
+    assert hashing.digest(root) != before

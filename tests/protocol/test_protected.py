@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+import time
 
 import pytest
 
@@ -98,6 +100,40 @@ def test_what_was_approved_stays_as_it_was(people: dict[str, Client]) -> None:
         assert (answer.status, "m@champion" in answer.json["message"]) == (403, True), answer.body
     assert writer.call("DELETE", "/api/2.0/mlflow-artifacts/artifacts/x").status == 403
     assert writer.put("xy/MLmodel", b"other").status == 200
+
+
+def test_an_upload_that_began_before_the_approval_changes_nothing(
+    people: dict[str, Client], tmp_path: object
+) -> None:
+    writer, path = people["writer"], "/api/2.0/mlflow-artifacts/artifacts/x/MLmodel"
+    link = socket.create_connection(("127.0.0.1", writer.port))
+    head = f"PUT {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {writer.token}\r\nContent-Length: 4\r\n\r\n"
+    link.sendall(head.encode() + b"evi")
+    folder = os.path.join(str(tmp_path), "team", "files", "x")
+    until = time.monotonic() + 20
+    while len(os.listdir(folder)) < 2 and time.monotonic() < until:
+        time.sleep(0.01)  # it is on its way
+    assert people["approver"].ok("model-versions/approve", MOVE) == {"missing": []}
+    writer.ok("model-versions/promote", MOVE)
+    link.sendall(b"l")
+    assert b" 403 " in link.recv(1000)
+    link.close()
+    with open(os.path.join(folder, "MLmodel")) as file:
+        assert file.read() == "flavors: {}"
+    assert os.listdir(folder) == ["MLmodel"]
+
+
+def test_a_flipped_byte_is_seen_when_it_is_asked_for(people: dict[str, Client], tmp_path: object) -> None:
+    people["approver"].ok("model-versions/approve", MOVE)
+    people["writer"].ok("model-versions/promote", MOVE)
+    with open(os.path.join(str(tmp_path), "team", "files", "x", "MLmodel"), "r+b") as file:
+        file.write(b"F")
+    reader = people["reader"]
+    found = reader.get("registered-models/alias", name="m", alias="champion").json["model_version"]
+    assert found["status"] == "FAILED_REGISTRATION"
+    assert found["status_message"] == "its files are not those that were registered"
+    answer = reader.get("model-versions/get-download-uri", name="m", version="2")
+    assert (answer.status, answer.json["error_code"]) == (404, "RESOURCE_DOES_NOT_EXIST")
 
 
 def test_a_person_with_several_tokens_is_one(start: Start, tmp_path: object) -> None:

@@ -98,6 +98,14 @@ def notebook(count: int = 1, mark: str = "a", output: Any = "0.5") -> bytes:
     ).encode()
 
 
+def streams(*parts: tuple[str, str]) -> bytes:
+    """A notebook whose cell printed this, to streams of these names."""
+    found = json.loads(notebook())
+    outputs = [{"output_type": "stream", "name": name, "text": text} for name, text in parts]
+    found["cells"][0]["outputs"] = outputs
+    return json.dumps(found).encode()
+
+
 MODEL = {"weights": ARRAY, "name": "ada", "steps": [1, 2, (3.5, None)], "tags": {"x", "y"}}
 SAMPLES: dict[str, bytes] = {
     "a.txt": "Müller\r\nloss 0.5 at 10:00:03\n".encode("latin-1"),

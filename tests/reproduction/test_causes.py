@@ -163,6 +163,26 @@ def test_a_file_that_the_run_itself_wrote_is_no_cause(world: World) -> None:
 
 
 @pytest.mark.slow
+def test_a_file_that_the_run_itself_wrote_is_named_when_nothing_else_is(world: World) -> None:
+    program = "import os\nwarm = os.path.exists('{beside}/seen')\nopen('{beside}/seen', 'w')\nopen('out', 'w').write(str(warm))\n"
+    world.program(program)
+    verdict = world.judged()
+    assert (verdict["verdict"], verdict["cause"]) == ("different", "inputs"), verdict["causes"]
+    assert "beside/seen lies outside of the project, the run writes it" in verdict["causes"][0]["text"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["ls -A . > out", "python3 p.py"])
+def test_what_no_clean_room_has(world: World, command: str) -> None:
+    world.program("import os\nopen('out', 'w').write(str(os.listdir('.')))\n", command)
+    make_tree(world.folder, {".ruff_cache/x": ""})
+    make_tree(world.folder.parent, {".gitignore": "ignored\nout\n__pycache__\n.ruff_cache\n"})
+    verdict = world.judged()
+    assert (verdict["verdict"], verdict["cause"]) == ("different", "inputs"), verdict["causes"]
+    assert ".ruff_cache is in no clean room" in verdict["causes"][0]["text"]
+
+
+@pytest.mark.slow
 def test_the_modes_of_new_files(world: World) -> None:
     world.program("import os\nopen('new', 'w')\nopen('out', 'w').write(oct(os.stat('new').st_mode))\n")
     make_tree(world.folder.parent, {".gitignore": "new\nout\n"})

@@ -83,17 +83,10 @@ def main(folder: str, profile: str) -> int:
     settings = services.ValidationSettings(
         rocrate_uri=folder, profile_identifier=profile, requirement_severity=models.Severity.RECOMMENDED
     )
-    issues = [each for each in services.validate(settings).get_issues() if not contradicts(each)]
+    issues = services.validate(settings).get_issues()
     for issue in issues:
         print(issue.check.identifier, issue.message)
     return 1 if issues else 0
-
-
-def contradicts(issue: Any) -> bool:
-    """The process profile recommends absolute ids for workflows; the workflow profile demands a file of the crate."""
-    name = str(issue.violatingEntity).rpartition("/")[2]
-    workflow = name in ("SoftwareSourceCode", "ComputationalWorkflow")
-    return workflow and issue.message == "The SoftwareApplication id SHOULD be an absolute URI"
 
 
 if __name__ == "__main__":

@@ -137,6 +137,8 @@ CHANGES: dict[str, tuple[Callable[[World], None], Callable[[World], None]]] = {
     "PYTHONPATH": (nothing, variable("PYTHONPATH", "/somewhere")),
     "the number of threads": (nothing, variable("OMP_NUM_THREADS", "3")),
     "a seed": (nothing, arguments("--seed", "3")),
+    "how Python is told to run": (nothing, variable("PYTHONOPTIMIZE", "1")),
+    "who runs it": (writes("b.py", "import getpass\ngetpass.getuser()\n"), variable("LOGNAME", "bob")),
     "words that are passed on": (nothing, arguments("--", "a.py")),
     "isolation": (variable("PYTHONPATH", "/somewhere"), arguments("--isolated")),
     "a program on PATH": (
@@ -205,6 +207,16 @@ CHANGES: dict[str, tuple[Callable[[World], None], Callable[[World], None]]] = {
         writes("data/a/b/c", ""),
         lambda world: os.symlink(world.beside, world.folder / "data/a/b/link"),
     ),
+    "an empty folder in an input": (
+        lambda world: (
+            world.write("data/in/x", "1")
+            or world.write(
+                "MLproject",
+                "entry_points: {main: {command: ls data/in > out.txt, inputs: [data/in], outputs: [out.txt]}}\n",
+            )
+        ),
+        lambda world: os.mkdir(world.folder / "data/in/new"),
+    ),
     "an empty folder": (nothing, lambda world: os.mkdir(world.folder / "flag")),
     "compiled code without a source": (
         lambda world: make_tree(world.top, {".gitignore": "*.pyc\nout.txt\n"}) and world.write("m.pyc", "1"),
@@ -225,6 +237,14 @@ CHANGES: dict[str, tuple[Callable[[World], None], Callable[[World], None]]] = {
             "j.py": "Path.cwd().parent.parent / 'd.csv'",
             "k.py": "glob(os.path.join('{top}', '*.csv'))",
             "h.yaml": "base: {top}\nfile: d.csv",
+            "l.py": "open('{top}' '/d' + '.csv')",
+            "m.py": "f'../../{{name}}.csv'",
+            "n.py": "join('..', '..', name + '.csv')",
+            "o.py": "f'../../d.{{ending}}'",
+            "p.py": "'../../d.%s' % ending",
+            "q.py": "while not exists(join(d, 'd.csv')): d = dirname(d)",
+            "r.py": "[p / 'd.csv' for p in Path(__file__).parents]",
+            "s.json": '{{"data": "./../../d.csv"}}',
             "Makefile": "D = {top}\nx:\n\tcat $(D)/d.csv",
         }.items()
     },

@@ -64,3 +64,17 @@ def test_a_misspelt_name_in_braces_is_refused_and_an_undeclared_one_told() -> No
     code, said = run("alpha: {default: 1}", "echo {alpha}", key="paramters")
     assert "'paramters' is no key of the entry point main" in said
     assert "{alpha}, in the command of main, names no parameter" in said
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [("seed", ["--seed", "4"]), ("timeout", ["--timeout", "60"]), ("offline", ["--offline"])],
+)
+def test_an_option_of_proj_does_not_pass_for_the_parameter_of_its_name(option: str, words: list[str]) -> None:
+    parameter = f"{option}: {{default: 1}}"
+    told = f"the parameter {option} is not set by it: -P {option}="
+    code, said = run(parameter, f"echo {{{option}}}", *words)
+    assert (code, said[:2], told in said) == (0, "1\n", True), said
+    assert told not in run(parameter, f"echo {{{option}}}", *words, "-P", f"{option}=2")[1]
+    assert told not in run("lr: {default: 1}", "echo {lr}", *words)[1]
+    assert told not in run(parameter, f"echo {{{option}}}")[1]

@@ -131,7 +131,7 @@ def test_complaint_7078_cancel_from_another_terminal(tmp_path: object) -> None:
     done = proj("cancel", "victim")
     assert done.code == 0, done.err
     assert "victim KILLED (cancelled, by " in done.out
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
     code, run, _ = finish(child)
     assert code == 143
     check(run, "KILLED", "cancelled", "SIGTERM")

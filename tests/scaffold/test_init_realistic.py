@@ -204,8 +204,8 @@ CASES = {
         {"main": ({"data": "d", "fast": "True"}, ["--seed=1", "train", "--data=d", "--lr=0.1", "--fast=True"])}, ("main",),
     ),
     "hydra": Case(
-        {"train.py": HYDRA, "conf/config.yaml": "lr: 0.1\nmodel:\n  name: net\n  drop: null\n", "requirements.txt": "hydra-core"},
-        {"main": ({"model_drop": "3"}, ["lr=0.1", "model.name=net", "model.drop=3"])}, ("main",),
+        {"train.py": HYDRA, "conf/config.yaml": "lr: 1e-3\nmodel:\n  name: net\n  path: a b, c\n  drop: null\n", "requirements.txt": "hydra-core"},
+        {"main": ({"model_drop": "3", "model_name": "a,$b\"`c"}, ["lr=0.001", "model.name='a,$b\"`c'", "model.path='a b, c'", "model.drop=3"])}, ("main",),
     ),
     "notebook": Case(
         {"a b.ipynb": json.dumps(NOTEBOOK), "requirements.txt": "papermill\nipykernel\n"},

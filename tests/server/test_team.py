@@ -239,6 +239,9 @@ def test_a_killed_server_has_kept_what_it_acknowledged(start: Start, rounds: int
         threads = [threading.Thread(target=work) for _ in range(4)]
         for thread in threads:
             thread.start()
+        until = time.monotonic() + 20
+        while not acknowledged and time.monotonic() < until:
+            time.sleep(0.01)
         time.sleep(0.2 + 0.05 * (round_number % 7))
         server.process.kill()
         for thread in threads:

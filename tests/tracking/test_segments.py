@@ -242,6 +242,20 @@ def test_a_segment_that_does_not_state_its_format_is_not_read(tmp_path: object) 
     assert not segments.changed(thing, found.offsets)
 
 
+@pytest.mark.parametrize("time", [None, "now", 1.5, True, [], {}, 1 << 70, float("inf")])
+def test_an_operation_without_a_time_does_not_count(time: object, tmp_path: object) -> None:
+    thing = str(tmp_path)
+    entity.append(thing, events.tag("a", "1"))
+    (name,) = segments.names(thing)
+    odd = {"op": log.new_run_id(), "type": "tag", "time": time, "key": "b", "value": "2"}
+    with open(os.path.join(segments.folder_of(thing), name), "ab") as file:
+        file.write(log.dump(odd) + log.dump({key: odd[key] for key in odd if key != "time"}))
+    bad: list[bytes] = []
+    found = segments.read(thing, corrupt=lambda _, each: bad.append(each))
+    assert [each["key"] for each in found.operations] == ["a"]
+    assert len(bad) == 2
+
+
 def test_a_torn_line_is_not_looked_at_again_and_again(tmp_path: object) -> None:
     thing = str(tmp_path)
     entity.append(thing, events.tag("a", "1"))

@@ -15,6 +15,14 @@ def test_the_pages_open_in_a_browser_without_a_complaint(tabs: Tabs) -> None:
     assert page.evaluate("getComputedStyle(document.querySelector('header')).display") == "flex"
 
 
+def test_the_links_that_mlflow_prints_lead_to_the_pages(tabs: Tabs) -> None:
+    run_id = make_run("elk")
+    page = tabs.open(f"/#/experiments/0/runs/{run_id}")
+    page.wait_for_url(f"**/ui/runs/{run_id}")
+    page = tabs.open("/#/experiments/0")
+    page.wait_for_url("**/ui/experiments/0")
+
+
 def test_what_a_page_complains_of_is_seen(tabs: Tabs) -> None:
     page = tabs.open("/ui/")
     page.evaluate("document.body.append(Object.assign(new Image(), {src: 'http://192.0.2.1/x.png'}))")

@@ -167,7 +167,7 @@ def test_a_revoked_token_ends_what_is_open(chromium: Any, start: Start) -> None:
     assert proj("server", "token", "revoke", text.split("_")[1], "--store", server.store).code == 0
     began = time.monotonic()
     while page.goto("/ui/overview") and page.locator("#token").count() == 0:
-        assert time.monotonic() - began < 2.5
+        assert time.monotonic() - began < 20
         page.wait_for_timeout(100)
     tabs.problems = [each for each in tabs.problems if "401" not in each]
     tabs.close()

@@ -9,13 +9,14 @@ import re
 import subprocess
 import time
 import tracemalloc
+from bisect import bisect_right
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runner import paths
-from runner.tracking.lines import LONGEST, PIECE, Lines
+from runner.tracking.lines import LONGEST, PIECE, Lines, Streams
 from runner.tracking.store import Store
 from runner.web.ansi import spans
 from runner.web.log import last_lines
@@ -55,6 +56,27 @@ def test_each_line_is_found_by_its_number(tmp_path: Any, end: str) -> None:
             assert row.size == len(wanted[number - 1])
         assert [row.number for row in log.rows(19_990, 100)] == list(range(19_990, 20_001))
     assert os.listdir(tmp_path / "kept")
+
+
+def test_marks_are_read_as_they_are_needed(tmp_path: Any) -> None:
+    """Of any number of them the one is found that counts; what is no mark is passed over."""
+    chance = random.Random(5)
+    marks, offset = [], 0
+    for number in range(30_000):
+        marks.append((offset, 1_700_000_000_000 + number, chance.choice((1, 2))))
+        offset += chance.randrange(1, 2000)
+    text = "".join(f"{place} {time} {stream}\n" for place, time, stream in marks)
+    odd = "9" * 5000 + " 1 1\n-1 2 3\n\xff\n"
+    for whole in (text, text[: len(text) // 2] + odd.join(("\n", text[len(text) // 2 :].partition("\n")[2]))):
+        make_tree(tmp_path, {"output.times": whole.encode("latin-1")})
+        streams = Streams(str(tmp_path))
+        for place in [0, 1, marks[-1][0], offset + 5, *(chance.randrange(offset) for _ in range(300))]:
+            at = bisect_right(marks, (place, 1 << 62, 9)) - 1
+            found = streams.at(place)
+            assert found in (marks[at][1:], marks[max(at - 1, 0)][1:]), place
+            assert whole is not text or found == marks[at][1:]
+        streams.close()
+    assert Streams(str(tmp_path / "nothing")).at(7) == (0, 1)
 
 
 def test_what_was_kept_follows_the_log_and_leaves_another_one(tmp_path: Any) -> None:

@@ -39,7 +39,7 @@ def picture(page: Any) -> bytes:
 
 def wait_for(page: Any, condition: str) -> None:
     """`condition` in JavaScript: the policy of the pages forbids wait_for_function."""
-    end = time.monotonic() + 10
+    end = time.monotonic() + 20
     while not page.evaluate(condition):
         assert time.monotonic() < end, condition
         page.wait_for_timeout(30)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from runner.host import process
 from runner.text.credentials import redact
-from runner.tuples import NamedTuple
+from runner.typed import NamedTuple
 from runner.values import Json
 
 __all__ = ["Settings", "files", "places", "settings", "stated", "with_credentials"]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from runner.environments import cache
 from runner.host.files import open_text
+from runner.typed import TYPE_CHECKING
 from runner.values import Activation
 
 if TYPE_CHECKING:

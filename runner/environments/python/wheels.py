@@ -75,7 +75,7 @@ def _build_requirements(
     """Fills `folder`, with what is needed in turn. Returns what is lacking."""
     packages = build_requirements.local(local, code.directory, code.versions)
     wanted = list(dict.fromkeys(line for each in packages for line in build_requirements.stated(each.path)))
-    with report.step(f"collecting what {len(packages)} local packages are built with"):
+    with report.step(f"collecting what {counted(len(packages), 'local package')} needs to be built"):
         try:
             if wanted:
                 _fetch(wanted, pip, folder, alone=False)

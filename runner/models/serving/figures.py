@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections import deque
 
 from runner.models.serving.state import State
@@ -54,8 +55,6 @@ class Figures(Gate):
             self.tally.add(status, seconds)
 
     def failed(self, problem: BaseException) -> None:
-        import traceback
-
         if len(self.faults) < 10:
             self.faults.append("".join(traceback.format_exception(problem)))
 

@@ -35,6 +35,7 @@ __all__ = [
     "PROGRAM",
     "Member",
     "digest",
+    "git_id",
     "is_bundle",
     "member_name",
     "unpack",
@@ -102,6 +103,16 @@ def digest(member: Member) -> Digest:
     """SHA-256 and size of what is in it."""
     with _opened(member) as source:
         return transfer(source)
+
+
+def git_id(member: Member) -> str:
+    """The id that git gives to what is in it: a SHA-1, in hex."""
+    total = Hash("sha1")
+    with _opened(member) as source:
+        size = os.path.getsize(member.path) if member.path else len(member.data)
+        total.update(b"blob %d\0" % size)
+        transfer(source, total.update)
+    return total.result().hex
 
 
 def is_bundle(path: str) -> bool:

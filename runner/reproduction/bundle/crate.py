@@ -11,10 +11,10 @@ import os
 from collections.abc import Iterator, Mapping
 from math import isfinite
 from time import gmtime, strftime
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from runner.reproduction.bundle import software
-from runner.reproduction.bundle.archive import Member, digest, member_name
+from runner.reproduction.bundle.archive import Member, digest, git_id, member_name
 from runner.running.recorded import Recorded
 from runner.text.encoding import visible, visible_values
 from runner.tracking.events import Facts
@@ -33,6 +33,8 @@ PROFILES = {
     "https://w3id.org/ro/wfrun/workflow/0.5": ("Workflow Run Crate", "0.5"),
     "https://w3id.org/workflowhub/workflow-ro-crate/1.0": ("Workflow RO-Crate", "1.0"),
 }
+ARCHIVE = "https://archive.softwareheritage.org/swh:1:cnt:"
+SCHEMA, BIOSCHEMAS = "http://schema.org/", "https://bioschemas.org/"
 FORMAL = "https://bioschemas.org/profiles/FormalParameter/1.0-RELEASE"
 WORKFLOW = "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"
 TYPES = {bool: "Boolean", int: "Integer", float: "Float"}
@@ -90,8 +92,25 @@ def describe(recorded: Recorded, members: Mapping[str, Member]) -> str:
             for iri, (name, version) in PROFILES.items()
         ),
     ]
-    text = {"@context": CONTEXT, "@graph": visible_values([_compact(each) for each in graph])}
+    context = [*CONTEXT, _scope(members.get(unquote(workflow["@id"]), Member()))]
+    text = {"@context": context, "@graph": visible_values([_compact(each) for each in graph])}
     return json.dumps(text, indent=1, ensure_ascii=False) + "\n"
+
+
+def _scope(workflow: Member) -> JsonObject:
+    """So that the workflow is a file of the crate to readers of JSON, and has an absolute IRI for readers of JSON-LD.
+
+    The profile of workflows demands the one, that of processes the other. The IRI is the file's SWHID with its path as
+    qualifier (ISO/IEC 18670), which its content decides: it says the same on every machine. Only what names the
+    workflow is read with this base: the entity itself, and the properties that lead to it.
+    """
+    base = {"@base": f"{ARCHIVE}{git_id(workflow)};path=/"}
+    return {
+        "ComputationalWorkflow": {"@id": f"{BIOSCHEMAS}ComputationalWorkflow", "@context": base},
+        "mainEntity": {"@id": f"{SCHEMA}mainEntity", "@context": base},
+        "instrument": {"@id": f"{SCHEMA}instrument", "@context": base},
+        "isPartOf": {"@reverse": f"{SCHEMA}hasPart"},
+    }
 
 
 def _people(recorded: Recorded) -> Iterator[Entity]:
@@ -151,12 +170,14 @@ def _workflow(recorded: Recorded, names: list[str], members: Mapping[str, Member
     found = next((lower[name] for name in candidates if name in lower), "run/events.jsonl")
     return {
         **_entity(found, members.get(found, Member())),
-        "@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow"],
+        "@type": ["ComputationalWorkflow", "SoftwareSourceCode", "File"],
         "name": recorded.run.project or recorded.run.name,
         "programmingLanguage": {"@id": "#language"},
         "version": recorded.code.commit or recorded.code.tree,
         "url": _address(recorded),
         "conformsTo": {"@id": WORKFLOW},
+        "isPartOf": {"@id": "./"},
+        "sdDatePublished": _time(recorded.run.end_time or recorded.run.start_time),
     }
 
 

@@ -18,6 +18,7 @@ from runner.reproduction.bundle.archive import FOLDER, LINK, PROGRAM, Member, me
 from runner.reproduction.bundle.supplies import folder_of
 from runner.running.recorded import CannotRunError, Recorded, load
 from runner.snapshots import snapshot
+from runner.snapshots.leftout import SECRET
 from runner.text.units import size
 from runner.tracking import segments
 from runner.tracking.log import encode, read
@@ -137,6 +138,9 @@ def _inputs(recorded: Recorded, code: str, limit: int) -> tuple[dict[str, Member
         places += [(each, run.project, project) for each in run.run.inputs if each.get("digest")]
     for each, old, new in places:
         name, digest = str(each["path"]), str(each.get("digest"))
+        if str(each.get("reason", "")).startswith(SECRET):
+            lacking.append(f"the file {name} {each['reason']}: it is not packed")
+            continue
         source = os.path.join(old, name)
         if not os.path.isabs(name) and digest_of(os.path.join(new, name))[0] == digest:
             continue

@@ -46,21 +46,33 @@ def differences(old: Recorded, new: Recorded) -> Iterator[tuple[str, str]]:
             )
 
 
-def stood(old: Recorded, new: Recorded) -> str:
-    """Declared outputs that were there when the command started, and are not in the clean room: "" when none is."""
+def stood(old: Recorded, new: Recorded) -> Iterator[str]:
+    """What may explain a result when nothing else does."""
     before, after = load(old.directory), load(new.directory)
-    gone = [each for each in before.stood if each not in after.stood] if before and after else []
-    return f"{_few(gone)} was there before the run, of an earlier one, and may have been read" if gone else ""
+    if before is None or after is None:
+        return
+    if gone := [each for each in before.stood if each not in after.stood]:
+        yield f"{_few(gone)} was there before the run, of an earlier one, and may have been read"
+    if written := [name for name in _changed(before.files, after.files) if _wrote(old, new, name)]:
+        yield f"{_few(written)} lies outside of the project, the run writes it, and the next one may read it"
+    if gone := [each for each in before.apart if each not in after.apart]:
+        yield f"the command or the code looks through folders, and {_few(gone)} is in no clean room"
 
 
 def beside(recorded: Recorded) -> Iterator[str]:
     """What the run had around it that its snapshot does not have, for whoever trusts a verdict."""
     found = load(recorded.directory)
     system = ("/usr/", "/bin/", "/lib", "/sbin/", "/etc/", "/opt/", "/nix/")
-    if named := [name for name in (found.files if found else ()) if not name.startswith(system)]:
+    known = found.files if found else ()
+    if named := [name for name in known if not name.startswith(system) and not _inside(name, recorded)]:
         yield f"{_few(named)} lies outside of the project and is not in its snapshot"
     if folders := recorded.code.folders:
         yield f"{_few(folders)} had no file that is kept with the code: it was created again, and is empty"
+
+
+def _inside(path: str, recorded: Recorded) -> bool:
+    """Whether a path beside the project lies in its repository, and so in the snapshot."""
+    return bool(recorded.root) and path.startswith(f"{recorded.root}/")
 
 
 def _files(

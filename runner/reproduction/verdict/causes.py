@@ -53,8 +53,8 @@ def find(
     causes += [each for each in seen if each.kind == "inputs" and each not in causes]
     causes += _hardware(old, new)
     causes += [each for each in seen if each.kind != "inputs"]  # a variable need not be read
-    if rest and not causes and (text := around.stood(old, new)):
-        causes.append(Cause("inputs", text))
+    if rest and not causes:
+        causes += [Cause("inputs", text) for text in around.stood(old, new)]
     if rest and not causes:
         causes.append(Cause("unknown", f"{_names(rest)}: {UNKNOWN}" if chance else UNKNOWN))
     kinds = dict.fromkeys(rest, causes[0].kind) if rest else {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -13,6 +14,8 @@ from runner.reproduction.verdict.wording import Circumstances
 
 __all__ = ["SPREAD", "Finding", "compare"]
 
+DIGITS = re.compile(r"(\d+(?:\.\d+)?)", re.ASCII)
+LONGEST = 24  # digits of a time
 SPREAD = None  # instead of a tolerance: as far as the repetitions are from each other
 
 
@@ -86,18 +89,21 @@ def _allowed(
     each: Difference, places: Sequence[Circumstances], tolerance: Tolerance | None, family: int
 ) -> bool:
     old, *new = each.values
+    if tolerance is SPREAD and _clocked(each, places):
+        return True
     known, values = value(old), [value(one) for one in new]
     numbers = [one for one in values if one is not None]
     if known is None or len(numbers) < len(new):
-        return tolerance is SPREAD and (_chance(old, new) or _dated(each, places))
+        return tolerance is SPREAD and _chance(old, new)
     if tolerance == EXACT:
         return False
     if tolerance is not SPREAD:
         return all(tolerance.allows(known, one) for one in numbers)
     if not _varies(each):
         return False
-    if all(place.made_at(one) for place, one in zip(places, (known, *numbers), strict=True)):
-        return True
+    first, *rest = places
+    if first.earlier(known) and all(place.made_at(one) for place, one in zip(rest, numbers, strict=True)):
+        return True  # when a file of the code was written: now, in a clean room
     centre, width = spread([*map(float, numbers)], family)
     return Tolerance(width).allows(centre, known)
 
@@ -111,12 +117,30 @@ def _chance(old: object, new: Sequence[Any]) -> bool:
     return unique or (type(old), repr(old)) in seen or all(isinstance(each, Time) for each in (old, *new))
 
 
-def _dated(each: Difference, places: Sequence[Circumstances]) -> bool:
-    """Whether each has the time at which it was made: to the minute, or the day, the repetitions may agree."""
-    return all(
-        isinstance(one, Time) and place.dated(one.text)
-        for one, place in zip(each.values, places, strict=True)
+def _clocked(each: Difference, places: Sequence[Circumstances]) -> bool:
+    """Whether each is the time at which it was made, or has it: to the minute, or the day, repetitions may agree."""
+    if all(isinstance(one, Time) for one in each.values):
+        return all(place.dated(one.text) for one, place in zip(each.values, places, strict=True))
+    numbers = [value(one) for one in each.values]
+    if all(one is not None and place.made_at(one) for one, place in zip(numbers, places, strict=True)):
+        return True
+    rows = [DIGITS.split(_written(one)) for one in each.values]
+    if len(set(map(len, rows))) > 1:
+        return False
+    varying = {at for at in range(len(rows[0])) if len({row[at] for row in rows}) > 1}
+    return bool(varying) and all(
+        at % 2 and _is_time(row[at], place) for at in varying for row, place in zip(rows, places, strict=True)
     )
+
+
+def _is_time(digits: str, place: Circumstances) -> bool:
+    return len(digits) <= LONGEST and (place.clocked(digits.replace(".", "")) or place.made_at(float(digits)))
+
+
+def _written(leaf: object) -> str:
+    if isinstance(leaf, Number):
+        return leaf.text
+    return str(leaf) if isinstance(leaf, (str, int, float)) and not isinstance(leaf, bool) else ""
 
 
 def _said(each: Difference) -> str:

@@ -144,11 +144,31 @@ def _notebook(data: bytes, *_: object) -> Any:
     for cell in found["cells"]:
         _join(cell, "source", str)
         for out in cell.get("outputs", ()):
-            _join(out, "text", Text)
+            _join(out, "text", str)
             _join_data(out.get("data"))
+        if "outputs" in cell:
+            cell["outputs"] = _streams(cell["outputs"])
         for attached in (cell.get("attachments") or {}).values():
             _join_data(attached)
     return found
+
+
+def _streams(outputs: list[JsonObject]) -> list[JsonObject]:
+    """With what follows in one stream as one output: where a kernel cuts it is chance."""
+    found: list[JsonObject] = []
+    for out in outputs:
+        before = found[-1] if found else {}
+        alike = all(
+            each.get("output_type") == "stream" and isinstance(each.get("text"), str)
+            for each in (before, out)
+        )
+        if alike and before.get("name") == out.get("name"):
+            before["text"] += out["text"]
+        else:
+            found.append(out)
+    return [
+        {**each, "text": Text(each["text"])} if isinstance(each.get("text"), str) else each for each in found
+    ]
 
 
 def _join_data(data: Any) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Sequence
 from functools import lru_cache
 from tempfile import gettempdir
 from typing import NamedTuple
 
+from runner.reproduction.verdict import clocks
 from runner.running.recorded import Recorded
 
 __all__ = ["ANYWHERE", "NOWHERE", "PID", "Circumstances", "of", "plain", "tokens"]
@@ -44,6 +44,8 @@ RANDOM = re.compile(
 PROCESS = re.compile(r"(?<![\w.])(p?pid\W{1,3}|process(?: id)?\W{1,3})?(\d{3,10})(?!\w|\.\d)", re.IGNORECASE)
 RESERVED = 300  # smaller ids are those of the system, or of a container, where any number may be one
 OFFSPRING = 1000  # how far the ids of its processes may be from that of the command
+COARSE = (60_000, 3_600_000, 86_400_000)  # ms
+YEAR_1980 = 315_532_800_000  # ms since the epoch
 PORT = re.compile(r"(?<=127\.0\.0\.1):\d+")  # an MLflow client prints where it logs to
 POINTER = re.compile(r"\bat 0x[0-9a-f]{6,}")
 
@@ -60,22 +62,27 @@ class Circumstances(NamedTuple):
     ended: int = 0
 
     def made_at(self, value: float) -> bool:
-        """Whether a number is the time of this run, in seconds, ms, µs or ns since the epoch."""
-        return self.began > 0 and any(
-            self.began - 1000 <= value / unit <= self.ended + 1000 for unit in (1e-3, 1, 1e3, 1e6)
+        """Whether a number is the time of this run: days, hours, minutes, seconds, ms, µs or ns since the epoch."""
+        if not (self.began and 0 < value < 1e20):
+            return False
+        exact = (self.began - 1000 <= value / unit <= self.ended + 1000 for unit in (1e-3, 1, 1e3, 1e6))
+        whole = (self.began // unit <= value <= self.ended // unit for unit in COARSE)
+        return any(exact) or (value == int(value) and any(whole))
+
+    def earlier(self, value: float) -> bool:
+        """Whether a number may be a time before this run, as that of a file is: seconds, ms, µs or ns since 1980."""
+        return 0 < value < 1e20 and any(
+            YEAR_1980 <= value / unit < self.began for unit in (1e-3, 1, 1e3, 1e6)
         )
 
     def dated(self, text: str) -> bool:
         """Whether a date or a time of day is that of this run, as far as it is written out; here, or in UTC."""
         digits = re.sub(r"\D", "", ZONE.sub("", text))
-        layout = "%Y%m%d%H%M%S" if DATED.match(text) else "%H%M%S"
-        length = min(len(digits), len(time.strftime(layout)))
-        return self.began > 0 and any(
-            time.strftime(layout, clock(self.began / 1000 - 1))[:length]
-            <= digits[:length]
-            <= time.strftime(layout, clock(self.ended / 1000 + 1))[:length]
-            for clock in (time.localtime, time.gmtime)
-        )
+        return self.clocked(digits[: 14 if DATED.match(text) else 6])
+
+    def clocked(self, digits: str) -> bool:
+        """The same of a time without separators."""
+        return self.began > 0 and clocks.told(digits, self.began / 1000 - 1, self.ended / 1000 + 1)
 
     def is_process(self, number: int, named: bool) -> bool:
         """Whether a number is the id of the command or, where it is said to be one, of a process near to it."""

@@ -39,6 +39,7 @@ class Option(NamedTuple):
     style: str = "value"
     off: str = ""
     joint: str = "="  # between the flag and its value: "=", " ", or "" for -xVALUE
+    quotes: str = ""  # around a value of a library with a grammar of its own, in which a comma is no comma
 
 
 class Part(NamedTuple):

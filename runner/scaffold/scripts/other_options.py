@@ -21,6 +21,7 @@ from runner.scaffold.scripts.syntax import UNKNOWN, Function, Module, keywords
 
 __all__ = ["arguments", "fire", "hydra"]
 
+EXPONENT = re.compile(r"[-+]?\d[\d_]*(\.[\d_]*)?[eE][-+]?\d+$")
 WORD = re.compile(r"[A-Za-z_./][\w./]*")  # what fire and hydra take for the same text
 
 
@@ -114,12 +115,16 @@ def hydra(module: Module, notes: list[str]) -> tuple[Command, ...] | None:
 def _of_configuration(module: Module, given: dict[str, ast.expr], notes: list[str]) -> Iterator[Option]:
     import yaml
 
+    class Loader(yaml.SafeLoader):
+        """As hydra reads it: 1e-4 is a number."""
+
+    Loader.add_implicit_resolver("tag:yaml.org,2002:float", EXPONENT, list("-+0123456789"))
     folder, name = module.value(given.get("config_path")), module.value(given.get("config_name"))
     file = os.path.join(module.directory, folder if isinstance(folder, str) else ".", f"{name}")
     file += "" if file.endswith((".yaml", ".yml")) else ".yaml"
     try:
         with open(file, encoding="utf-8") as opened:
-            settings = yaml.safe_load(opened)
+            settings = yaml.load(opened, Loader)  # noqa: S506 - it is a SafeLoader
     except (OSError, ValueError, yaml.YAMLError):
         notes.append("its configuration of hydra is not there to read: pass overrides after --")
         return
@@ -136,11 +141,19 @@ def _settings(settings: object, before: str) -> Iterator[Option]:
         if isinstance(value, dict):
             yield from _settings(value, f"{path}.")
         elif value is None or isinstance(value, (str, int, float)):
-            kinds = {bool: "bool", int: "int", float: "float"}
-            plain = isinstance(value, bool) or _plain(value)
-            option = Option(path, path, kinds.get(type(value), "string"), value if plain else None, plain)
-            needed = value == "???"
-            yield sound(option._replace(required=needed, secret=value is None and is_secret(str(key))))
+            yield sound(_setting(path, value)._replace(secret=value is None and is_secret(str(key))))
+
+
+def _setting(path: str, value: str | float | None) -> Option:
+    kind = {bool: "bool", int: "int", float: "float"}.get(type(value), "string")
+    if not isinstance(value, str):
+        plain = isinstance(value, bool) or _plain(value)
+        return Option(path, path, kind, value if plain else None, plain)
+    if value == "???":
+        return Option(path, path, kind, required=True)
+    # between quotes, for without them a,b is two jobs, 7 a number and null nothing
+    plain = not re.search(r"['\\\n]|\$\{", value)
+    return Option(path, path, kind, value if plain else None, plain, quotes="'")
 
 
 def arguments(module: Module, notes: list[str]) -> tuple[Option, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from runner.host import files, git, process
-from runner.tuples import NamedTuple
+from runner.typed import NamedTuple
 
 __all__ = ["Head", "Repository", "at_bare", "find", "head", "origin", "ref", "start"]
 

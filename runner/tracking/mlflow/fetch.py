@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from runner.errors import SourceError
-from runner.tracking.mlflow.rest import Refused, Rest
+from runner.tracking.mlflow.rest import DEEPEST, Refused, Rest
 from runner.tracking.mlflow.send_models import proxied
 
 __all__ = ["fetch"]
@@ -28,18 +28,22 @@ def _place(rest: Rest, uri: str) -> str:
     if not uri.startswith("runs:"):
         return proxied(uri)
     run, _, path = uri.partition(":")[2].strip("/").partition("/")
-    root = proxied(rest.get("runs/get", run_id=run)["run"]["info"]["artifact_uri"])
+    found = rest.get("runs/get", run_id=run)
+    with rest.understood():
+        root = proxied(str(found["run"]["info"]["artifact_uri"]))
     return f"{root}/{path}".rstrip("/")
 
 
-def _below(rest: Rest, path: str, target: str) -> bool:
+def _below(rest: Rest, path: str, target: str, left: int = DEEPEST) -> bool:
     """Whether it is a folder, and then it is there."""
+    if not left:
+        raise SourceError(f"{rest.uri} has folders in folders without end: {target[-40:]}")
     found = rest.list_files(path)
     for name, is_folder in found:
         inner, place = f"{path}/{name}", os.path.join(target, name)
         os.makedirs(target, exist_ok=True)
         if is_folder:
-            _below(rest, inner, place)
+            _below(rest, inner, place, left - 1)
         else:
             _file(rest, inner, place)
     return bool(found)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from runner.errors import ProjError
@@ -88,15 +88,17 @@ class Follower:
         self._helpers = dict(helpers)
         self._later = later
         self._notes = notes
+        self._why: dict[str, str] = {}  # in the words of what sends, by the server
 
     def finish(self, wait: float = WAIT) -> str:
         """Gives these processes that long, and says what is still unsent."""
         if self._later and _registers(self._store, self._run_id):
             self._helpers[self._later] = _start(self._store, self._run_id, self._later)
         deadline = time.monotonic() + wait
-        for helper in self._helpers.values():
+        for uri, helper in self._helpers.items():
             if helper is not None:
-                helper.finish(max(0.0, deadline - time.monotonic()))
+                said = helper.finish(max(0.0, deadline - time.monotonic())).err
+                self._why[uri] = "".join(_problem(said, without_credentials(uri)))
         return "\n".join(filter(None, (*self._notes, *map(self._note, self._helpers))))
 
     def _note(self, uri: str) -> str:
@@ -105,9 +107,10 @@ class Follower:
             return ""
         command = f"proj sync {self._run_id[:12]}"
         if not state.remote_id:
-            return f"the run could not be sent to {state.uri}; {command}  sends it"
+            return f"the run could not be sent to {state.uri}{self._why.get(uri, '')}; {command}  sends it"
         if state.unsent:
-            return f"{state.unsent} events could not be sent to {state.uri}; {command}  sends them"
+            what = f"{state.unsent} events could not be sent to {state.uri}{self._why.get(uri, '')}"
+            return f"{what}; {command}  sends them"
         if state.refused:
             return f"{state.uri} refused {len(state.refused)} entries: {state.refused[-1]}"
         return ""
@@ -135,6 +138,14 @@ def _start(store: Store, run_id: str, uri: str, models: str = "") -> process.Pen
         return process.start(argv, {"MLFLOW_TRACKING_URI": uri, "PROJ_RUN_ID": None})
     except (ProjError, OSError):
         return None  # `finish` says that it is unsent
+
+
+def _problem(said: str, uri: str) -> Iterator[str]:
+    """Of what `proj sync` wrote at its end, the reason."""
+    for line in said.splitlines():
+        if line.startswith("error: "):
+            yield f" ({line.removeprefix('error: ').removeprefix(f'{uri}: ').rstrip('.')})"
+            return
 
 
 def _registers(store: Store, run_id: str) -> bool:

@@ -97,4 +97,4 @@ class DatabaseReader:
             yield Metric(value, int(row["timestamp"]), int(row["step"]))
 
     def files(self, run: ForeignRun) -> Iterator[File]:
-        return local_files(run.artifact_uri, self._artifacts)
+        return local_files(run, self._artifacts)

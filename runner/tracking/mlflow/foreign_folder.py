@@ -79,7 +79,7 @@ class FolderReader:
                     continue  # a line that a crash tore
 
     def files(self, run: ForeignRun) -> Iterator[File]:
-        return local_files(run.artifact_uri)
+        return local_files(run)
 
 
 def _moment(value: object) -> int | None:
@@ -99,12 +99,14 @@ def _meta(folder: str) -> Facts | None:
 
 
 def _names(folder: str) -> list[str]:
-    """Files below; a key with slashes is in folders."""
+    """Files below; a key with slashes is in folders. MLflow makes no links here: one would name a file of ours."""
+    if os.path.islink(folder):
+        return []
     return sorted(
         os.path.relpath(os.path.join(place, name), folder).replace(os.sep, "/")
         for place, _, names in os.walk(folder)
         for name in names
-        if os.path.isfile(os.path.join(place, name))
+        if os.path.isfile(os.path.join(place, name)) and not os.path.islink(os.path.join(place, name))
     )
 
 

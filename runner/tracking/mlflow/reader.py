@@ -75,8 +75,13 @@ def local_path(uri: str) -> str:
     return uri if not kind else ""
 
 
-def local_files(uri: str, artifacts: str = "") -> Iterator[File]:
-    """The files below an artifact URI that is a folder of this machine."""
+def local_files(run: ForeignRun, artifacts: str = "") -> Iterator[File]:
+    """The files of a run whose artifacts are a folder of this machine.
+
+    Whoever wrote the record says where that is: it counts only where MLflow puts artifacts, in .../RUN ID/artifacts,
+    and what leads out of it is not taken. Else a record that came from elsewhere would have our own files copied.
+    """
+    uri = run.artifact_uri
     if uri.startswith("mlflow-artifacts:"):
         if not artifacts:
             raise InputError(f"{uri} is kept by a server", "--artifacts FOLDER  says where it kept them")
@@ -91,11 +96,20 @@ def local_files(uri: str, artifacts: str = "") -> Iterator[File]:
             raise InputError(
                 f"artifacts at {uri} cannot be read here", "import them from the MLflow server instead"
             )
-    for folder, _, names in sorted(os.walk(root)):
+    real = os.path.realpath(root)
+    if not run.run_id or real.split(os.sep)[-2:] != [run.run_id, "artifacts"]:
+        raise InputError(f"{uri} is no folder of artifacts of the run {run.run_id}")
+    leading_out = []
+    for folder, _, names in sorted(os.walk(real)):
         for name in sorted(names):
             path = os.path.join(folder, name)
-            if os.path.isfile(path):
-                yield File(os.path.relpath(path, root).replace(os.sep, "/"), _reading(path))
+            inside = os.path.relpath(path, real).replace(os.sep, "/")
+            if not os.path.realpath(path).startswith(real + os.sep):
+                leading_out.append(inside)
+            elif os.path.isfile(path):
+                yield File(inside, _reading(path))
+    if leading_out:
+        raise InputError(f"{uri} has links that lead out of it: {', '.join(leading_out[:3])}")
 
 
 def _reading(path: str) -> Callable[[], Iterator[bytes]]:

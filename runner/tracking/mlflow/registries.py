@@ -12,7 +12,7 @@ from runner.tracking.mlflow import fetch
 from runner.tracking.mlflow.rest import Refused, Rest
 from runner.tracking.mlflow.send import send
 from runner.tracking.mlflow.send_models import VERSION_TAG
-from runner.tracking.registry.change import create
+from runner.tracking.registry.change import create, is_name
 from runner.tracking.registry.state import RegisteredModel, Version
 from runner.tracking.registry.store import find
 from runner.tracking.registry.transfer import adopt
@@ -68,28 +68,30 @@ def pull(
     store: Store, rest: Rest, name: str, number: str, by: str
 ) -> Iterator[tuple[str, str, Version, bool]]:
     """(Name, number there, the version here, whether it is new) of each; without a name of all models."""
-    names = (
-        [name] if name else [str(each["name"]) for each in _every(rest, "registered-models/search", "", "")]
-    )
+    with rest.understood():
+        names = [name] if name else [str(each["name"]) for each in _every(rest, "registered-models/search")]
     for each in names:
+        if not is_name(each):
+            raise InputError(f"{rest.uri} has a registered model {each!r}: no model can have that name")
         try:
-            model = rest.get("registered-models/get", name=each)["registered_model"]
+            with rest.understood():
+                model = rest.get("registered-models/get", name=each)["registered_model"]
+                description, tags = str(model.get("description", "")), _tags(model)
         except Refused as refused:
             raise InputError(refused.message) from None
         quoted = each.replace("'", "''")
-        found = sorted(
-            _every(rest, "model-versions/search", f"name = '{quoted}'", number),
-            key=lambda one: int(one["version"]),
-        )
+        with rest.understood():
+            versions = _every(rest, "model-versions/search", f"name = '{quoted}'", number)
+            found = sorted(versions, key=lambda one: int(one["version"]))
         if number and not found:
             raise InputError(f"{rest.uri} has no version {each}/{number}")
-        create(store.root, each, str(model.get("description", "")), _tags(model), store.secrets, by)
+        create(store.root, each, description, tags, store.secrets, by)
         for facts in found:
             made, new = _take(store, rest, each, facts, by)
             yield each, str(facts["version"]), made, new
 
 
-def _every(rest: Rest, path: str, where: str, number: str) -> Iterator[Facts]:
+def _every(rest: Rest, path: str, where: str = "", number: str = "") -> Iterator[Facts]:
     token = ""
     kind = path.partition("/")[0].replace("-", "_")
     while True:
@@ -114,19 +116,20 @@ def _take(store: Store, rest: Rest, name: str, facts: Facts, by: str) -> tuple[V
         if version.copied_from == mark:
             return version, False
     source = str(facts.get("source", ""))
-    wanted = Version(
-        "",
-        0,
-        source,
-        source,
-        run_id="",
-        description=str(facts.get("description", "")),
-        run_link=str(facts.get("run_link", "")),
-        user=str(facts.get("user_id", "") or by),
-        tags=_tags(facts),
-        copied_from=mark,
-    )
-    place = str(rest.get("model-versions/get-download-uri", name=name, version=number)["artifact_uri"])
+    with rest.understood():
+        wanted = Version(
+            "",
+            0,
+            source,
+            source,
+            run_id="",
+            description=str(facts.get("description", "")),
+            run_link=str(facts.get("run_link", "")),
+            user=str(facts.get("user_id", "") or by),
+            tags=_tags(facts),
+            copied_from=mark,
+        )
+        place = str(rest.get("model-versions/get-download-uri", name=name, version=number)["artifact_uri"])
     if not place.startswith(("mlflow-artifacts:", "runs:")):
         raise InputError(f"the files of {name}/{number} are at {place}: they are not kept through {rest.uri}")
     return adopt(store, name, wanted, lambda folder: _fetch(rest, place, folder)), True

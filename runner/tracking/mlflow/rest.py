@@ -8,6 +8,7 @@ import json
 import os
 import ssl
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import BinaryIO, NamedTuple
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
@@ -15,10 +16,12 @@ from runner.errors import InputError, ProjError
 from runner.text.credentials import without
 from runner.tracking.events import Facts
 
-__all__ = ["Listed", "Refused", "Rest", "Unreachable", "without_credentials"]
+__all__ = ["DEEPEST", "Listed", "Refused", "Rest", "Unreachable", "without_credentials"]
 
 RETRIED = (408, 429, 500, 502, 503, 504)
 PIECE = 1 << 20
+DEEPEST = 100  # folders in folders
+LARGEST = 500_000_000  # bytes of an answer that is no file
 
 
 class Listed(NamedTuple):
@@ -44,6 +47,22 @@ class Refused(ProjError):
 def without_credentials(uri: str) -> str:
     """The address by which a server is known: also without query and fragment."""
     return without(uri).partition("?")[0].partition("#")[0].rstrip("/")
+
+
+def _meant(environ: Mapping[str, str]) -> list[str]:
+    """The servers that the environment names: its token and password are for them, and no other one gets these."""
+    found = (environ.get(name, "") for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "PROJ_STORE"))
+    return [uri for uri in found if uri.startswith(("http://", "https://"))]
+
+
+def _place(uri: str) -> tuple[str, int]:
+    """Host and port; all names of this machine's loopback are one."""
+    try:
+        parts = urlsplit(uri)
+        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        return "", 0
+    return "localhost" if host in ("127.0.0.1", "::1") else host, port
 
 
 class Rest:
@@ -76,6 +95,11 @@ class Rest:
             self._headers["Authorization"] = f"Basic {secret}"
         elif token:
             self._headers["Authorization"] = f"Bearer {token}"
+        self._elsewhere = ""  # whose the credentials are that were not sent
+        others = [] if parts.username and parts.password else _meant(environ)
+        if others and _place(uri) not in map(_place, others):
+            self._elsewhere = without_credentials(others[0])
+            self._headers.pop("Authorization", None)
         self._link: http.client.HTTPConnection | None = None
 
     def __enter__(self) -> Rest:
@@ -104,13 +128,14 @@ class Rest:
     def list_files(self, path: str) -> list[Listed]:
         """What a folder has in it. Refused when a name leads out of it: files are written by these names."""
         found = []
-        for each in self._json("GET", f"{FILES}?{urlencode({'path': path})}", None).get("files", []):
-            name = str(each["path"]).rpartition("/")[2]
+        answer = self._json("GET", f"{FILES}?{urlencode({'path': path})}", None)
+        with self.understood():
+            listed = [(str(each["path"]), bool(each.get("is_dir"))) for each in answer.get("files", [])]
+        for inner, is_folder in listed:
+            name = inner.rpartition("/")[2]
             if name in ("", ".", "..") or "\0" in name:
-                raise Refused(
-                    "", f"{self.uri} names a file {each['path']!r}, which leads out of its folder", 200
-                )
-            found.append(Listed(name, bool(each.get("is_dir"))))
+                raise Refused("", f"{self.uri} names a file {inner!r}, which leads out of its folder", 200)
+            found.append(Listed(name, is_folder))
         return found
 
     def get_file(self, path: str) -> Iterator[bytes]:
@@ -130,22 +155,36 @@ class Rest:
             self._link.close()
             self._link = None
 
+    @contextmanager
+    def understood(self) -> Iterator[None]:
+        """Around what reads its answers: one that lacks what it must have is none of a tracking server."""
+        try:
+            yield
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
+            raise self._odd() from error
+
+    def _odd(self) -> Unreachable:
+        return Unreachable(f"{self.uri} does not answer like a tracking server", "is this its address?")
+
     def _json(self, method: str, path: str, data: bytes | None) -> Facts:
         text = self._ask(method, path, data, {"Content-Type": "application/json"} if data is not None else {})
         try:
             value = json.loads(text or b"{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             value = None
         if isinstance(value, dict):
             return value
-        raise Unreachable(f"{self.uri} does not answer like a tracking server", "is this its address?")
+        raise self._odd()
 
     def _ask(
         self, method: str, path: str, data: bytes | BinaryIO | None, headers: Mapping[str, str]
     ) -> bytes:
         answer = self._send(method, path, data, headers)
         try:
-            text = answer.read()
+            text = answer.read(LARGEST)
+            if len(text) == LARGEST:
+                self.close()
+                raise self._odd()
         except (OSError, http.client.HTTPException) as error:
             self.close()
             raise self._away(error) from error
@@ -191,6 +230,10 @@ class Rest:
             code, message = str(value["error_code"]), str(value.get("message", ""))
         except (ValueError, KeyError, TypeError):
             code, message = "", text[:200].decode("utf-8", "replace")
+        if status in (401, 403) and self._elsewhere:
+            message += (
+                f" (the credentials in the environment are those of {self._elsewhere}; they were not sent)"
+            )
         if status in RETRIED:
             raise Unreachable(f"{self.uri} answered {status}: {message[:300]}", "proj sync  tries again")
         raise Refused(code, f"{self.uri}: {message[:1000] or status}", status)

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from runner.errors import ProjError, StoreError
 from runner.host import files
-from runner.tracking.artifact_paths import found_file
-from runner.tracking.events import SUPERVISED, TERMINAL, Event, Facts
+from runner.tracking.artifact_paths import inside
+from runner.tracking.events import ODD, SUPERVISED, TERMINAL, Event, Facts
 from runner.tracking.fold import PARENT_TAG
 from runner.tracking.log import read
 from runner.tracking.mlflow import send_models
@@ -168,6 +168,11 @@ def _start(log: str) -> Event:
 
 def _introduce(store: Store, sent: Sent, rest: Rest, start: Event) -> Sent:
     """Finds the run over there, or makes it."""
+    with rest.understood():
+        return _introduced(store, sent, rest, start)
+
+
+def _introduced(store: Store, sent: Sent, rest: Rest, start: Event) -> Sent:
     experiment = _experiment(store, str(start.get("experiment_id", "0")), rest)
     found = rest.post(
         "runs/search",
@@ -255,8 +260,10 @@ def _deliver(store: Store, sent: Sent, rest: Rest, request: Request) -> Sent:
         if request.kind == "tag-off" and refused.status == 404:
             return sent  # it is off already: this was sent before
         return _reached(sent, (refused.message,))
-    except StoreError as error:  # a model that was removed
+    except StoreError as error:  # a model that was removed, a file that is none of the run's
         return _reached(sent, (error.message,))
+    except ODD as error:  # of a record that says something else than we would write
+        return _reached(sent, (f"{request.kind} cannot be sent: {error!r}",))
     return sent
 
 
@@ -303,5 +310,5 @@ def _file(store: Store, sent: Sent, rest: Rest, body: Facts) -> None:
             if refused.status != 404:
                 raise
         return
-    path = found_file(os.path.join(store.run_directory(sent.run_id), "artifacts"), body["path"])
+    path = inside(os.path.join(store.run_directory(sent.run_id), "artifacts"), body["path"])
     send_models.upload(rest, path, f"{place}/{body['path']}")

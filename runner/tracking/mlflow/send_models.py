@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from runner.host import files
 from runner.tracking import models, segments
+from runner.tracking.artifact_paths import inside
 from runner.tracking.events import Facts
 from runner.tracking.mlflow.rest import Refused, Rest
 from runner.tracking.mlflow.sent import sizes
@@ -81,7 +82,7 @@ def visit(store: Store, sent: Sent, rest: Rest, model_id: str, ended: Callable[[
     found = sizes(thing)
     for name, size in sorted(found.items()):
         if known["files"].get(name) != size:
-            upload(rest, os.path.join(thing, "artifacts", *name.split("/")), f"{known['place']}/{name}")
+            upload(rest, inside(os.path.join(thing, "artifacts"), name), f"{known['place']}/{name}")
     there = rest.get(place)["model"]
     status, tags = there["info"].get("status"), _texts(there["info"].get("tags", ()))
     params = _texts(there.get("data", {}).get("params", ()))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from runner.errors import StoreError
 from runner.text.encoding import visible
 from runner.tracking import entity, models, segments
-from runner.tracking.events import Event, Facts
+from runner.tracking.events import ODD, Event, Facts
 from runner.tracking.log import read
 from runner.tracking.mlflow.rest import without_credentials
 
@@ -113,19 +113,35 @@ def _known(root: str, run_id: str, uri: str = "") -> Sent | None:
     def apply(old: Sent | None, event: Event) -> Sent | None:
         if event["type"] != "sent" or uri not in ("", event["uri"]):
             return old
-        known = {key: value for key, value in event.items() if key in Sent._fields}
-        return Sent(**{**known, "run_id": run_id, "refused": tuple(event["refused"])})
+        return _read(run_id, event)
 
     return entity.fold(thing(root, run_id), apply, _before(root, run_id, uri))
+
+
+def _read(run_id: str, event: Facts) -> Sent:
+    """TypeError or KeyError for what we would not have written: a store may come from anywhere."""
+    usual = Sent("", "")._asdict()
+    known = {key: value for key, value in event.items() if key in usual and key != "run_id"}
+    known["refused"] = tuple(map(str, event["refused"]))
+    for key, value in known.items():
+        if not isinstance(value, type(usual[key])):
+            raise TypeError(key)
+    for each in known.get("models", {}).values():
+        if not (isinstance(each["files"], dict) and isinstance(each["offsets"], dict)):
+            raise TypeError("models")
+        if not (isinstance(each["id"], str) and isinstance(each["place"], str)):
+            raise TypeError("models")
+    if not all(isinstance(each, int) for each in known.get("offsets", {}).values()):
+        raise TypeError("offsets")
+    return Sent(**{"uri": "", **known, "run_id": run_id})
 
 
 def _before(root: str, run_id: str, uri: str) -> Sent | None:
     try:
         with open(os.path.join(root, BEFORE, f"{run_id}.json"), encoding="utf-8") as file:
-            kept = json.load(file)
-        sent = Sent(**{**kept, "refused": tuple(kept["refused"])})
+            sent = _read(run_id, json.load(file))
         return sent if uri in ("", sent.uri) else None
-    except (FileNotFoundError, ValueError, TypeError, KeyError):
+    except (OSError, *ODD):
         return None
 
 

@@ -33,7 +33,7 @@ def set_policy(store: Store, name: str, target: str, text: str, by: str, why: st
     needs = parse(text) if text else []
     with changing(store.root, name, store.secrets) as held:
         heads = held.model.heads.get(target, ())
-        return held.append(operations.policy(target, text, needs, by, heads, why))
+        return held.append(operations.policy(target, text, needs, by, heads, why, held.model.name))
 
 
 def evidence_of(model: RegisteredModel, version: Version) -> list[Event]:

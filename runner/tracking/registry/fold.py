@@ -34,9 +34,7 @@ class Book:
         self.refers: tuple[str, ...] = ()  # ids of models that were renamed to the name of this one
         self._verify = verify
         self._first: RegisteredModel | None = None  # name, texts and times
-        self._versions: dict[
-            str, Version
-        ] = {}  # by version_id, in their order; their number is what was claimed
+        self._versions: dict[str, Version] = {}  # by version_id, in their order, with the number claimed
         self._numbers: dict[str, int] = {}  # version_id -> number
         self._highest = 0
         self._settled: dict[str, int] = {}
@@ -51,6 +49,7 @@ class Book:
         self._moves: dict[str, Moves] = {}  # by target
         self._policies: dict[str, Event] = {}
         self._ignored: list[Ignored] = []
+        self._renamed: Event | None = None  # the last rename
         self._evidence: dict[str, Event] = {}
         self._comments: tuple[Comment, ...] = ()
         self._made: RegisteredModel | None = None
@@ -221,19 +220,18 @@ class Book:
         """The protected target, and the version that it has: this one, or for "" any."""
         for target in self._policies:
             kind, _, name = target.partition(":")
-            if kind == "alias":
-                found = [self._current(name)]
-            else:
-                found = [
-                    key for key, each in self._versions.items() if each.stage == name and self._is_live(key)
-                ]
-            for each in found:
+            staged = (key for key, each in self._versions.items() if each.stage == name)
+            for each in [self._current(name)] if kind == "alias" else filter(self._is_live, staged):
                 if each and version_id in ("", each):
                     return target, each
         return None
 
     def _rename(self, event: Event) -> None:
         name, time = str(event["name"]), int(event["time"])
+        if self._policies:  # by somebody who did not know of them: another model could take the name
+            self._ignored.append(Ignored(_move(event, "name", ""), f"{min(self._policies)} is protected"))
+            return
+        self._renamed = event
         if self._first is not None:
             self._first = self._first._replace(name=name, last_update_time=time)
         for version_id in self._versions:
@@ -299,6 +297,12 @@ class Book:
     def _policy(self, event: Event) -> None:
         target, heads = str(event["target"]), [str(each) for each in event["heads"]]
         if needs_of(event):
+            name, renamed = str(event.get("name", "")), self._renamed
+            if renamed is not None and self._first is not None and name not in ("", self._first.name):
+                self._first = self._first._replace(name=name)
+                self._ignored.append(
+                    Ignored(_move(renamed, "name", ""), f"{target} was protected as of {name}")
+                )
             self._policies[target] = event
             moves = self._moves_of(target)
             for move in moves.keep(heads):  # made elsewhere, by somebody who did not know of the policy

@@ -72,13 +72,19 @@ def settle(numbers: Mapping[str, int], settled: Sequence[int], by: str) -> Event
 
 
 def policy(
-    target: str, text: str, needs: Sequence[JsonObject], by: str, heads: Sequence[str], why: str = ""
+    target: str,
+    text: str,
+    needs: Sequence[JsonObject],
+    by: str,
+    heads: Sequence[str],
+    why: str = "",
+    name: str = "",
 ) -> Event:
     """`text`: as it was written, `needs`: what it says (policy.py); none takes the protection away.
 
-    `heads`: the moves of the target that count when it is set.
+    `heads`: the moves of the target that count when it is set; `name`: that of the model then, which it keeps.
     """
-    facts = _given("policy", by=by, why=why)
+    facts = _given("policy", by=by, why=why, name=name)
     return {**facts, "target": target, "text": text, "needs": [*needs], "heads": [*heads]}
 
 

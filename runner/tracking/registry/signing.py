@@ -6,6 +6,7 @@ the store, so that who writes to a store cannot say whom others trust.
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections import OrderedDict
@@ -52,8 +53,6 @@ def verifier() -> Verify:
 
 
 def _is_about(event: Event) -> bool:
-    import json
-
     try:
         statement = json.loads(str(event["statement"]))
         about = statement["predicate"]["buildDefinition"]["externalParameters"]

@@ -27,9 +27,12 @@ __all__ = [
     "file_of",
     "held_by",
     "problem_of",
+    "protected",
     "resolve",
 ]
 
+LONGEST = 4000  # characters of a source
+ROUNDS = 10  # in which it is decoded
 Root: TypeAlias = "Callable[[str], str]"  # experiment id -> where it keeps artifacts
 
 _LOGGED = re.compile(r"models:/+(m-[0-9a-f]{32})/?\Z")
@@ -59,11 +62,10 @@ def resolve(store: Store, root: Root, stated: StatedSource) -> Version:
     What lies elsewhere (s3://...) is taken as it is said, and has no digest.
     """
     source, run_id, model_id = stated
-    plain = source
-    while (decoded := unquote(plain)) != plain:
-        plain = decoded
-    if ".." in plain.replace("\\", "/").split("/") or "\0" in plain:
-        raise BadSourceError(f"Invalid model version source: '{source}'. Please provide an absolute path.")
+    if not _is_plain(source):
+        raise BadSourceError(
+            f"Invalid model version source: '{source[:LONGEST]}'. Please provide an absolute path."
+        )
     if found := _LOGGED.match(source):
         if model_id and model_id != found[1]:
             raise BadSourceError(f"Invalid model version source: '{source}'. It is not the model {model_id}.")
@@ -77,6 +79,18 @@ def resolve(store: Store, root: Root, stated: StatedSource) -> Version:
         location = f"{place}/{found[1]}/artifacts/{found[2] or ''}".rstrip("/")
         return _located(store, root, Version("", 0, source, location, found[1], model_id))
     return _located(store, root, Version("", 0, source, source, run_id, model_id))
+
+
+def _is_plain(source: str) -> bool:
+    """Whether it leads nowhere else, however often it was encoded, which `%2525...` may be without end."""
+    for _ in range(ROUNDS):
+        if ".." in source.replace("\\", "/").split("/") or "\0" in source or len(source) > LONGEST:
+            return False
+        decoded = unquote(source)
+        if decoded == source:
+            return True
+        source = decoded
+    return False
 
 
 def _run(store: Store, run_id: str) -> Run:
@@ -219,34 +233,50 @@ def file_of(store: Store, version: Version) -> str:
     return ""
 
 
-def problem_of(store: Store, version: Version) -> str:
-    """Why a version cannot be loaded any more: its files, which were here, are gone."""
+def problem_of(store: Store, model: RegisteredModel, version: Version) -> str:
+    """Why a version cannot be loaded any more: its files, which were here, are gone.
+
+    Of one that a protected alias or stage holds also: they are not those that were approved.
+    """
     if not version.digest:
         return ""
     try:
         path = file_of(store, version)
+        if path and not os.path.exists(path):
+            return "its files were removed from the store"
+        if path and protected(model, version) and current_digest(store, version) != version.digest:
+            return "its files are not those that were registered"
     except StoreError as error:
         return error.message
-    return "" if not path or os.path.exists(path) else "its files were removed from the store"
+    return ""
+
+
+def protected(model: RegisteredModel, version: Version) -> str:
+    """NAME@ALIAS or NAME/NUMBER (STAGE), protected, that holds this version; "" for none."""
+    for target in model.policies:
+        kind, _, name = target.partition(":")
+        found = model.aliased(name) if kind == "alias" else None
+        if found is not None and found.version_id == version.version_id:
+            return f"{model.name}@{name}"
+        if kind == "stage" and version.stage == name:
+            return f"{model.name}/{version.number} ({name})"
+    return ""
 
 
 def held_by(store: Store, path: str) -> str:
     """NAME@ALIAS or NAME/NUMBER (STAGE), protected, whose files are at, in or above this path; "" for none."""
     path = os.path.realpath(path)
     for model in listing(store.root):
-        for target in model.policies:
-            kind, _, name = target.partition(":")
-            held = [model.aliased(name)] if kind == "alias" else model.versions.values()
-            for version in held:
-                if version is None or not version.digest or (kind == "stage" and version.stage != name):
-                    continue
+        for version in model.versions.values() if model.policies else ():
+            label = protected(model, version) if version.digest else ""
+            if not label:
+                continue
+            try:
                 place = os.path.realpath(file_of(store, version))
-                if f"{path}/".startswith(f"{place}/") or f"{place}/".startswith(f"{path}/"):
-                    return (
-                        f"{model.name}@{name}"
-                        if kind == "alias"
-                        else f"{model.name}/{version.number} ({name})"
-                    )
+            except StoreError:
+                continue  # of a store that was merged: it names no place
+            if f"{path}/".startswith(f"{place}/") or f"{place}/".startswith(f"{path}/"):
+                return label
     return ""
 
 

@@ -40,11 +40,12 @@ def story(root: str, model: RegisteredModel) -> list[Entry]:
         try:
             number = numbers.get(str(event.get("version_id") or event.get("to") or ""), "")
             what = tell(event, f"version {number}" if number else "the model")
+            time = int(event["time"])
         except ODD:
             continue
         by, why = str(event.get("by", "")), str(event.get("why", ""))
         op = str(event["op"])
-        found.append(Entry(op, int(event["time"]), by, what, why, event["type"], number, ignored.get(op, "")))
+        found.append(Entry(op, time, by, what, why, event["type"], number, ignored.get(op, "")))
     return found
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -174,6 +177,120 @@ def test_what_cannot_be_imported(tmp_path: object) -> None:
             open_reader(source)
     assert proj("import", f"{folder}/empty").code == 2
     assert proj("import").code == 2
+
+
+class Told:
+    """A server that says of its one run and its one model what it likes."""
+
+    def __init__(self, **answers: object) -> None:
+        self.heads: list[str] = []
+        run = {
+            "info": {"run_id": "a" * 32, "status": "FINISHED", "lifecycle_stage": "active"}
+            | answers.get("info", {})  # type: ignore[operator]
+        }
+        self.answers: dict[str, object] = {
+            "experiments/search": {"experiments": [{"experiment_id": "0", "name": "x", "lifecycle_stage": "active"}]},
+            "runs/search": {"runs": [run]},
+            "registered-models/get": {"registered_model": {"name": "m"}},
+            "model-versions/search": {"model_versions": [{"name": "m", "version": "1"}]},
+            "get-download-uri": {"artifact_uri": "mlflow-artifacts:/z"},
+            "artifacts?": {"files": [{"path": "inner", "is_dir": True}]},
+            **answers,
+        }  # fmt: skip
+        told = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def log_message(self, *_: object) -> None:
+                pass
+
+            def do_GET(self) -> None:
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                told.heads.append(self.headers.get("Authorization") or "")
+                answer = next((value for path, value in told.answers.items() if path in self.path), {})
+                data = json.dumps(answer).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            do_POST = do_GET
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def test_a_server_has_no_file_of_ours_taken_over(tmp_path: object) -> None:
+    """Nor is the token of another server sent to it, nor does it lead into folders without end."""
+    mine = make_tree(f"{tmp_path}/home", {".ssh/key": "MINE", f"{'a' * 32}/artifacts/x": "there"})
+    os.symlink(f"{mine}/.ssh", f"{mine}/{'b' * 32}")
+    for uri, said in (
+        (f"file://{mine}/.ssh", "no folder of artifacts of the run"),
+        (f"{mine}/{'b' * 32}", "no folder of artifacts"),
+        ("mlflow-artifacts:/x", "folders in folders without end"),
+    ):
+        server = Told(info={"artifact_uri": uri})
+        done = proj("import", server.url, "--store", f"{tmp_path}/store", "--json",
+                    MLFLOW_TRACKING_URI="https://team.example", MLFLOW_TRACKING_TOKEN="ours")  # fmt: skip
+        assert done.code == 0, done.err
+        assert said in done.err
+        assert set(server.heads) == {""}
+        pulled = proj("models", "pull", server.url, "m", "--store", f"{tmp_path}/other")
+        assert "without end" in pulled.err
+        server.close()
+        files = [name for _, _, names in os.walk(f"{tmp_path}/store/runs") for name in names]
+        assert "key" not in files
+        shutil.rmtree(f"{tmp_path}/store")
+    server = Told(info={"artifact_uri": f"file://{mine}/{'a' * 32}/artifacts"})
+    done = proj(
+        "import", server.url, "--store", f"{tmp_path}/store", MLFLOW_TRACKING_TOKEN="for whoever I name"
+    )
+    server.close()
+    assert done.code == 0, done.err
+    assert set(server.heads) == {"Bearer for whoever I name"}
+    assert Store(f"{tmp_path}/store").read("a" * 32).artifacts["x"]["size"] == 5
+
+
+@pytest.mark.parametrize("odd", [None, [], [1], {"x": 1}, "text", 7])
+def test_a_server_that_answers_oddly(odd: object, tmp_path: object) -> None:
+    server = Told(
+        **{
+            "runs/search": {"runs": odd},
+            "registered-models/get": {"registered_model": odd},
+            "artifacts?": odd,
+        }
+    )
+    for words in (("import", server.url), ("models", "pull", server.url, "m")):
+        done = proj(*words, "--store", f"{tmp_path}/store")
+        assert "bug in proj" not in done.err, done.err
+    server.close()
+
+
+def test_links_in_a_folder_of_mlruns_are_not_followed(tmp_path: object) -> None:
+    run_id = "a" * 32
+    root = make_tree(
+        f"{tmp_path}/mlruns",
+        {
+            "0/meta.yaml": "name: Default\nexperiment_id: '0'\nlifecycle_stage: active\n",
+            f"0/{run_id}/meta.yaml": f"run_id: {run_id}\nstatus: 3\n",
+            f"0/{run_id}/params/p": "x",
+            f"0/{run_id}/artifacts/fine": "1",
+        },
+    )
+    mine = make_tree(f"{tmp_path}/mine", {"key": "MINE"})
+    os.symlink(f"{mine}/key", f"{root}/0/{run_id}/params/q")
+    os.symlink(f"{mine}/key", f"{root}/0/{run_id}/artifacts/key")
+    os.symlink(mine, f"{root}/0/{run_id}/tags")
+    store = Store(f"{tmp_path}/store")
+    done = take_over(store, open_reader(root), Silent())
+    run = store.read(run_id)
+    assert (run.params, set(run.artifacts)) == ({"p": "x"}, {"fine"})
+    assert "key" not in run.tags
+    assert "links that lead out of it: key" in done.without_files[0]
 
 
 @pytest.mark.parametrize("name", ["x/..", "..", ".", "a/", "a\0b"])

@@ -249,7 +249,7 @@ def test_a_server_that_is_away(start: Start, here: Store) -> None:
     writer = here.create_run("0", name="main")
     began = time.perf_counter()
     follower = begin(here, writer.run_id, {"MLFLOW_TRACKING_URI": f"http://user:secret@127.0.0.1:{port}"})
-    assert time.perf_counter() - began < 0.5
+    assert time.perf_counter() - began < 5
     writer.metric("m", 1, 0, 1)
     writer.end("FINISHED", exit_code=0)
     writer.close()
@@ -266,6 +266,19 @@ def test_a_server_that_is_away(start: Start, here: Store) -> None:
     assert there.search(limit=5).runs[0].metrics["m"].value == 1
     assert state_of(here, writer.run_id) is not None
     assert "secret" not in str(segments.read(thing(here.root, writer.run_id)).operations)
+
+
+def test_why_a_server_took_nothing_is_said(start: Start, here: Store) -> None:
+    server, there = remote(start)
+    assert proj("server", "token", "create", "--store", there.root).code == 0
+    writer = here.create_run("0", name="main")
+    follower = begin(here, writer.run_id, {"MLFLOW_TRACKING_URI": server.url})
+    writer.end("FINISHED", exit_code=0)
+    writer.close()
+    assert follower is not None
+    note = follower.finish(10)
+    assert note.startswith(f"the run could not be sent to {server.url} (A token is needed"), note
+    assert note.endswith(f"); proj sync {writer.run_id[:12]}  sends it")
 
 
 def test_a_run_is_followed_while_it_is_on(start: Start, here: Store) -> None:

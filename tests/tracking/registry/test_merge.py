@@ -27,8 +27,10 @@ from runner.tracking.registry import (
     writers,
 )
 from runner.tracking.registry import operations as ops
+from runner.tracking.registry.decisions import set_policy
 from runner.tracking.registry.fold import Book
 from runner.tracking.registry.store import changing, folder_of, history
+from runner.tracking.store import Store
 from tests.helpers import examples
 
 QUICK = settings(max_examples=examples(40), deadline=None, suppress_health_check=list(HealthCheck))
@@ -260,6 +262,32 @@ def test_a_delete_that_did_not_know_of_the_policy(two: tuple[str, str], number: 
     assert (found and found.number, model.lifecycle) == (1, "active")
     assert [each.move.by for each in model.ignored] == ["elsewhere"]
     assert list(model.versions) == ([1, 3] if number else [1, 2, 3])
+
+
+@pytest.mark.parametrize("renamed_first", [True, False])
+def test_a_rename_that_did_not_know_of_the_policy_frees_no_name(
+    two: tuple[str, str], renamed_first: bool
+) -> None:
+    here, there = two
+    for _ in range(2):
+        if renamed_first:
+            change.rename(there, "m", "other", "elsewhere")
+        else:
+            set_policy(Store(here), "m", "champion", GATE, "admin")
+        time.sleep(0.003)
+        renamed_first = not renamed_first
+    registry.create(there, "m")
+    for _ in range(3):
+        register(there)
+    change.set_alias(there, "m", "champion", 3, "elsewhere")
+    model = merge(here, there)
+    found = model.aliased("champion")
+    assert (model.name, found and found.number) == ("m", 1)
+    assert [(each.move.by, each.move.target) for each in model.ignored] == [("elsewhere", "name")]
+    assert registry.find(here, "other") is None
+    assert registry.find(there, "other") is None
+    with pytest.raises(registry.ProtectedError):
+        change.set_alias(there, "m", "champion", 2, "me")
 
 
 def test_what_comes_back_is_in_no_protected_stage(two: tuple[str, str]) -> None:

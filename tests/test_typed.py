@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from runner.tuples import NamedTuple
+from runner.typed import NamedTuple
 
 
 class Ours(NamedTuple):
