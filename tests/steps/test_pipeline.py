@@ -485,3 +485,12 @@ def test_a_single_run_of_many_goes_on_as_it_was(project: str) -> None:
     assert isinstance(outcome, Outcome)
     assert store().read(outcome.run_id).kind == "project"
     assert git(project, "status", "--porcelain") == "?? data/"
+
+
+def test_what_became_of_its_steps_is_shown_and_exported(project: str) -> None:
+    parent, _, _ = piped(project, "-P", "model=ridge", "-P", "publish=false")
+    shown = proj("show", parent.run_id).out
+    assert "  prepare         finished  " in shown
+    assert "  main            skipped  when {publish}" in shown
+    rows = json.loads(proj("export", parent.run_id, "--json").out)
+    assert {each["name"] for each in rows} == {parent.name, "prepare", "train[ridge,1]", "train[ridge,2]"}
