@@ -18,6 +18,7 @@ import tempfile
 
 from playwright.sync_api import sync_playwright
 
+from runner.tracking import events
 from runner.tracking.store import Store
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -65,6 +66,8 @@ def fill(store: Store) -> list[str]:
                         )
                     )
             writer.metrics(points)
+            if place == 0:
+                writer.append(events.verification("identical", "", (), ""))
             writer.end("FINISHED", exit_code=0, end_time=START + place * 3_600_000 + 75_000)
         ids.append(writer.run_id)
     return ids

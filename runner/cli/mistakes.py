@@ -52,6 +52,7 @@ ALIKE = (  # what is said for the same in groups of commands, here and elsewhere
     ("rename", "mv", "move"),
     ("restore", "undelete"),
 )
+PAIR = r"[A-Za-z_][\w.-]*="  # the beginning of NAME=VALUE
 SCRIPTS = (".py", ".sh", ".R", ".r", ".ipynb")
 PROJECT_FILES = (
     "MLproject", "pyproject.toml", "requirements.txt", "python_env.yaml", "conda.yaml", "environment.yml",
@@ -162,6 +163,8 @@ def option_hint(words: Sequence[str], option: str, known: Sequence[str] = ()) ->
     value = value if equals else "" if after.startswith("-") else after
     kept = [*words[:place], *words[place + (2 if value and not equals else 1) :]]
     line = f"proj {' '.join(map(_quoted, kept))}"
+    if re.match(PAIR, value) and (option == "-p" or option.startswith("--param")):
+        return f"{line} -P {_quoted(value)}"
     if name := _declared(kept, option.lstrip("-")):
         return f"{line} -P {name}={_quoted(value) if value else 'VALUE'}"
     if close:
@@ -198,11 +201,13 @@ def extra_hint(words: Sequence[str]) -> str:
         return ""
     (uri, *kept), extra = _arguments(words)
     line = f"proj {' '.join(map(_quoted, kept))}"
+    if kept[-2:-1] == ["-P"] and "=" not in kept[-1]:
+        return f"{line}={_quoted(' '.join(extra))}"
     project = _project(uri)
     names = [point.name for point in project.entry_points] if project else []
     if name := nearest(extra[0], names):
         line, extra = f"{line} -e {_quoted(name)}", extra[1:]
-    if all(re.match(r"[A-Za-z_][\w.-]*=", each) for each in extra):
+    if all(re.match(PAIR, each) for each in extra):
         return " ".join([line, *(f"-P {_quoted(each)}" for each in extra)])
     return f"{line} -- {' '.join(map(_quoted, extra))}  passes it on to the program"
 

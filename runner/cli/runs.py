@@ -13,7 +13,7 @@ from runner.cli.render_run import as_json as plain
 from runner.errors import InputError
 from runner.tables import columns, csvfile, tree
 from runner.text.shown import json_number, safe
-from runner.text.units import seconds
+from runner.text.units import counted, seconds
 from runner.tracking.fold import STATUSES
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def command(
     else:
         output.emit_lines(_table(runs, (), chosen, known))
     if more and sys.stderr.isatty():
-        sys.stderr.write(f"the first {len(runs)} are shown; --limit shows more\n")
+        sys.stderr.write(f"{counted(len(runs), 'run')} shown; there are more: --limit\n")
     return 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from anyio import CapacityLimiter, move_on_after, to_thread
 from starlette.types import Receive, Scope, Send
@@ -25,6 +25,7 @@ from runner.values import JsonObject
 
 __all__ = ["Api"]
 
+T = TypeVar("T")
 UPLOADS = ("/api/2.0/mlflow-artifacts/artifacts/", "/ajax-api/2.0/mlflow-artifacts/artifacts/")
 PAGE_LIMIT = 10 * 1024 * 1024  # bytes
 LARGE = 64 * 1024  # bytes of a body that is not small
@@ -50,6 +51,7 @@ class Api:
         self._limits = limits
         self._long: CapacityLimiter | None = None
         self._short: CapacityLimiter | None = None
+        self._parsing: CapacityLimiter | None = None
         self._room = Room(ROOM)
         self._answers = Room(ANSWERS)
 
@@ -105,9 +107,13 @@ class Api:
             share = None
             if route.slow:
                 share = await held.enter_async_context(self._answers.taken(ANSWER, entry.scope))
-            response = await self._in_thread(
-                lambda: self._handle(self._read(head, entry, found, given.pop())), route
-            )
+            if len(given[0]) > LARGE:  # one after the other: each step of parsing one stops all other threads
+                read = await self._alone(lambda: self._read(head, entry, found, given.pop()))
+                response = await self._in_thread(lambda: self._handle(read), route)
+            else:
+                response = await self._in_thread(
+                    lambda: self._handle(self._read(head, entry, found, given.pop())), route
+                )
             if share is not None:
                 share.resize(len(response.body) if len(response.body) > LARGE else 0)
             return response
@@ -123,6 +129,14 @@ class Api:
             except HeldError:
                 pass
         return await self._in_thread(work)
+
+    async def _alone(self, work: Callable[[], T]) -> T:
+        if self._parsing is None:
+            self._parsing = CapacityLimiter(1)
+        found = await to_thread.run_sync(lambda: _tried(work), limiter=self._parsing)
+        if isinstance(found, ApiError):
+            raise found
+        return found
 
     async def _in_thread(self, work: Callable[[], Response], route: Route | None = None) -> Response:
         if self._long is None or self._short is None:
@@ -183,7 +197,7 @@ class Api:
         return response
 
 
-def _tried(work: Callable[[], Response]) -> Response | ApiError:
+def _tried(work: Callable[[], T]) -> T | ApiError:
     """A refusal without its frames, in which the body is: they would be in memory until the next collection."""
     try:
         return work()

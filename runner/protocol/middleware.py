@@ -113,6 +113,7 @@ class Watch:
             await respond(response or fault(problem), scope, exchange.send)
         finally:
             self._gate.done(head, exchange.entry, exchange.status, exchange.sent)
+            state.clear()  # it has the exchange, which has the scope: no request leaves a circle of objects
 
 
 class Entrance:

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 
 from runner.host import machine, process, program
 from runner.typed import TYPE_CHECKING
-from runner.values import Activation, Job
+from runner.values import Activation, Job, Report
 
 if TYPE_CHECKING:
     from runner.running.plan import Plan
     from runner.running.record import Record
 
-__all__ = ["job", "seed_variables", "variables"]
+__all__ = ["job", "provide", "seed_variables", "variables"]
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
@@ -53,6 +53,15 @@ def variables(plan: Plan, record: Record, activation: Activation) -> dict[str, s
             found[name] = value
     found.update(plan.parameters.variables)
     return found
+
+
+def provide(plan: Plan, variables: Mapping[str, str], report: Report) -> None:
+    """What runs a notebook is made before that is started: how it is made is no output of the run."""
+    if plan.parameters.command.split(maxsplit=2)[:2] == ["proj", "notebook"]:
+        from runner.running import notebook
+
+        notebook.check(variables["PATH"], plan.directory)
+        notebook.program(report, plan.request.offline)
 
 
 def seed_variables(seed: str, present: Mapping[str, str], cores: int) -> dict[str, str]:

@@ -19,7 +19,7 @@ from runner.host import files, process
 from runner.parameters.types import convert
 from runner.values import EnvironmentOptions, EnvironmentSpec, Json, Parameter, Report
 
-__all__ = ["Executed", "execute", "typed"]
+__all__ = ["Executed", "check", "execute", "program", "typed"]
 
 REQUIREMENTS = "papermill>=2.6,<3\nnbconvert>=7,<8\nnbformat>=5,<6\n"
 PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "notebook_program.py")
@@ -34,9 +34,8 @@ class Executed(NamedTuple):
 
 def execute(notebook: str, parameters: Mapping[str, Json], folder: str, report: Report) -> Executed:
     """`folder`: where the executed notebook is written, under the name that it has. It runs in our working folder."""
-    python = process.find("python") or process.find("python3")
-    _ask(python)
-    own = _own(report)
+    python = check(os.environ.get("PATH", os.defpath), os.getcwd())
+    own = program(report)
     output = os.path.join(folder, os.path.basename(notebook))
     page = os.path.splitext(output)[0] + ".html"
     kernels = os.path.join(folder, "kernels")
@@ -69,19 +68,21 @@ def typed(text: str, kind: str) -> Json:
     return value if isinstance(value, (bool, int, float, str, list, dict)) else text
 
 
-def _ask(python: str) -> None:
-    """ProjError that says what to add, where the project's Python cannot be a kernel."""
+def check(path: str, folder: str) -> str:
+    """The Python on `path` that is the kernel; a ProjError that says what to add to the project where it cannot be."""
+    python = process.find("python", path) or process.find("python3", path)
     done = process.run([python, "-c", ASK]) if python else None
     if done is None or done.code:
-        stated = [spec.file for spec in conventional(os.getcwd()) if spec.file]
+        stated = [spec.file for spec in conventional(folder) if spec.file]
         where = f"to {stated[0]}" if stated else "to a requirements.txt"
         raise ProjError(
             f"the project's Python ({python or 'none'}) has no ipykernel, by which notebooks are run",
             f"add the line ipykernel {where}",
         )
+    return python
 
 
-def _own(report: Report) -> str:
+def program(report: Report, offline: bool = False) -> str:
     """The Python that has papermill: an environment like those of projects, locked once and shared by all."""
     folder = paths.cache("tools", "notebook")
     os.makedirs(folder, exist_ok=True)
@@ -93,7 +94,7 @@ def _own(report: Report) -> str:
     if there != REQUIREMENTS:
         files.write(path, REQUIREMENTS)
     spec = EnvironmentSpec("virtualenv", "papermill.txt")
-    return environments.prepare(spec, folder, EnvironmentOptions(), report).activation.python
+    return environments.prepare(spec, folder, EnvironmentOptions(offline=offline), report).activation.python
 
 
 def _kernel(folder: str, python: str) -> None:

@@ -54,9 +54,18 @@ def make(request: Request, checkout: Checkout, project: Project) -> Plan:
     given.update(assignments(list(request.parameters)))
     stated = request.storage_dir or os.environ.get("MLFLOW_TMP_DIR", "")  # as for `mlflow run`
     storage = os.path.abspath(stated) if stated else paths.scratch("downloads")
-    parameters = resolve(
-        entry, given, directory=os.getcwd(), storage=storage, project=checkout.directory, extra=request.extra
-    )
+    try:
+        parameters = resolve(
+            entry,
+            given,
+            directory=os.getcwd(),
+            storage=storage,
+            project=checkout.directory,
+            extra=request.extra,
+        )
+    except InputError as error:
+        error.message = "\n".join([error.message, *warnings])  # that YAML made False of a `no`
+        raise
     warnings += _mistaken(request, entry, given)
     parameters = parameters._replace(warnings=(*warnings, *parameters.warnings))
     specification = environments.choose(project, entry, request.env_manager)

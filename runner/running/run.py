@@ -83,6 +83,7 @@ def run(
             fill()
             reached = leaving.enter_context(endpoint.of_run(activation))
             variables.update(record.reached_by(reached))
+            command.provide(work, variables, report)
             job = command.job(work, record, activation, variables)
             record.command(variables)
             supervision = leaving.enter_context(Supervision(plan, record, code, seen, reached, environment))

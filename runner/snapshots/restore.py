@@ -10,7 +10,7 @@ from runner import paths
 from runner.errors import InputError, StoreError
 from runner.snapshots.vault import EMPTY, Vault
 
-__all__ = ["File", "content", "diff", "files", "restore"]
+__all__ = ["File", "changed", "committed", "content", "diff", "files", "restore"]
 
 
 class File(NamedTuple):
@@ -70,6 +70,22 @@ def diff(store: str, tree_a: str, tree_b: str) -> str:
     _vault_with(store, tree_b)
     options = ("--no-color", "--find-renames", "--src-prefix=a/", "--dst-prefix=b/")
     return _read(vault, tree_a, "diff-tree", "-r", "-p", *options, tree_a, tree_b)
+
+
+def committed(store: str, commit: str) -> str:
+    """The tree of a user's commit; "" where the store does not have all of it, as of one with submodules."""
+    if len(commit) != 40 or commit.strip("0123456789abcdef"):
+        return ""
+    return Vault(os.path.join(store, "snapshots.git")).ref(f"commits/{commit}")
+
+
+def changed(store: str, tree_a: str, tree_b: str) -> list[tuple[str, str]]:
+    """(how, path) of the files that differ: A added, D deleted, M modified, T of another type."""
+    vault = _vault_with(store, tree_a)
+    _vault_with(store, tree_b)
+    options = ("-r", "-z", "--no-renames", "--name-status")
+    found = _read(vault, tree_a, "diff-tree", *options, tree_a, tree_b).split("\0")
+    return list(zip(found[::2], found[1::2], strict=False))
 
 
 def content(store: str, blob: str) -> bytes:

@@ -166,14 +166,16 @@ def fit(names: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> int:
 
 
 def first(names: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[int]:
-    """Places of the columns for a width: those that have room, and a metric among them, rather than times."""
-    whole = list(range(len(names)))
-    for left_out in ((), ("duration",), ("duration", "started")):
-        places = [place for place in whole if names[place] not in left_out]
+    """Places of the columns for a width: a metric is worth both times of a run, what else varies its duration."""
+
+    def fitting(*left_out: str) -> tuple[int, list[int]]:
+        places = [place for place, name in enumerate(names) if name not in left_out]
         room = fit([names[at] for at in places], [[row[at] for at in places] for row in rows], width)
-        if any(names[at].startswith("metrics.") for at in places[:room]):
-            return places[:room]
-    return whole[: fit(names, rows, width)]
+        return sum(names[at].startswith(("metrics.", "params.")) for at in places[:room]), places[:room]
+
+    whole, shorter, shortest = fitting(), fitting("duration"), fitting("duration", "started")
+    found = shorter if shorter[0] > whole[0] else whole
+    return shortest[1] if shortest[0] and not found[0] else found[1]
 
 
 def everything(runs: Sequence[Run]) -> list[str]:

@@ -17,14 +17,15 @@ import os
 import sys
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
+from operator import lt
 from typing import Any, BinaryIO, NamedTuple
 
 from runner import paths
 from runner.host import files
 from runner.tracking import segments
-from runner.tracking.events import ODD, Event, Metric, points_of
+from runner.tracking.events import ODD, Event, points_of
 from runner.tracking.journal import tail
 from runner.tracking.log import read_all
 
@@ -33,6 +34,7 @@ __all__ = ["MOST", "Columns", "Curve", "Curves", "coarser", "thin"]
 MOST = 2048  # points of a metric that are drawn one by one, and at most so many buckets
 MAGIC = f"proj curves 1 {sys.byteorder}\n".encode().ljust(32, b"\0")
 WORD = 8  # bytes of a number
+FITS = 1 << 63  # the first integer that does not fit into one
 KEEP = 2048  # points that may wait before the file is written again; or a quarter of what is in it
 
 
@@ -105,16 +107,13 @@ class Curves:
 
         `ended`: the run is over, and what is known is kept however little it is.
         """
-        points, reached = self._read_on()
+        found, reached = self._read_on()
         if reached == self._reached:
             return False
-        by_name: dict[str, list[Metric]] = {}
-        for name, point in points:
-            by_name.setdefault(name, []).append(point)
-        for name, found in by_name.items():
-            self._fresh[name] = merged(self.columns(name), found)
+        for name, columns in found.items():
+            self._fresh[name] = merged(self.columns(name), columns)
+            self._added += len(columns.steps)
         self._reached = reached
-        self._added += len(points)
         if self._added and (ended or self._added > max(KEEP, self._count() // 4)):
             self._save()
         return True
@@ -149,27 +148,27 @@ class Curves:
 
     # ---- the record
 
-    def _read_on(self) -> tuple[list[tuple[str, Metric]], Reached]:
+    def _read_on(self) -> tuple[dict[str, Columns], Reached]:
         old = self._reached
-        handle = os.open(os.path.join(self._directory, "events.jsonl"), os.O_RDONLY | os.O_CLOEXEC)
+        handle = files.open_handle(os.path.join(self._directory, "events.jsonl"))
         try:
             state = os.fstat(handle)
             same = state.st_ino == old.inode and state.st_size >= old.position
             if not same or tail(handle, old.position) != old.tail:
                 self._forget()
                 old = self._reached
-            found: list[tuple[str, Metric]] = []
+            found: dict[str, Columns] = {}
             position = old.position
             if state.st_size > position or not old.inode:
                 for events, after in read_all(handle, position):
-                    found += _points(events)
+                    _gather(events, found)
                     position = after
             reached = Reached(state.st_ino, position, tail(handle, position), old.offsets)
         finally:
             os.close(handle)
         if segments.names(self._directory) and segments.changed(self._directory, old.offsets):
             batch = segments.read(self._directory, old.offsets)
-            found += _points(batch.operations)
+            _gather(batch.operations, found)
             reached = reached._replace(offsets=dict(batch.offsets))
         return found, reached
 
@@ -245,34 +244,50 @@ def _column(file: BinaryIO, kind: str, count: int) -> array[Any]:
     return found
 
 
-def _points(events: Iterable[Event]) -> list[tuple[str, Metric]]:
-    """Of an event all points are right, or none counts."""
-    found = []
+def _gather(events: Iterable[Event], found: dict[str, Columns]) -> None:
+    """The points of these events, in their order. Of an event all points are right, or none counts."""
     for event in events:
-        if event["type"] in ("metric", "metrics"):
-            try:
-                found += [(name, point) for name, point in points_of(event) if _fits(point)]
-            except ODD:
-                continue
-    return found
+        if event["type"] not in ("metric", "metrics"):
+            continue
+        try:
+            points = points_of(event) if event["type"] == "metric" else None
+            rows = _plain_rows(event["points"]) if points is None else None
+            if rows is None:
+                rows = [(name, *each) for name, each in points_of(event)]
+        except ODD:
+            continue
+        for name, value, time, step in rows:
+            if -FITS <= step < FITS and -FITS <= time < FITS:
+                columns = found.get(name)
+                if columns is None:
+                    columns = found[name] = Columns(array("q"), array("q"), array("d"))
+                columns.steps.append(step)
+                columns.times.append(time)
+                columns.values.append(value)
 
 
-def _fits(point: Metric) -> bool:
-    return max(abs(point.step), abs(point.timestamp)) < 1 << 63
+def _plain_rows(points: Sequence[Any]) -> Sequence[tuple[str, float, int, int]] | None:
+    """Points as they are mostly written, of which nothing has to be made; None for others."""
+    try:
+        return points if {tuple(map(type, each)) for each in points} <= {(str, float, int, int)} else None
+    except TypeError:
+        return None
 
 
-def merged(old: Columns, new: Iterable[Metric]) -> Columns:
+def merged(old: Columns, new: Columns) -> Columns:
     """A point that was sent again counts once."""
-    found = {(p.step, p.timestamp, _key(p.value)): p.value for p in new}
-    fresh = sorted(found)
-    if fresh and old.steps and fresh[0] <= (old.steps[-1], old.times[-1], _key(old.values[-1])):
-        for step, time, value in zip(*old, strict=True):
+    steps = old.steps[-1:] + new.steps
+    if all(map(lt, steps, steps[1:])):  # mostly: one point a step, in their order
+        return Columns(old.steps + new.steps, old.times + new.times, old.values + new.values)
+    found: dict[tuple[int, int, tuple[bool, float]], float] = {}
+    for columns in (old, new):
+        for step, time, value in zip(*columns, strict=True):
             found[step, time, _key(value)] = value
-        old, fresh = Columns(array("q"), array("q"), array("d")), sorted(found)
+    places = sorted(found)
     return Columns(
-        old.steps + array("q", [each[0] for each in fresh]),
-        old.times + array("q", [each[1] for each in fresh]),
-        old.values + array("d", [found[each] for each in fresh]),
+        array("q", [each[0] for each in places]),
+        array("q", [each[1] for each in places]),
+        array("d", [found[each] for each in places]),
     )
 
 

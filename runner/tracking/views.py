@@ -24,7 +24,7 @@ ROOM = "views"
 class View(NamedTuple):
     view_id: str
     name: str
-    place: str  # "": the table of runs; else what it is pinned to: experiments/<id>, projects/<name>
+    place: str  # "": the table of runs; else what it is pinned to: experiments/<id>, projects?name=<name>
     address: str  # below the pages
     creation_time: int = 0
 

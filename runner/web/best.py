@@ -59,7 +59,11 @@ def best(metric: str, points: Sequence[tuple[int, float, str]], greater: bool) -
             path += f"H{across(moment)}V{up(value)}"
     every = max(1, len(points) // DOTS)
     dots = "".join(dict.fromkeys(f"M{across(moment)} {up(value)}h0" for moment, value, _ in points[::every]))
-    begin, end = (units.local_time(moment)[:10] for moment in (first, last))
+    begin, end = (units.local_time(moment)[:16] for moment in (first, last))
+    if begin[:10] == end[:10]:
+        end = end[11:]  # within a day the hours tell more
+    else:
+        begin, end = begin[:10], end[:10]
     return Best(
         metric,
         number(record),

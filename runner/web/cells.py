@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from runner.tables import columns
 from runner.tracking.fold import Run
+from runner.web.spark import Spark
 
 __all__ = ["Cell", "Column", "Row", "check", "headings", "label_of", "rows", "usual"]
 
@@ -30,6 +31,7 @@ class Row(NamedTuple):
     depth: int = 0
     children: int = 0
     is_base: bool = False
+    spark: Spark | None = None  # of a run that is on
 
 
 class Column(NamedTuple):
@@ -97,18 +99,22 @@ def rows(
     children: Mapping[str, int],
     base: Run | None = None,
     depth: int = 0,
+    sparks: Mapping[str, Spark] = {},
 ) -> list[Row]:
-    """Each with a short checksum of what is shown of it: a page asks only for rows whose checksum has changed."""
+    """Each with a short checksum of what is shown of it: a page asks only for rows whose checksum has changed.
+
+    `sparks`: of runs that are on, by their ids.
+    """
     found = []
     for run in runs:
         cells = tuple(_cell(run, name, experiments, base) for name in names)
         known = [cell for name, cell in zip(names, cells, strict=True) if name not in MOVING]
         inside = children.get(run.run_id, 0)
         said = (run.run_id, run.name, run.status, run.end, run.lifecycle, known, inside, depth)
+        spark = sparks.get(run.run_id)
         is_base = base is not None and base.run_id == run.run_id
-        found.append(
-            Row(run, cells, f"{crc32(repr(said).encode('utf-8', 'replace')):08x}", depth, inside, is_base)
-        )
+        key = f"{crc32(repr((*said, spark)).encode('utf-8', 'replace')):08x}"
+        found.append(Row(run, cells, key, depth, inside, is_base, spark))
     return found
 
 

@@ -12,6 +12,7 @@ import os
 from starlette.requests import Request
 from starlette.responses import Response
 
+from runner.host.files import open_handle
 from runner.tracking.events import ODD, points_of
 from runner.tracking.log import read_all
 from runner.tracking.store import Store
@@ -43,9 +44,7 @@ def show(request: Request) -> Response:
     if again:
         after = size
     elif size > after:
-        handle = os.open(
-            os.path.join(store.run_directory(run.run_id), "events.jsonl"), os.O_RDONLY | os.O_CLOEXEC
-        )
+        handle = open_handle(os.path.join(store.run_directory(run.run_id), "events.jsonl"))
         try:
             for events, reached in read_all(handle, after):
                 for event in events:

@@ -10,18 +10,22 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
+from runner.protocol.bounds import in_time
 from runner.web import charts, colours, series
+from runner.web.found import the_runs
 from runner.web.render import HEADERS, number, page, text
 
 if TYPE_CHECKING:
+    from runner.tracking.fold import Run
     from runner.tracking.store import Store
 
 __all__ = ["as_csv", "as_json", "as_svg", "show"]
 
 BANDS = 8  # lines whose least and greatest values are sent; of more, those of spikes
 ROWS = 2000  # of the table
+PIECE = 64 * 1024  # characters of CSV that are sent at once
 SVG = "default-src 'none'; script-src 'none'; style-src 'unsafe-inline'"
 ODD = {math.inf: "Infinity", -math.inf: "-Infinity"}
 
@@ -29,7 +33,8 @@ ODD = {math.inf: "Infinity", -math.inf: "-Infinity"}
 def _lines(request: Request) -> tuple[series.Asked, list[series.Line]]:
     store: Store = request.app.state.site.store
     chart = series.asked(request.query_params)
-    return chart, series.lines(store, series.runs_of(store, request.query_params.getlist("run")), chart)
+    runs = the_runs(request)
+    return chart, series.lines(store, runs, chart, in_time)
 
 
 def as_json(request: Request) -> Response:
@@ -64,7 +69,7 @@ def _numbers(values: Sequence[float]) -> list[object]:
 
 def as_svg(request: Request) -> Response:
     chart, found = _lines(request)
-    drawn = charts.chart(chart.metric, found, chart.x, charts.look(request.query_params))
+    drawn = charts.chart(chart.metric, found, chart.x, charts.look(request.query_params), in_time)
     body = text("chart.svg", chart=drawn)
     headers = {**HEADERS, "Content-Security-Policy": SVG}
     if request.query_params.get("download"):
@@ -76,27 +81,37 @@ def as_csv(request: Request) -> Response:
     """Every point: it is data, and no picture of it."""
     store: Store = request.app.state.site.store
     chart = series.asked(request.query_params)
+    runs = the_runs(request)
+    headers = {**HEADERS, "Content-Disposition": 'attachment; filename="chart.csv"'}
+    return StreamingResponse(_csv(store, runs, chart), headers=headers, media_type="text/csv")
+
+
+def _csv(store: Store, runs: Sequence[Run], chart: series.Asked) -> Iterator[str]:
+    """A piece at a time: of 200 runs it may be gigabytes."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     middle = [] if chart.x == "step" else [chart.x]
     writer.writerow(["run_id", "run", "metric", "step", "time", *middle, "value"])
-    for run in series.runs_of(store, request.query_params.getlist("run")):
+    for run in runs:
         curves = series.opened(store, run)
         columns, xs = series.columns_of(run, curves, chart)
         curves.close()
         for place, (step, time, value) in enumerate(zip(*columns, strict=True)):
             middle = [] if chart.x == "step" else [repr(xs[place])]
             writer.writerow([run.run_id, run.name, chart.metric, step, time, *middle, repr(value)])
-    headers = {**HEADERS, "Content-Disposition": 'attachment; filename="chart.csv"'}
-    return Response(file.getvalue(), headers=headers, media_type="text/csv")
+            if file.tell() > PIECE:
+                yield file.getvalue()
+                file.seek(0)
+                file.truncate()
+    yield file.getvalue()
 
 
 def show(request: Request) -> Response:
     """Large, with all that can be chosen, and its values as a table."""
-    chart, found = _lines(request)
-    how = charts.look(request.query_params)
     store: Store = request.app.state.site.store
-    runs = series.runs_of(store, request.query_params.getlist("run"))
+    chart, runs = series.asked(request.query_params), the_runs(request)
+    found = series.lines(store, runs, chart)
+    how = charts.look(request.query_params)
     ids = [run.run_id for run in runs]
     return page(
         request, "chart.html", chart=chart, look=how, runs=runs, ids=ids, colours=colours.of(ids),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from runner.errors import InputError
@@ -65,8 +65,14 @@ def state(given: QueryParams, run_ids: Sequence[str]) -> dict[str, object]:
     return {"run": list(run_ids), **{key: given.get(key, "") for key in KEYS}}
 
 
-def chart(title: str, lines: Sequence[Line], x: str = "step", how: Look = Look()) -> Chart:  # noqa: B008
-    """What is not finite, or has no place on a logarithmic axis, is a gap."""
+def chart(
+    title: str,
+    lines: Sequence[Line],
+    x: str = "step",
+    how: Look = Look(),  # noqa: B008
+    each: Callable[[Sequence[Line]], Iterable[Line]] = iter,
+) -> Chart:
+    """What is not finite, or has no place on a logarithmic axis, is a gap. `each` gives the lines, and may end that."""
     means = any(line.members > 1 for line in lines)
     shown = [line for line in lines if not line.run_id] if means else list(lines)
     places = [place for line in shown for ends in (line.xs, line.ends) for place in finite(ends, how.log_x)]
@@ -84,7 +90,7 @@ def chart(title: str, lines: Sequence[Line], x: str = "step", how: Look = Look()
         "log" if how.log_y else "",
     )
     banded = len(shown) <= BANDED or means
-    drawn = tuple(_curve(line, across, up, banded, how) for line in shown)
+    drawn = tuple(_curve(line, across, up, banded, how) for line in each(shown))
     lost = sum(value <= 0 for line in shown for value in line.means) if how.log_y else 0
     lost += sum(place <= 0 for line in shown for place in line.ends) if how.log_x else 0
     return Chart(title, x, drawn, tuple(across.ticks()), tuple(up.ticks()), lost)
@@ -105,7 +111,7 @@ def _curve(line: Line, across: Axis, up: Axis, banded: bool, how: Look) -> Curve
         return up.at(value) if value > 0 or not how.log_y else FRAME.bottom
 
     for piece in _pieces(line, log):
-        xs = [across.at((line.xs[place] + line.ends[place]) / 2) for place in piece]
+        xs = [across.at(line.xs[place] / 2 + line.ends[place] / 2) for place in piece]
         ys = [up.at(value) for value in smooth([line.means[place] for place in piece], how.smooth)]
         if len(piece) == 1:
             dots.append((xs[0], ys[0]))

@@ -12,6 +12,7 @@ from runner.errors import InputError, ProjError
 from runner.protocol.answer import ApiError
 from runner.snapshots import restore
 from runner.text.terminal import printable
+from runner.web import uncommitted
 from runner.web.found import the_run
 from runner.web.render import page
 
@@ -59,7 +60,8 @@ def show(request: Request) -> Response:
     return page(
         request, "code.html", run=run, path=path, crumbs=crumbs, entries=entries, file=file, shown=shown, lines=lines,
         cut=cut, problem=problem, tree=tree, left_out=_left_out(facts), dirty=facts.get("dirty"),
-        commit=str(facts.get("commit", "")),
+        commit=str(facts.get("commit", "")), changes=() if path else uncommitted.changes(store, run),
+        patch=() if path else uncommitted.patch(store, run),
     )  # fmt: skip
 
 

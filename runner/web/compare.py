@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from starlette.requests import Request
@@ -12,7 +13,8 @@ from runner.errors import InputError, ProjError
 from runner.text import units
 from runner.tracking.artifacts import listing
 from runner.tracking.fold import Run
-from runner.web import charts, colours, pictures, series
+from runner.web import charts, colours, pictures, series, steps
+from runner.web.found import MOST, the_runs
 from runner.web.log import last_lines
 from runner.web.previews import IMAGES, ending
 from runner.web.render import number, page
@@ -24,10 +26,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Row", "differing", "show"]
 
-MOST = 200  # runs
+CELLS = 200_000  # of the table; what is more the command lists that the page names
 CHARTS = 30
 VIEWS = ("lines", "parallel", "scatter", "box", "table", "images", "logs")
-OWN = ("view", "sx", "sy", "by", "image", "brush")  # of an address, besides what charts have
+OWN = ("view", "sx", "sy", "by", "image", "step", "brush")  # of an address, besides what charts have
 TAIL = 200  # lines of a log beside others
 IMAGES_LOOKED_AT = 200
 
@@ -48,7 +50,7 @@ def show(request: Request) -> Response:
     view = given.get("view") or "lines"
     if view not in VIEWS:
         raise InputError(f"there is no view {view!r}", f"there are {', '.join(VIEWS)}")
-    runs = series.runs_of(store, refs)
+    runs = the_runs(request)
     ids = [run.run_id for run in runs]
     state = {
         **charts.state(given, ids),
@@ -56,7 +58,10 @@ def show(request: Request) -> Response:
         "brush": given.getlist("brush"),
     }
     everything = bool(given.get("all"))
-    rows = [row for row in _rows(runs) if row.differs or everything] if view in ("lines", "table") else []
+    rows: list[Row] = []
+    if view in ("lines", "table"):
+        shown = (row for row in _rows(runs) if row.differs or everything)
+        rows = list(islice(shown, CELLS // len(runs)))
     return page(
         request, "compare.html", runs=runs, ids=ids, rows=rows, everything=everything, view=view, views=VIEWS,
         colours=colours.of(ids), state=state, command="proj compare " + " ".join(each[:12] for each in ids),
@@ -75,7 +80,8 @@ def _lines(request: Request, store: Store, runs: Sequence[Run]) -> dict[str, Any
 def _picture(store: Store, runs: Sequence[Run], view: str, given: QueryParams) -> dict[str, Any]:
     classes = colours.of([run.run_id for run in runs])
     if view == "images":
-        return _images(store, runs, given.get("image", ""))
+        step = given.get("step", "")
+        return _images(store, runs, given.get("image", ""), step if step.isdecimal() else "")
     if view == "logs":
         return {"logs": [last_lines(store.run_directory(run.run_id), TAIL) for run in runs[:6]]}
     if view == "table":
@@ -116,19 +122,31 @@ def _brushes(texts: Sequence[str]) -> dict[str, tuple[float, float]]:
     return found
 
 
-def _images(store: Store, runs: Sequence[Run], wanted: str) -> dict[str, object]:
-    """Images that several runs have under one name; those that all have come first."""
-    having: dict[str, list[bool]] = {}
-    for place, run in enumerate(runs):
-        for path in _of_run(store, run):
-            having.setdefault(path, [False] * len(runs))[place] = True
-    names = sorted(having, key=lambda path: (-sum(having[path]), path))
+def _images(store: Store, runs: Sequence[Run], wanted: str, given: str) -> dict[str, object]:
+    """Images that several runs have under one name; those that all have come first. At the `given` step, of each run
+    the image that was the latest by then.
+    """
+    of_runs = [steps.series(_of_run(store, run)) for run in runs]
+    having: dict[str, int] = {}
+    for found in of_runs:
+        for name in found:
+            having[name] = having.get(name, 0) + 1
+    names = sorted(having, key=lambda name: (-having[name], name))
     image = wanted if wanted in having else names[0] if names else ""
     at = names.index(image) if image else 0
+    each = [found.get(image, {}) for found in of_runs]
+    known = sorted({step for found in each for step in found})
+    step = min(known, key=lambda one: abs(one - int(given))) if given and known else max(known, default=0)
     return {
-        "names": names, "image": image, "having": having.get(image, []),
+        "names": names, "image": image, "known": known, "step": step, "of_steps": each,
+        "having": [_until(found, step) for found in each],
         "before": names[at - 1] if at else "", "after": names[at + 1] if at + 1 < len(names) else "",
     }  # fmt: skip
+
+
+def _until(found: Mapping[int, str], step: int) -> str:
+    """ "" when there is none yet."""
+    return found[max(there)] if (there := [each for each in found if each <= step]) else ""
 
 
 def _of_run(store: Store, run: Run) -> list[str]:
@@ -160,7 +178,7 @@ def differing(runs: Sequence[Run]) -> list[Row]:
     return [row for row in _rows(runs) if row.differs]
 
 
-def _rows(runs: Sequence[Run]) -> list[Row]:
+def _rows(runs: Sequence[Run]) -> Iterator[Row]:
     groups: list[tuple[str, Callable[[Run], Mapping[str, Any]]]] = [
         ("run", _run),
         ("parameters", lambda run: run.params),
@@ -168,14 +186,12 @@ def _rows(runs: Sequence[Run]) -> list[Row]:
         ("inputs", _inputs),
         ("tags", lambda run: {key: value for key, value in run.tags.items() if not key.startswith("mlflow.")}),
     ]  # fmt: skip
-    found = []
     for group, of in groups:
         facts = [of(run) for run in runs]
         for key in dict.fromkeys(key for each in facts for key in each):
             values = [each.get(key) for each in facts]
             shown = tuple("" if value is None else number(value) for value in values)
-            found.append(Row(group, key, shown, len({repr(value) for value in values}) > 1))
-    return found
+            yield Row(group, key, shown, len({repr(value) for value in values}) > 1)
 
 
 def _run(run: Run) -> dict[str, object]:

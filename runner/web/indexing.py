@@ -15,7 +15,7 @@ from runner.tracking.fold import Run
 from runner.tracking.store import Store, is_run_id
 from runner.values import Silent
 
-__all__ = ["Indexing", "StillIndexing", "newest", "wait"]
+__all__ = ["Indexing", "StillIndexing", "newest", "ready", "wait"]
 
 PATIENCE = 0.5  # s that a page waits for it
 NEWEST = 50
@@ -88,6 +88,15 @@ class Indexing:
 def wait(request: Request) -> None:
     indexing: Indexing = request.app.state.indexing
     indexing.wait()
+
+
+def ready(request: Request) -> bool:
+    """Whether the index can be asked, after PATIENCE at most."""
+    try:
+        wait(request)
+    except StillIndexing:
+        return False
+    return True
 
 
 def newest(store: Store) -> tuple[list[Run], int]:

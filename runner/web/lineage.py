@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from runner.running.reconcile import concluded
 from runner.tracking.fold import Run
+from runner.tracking.index import lineage, summary
+from runner.tracking.index.dialect import Database
+from runner.tracking.index.summary import Shared
 from runner.web.found import the_run
+from runner.web.indexing import wait
 from runner.web.render import page
+from runner.web.tables import SPAN
 
 if TYPE_CHECKING:
     from runner.tracking.store import Store
 
 __all__ = ["show"]
 
-LOOKED_AT = 2000  # runs, the latest
+MOST = 500  # files of each side
+NONE = Shared((), 0)
 
 
 class Thing(NamedTuple):
@@ -26,49 +33,41 @@ class Thing(NamedTuple):
     path: str
     digest: str
     runs: tuple[tuple[Run, str], ...]  # that made it, or used it; and what it is called there
+    more: int  # of them
 
 
 def show(request: Request) -> Response:
     store: Store = request.app.state.site.store
+    wait(request)
     run = the_run(request)
-    around = store.search("", None, ["start_time DESC"], LOOKED_AT).runs
-    others = [each for each in around if each.run_id != run.run_id]
-    made, used = _by_digest(others, _made), _by_digest(others, _used)
-    before = [_thing(path, digest, made) for path, digest in _used(run)]
-    after = [_thing(path, digest, used) for path, digest in _made(run)]
+    went_in, came_out = list(lineage.used(run)), list(lineage.made(run))
+
+    def ask(connection: Database) -> tuple[dict[str, Shared], ...]:
+        with connection.limited(SPAN.seconds):
+            return tuple(
+                summary.sharing(connection, way, [digest for _, digest in pairs[:MOST] if digest], run.run_id)
+                for way, pairs in ((lineage.OUT, went_in), (lineage.IN, came_out))
+            )
+
+    made, used = store.index.ask(ask)
     linked = {str(each.get("run_id", "")): str(each.get("relation", "")) for each in run.links}
-    names = {each.run_id: each for each in others}
-    links = [(relation, names.get(run_id), run_id) for run_id, relation in linked.items() if run_id]
+    ids = [run_id for found in (made, used) for each in found.values() for run_id, _ in each.runs]
+    known = store.index.runs(list(dict.fromkeys((*ids, *filter(None, linked), run.parent))))
+    links = [(relation, known.get(run_id), run_id) for run_id, relation in linked.items() if run_id]
     models = [str(each.get("model_id")) for each in run.links if each.get("model_id")]
     return page(
-        request, "lineage.html", run=run, before=before, after=after, links=links, models=models,
-        parent=names.get(run.parent), looked_at=len(around), most=LOOKED_AT,
+        request, "lineage.html", run=run, before=_things(went_in, made, known), after=_things(came_out, used, known),
+        links=links, models=models, parent=known.get(run.parent),
+        left=(max(0, len(went_in) - MOST), max(0, len(came_out) - MOST)),
     )  # fmt: skip
 
 
-def _used(run: Run) -> Iterable[tuple[str, str]]:
-    for facts in (*run.inputs, *run.datasets):
-        yield _pair(str(facts.get("path") or facts.get("uri") or facts.get("name", "")), facts)
-
-
-def _made(run: Run) -> Iterable[tuple[str, str]]:
-    found = {str(facts.get("path") or facts.get("uri", "")): facts for facts in run.outputs}
-    for path, facts in {**run.artifacts, **found}.items():
-        yield _pair(path, facts)
-
-
-def _pair(path: str, facts: Mapping[str, Any]) -> tuple[str, str]:
-    return path, str(facts.get("digest") or "")
-
-
-def _by_digest(runs: Iterable[Run], files: Any) -> dict[str, list[tuple[Run, str]]]:
-    found: dict[str, list[tuple[Run, str]]] = {}
-    for run in runs:
-        for path, digest in files(run):
-            if digest:
-                found.setdefault(digest, []).append((run, path))
+def _things(
+    pairs: Iterable[tuple[str, str]], sharing: Mapping[str, Shared], known: Mapping[str, Run]
+) -> list[Thing]:
+    found = []
+    for path, digest in list(pairs)[:MOST]:
+        shared = sharing.get(digest, NONE)
+        there = tuple((concluded(known[run_id]), name) for run_id, name in shared.runs if run_id in known)
+        found.append(Thing(path, digest, there, shared.total - len(shared.runs)))
     return found
-
-
-def _thing(path: str, digest: str, known: Mapping[str, list[tuple[Run, str]]]) -> Thing:
-    return Thing(path, digest, tuple(known.get(digest, ())[:20]) if digest else ())

@@ -4,32 +4,36 @@ from __future__ import annotations
 
 import time
 from typing import NamedTuple
+from urllib.parse import urlencode
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from runner.errors import StoreError
+from runner.errors import InputError, StoreError
 from runner.protocol import bounds
 from runner.protocol.answer import ApiError
 from runner.protocol.gate import head_of
 from runner.running.reconcile import concluded
 from runner.tables import columns
+from runner.tracking import notes
 from runner.tracking.fold import Run
 from runner.tracking.index import query, summary
 from runner.tracking.index.dialect import Database
 from runner.tracking.index.query import Query
 from runner.tracking.index.summary import Tally
 from runner.tracking.store import Store
-from runner.web import views
+from runner.web import spark, views
 from runner.web.access import form, visitor
 from runner.web.best import Best, best, is_greater_better
 from runner.web.indexing import wait
+from runner.web.log import Line, last_lines
 from runner.web.markdown import html
 from runner.web.render import HEADERS, page
+from runner.web.spark import Spark
 from runner.web.tables import LIMIT, SPAN
 
-__all__ = ["experiment", "note", "project", "show"]
+__all__ = ["experiment", "note", "project", "project_note", "show"]
 
 NOTE = "mlflow.note.content"
 LIVE = 12  # runs that are shown
@@ -59,17 +63,25 @@ class Subject(NamedTuple):
 
     title: str
     scope: str = ""  # filter that selects its runs
-    place: str = ""  # experiments/<id>: it has notes, and views can be pinned to it
+    place: str = ""  # experiments/<id>, projects?name=...: it has a note, and views can be pinned to it
     project: str = ""
     note: str = ""
     experiments: tuple[Listed, ...] = ()
     projects: tuple[Listed, ...] = ()
 
 
+class Live(NamedTuple):
+    """A run that is on."""
+
+    run: Run
+    spark: Spark | None
+    line: Line | None  # the last one that it wrote
+
+
 class Facts(NamedTuple):
     counts: tuple[Count, ...]
     verdicts: tuple[tuple[str, int], ...]
-    live: tuple[Run, ...]
+    live: tuple[Live, ...]
     best: Best | None
     metrics: tuple[str, ...]
     q: str
@@ -130,7 +142,10 @@ def project(request: Request) -> Response:
     wait(request)
     name = request.query_params.get("name", "")
     quoted = name.replace("'", "''")
-    return _page(request, Subject(name or "no project", f"project = '{quoted}'", project=name))
+    store: Store = request.app.state.site.store
+    place = f"projects?{urlencode({'name': name})}" if name else ""
+    note = notes.of_project(store.root, name) if name else ""
+    return _page(request, Subject(name or "no project", f"project = '{quoted}'", place, name, note))
 
 
 def _page(request: Request, subject: Subject) -> Response:
@@ -178,13 +193,31 @@ def _facts(store: Store, scope: str, metric: str, way: str) -> Facts:
     )
     ordered = sorted(verdicts.items(), key=lambda each: (each[0] == "", -each[1].size))
     return Facts(
-        counts, tuple((name, each.size) for name, each in ordered), tuple(map(concluded, live)),
+        counts, tuple((name, each.size) for name, each in ordered), tuple(_live(store, run) for run in live),
         best(metric, points, greater), metrics, scope,
     )  # fmt: skip
 
 
+def _live(store: Store, run: Run) -> Live:
+    line = last_lines(store.run_directory(run.run_id), 1)
+    return Live(concluded(run), spark.of(store, run), line[-1] if line else None)
+
+
 def _both(first: str, second: str) -> str:
     return " and ".join(filter(None, (first, second)))
+
+
+async def project_note(request: Request) -> Response:
+    """Writes the note of a project."""
+    site = request.app.state.site
+    fields = await form(request)
+    name, text = (fields.get(field, [""])[0] for field in ("name", "note"))
+    if not name:
+        raise InputError("a note is of a project", "projects?name=...")
+    text = text.replace("\r\n", "\n")
+    await run_in_threadpool(notes.write, site.store.root, name, text, site.store.secrets)
+    site.doorkeeper.changed(visitor(request), head_of(request.scope), "ui/note", f"project {name}")
+    return RedirectResponse(f"../projects?{urlencode({'name': name})}", 303, HEADERS)
 
 
 async def note(request: Request) -> Response:

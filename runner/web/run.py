@@ -10,13 +10,12 @@ from starlette.responses import RedirectResponse, Response
 
 from runner.errors import ProjError
 from runner.protocol.gate import head_of
-from runner.running.reconcile import concluded
 from runner.tracking import events
 from runner.tracking.fold import Run
-from runner.web import charts, markdown, run_details, series
+from runner.web import charts, markdown, run_details, series, uncommitted
 from runner.web.access import form, visitor
 from runner.web.changes import position
-from runner.web.found import the_run
+from runner.web.found import children_of, the_run
 from runner.web.proof import proofs
 from runner.web.render import HEADERS, page
 from runner.web.run_details import NOTE
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["note", "show"]
 
 CHARTS = 60  # on one page
-CHILDREN = 200
 
 
 def show(request: Request) -> Response:
@@ -37,18 +35,17 @@ def show(request: Request) -> Response:
         position(store, run.run_id) if not run.end else 0
     )  # what comes while this is made is sent twice, at worst
     text = run.tags.get(NOTE, "")
-    children = store.search(f"parent = '{run.run_id}'", None, ["start_time ASC"], CHILDREN).runs
     try:
         experiment = store.experiment(run.experiment_id).name
     except ProjError:  # of a store that was copied in part
         experiment = run.experiment_id
     return page(
-        request, "run.html", run=run, experiment=experiment, children=list(map(concluded, children)),
+        request, "run.html", run=run, experiment=experiment, children=children_of(request, run),
         ended=run_details.ended(run), note=text, markdown=markdown.html(text) if text else "",
         charts=_charts(store, run),
         look=charts.look(request.query_params), state=charts.state(request.query_params, [run.run_id]),
         groups=[group for group in run_details.groups(run) if group[1]],
-        proofs=[proof for proof, _ in proofs(run)], after=after,
+        proofs=[proof for proof, _ in proofs(run)], after=after, changes=uncommitted.changes(store, run),
     )  # fmt: skip
 
 

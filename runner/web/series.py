@@ -8,11 +8,11 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
 from runner.errors import InputError
-from runner.running.reconcile import concluded
 from runner.tracking.curves import MOST, Columns, Curve, Curves, thin
 from runner.tracking.fold import Run
 from runner.web import colours
@@ -32,10 +32,9 @@ __all__ = [
     "metrics_of",
     "opened",
     "params_of",
-    "runs_of",
 ]
 
-RUNS = 200  # in one chart
+_reading = Lock()  # a log of a million points takes its memory: one after the other
 AXES = ("step", "time", "relative")
 LEAST = 16  # buckets
 NAN = float("nan")
@@ -93,25 +92,21 @@ def _number(text: str | None) -> float | None:
     return found if found is not None and math.isfinite(found) else None
 
 
-def runs_of(store: Store, refs: Sequence[str], most: int = RUNS) -> list[Run]:
-    """InputError for a name that is of no run."""
-    if not 1 <= len(refs) <= most:
-        raise InputError(f"1 to {most} runs can be drawn", "tick them in the table of runs")
-    return [concluded(store.read(store.resolve(ref))) for ref in dict.fromkeys(refs)]
-
-
 def opened(store: Store, run: Run) -> Curves:
     found = Curves(store.run_directory(run.run_id))
-    found.refresh(ended=bool(run.end))
+    with _reading:
+        found.refresh(ended=bool(run.end))
     return found
 
 
-def lines(store: Store, runs: Sequence[Run], chart: Asked) -> list[Line]:
-    """Runs that have the metric; with `group`, their means follow them."""
+def lines(
+    store: Store, runs: Sequence[Run], chart: Asked, each: Callable[[Sequence[Run]], Iterable[Run]] = iter
+) -> list[Line]:
+    """Runs that have the metric; with `group`, their means follow them. `each`: gives them, and may end that."""
     classes = colours.of([run.run_id for run in runs])
     found: list[Line] = []
     members: dict[str, list[Line]] = {}
-    for run, colour in zip(runs, classes, strict=True):
+    for run, colour in zip(each(runs), classes, strict=True):
         curves = opened(store, run)
         line = _line(run, colour, curves, chart)
         curves.close()
@@ -202,7 +197,7 @@ def means(groups: Mapping[str, Sequence[Line]]) -> list[Line]:
 
 
 def _middle(line: Line, at: int) -> float:
-    return (line.xs[at] + line.ends[at]) / 2
+    return line.xs[at] / 2 + line.ends[at] / 2  # their sum may be none
 
 
 def _at(line: Line, grid: Sequence[float]) -> list[float]:

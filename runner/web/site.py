@@ -53,12 +53,13 @@ def pages(site: Site) -> list[BaseRoute]:
         Route("/runs.csv", runs.csv),
         Route("/overview", overview.show),
         Route("/projects", overview.project),
+        Route("/projects/note", overview.project_note, methods=["POST"]),
         Route("/experiments/{experiment_id}", overview.experiment),
         Route("/experiments/{experiment_id}/note", overview.note, methods=["POST"]),
         Route("/views", views.save, methods=["POST"]),
         Route("/views/forget", views.forget, methods=["POST"]),
         *of_runs.ROUTES,
-        assets.mount(),
+        assets.route(),
     ]
     handlers: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
         HTTPException: _refused, ApiError: _refused, ProjError: _refused, OSError: _refused,

@@ -15,16 +15,18 @@ from runner.tracking.fold import Run
 from runner.tracking.index import query, summary
 from runner.tracking.index.dialect import Database
 from runner.tracking.store import Store
-from runner.web import cells
+from runner.web import cells, spark
 from runner.web.cells import Column, Row
+from runner.web.spark import Spark
 from runner.web.state import State
 
 __all__ = ["LIMIT", "GroupRow", "Grouped", "Table", "grouped", "labels", "table"]
 
-LIMIT = 100  # rows of a page
+LIMIT = 50  # rows of a page: about what a window shows
 SPAN = query.Budget(5, BUDGET.size)  # s, characters
 CHILDREN = 200  # of one run, shown below it
 GROUPS = 500
+LIVE = 20  # runs of a page with a small line
 
 
 class Table(NamedTuple):
@@ -95,11 +97,18 @@ def _with_children(
         lambda connection: summary.children(connection, [run.run_id for run in runs]), False
     )
     found: list[Row] = []
-    for row in cells.rows(runs, names, labels(store, runs) if "experiment" in names else {}, inside, base):
+    named = labels(store, runs) if "experiment" in names else {}
+    for row in cells.rows(runs, names, named, inside, base, 0, _sparks(store, runs)):
         found.append(row)
         if state.tree and row.run.run_id in state.open and row.children:
             found += _below(store, state, row, names, base)
     return tuple(found)
+
+
+def _sparks(store: Store, runs: Sequence[Run]) -> dict[str, Spark]:
+    """Of those that are on; of very many only the first ones are looked at."""
+    live = [run for run in runs if run.status == "RUNNING"][:LIVE]
+    return {run.run_id: found for run in live if (found := spark.of(store, run))}
 
 
 def _below(store: Store, state: State, row: Row, names: Sequence[str], base: Run | None) -> list[Row]:

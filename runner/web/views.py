@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -31,14 +30,14 @@ async def save(request: Request) -> Response:
     """Under a name; what was saved under it before is replaced."""
     site = request.app.state.site
     fields = await form(request)
-    place = fields.get("place", [""])[0][:NAME]
+    place = _below(fields.get("place", [""])[0])
     name = " ".join(fields.get("name", [""])[0].split())[:NAME]
     address = _below(fields.get("address", [""])[0])
     if not name:
         raise InputError("a view needs a name", "such as: the best of this week")
     await run_in_threadpool(views.save, site.store.root, name, place, address, site.store.secrets)
     site.doorkeeper.changed(visitor(request), head_of(request.scope), "ui/view", name)
-    return RedirectResponse(f"./{quote(place)}" if place else f"./{address}", 303, HEADERS)
+    return RedirectResponse(f"./{_below(place)}" if place else f"./{address}", 303, HEADERS)
 
 
 async def forget(request: Request) -> Response:
@@ -47,7 +46,7 @@ async def forget(request: Request) -> Response:
     view_id = fields.get("view", [""])[0]
     await run_in_threadpool(views.remove, site.store.root, view_id)
     site.doorkeeper.changed(visitor(request), head_of(request.scope), "ui/view forget", view_id)
-    to = quote(fields.get("place", [""])[0][:NAME]) or _below(fields.get("address", [""])[0])
+    to = _below(fields.get("place", [""])[0] or fields.get("address", [""])[0])
     return RedirectResponse(f"../{to}", 303, HEADERS)
 
 

@@ -11,7 +11,8 @@ from starlette.responses import Response
 
 from runner.errors import InputError
 from runner.tracking.fold import Run
-from runner.web import colours, series
+from runner.web import colours
+from runner.web.found import the_runs
 from runner.web.render import number, page
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def show(request: Request) -> Response:
     refs = request.query_params.getlist("run")
     if len(set(refs)) != 2:
         raise InputError("why is asked of two runs", "tick two of them in the table of runs")
-    runs = series.runs_of(store, refs)
+    runs = the_runs(request)
     if len(runs) != 2:
         raise InputError("both names are of one run", "tick two of them in the table of runs")
     found = _between(store, runs)
@@ -78,7 +79,8 @@ def _between(store: Store, runs: Sequence[Run]) -> Difference:
 
 def _result(name: str, old: object, new: object) -> Result:
     def text(value: object) -> str:
-        return "absent" if value is None else number(value)
+        shown = "absent" if value is None else number(value)
+        return shown[:19] if shown.startswith("sha256:") else shown
 
     change = ""
     if (

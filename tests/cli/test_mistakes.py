@@ -131,6 +131,10 @@ entry_points:
         ("run --n-steps 5 walks", "proj run walks -P n-steps=5"),
         ("run --unknown=5 walks", "proj run walks -- --unknown 5  passes it on to the program"),
         ("run walks n-steps=5", "proj run walks -P n-steps=5"),
+        ("run walks --param n-steps=5", "proj run walks -P n-steps=5"),
+        ("run walks --params n-steps=5", "proj run walks -P n-steps=5"),
+        ("run -p n-steps=5 walks", "proj run walks -P n-steps=5"),
+        ("run walks -P n-steps 5", "proj run walks -P n-steps=5"),
         ("run walks othr", "proj run walks -e other"),
         ("run -q walks other rate=2", "proj run -q walks -e other -P rate=2"),
         (

@@ -165,6 +165,12 @@ def test_a_narrow_table_has_a_metric_before_times(
     lines = program("runs").out.splitlines()
     assert lines[0].split() == names.split()
     assert lines[1].split()[-1] == "0.9"
+    make_run("some-name-3", metrics={"rmse": [0.8]}, params={"lr": "0.1"})
+    make_run("some-name-4", metrics={"rmse": [0.7]}, params={"lr": "0.2"})
+    header = program("runs").out.splitlines()[0]
+    assert ("params.lr" in header) == (width == 80)
+    monkeypatch.setenv("COLUMNS", "74")
+    assert program("runs").out.split()[:6] == "id name status started metrics.rmse params.lr".split()
     make_run("some-name-2")
     assert program("runs", "name = 'some-name-2'").out.split()[4] == "duration"
 

@@ -18,3 +18,5 @@ lock dev --universal --python-version 3.10 --group dev pyproject.toml
 printf 'mlflow==3.17.2\nscikit-learn\npandas\nmatplotlib\npillow\n' | lock mlflow-3 --python-version 3.11 -
 printf 'mlflow-skinny==2.9.2\nsetuptools<70\n' | lock mlflow-2.9 --python-version 3.11 -
 printf 'mlflow-skinny==1.30.1\nsetuptools<70\n' | lock mlflow-1.30 --python-version 3.11 -
+# tsc, which checks the types of the pages' scripts in CI: needs npm
+(cd tests/locks/typescript && npm install --silent --package-lock-only)

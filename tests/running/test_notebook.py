@@ -92,6 +92,7 @@ def test_it_is_run_kept_and_made_again(tmp_path: Any) -> None:
         "run", folder, "-e", "train.ipynb", "-P", "name=3", "-P", "n=5", "-P", "fast=yes", timeout=600
     )
     assert done.code == 0, done.err
+    assert "papermill" not in proj("logs", "last", cwd=folder).out  # how that is made is no output of the run
     values, _, prefix = done.out.strip().rpartition(" ")
     assert values == "(0.1, '3', 5, True)"
     assert os.path.isdir(os.path.join(prefix, "lib"))  # the project's environment, without papermill

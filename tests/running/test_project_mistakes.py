@@ -78,3 +78,12 @@ def test_an_option_of_proj_does_not_pass_for_the_parameter_of_its_name(option: s
     assert told not in run(parameter, f"echo {{{option}}}", *words, "-P", f"{option}=2")[1]
     assert told not in run("lr: {default: 1}", "echo {lr}", *words)[1]
     assert told not in run(parameter, f"echo {{{option}}}")[1]
+
+
+def test_what_yaml_made_of_a_file_is_told_beside_what_is_wrong_with_it() -> None:
+    make_tree(".", {"p.yaml": "lr: 010\nlr: 011\nn: x\n"})
+    code, said = run("lr: {default: a}\n      n: {type: int}", "echo {lr} {n}", "--params-file", "p.yaml")
+    assert code == 2
+    assert "parameter n: 'x' is not an int" in said
+    assert "the key 'lr' is already in line 1" in said
+    assert "YAML reads 011 as 9" in said

@@ -268,8 +268,17 @@ def test_git_says_why(tmp_path: Path) -> None:
 
 def test_an_empty_repository(tmp_path: Path) -> None:
     git(tmp_path, "init", "-q", "empty")
-    with pytest.raises(InputError, match="no default branch"):
+    with pytest.raises(InputError, match="is empty"):
         fetched(f"file://{tmp_path}/empty")
+
+
+def test_a_head_that_leads_nowhere(remote: str) -> None:
+    """As of a bare repository that was made with another first branch than what was pushed."""
+    git(remote, "symbolic-ref", "HEAD", "refs/heads/nowhere")
+    with pytest.raises(InputError, match="no default branch") as caught:
+        fetched(f"file://{remote}")
+    assert "--version: " in caught.value.hint
+    assert "main" in caught.value.hint
 
 
 # ---- a version of a folder on this machine -------------------------------------------------------------

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from runner.tracking import segments
 from runner.tracking.fold import Run, fold
-from runner.tracking.index import rows
+from runner.tracking.index import lineage, rows
 from runner.tracking.index.dialect import Database
 from runner.tracking.log import encode, read
 from runner.tracking.reading import NOTHING
@@ -46,7 +46,7 @@ EVENTS = st.one_of(
     event("machine", host=TEXTS, cores=TIMES),
     event("supervisor", pid=TIMES),
     event("dataset", **DATASET),
-    event("artifact", path=TEXTS, size=TIMES),
+    event("artifact", path=TEXTS, size=TIMES, digest=TEXTS),
     event("update", name=TEXTS),
     event("update", status=st.sampled_from(["RUNNING", "FINISHED", "SCHEDULED", "odd"])),
     event("deleted"),
@@ -122,7 +122,9 @@ def compare(connection: Database, logs: dict[str, Run]) -> None:
         assert (status, lifecycle, title) == (run.status, run.lifecycle, stored(rows.storable(run.name)))
         (count,) = connection.execute("SELECT count(*) FROM datasets WHERE run = ?", (number,)).fetchone()
         assert count == len(run.datasets)
-    for table in ("metrics", "params", "tags", "records", "datasets"):
+        files = set(connection.execute("SELECT way, digest, path FROM files WHERE run = ?", (number,)))
+        assert files == {tuple(stored(rows.short(each)) for each in found) for found in lineage.of(run)}
+    for table in ("metrics", "params", "tags", "records", "datasets", "files"):
         (left,) = connection.execute(
             f"SELECT count(*) FROM {table} WHERE run NOT IN (SELECT run FROM runs)"
         ).fetchone()

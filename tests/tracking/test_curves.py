@@ -151,8 +151,11 @@ points = st.lists(
 @given(points, points, st.integers(1, 9))
 @settings(max_examples=300)
 def test_merging_and_thinning_lose_nothing(old: list[Metric], new: list[Metric], most: int) -> None:
-    empty = Columns(array("q"), array("q"), array("d"))
-    columns = merged(merged(empty, old), new)
+    def columns_of(points: list[Metric]) -> Columns:
+        kinds = (("q", "step"), ("q", "timestamp"), ("d", "value"))
+        return Columns(*(array(kind, [getattr(each, name) for each in points]) for kind, name in kinds))
+
+    columns = merged(merged(columns_of([]), columns_of(old)), columns_of(new))
 
     def same(point: Any) -> str:
         return repr((point.step, point.timestamp, point.value + 0.0))

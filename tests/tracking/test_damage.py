@@ -190,6 +190,7 @@ def test_what_left_no_trace_on_the_file_is_no_error(
     "UPDATE runs SET name = 'another' WHERE run = 5", "UPDATE runs SET lifecycle = 'deleted' WHERE run > 40",
     "UPDATE runs SET start_time = start_time + 1", "DELETE FROM runs WHERE run % 3 = 0", "DELETE FROM records WHERE run = 7",
     "UPDATE metrics SET value = value + 1 WHERE run = 9", "DELETE FROM params WHERE key = 'p7'", "DELETE FROM tags",
+    "UPDATE files SET digest = 'other'", "DELETE FROM files",
     "UPDATE records SET record = replace(record, 'run 1', 'run 2')", "UPDATE records SET record = '{}' WHERE run = 2",
     "UPDATE records SET record = 'null', checksum = 1634932152 WHERE run = 2", "UPDATE experiments SET lifecycle = 'gone'",
     "DELETE FROM experiments", "DELETE FROM datasets WHERE name = 'd3'", "UPDATE params SET value = x'fffe' WHERE run = 3",

@@ -101,6 +101,18 @@ def test_what_cannot_be_drawn_is_said(browser: Browser, wrong: str) -> None:
     assert "Traceback" not in page.text
 
 
+def test_an_axis_of_the_largest_numbers(browser: Browser) -> None:
+    """Neither the middle of two of them nor a mean is beyond what a number can be."""
+    ids = [
+        make_run(name, metrics={"m": [1.0, 2.0, 3.0], "big": [1.7e308, 1.75e308, -1.7e308]}) for name in "ab"
+    ]
+    query = "&".join(f"run={each}" for each in ids)
+    for kind in ("json", "svg", "csv"):
+        page = browser.get(f"/ui/chart.{kind}?{query}&metric=m&x=metrics.big&group=params.none&smooth=50")
+        assert page.status == 200, page.text
+        assert "inf" not in page.text
+
+
 def test_a_logarithmic_axis_says_what_it_leaves_out(browser: Browser) -> None:
     run_id = logged("a", [1.0, 10.0, 0.0, -5.0, 100.0, 1000.0])
     picture = browser.get(f"/ui/chart.svg?run={run_id}&metric=loss&logy=1").text

@@ -122,3 +122,40 @@ def test_images_and_logs_stand_side_by_side(browser: Browser, tabs: Tabs) -> Non
     tab.get_by_label("The edge").fill("20")
     assert "80%" in over.evaluate("(image) => image.style.clipPath")
     assert over.evaluate("(image) => image.decode().then(() => image.naturalWidth)") == 1
+
+
+def test_images_of_many_steps_are_gone_through_by_a_slider(browser: Browser, tabs: Tabs) -> None:
+    ids = some(3)
+    named = "images/sample%step%{}%timestamp%17{}%0a-1{}.{}"
+    first = {named.format(step, step, step, kind): DOT for step in (0, 50, 100) for kind in ("png", "webp")}
+    second = {named.format(step, step, step, "png"): DOT for step in (50, 75)}
+    for run_id, images in zip(ids, (first, {**second, "e&1.png": DOT, "e&2.png": DOT}), strict=False):
+        make_tree(
+            Store(paths.store()).run_directory(run_id),
+            {f"artifacts/{name}": data for name, data in images.items()},
+        )
+    path = address(ids, "images")
+    page = browser.get(path).text
+    assert re.findall(r"<option[^>]*>([^<]+)</option>", page) == ["images/sample", "e&amp;#.png"]
+
+    def shown(text: str) -> list[str]:
+        return re.findall(r'<img [^>]*src="[^"]*step%25(\d+)%25[^"]*"', text)
+
+    assert shown(page) == ["100", "75"]
+    assert shown(browser.get(f"{path}&step=60").text) == ["50", "50"]  # the nearest one that there is
+    first_step = browser.get(f"{path}&step=0").text
+    assert shown(first_step) == ["0"]
+    assert "It has none yet at this step" in first_step
+    tab = tabs.open(path)
+    slider = tab.get_by_label("Step")
+    slider.press("ArrowLeft")
+    assert tab.locator("#step").inner_text() == "75"
+    assert "step=75" in tab.url
+    sources = tab.locator(".images img").evaluate_all("(images) => images.map((each) => each.src)")
+    assert shown("".join(f'<img src="{each}">' for each in sources)) == ["50", "75"]
+    assert tab.locator(".images img").first.evaluate("(image) => image.decode().then(() => 1)") == 1
+    slider.fill("2")
+    assert tab.locator("#step").inner_text() == "0"
+    assert tab.locator(".images figure:visible p:visible").count() == 2
+    tab.go_back()
+    assert tab.locator("#step").inner_text() == "75"

@@ -11,12 +11,14 @@ from urllib.parse import urlencode
 import pytest
 
 from runner import paths
+from runner.tracking import events
 from runner.tracking.store import Store
 from runner.web.markdown import html
 from tests.browser import Tabs
 from tests.cli.records import make_run
 from tests.helpers import make_repository, make_tree, proj
 from tests.web.conftest import Browser
+from tests.web.mass import fill
 from tests.web.test_charts import drawn
 
 MLPROJECT = """\
@@ -75,6 +77,28 @@ def test_code_is_browsed_and_runs_are_explained(browser: Browser) -> None:
     assert browser.get("/ui/why?run=nobody&run=none").status in (400, 404)
 
 
+def test_uncommitted_changes_are_listed(browser: Browser) -> None:
+    elk, fox = two_runs()
+    assert "Uncommitted changes" not in browser.get(f"/ui/runs/{elk}").text
+    folder = os.path.join(os.getcwd(), "p")
+    os.unlink(os.path.join(folder, "data.csv"))
+    make_tree(folder, {"new <b>.txt": "1\n", "MLproject": MLPROJECT.replace("    inputs: [data.csv]\n", "")})
+    assert proj("run", folder, "--run-name", "owl").code == 0
+    found = {}
+    for name in ("fox", "owl"):
+        run_id = Store(paths.store()).search(f"name = '{name}'").runs[0].run_id
+        page = browser.get(f"/ui/runs/{run_id}").text
+        listed = page.partition('<ul class="changed">')[2].partition("</ul>")[0]
+        found[name] = re.findall(r"</span> (\w+)</span> (?:<a[^>]*>)?([^<]+)", listed)
+    assert found["fox"] == [("changed", "data.csv"), ("new", "model.txt"), ("changed", "train.sh")]
+    names = {name: how for how, name in found["owl"]}
+    assert names == {
+        "MLproject": "changed", "data.csv": "deleted", "new &lt;b&gt;.txt": "new", "model.txt": "new", "train.sh": "changed",
+    }  # fmt: skip
+    code = browser.get(f"/ui/runs/{fox}/code").text
+    assert '<span class="plus">+echo $1 more &gt; model.txt</span>' in code
+
+
 def test_files_are_followed_by_their_content(browser: Browser) -> None:
     folder = make_repository(
         "p",
@@ -90,6 +114,27 @@ def test_files_are_followed_by_their_content(browser: Browser) -> None:
     page = browser.get(f"/ui/runs/{runs['user']}/lineage").text
     assert re.search(r"other\.txt.*maker</a>.*as model\.txt", page, re.S)
     assert "user</a>" in browser.get(f"/ui/runs/{runs['maker']}/lineage").text
+
+
+def test_lineage_looks_at_all_runs(browser: Browser) -> None:
+    """What was made before thousands of other runs is found, and a file that many used has its number."""
+    facts = {"path": "model.pkl", "digest": "sha256:aa", "size": 3}
+    with Store(paths.store()) as store:
+        for name, event, count in (
+            ("maker", events.output("model.pkl", "sha256:aa", 3), 1),
+            ("user", events.input_file(facts), 25),
+        ):
+            for number in range(count):
+                with store.create_run("0", name=f"{name}-{number}", start_time=1_000 + number) as writer:
+                    writer.append(event)
+                    writer.end("FINISHED")
+        fill(store, 30, metrics=1, params=3)
+        runs = {run.name: run.run_id for run in store.search("", limit=1000).runs}
+        store.delete_run(runs["user-24"])
+    made = browser.get(f"/ui/runs/{runs['maker-0']}/lineage").text
+    assert len(re.findall(r">user-\d+</a>", made)) == 20
+    assert "and 4 more" in made
+    assert ">maker-0</a>" in browser.get(f"/ui/runs/{runs['user-3']}/lineage").text
 
 
 def test_a_verdict_has_its_report(browser: Browser) -> None:

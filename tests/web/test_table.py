@@ -17,7 +17,7 @@ import pytest
 from runner import paths
 from runner.tracking.store import Store
 from tests.cli.records import make_run
-from tests.helpers import proj
+from tests.helpers import make_tree, proj
 from tests.servers import Start
 from tests.web.conftest import Browser
 from tests.web.mass import fill
@@ -89,6 +89,46 @@ def test_notes_are_markdown_and_never_markup(browser: Browser) -> None:
         assert wrong not in page
     assert browser.get("/ui/experiments/123").status == 404
     assert browser.post("/ui/experiments/123/note", {"csrf": csrf, "note": "x"}).status == 404
+
+
+def test_a_project_has_a_note_and_pins(browser: Browser) -> None:
+    name = "vis/ion & 'co' #1"
+    csrf = browser.get("/ui/").csrf
+    address = f"/ui/projects?{urlencode({'name': name})}"
+    assert browser.post("/ui/projects/note", {"csrf": csrf, "name": name, "note": "# Old"}).where == address
+    browser.post("/ui/projects/note", {"csrf": csrf, "name": name, "note": f"# Plan\r\n{EVIL}"})
+    place = address.removeprefix("/ui/")
+    pinned = browser.post("/ui/views", {"csrf": csrf, "name": "best", "address": "?q=a", "place": place})
+    assert pinned.where == address
+    page = browser.get(address).text
+    assert "<h1>Plan</h1>" in page
+    assert "Old" not in page
+    assert "<img src=x" not in page
+    assert 'href="./?q=a"' in page
+    (view_id,) = os.listdir(os.path.join(paths.store(), "views"))
+    assert browser.post("/ui/views/forget", {"csrf": csrf, "view": view_id, "place": place}).where == address
+    assert 'href="./?q=a"' not in browser.get(address).text
+    other = browser.get("/ui/projects?name=vision").text
+    assert "Plan" not in other
+    assert browser.post("/ui/projects/note", {"csrf": csrf, "name": "", "note": "x"}).status == 400
+
+
+def test_runs_that_are_on_have_a_small_line_and_their_last_words(browser: Browser) -> None:
+    run_id = make_run("live", status="RUNNING", metrics={"system/cpu": [1.0, 2.0], "loss": [3.0, 2.0, 1.0]})
+    make_run("ended", metrics={"loss": [3.0, 2.0, 1.0]})
+    make_tree(Store(paths.store()).run_directory(run_id), {"output.log": f"first\nepoch 3 {EVIL}\n"})
+    table = browser.get("/ui/").text
+    assert re.findall(r'class="spark"[^>]* aria-label="([^"]*)"', table) == ["loss, now 1"]
+    before = browser.get("/ui/rows")
+    with Store(paths.store()).open_run(run_id) as writer:
+        writer.metrics([("loss", 0.5, 1, 3)])
+    keys = ",".join(re.findall(r'data-key="(\w+)"', before.text))
+    after = browser.get("/ui/rows", **{"X-Rows": keys, "If-None-Match": before.headers["etag"]})
+    assert (after.status, "loss, now 0.5" in after.text) == (200, True)
+    page = browser.get("/ui/overview").text
+    assert "loss, now 0.5" in page
+    assert "epoch 3 &lt;" in page
+    assert "first" not in page.partition("epoch 3")[0].rpartition("tail")[2]
 
 
 @pytest.mark.parametrize("role", ["reader", "approver"])

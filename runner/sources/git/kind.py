@@ -245,11 +245,15 @@ def _lacking(source: Mirror, version: str) -> SourceError:
 
 
 def _unknown(url: str, version: str, names: Sequence[str]) -> InputError:
+    names = list(dict.fromkeys(names))
+    if not version and names:
+        return InputError(
+            f"{url} has no default branch", f"choose one with --version: {', '.join(names[:6])}"
+        )
     if not version:
-        return InputError(f"{url} has no default branch (is it empty?)", "choose one with --version")
+        return InputError(f"{url} is empty: there is no commit in it", "git push  sends one to it")
     from difflib import get_close_matches
 
-    names = list(dict.fromkeys(names))
     close = get_close_matches(version, names, 4, 0.5) or names[:6]
     listed = ", ".join(close)
     return InputError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import RLock
 from typing import Any, Protocol, TypeVar
 
@@ -131,6 +131,18 @@ class Index:
         found = self.ask(lambda connection: dict(connection.execute(sql).fetchall()))
         known = self.ask(rows.known_places, refresh=False)
         return {place: found[key] for place, key in known.items() if key in scope.keys and key in found}
+
+    def runs(self, run_ids: Sequence[str]) -> dict[str, Run]:
+        """By id, those that are there: without their logs, however long these are."""
+
+        def ask(connection: Database) -> tuple[Run, ...]:
+            found: list[Run] = []
+            for first in range(0, len(run_ids), 500):
+                part = run_ids[first : first + 500]
+                found += _runs(connection, f"run_id IN ({', '.join('?' * len(part))})", *part)
+            return tuple(found)
+
+        return {run.run_id: run for run in self.ask(ask)} if run_ids else {}
 
     def problems(self) -> list[tuple[str, int, str]]:
         """Run id (or `e:` and an experiment's), byte and message of what was skipped."""

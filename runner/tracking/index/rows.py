@@ -9,7 +9,7 @@ from typing import Any
 
 from runner.text.encoding import visible
 from runner.tracking.fold import Run, from_json, to_json
-from runner.tracking.index import places
+from runner.tracking.index import lineage, places
 from runner.tracking.index.dialect import Database
 from runner.tracking.index.schema import PREFIX
 from runner.tracking.reading import NOTHING, Reading
@@ -109,6 +109,7 @@ def belonging(number: int, run: Run) -> dict[str, list[tuple[Any, ...]]]:
         "params": [_text((number, *item)) for item in values["params"].items()],
         "tags": [_text((number, *item)) for item in values["tags"].items()],
         "datasets": list(_datasets(number, run)),
+        "files": list(_files(number, run)),
     }
 
 
@@ -128,6 +129,12 @@ def _save_values(connection: Database, number: int, old: Run | None, new: Run) -
         connection.execute("DELETE FROM datasets WHERE run = ?", (number,))
     if new.datasets and (old is None or old.datasets != new.datasets):
         connection.executemany("INSERT INTO datasets VALUES (?, ?, ?, ?)", _datasets(number, new))
+    there, wanted = {} if old is None else _files(number, old), _files(number, new)
+    if gone := [row for row in there if row not in wanted]:
+        same = "run = ? AND way = ? AND digest = ? AND path = ?"
+        connection.executemany(f"DELETE FROM files WHERE {same}", gone)  # noqa: S608
+    if added := [row for row in wanted if row not in there]:
+        connection.executemany("INSERT INTO files VALUES (?, ?, ?, ?)", added)
 
 
 def _host(run: Run) -> str:
@@ -175,6 +182,10 @@ def _datasets(number: int | None, run: Run) -> Iterable[tuple[Any, ...]]:
         yield number, storable(name), storable(digest), None if context is None else storable(str(context))
 
 
+def _files(number: int, run: Run) -> dict[tuple[Any, ...], None]:
+    return dict.fromkeys((number, *map(short, found)) for found in lineage.of(run))
+
+
 def short(text: str) -> str:
     """A key as it is stored: an index of PostgreSQL takes 2.7 kB."""
     if len(text) <= LONG:
@@ -194,7 +205,7 @@ def storable(value: object) -> Any:
 
 
 def delete(connection: Database, number: int) -> None:
-    for table in ("runs", "records", "datasets", *TABLES):
+    for table in ("runs", "records", "datasets", "files", *TABLES):
         connection.execute(f"DELETE FROM {table} WHERE run = ?", (number,))  # noqa: S608
 
 

@@ -58,6 +58,11 @@ TABLES = (
         PRIMARY KEY (run, key)) {clustered}""",
     "CREATE TABLE datasets (run {reference} NOT NULL, name {text} NOT NULL, digest {text} NOT NULL, context {text})",
     "CREATE INDEX datasets_by_run ON datasets (run)",
+    # Files and datasets that went in or came out (lineage.py).
+    """CREATE TABLE files (
+        run {reference} NOT NULL, way {text} NOT NULL, digest {text} NOT NULL, path {text} NOT NULL)""",
+    "CREATE INDEX files_by_run ON files (run)",
+    "CREATE INDEX files_by_digest ON files (digest, way, run)",
     """CREATE TABLE experiments (
         experiment_id {text} PRIMARY KEY, name {text} NOT NULL, lifecycle {text} NOT NULL,
         segments {text} NOT NULL)""",

@@ -45,6 +45,7 @@ OTHER = {  # tables, and what is in them beside the number of the run
     "params": "key, value, whole",
     "tags": "key, value, whole",
     "datasets": "name, digest, context",
+    "files": "way, digest, path",
 }
 LEFT = "-left"  # follows the name of the file: its stamp when we last closed it
 

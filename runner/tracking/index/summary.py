@@ -11,7 +11,9 @@ from runner.tracking.index.grammar import Order
 from runner.tracking.index.query import ATTRIBUTES, TABLES, Query, selected
 from runner.tracking.index.rows import short
 
-__all__ = ["Group", "Spread", "Tally", "best", "children", "groups", "names", "tally"]
+__all__ = ["Group", "Shared", "Spread", "Tally", "best", "children", "groups", "names", "sharing", "tally"]
+
+SHARING = 20  # runs of one digest that are named
 
 
 class Spread(NamedTuple):
@@ -31,6 +33,13 @@ class Group(NamedTuple):
 class Tally(NamedTuple):
     size: int  # runs
     latest: int  # ms: when the last one of them was started
+
+
+class Shared(NamedTuple):
+    """The runs that have a file or a dataset of one digest."""
+
+    runs: tuple[tuple[str, str], ...]  # (run id, what it is called there): the SHARING latest
+    total: int
 
 
 def names(connection: Database, table: str) -> Iterator[str]:
@@ -117,3 +126,22 @@ def best(connection: Database, query: Query, metric: str) -> list[tuple[int, flo
     )
     found = connection.execute(sql, (short(metric), *where.bound))
     return [(start, value, run_id) for start, value, run_id in found if math.isfinite(value)]
+
+
+def sharing(connection: Database, way: str, digests: Sequence[str], without: str) -> dict[str, Shared]:
+    """Of each digest that other runs than `without` have; `way`: lineage.IN where it went into them, or OUT."""
+    source = (
+        "FROM files f JOIN runs r ON r.run = f.run "
+        "WHERE f.digest = ? AND f.way = ? AND r.lifecycle = 'active' AND r.run_id <> ?"
+    )
+    found = {}
+    for digest in dict.fromkeys(digests):
+        bound = (short(digest), way, without)
+        sql = f"SELECT r.run_id, f.path {source} ORDER BY f.run DESC LIMIT {SHARING}"
+        runs = tuple((run_id, path) for run_id, path in connection.execute(sql, bound))
+        if runs:
+            total = len(runs)
+            if total == SHARING:
+                (total,) = connection.execute(f"SELECT count(*) {source}", bound).fetchone()
+            found[digest] = Shared(runs, total)
+    return found

@@ -9,7 +9,7 @@ const press = (selector) => () => {
   if (found instanceof HTMLElement) found.click();
 };
 /** @param {string} selector */
-const focus = (selector) => () => {
+const focusOn = (selector) => () => {
   const found = document.querySelector(selector);
   if (found instanceof HTMLElement) found.focus();
   if (found instanceof HTMLInputElement) found.select();
@@ -36,7 +36,7 @@ const tick = () => {
 /** @type {Key[]} */
 const KEYS = [
   { keys: "?", what: "show these keys", go: () => help() },
-  { keys: "/", what: "write a filter, or find in a log", go: focus("#q, #find[name=find]") },
+  { keys: "/", what: "write a filter, or find in a log", go: focusOn("#q, #find[name=find]") },
   { keys: "j", what: "the next row", go: move(1) },
   { keys: "k", what: "the row before", go: move(-1) },
   { keys: "x", what: "tick the run", go: tick },

@@ -1,26 +1,39 @@
 // @ts-check
-/* A table of any length: rows come from the server a hundred at a time, those far out of sight leave again, and what
+/* A table of any length: rows come from the server fifty at a time, those far out of sight leave again, and what
    is in sight is asked for anew while the page is looked at: only rows that are not as before are sent. */
 
 import { note } from "./part.js";
 
-const PAGE = 100; // rows of a request
-const KEPT = 500; // rows in the document
+const PAGE = 50; // rows of a request
+const KEPT = 300; // rows in the document
 const LIVE = 2000; // ms between looks at what is in sight
 const QUIET = 5000; // ms, when none of it is running
 
 class RunTable extends HTMLElement {
+  body = document.createElement("tbody");
+  above = document.createElement("tr"); // as high as the rows that are not in the document
+  below = document.createElement("tr");
+  total = 0;
+  start = 0; // numbers of rows in the document
+  end = 0;
+  height = 30; // px, of a row
+  etag = "";
+  etagOf = "";
+  loading = false;
+  failures = 0;
+  frame = 0;
+  timer = 0;
+  settling = 0;
+
   connectedCallback() {
-    this.body = this.querySelector("tbody.body");
-    if (!this.body) return;
+    const body = this.querySelector("tbody.body");
+    if (!(body instanceof HTMLTableSectionElement)) return;
+    this.body = body;
     this.total = Number(this.dataset.total);
     this.start = Number(this.dataset.start);
     this.end = Number(this.dataset.end);
     this.etag = this.dataset.etag ?? "";
     this.etagOf = `${this.start}`;
-    this.loading = false;
-    this.failures = 0;
-    this.base = new URL(location.href).searchParams;
     this.classList.add("live"); // it scrolls by itself
     this.above = this.spacer("thead", "afterend");
     this.below = this.spacer("tbody.body", "afterend");
@@ -29,6 +42,7 @@ class RunTable extends HTMLElement {
     if (this.start) this.scrollTop = this.start * this.height;
     this.addEventListener("scroll", this.onScroll, { passive: true });
     this.timer = setTimeout(() => this.poll(), LIVE);
+    requestAnimationFrame(() => this.isConnected && this.fill()); // of a high window
   }
 
   disconnectedCallback() {
@@ -50,7 +64,7 @@ class RunTable extends HTMLElement {
 
   /** Height of a row, in pixels. */
   measure() {
-    const rows = this.body?.rows.length ?? 0;
+    const rows = this.body.rows.length;
     return rows ? this.body.getBoundingClientRect().height / rows : 30;
   }
 
@@ -140,7 +154,7 @@ class RunTable extends HTMLElement {
     fields.delete("columns");
     fields.delete("column");
     fields.delete("start");
-    for (const head of this.querySelectorAll("thead th[data-name]")) fields.append("column", head.dataset.name);
+    for (const head of this.querySelectorAll("thead th[data-name]")) fields.append("column", head.getAttribute("data-name") ?? "");
     if (start) fields.set("start", String(start));
     try {
       const answer = await fetch(`rows?${fields}`, { headers });
@@ -174,8 +188,10 @@ class RunTable extends HTMLElement {
       const start = Math.max(this.start, Math.min(Math.floor(first / PAGE) * PAGE, this.end - 1));
       const old = this.block(start, start + PAGE);
       const keys = old.map((row) => row.dataset.key).join(",");
-      const tag = this.etagOf === `${start}` ? { "If-None-Match": this.etag } : {};
-      const answer = await this.ask(start, { "X-Rows": keys, ...tag });
+      /** @type {Record<string, string>} */
+      const headers = { "X-Rows": keys };
+      if (this.etagOf === `${start}`) headers["If-None-Match"] = this.etag;
+      const answer = await this.ask(start, headers);
       if (answer && this.isConnected && !this.loading) await this.update(answer, start);
       if (this.querySelector(".mark.live")) pause = LIVE;
     }
@@ -192,7 +208,7 @@ class RunTable extends HTMLElement {
     this.etagOf = `${start}`;
     const focus = document.activeElement?.closest("tr")?.id;
     const old = this.block(start, end);
-    const place = old.length ? old[old.length - 1].nextSibling : null;
+    const place = /** @type {HTMLTableRowElement | null} */ (old.length ? old[old.length - 1].nextElementSibling : null);
     const there = new Map([...this.body.rows].map((row) => [row.id, row]));
     const now = rows.map((row) => ("same" in row.dataset ? there.get(row.id) ?? row : row));
     for (const row of now) if (there.get(row.id) !== row) there.get(row.id)?.remove();
@@ -201,7 +217,8 @@ class RunTable extends HTMLElement {
     for (const row of now) this.body.insertBefore(row, after);
     this.end = this.start + this.block(this.start, Infinity).filter((row) => !/\bd\d/.test(row.className)).length;
     this.pad();
-    if (focus && !document.activeElement?.closest("tr")) document.getElementById(focus)?.querySelector("a, input")?.focus();
+    const again = focus && !document.activeElement?.closest("tr") ? document.getElementById(focus)?.querySelector("a, input") : null;
+    if (again instanceof HTMLElement) again.focus();
     const count = document.getElementById("count");
     if (count && before !== this.total) count.textContent = `${this.total.toLocaleString("en")} ${this.total === 1 ? "run" : "runs"}`;
   }

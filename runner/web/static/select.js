@@ -6,7 +6,7 @@ import { note } from "./part.js";
 const MOST = 200;
 
 /** @returns {HTMLInputElement[]} */
-const boxes = () => [...document.querySelectorAll("input[type=checkbox][name=run]")];
+const boxes = () => [...document.querySelectorAll("input")].filter((each) => each.type === "checkbox" && each.name === "run");
 const chosen = () => new URL(location.href).searchParams.getAll("sel");
 
 function count() {
