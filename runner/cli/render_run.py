@@ -124,7 +124,7 @@ def _steps(run: Run) -> Rows:
     """Of a pipeline: what became of each step, why, and its run."""
     section = run.sections.get("steps", {})
     found = []
-    for place in sorted(filter(str.isdecimal, section), key=int):
+    for place in sorted(filter(str.isdecimal, section), key=lambda text: (len(text), text)):
         if isinstance(facts := section[place], dict):
             told = (
                 str(facts.get("state", "")),

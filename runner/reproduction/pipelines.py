@@ -38,7 +38,7 @@ def _steps(recorded: Recorded, store: Store) -> dict[str, Recorded]:
     """Name -> the last run that was made for the step. What was skipped or not reached is not there."""
     section = recorded.section("steps")
     found = {}
-    for number in sorted(filter(str.isdecimal, section), key=int):
+    for number in sorted(filter(str.isdecimal, section), key=lambda text: (len(text), text)):
         facts = section[number]
         if isinstance(facts, Mapping) and isinstance(facts.get("run_id"), str):
             found[str(facts.get("step", number))] = load(store, facts["run_id"])
