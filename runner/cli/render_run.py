@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runner.cli import output
 from runner.cli.render_plot import sparkline
@@ -11,6 +11,7 @@ from runner.tables import columns
 from runner.text.shown import cut, json_number, number, plain, safe
 from runner.text.units import ago, iso, local_time, size
 from runner.text.units import duration as took
+from runner.tracking.events import Facts
 
 if TYPE_CHECKING:
     from runner.tracking.curves import Curve
@@ -71,7 +72,7 @@ def details(
     }
 
 
-def _verified(each: Mapping[str, Any]) -> tuple[str, str]:
+def _verified(each: Facts) -> tuple[str, str]:
     """How it was when `proj reproduce` made it again."""
     cause = f" ({each['cause']})" if each.get("cause") else ""
     return f"{each.get('verdict', '')}{cause}", ", ".join(

@@ -11,18 +11,17 @@ from runner import environments, paths
 from runner.environments import kinds, maintenance
 from runner.errors import InputError, ProjError, StoreError
 from runner.parameters.resolve import Resolved, meant, resolve
-from runner.project import reading
 from runner.project.entry_point import entry_point
 from runner.reproduction.bundle.supplies import NONE, Supplies
 from runner.reproduction.room import Room
 from runner.running.plan import Origin, Outcome, Plan, Request
-from runner.running.planning import backend_options
+from runner.running.planning import backend_options, load_project
 from runner.running.recorded import CannotRunError, Recorded
 from runner.running.replay import REPLAY
 from runner.running.run import run
 from runner.running.variables import ALLOWED, HIDDEN
 from runner.tracking.store import Store
-from runner.values import Checkout, EntryPoint, Json, Report
+from runner.values import Checkout, EntryPoint, Json, Project, Report
 
 __all__ = ["Changes", "checkout_of", "make", "plan", "request_of"]
 
@@ -71,7 +70,7 @@ def plan(recorded: Recorded, room: Room, changes: Changes) -> Plan:
         request = request._replace(python=str(environment.get("python", "")))
     checkout = checkout_of(recorded, room)
     try:
-        loaded = reading.load(room.directory)
+        loaded = _project(checkout, room.code.tree)
         entry = entry_point(loaded, run.entry_point)
         specification = environments.choose(loaded, entry, request.env_manager)
     except ProjError as error:
@@ -128,6 +127,14 @@ def checkout_of(recorded: Recorded, room: Room) -> Checkout:
         room.code.branch,
         temporary=True,
     )
+
+
+def _project(checkout: Checkout, tree: str) -> Project:
+    if tree:
+        return load_project(checkout, tree)
+    from runner.project import reading  # another folder each time, of which nothing says what is in it
+
+    return reading.load(checkout.directory)
 
 
 def _check_docker(request: Request) -> None:

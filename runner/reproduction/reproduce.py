@@ -9,7 +9,7 @@ from typing import NamedTuple
 from runner import paths
 from runner.errors import InputError, ProjError
 from runner.host.interrupts import Interrupted, Interrupts
-from runner.reproduction import again, clean_room, pipelines
+from runner.reproduction import again, clean_room
 from runner.reproduction.again import Changes
 from runner.reproduction.bundle.supplies import NONE, Supplies
 from runner.reproduction.bundle.unpack import take_in
@@ -62,6 +62,8 @@ def _verified(
         return _judged(run, store, wish, stock, tolerances, report)
 
     if recorded.run.kind == "pipeline":
+        from runner.reproduction import pipelines
+
         found = pipelines.judged(recorded, store, supplies, judge)
     else:
         found = judge(recorded, supplies)

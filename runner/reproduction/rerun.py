@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runner.errors import InputError
 from runner.host.interrupts import Interrupts
-from runner.reproduction import again, clean_room, pipelines
+from runner.reproduction import again, clean_room
 from runner.reproduction.again import Changes
 from runner.reproduction.clean_room import Terms
 from runner.running.plan import Outcome
@@ -24,6 +24,8 @@ def rerun(store: Store, ref: str, changes: Changes, report: Report) -> Outcome:
             report.warn(doubt)
         try:
             if recorded.run.kind == "pipeline":
+                from runner.reproduction import pipelines
+
                 return pipelines.rerun(recorded, room, changes, report)
             return again.make(recorded, room, changes, report)
         except CannotRunError as error:

@@ -122,12 +122,12 @@ def read_at(stream: Any, rate: float) -> bytes:
 @pytest.mark.parametrize(
     ("entry", "rate", "lines"),
     [
-        ("write", 0.1, 4_000),
         ("write", 0.3, 12_000),
-        ("write", 2, 60_000),
         ("write", 20, 250_000),
         ("nested", 0.1, 4_000),
-        ("nested", 6, 100_000),
+        pytest.param("write", 0.1, 4_000, marks=pytest.mark.slow),
+        pytest.param("write", 2, 60_000, marks=pytest.mark.slow),
+        pytest.param("nested", 6, 100_000, marks=pytest.mark.slow),
         pytest.param("nested", 0.3, 25_000, marks=pytest.mark.slow),
         pytest.param("nested", 20, 250_000, marks=pytest.mark.slow),
     ],
