@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runner.cli import output
 from runner.cli.render_plot import sparkline
@@ -11,6 +11,7 @@ from runner.tables import columns
 from runner.text.shown import cut, json_number, number, plain, safe
 from runner.text.units import ago, iso, local_time, size
 from runner.text.units import duration as took
+from runner.tracking.events import Facts
 
 if TYPE_CHECKING:
     from runner.tracking.curves import Curve
@@ -71,7 +72,7 @@ def details(
     }
 
 
-def _verified(each: Mapping[str, Any]) -> tuple[str, str]:
+def _verified(each: Facts) -> tuple[str, str]:
     """How it was when `proj reproduce` made it again."""
     cause = f" ({each['cause']})" if each.get("cause") else ""
     return f"{each.get('verdict', '')}{cause}", ", ".join(
@@ -179,7 +180,14 @@ def _code(run: Run) -> Rows:
 
 def _section(run: Run, name: str) -> Rows:
     section = run.sections.get(name, {})
-    return [(key, plain(value)) for key, value in section.items() if value not in (None, "", [], {})]
+    return [(key, _listed(value)) for key, value in section.items() if value not in (None, "", [], {})]
+
+
+def _listed(value: object) -> str:
+    """A list of the project's own packages by their names and folders."""
+    if isinstance(value, list) and all(isinstance(each, dict) and "path" in each for each in value):
+        return ", ".join(f"{each.get('name') or '?'} ({each['path']})" for each in value)
+    return plain(value)
 
 
 def _machine(run: Run) -> Rows:

@@ -11,6 +11,7 @@ import os
 import random
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,8 +20,9 @@ import pytest
 from runner import paths
 from runner.errors import StoreError
 from runner.protocol.sending import DisconnectedError
+from runner.tracking.log import read_all
 from runner.tracking.store import Store
-from runner.web import colours
+from runner.web import colours, series
 from runner.web.render import streamed
 from runner.web.scale import Axis, smooth
 from tests.browser import Tabs
@@ -49,6 +51,25 @@ def data(browser: Browser, *run_ids: str, metric: str = "loss", **chosen: object
 
 
 # ---- what is sent
+
+
+def test_a_log_is_read_once_for_all_charts_of_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id = logged("elk", [float(n % 7) for n in range(3000)])
+    store = Store(paths.store())
+    with store.open_run(run_id) as writer:
+        writer.end("FINISHED")
+    reads = []
+
+    def read(*arguments: Any) -> Any:
+        reads.append(arguments)
+        return read_all(*arguments)
+
+    monkeypatch.setattr("runner.tracking.curves.read_all", read)
+    run = store.read(run_id)
+    with ThreadPoolExecutor(8) as pool:
+        counts = list(pool.map(lambda _: series.opened(store, run).count("loss"), range(8)))
+    assert counts == [3000] * 8
+    assert len(reads) == 1
 
 
 @pytest.mark.slow  # of reading: tests/tracking/test_curves.py
@@ -169,6 +190,7 @@ def module(page: Any, name: str, code: str, *values: Any) -> Any:
     )
 
 
+@pytest.mark.slow
 def test_axes_and_smoothing_are_the_same_here_and_there(tabs: Tabs) -> None:
     page = tabs.open("/ui/")
     chance = random.Random(5)
