@@ -118,6 +118,7 @@ PLAIN = [
     "sync last --to http://host",
     "serve ./model",
     "serve credit@champion -p 0 -w2 --from http://localhost:5000",
+    "predict credit/7 in.csv -o out.parquet --keep id -P t=1 --chunk=9 --cached",
     "server",
     "server --port 0 --workers=2 --allowed-host a --allowed-host b --rate 1.5",
     "server token create --name ann --role reader --expires never",

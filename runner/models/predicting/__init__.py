@@ -1,0 +1,1 @@
+"""Predictions for files: in chunks, by the model's own environment."""
