@@ -199,7 +199,14 @@ def _code(run: Run) -> Rows:
 
 def _section(run: Run, name: str) -> Rows:
     section = run.sections.get(name, {})
-    return [(key, plain(value)) for key, value in section.items() if value not in (None, "", [], {})]
+    return [(key, _listed(value)) for key, value in section.items() if value not in (None, "", [], {})]
+
+
+def _listed(value: object) -> str:
+    """A list of the project's own packages by their names and folders."""
+    if isinstance(value, list) and all(isinstance(each, dict) and "path" in each for each in value):
+        return ", ".join(f"{each.get('name') or '?'} ({each['path']})" for each in value)
+    return plain(value)
 
 
 def _machine(run: Run) -> Rows:

@@ -126,6 +126,7 @@ def test_twelve_steps_their_address_elsewhere_and_back_again(tabs: Tabs, mass: l
     assert rows(page) == last[1]
 
 
+@pytest.mark.slow
 def test_the_command_lists_the_same_runs(tabs: Tabs, mass: list[str]) -> None:
     page = tabs.open("/ui/")
     make_run("gone")
@@ -283,6 +284,7 @@ def test_a_baseline_and_groups(tabs: Tabs) -> None:
     assert rows(page) == ["r2"]
 
 
+@pytest.mark.slow
 def test_large_records_come_in_smaller_pages(tabs: Tabs) -> None:
     """A page ends before what is on it would be too much; scrolled to, all are there, each once."""
     with Store(paths.store()) as store:
