@@ -101,7 +101,11 @@ def lines(
         ("Outputs", [_file(each) for each in run.outputs]),
         ("Artifacts", [_file({"path": path, **facts}) for path, facts in run.artifacts.items()]),
         ("Tags", [(key, value) for key, value in run.tags.items() if key not in HIDDEN]),
-        ("Children", [(child.run_id[:12], f"{child.name}  {child.status}") for child in children]),
+        ("Steps", steps := _steps(run)),
+        (
+            "Children",
+            [] if steps else [(each.run_id[:12], f"{each.name}  {each.status}") for each in children],
+        ),
         ("Verified", [_verified(each) for each in run.verifications]),
         ("Links", [(str(each.get("relation", "")), str(each.get("run_id", ""))) for each in run.links]),
     ]
@@ -114,6 +118,21 @@ def lines(
         for key, value in rows:
             for place, line in enumerate(safe(value, lines=True).split("\n")):
                 found.append(cut(f"  {'' if place else safe(key):<{left}}  {line}".rstrip(), width))
+    return found
+
+
+def _steps(run: Run) -> Rows:
+    """Of a pipeline: what became of each step, why, and its run."""
+    section = run.sections.get("steps", {})
+    found = []
+    for place in sorted(filter(str.isdecimal, section), key=lambda text: (len(text), text)):
+        if isinstance(facts := section[place], dict):
+            told = (
+                str(facts.get("state", "")),
+                str(facts.get("reason", "")),
+                str(facts.get("run_id", ""))[:12],
+            )
+            found.append((str(facts.get("step", place)), "  ".join(filter(None, told))))
     return found
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
 import math
+import os
 import random
 import re
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlencode
@@ -15,12 +18,16 @@ from urllib.parse import urlencode
 import pytest
 
 from runner import paths
+from runner.errors import StoreError
+from runner.protocol.sending import DisconnectedError
 from runner.tracking.log import read_all
 from runner.tracking.store import Store
 from runner.web import colours, series
+from runner.web.render import streamed
 from runner.web.scale import Axis, smooth
 from tests.browser import Tabs
 from tests.cli.records import make_run
+from tests.helpers import make_tree
 from tests.web.conftest import Browser
 
 START = 1_700_000_000_000
@@ -120,6 +127,29 @@ def test_what_cannot_be_drawn_is_said(browser: Browser, wrong: str) -> None:
     page = browser.get(f"/ui/chart?run={make_run('a', metrics={'loss': [1, 2]})}&metric=loss&{wrong}")
     assert page.status == 400
     assert "Traceback" not in page.text
+
+
+def test_csv_of_what_cannot_be_read(browser: Browser) -> None:
+    """The error is said where nothing was sent yet; else the connection ends, and nobody takes it for all there is."""
+    good, bad = (make_run(name, metrics={"m": [float(number) for number in range(5000)]}) for name in "ab")
+    store = Store(paths.store())
+    segment = os.path.join(store.run_directory(bad), "segments", f"{'0' * 31}1.jsonl")
+    make_tree(os.path.dirname(segment), {os.path.basename(segment): '{"type": "segment", "format": 99}\n'})
+    page = browser.get(f"/ui/chart.csv?run={bad}&metric=m")
+    assert page.status in (400, 404, 503), page.text
+    assert "newer version" in page.text
+    assert browser.get(f"/ui/chart.csv?run={good}&metric=m").text.count("\n") == 5001
+
+    def pieces() -> Iterator[str]:
+        yield "a,b\n"
+        raise StoreError("changed meanwhile")
+
+    async def read() -> None:
+        async for _ in streamed(pieces(), "x.csv").body_iterator:  # type: ignore[attr-defined]
+            pass
+
+    with pytest.raises(DisconnectedError):
+        asyncio.run(read())
 
 
 def test_an_axis_of_the_largest_numbers(browser: Browser) -> None:
