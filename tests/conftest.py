@@ -10,6 +10,9 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.helpers import examples
 
 REAL_HOME = os.path.expanduser("~")
 pytest_plugins = [
@@ -47,6 +50,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--slow"):
         os.environ["PROJ_TEST_MANY"] = "1"  # also for the workers of pytest-xdist
+    # the same examples each time, however slow the machine is: fuzz.sh looks for others
+    settings.register_profile(
+        "tests",
+        deadline=None,
+        derandomize="PROJ_FUZZ_SEED" not in os.environ,
+        max_examples=examples(100),
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    settings.load_profile("tests")
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

@@ -71,6 +71,14 @@ def until(what: Callable[[], object], within: float = 40) -> None:
         time.sleep(0.02)
 
 
+def serving(*arguments: str) -> subprocess.Popen[str]:
+    """The real program, which goes on by itself; its stderr can be read."""
+    if forked.can(arguments, os.environ):
+        return forked.Process(arguments)  # type: ignore[return-value]
+    argv = [sys.executable, "-m", "runner", *arguments]
+    return subprocess.Popen(argv, stderr=subprocess.PIPE, text=True)
+
+
 class Result(NamedTuple):
     code: int
     out: str

@@ -15,6 +15,7 @@ import pytest
 
 from runner.running import endpoint as endpoints
 from runner.tracking.store import Store
+from tests.helpers import serving
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 IN_CI = bool(os.environ.get("PROJ_TEST_ALL"))
@@ -167,11 +168,7 @@ def start(tmp_path: object) -> Iterator[Start]:
     folder = os.path.join(str(tmp_path), "store")
 
     def begin(*arguments: str) -> Server:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "runner", "server", "--port", "0", "--store", folder, *arguments],
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        process = serving("server", "--port", "0", "--store", folder, *arguments)
         running.append(process)
         assert process.stderr is not None
         line = ""

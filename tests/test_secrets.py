@@ -149,6 +149,7 @@ def hits(pieces: Iterator[tuple[str, bytes]], secrets: dict[str, str]) -> list[t
     )
 
 
+@pytest.mark.slow
 def test_25_secrets_are_nowhere(tmp_path: object) -> None:
     secrets = {f"s{number}": shape for number, shape in enumerate(SHAPES)}
     assert len(secrets) == 25

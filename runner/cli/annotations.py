@@ -8,15 +8,14 @@ import sys
 from typing import TYPE_CHECKING
 
 from runner.errors import ProjectError, ProjError
-from runner.host import files
 from runner.text.terminal import printable
+from runner.tracking.output import last_lines
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
 
-__all__ = ["annotate", "failed", "tail"]
+__all__ = ["annotate", "failed"]
 
-TAIL = 65_536  # bytes of the output
 FRAME = re.compile(r'\s*File "([^"]+)", line (\d+)')  # of a Python traceback
 
 
@@ -46,18 +45,8 @@ def failed(run: Run, directory: str) -> None:
     sys.stderr.write(f"::error{place}::{_escape(text)}\n")
 
 
-def tail(directory: str) -> list[str]:
-    """The last lines that a run wrote. `directory`: of the record."""
-    try:
-        with files.open_file(os.path.join(directory, "output.log")) as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL))
-            return file.read().decode("utf-8", "replace").splitlines()
-    except OSError:
-        return []
-
-
 def _traceback(run: Run, directory: str) -> tuple[str, str]:
-    lines = tail(directory)
+    lines = last_lines(directory)
     folder = str(run.sections.get("command", {}).get("directory", ""))
     found, after = "", 0
     for number, line in enumerate(lines):

@@ -11,6 +11,8 @@ __all__ = ["COMMANDS", "grouped", "load"]
 
 COMMANDS = {
     "run": "Run a project from a folder, a git URL or an archive, and record it.",
+    "plan": "Show which steps of a pipeline would be run, and which taken over.",
+    "why": "Say why a step would be run again.",
     "check": "Validate and lint a project.",
     "info": "Show a project's entry points, parameters and environment.",
     "exec": "Run one command in a project's environment.",
@@ -58,6 +60,8 @@ COMMANDS = {
 GROUPS = {  # the order of help; a command that is in none comes last
     "Run projects": (
         "run",
+        "plan",
+        "why",
         "check",
         "info",
         "env",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["COMMAND"]
 
 FORMATS = ("csv", "json", "jsonl", "parquet", "html")
+STEPS = 100_000  # of a pipeline, with those that were tried again
 
 
 def command(
@@ -47,7 +48,7 @@ def command(
         chosen = columns.check(names, lambda name: unknown.whole(store, name))
         scope = None if everything else reference.scope_here(store)
         if refs:
-            runs = [reference.find(store, ref) for ref in refs]
+            runs = [each for ref in refs for each in _whole(store, reference.find(store, ref))]
         else:
             runs, _ = select(
                 store,
@@ -61,6 +62,14 @@ def command(
             return 0
     write_file(path, kind, runs, chosen or columns.everything(runs), known, spreadsheet)
     return 0
+
+
+def _whole(store: Store, run: Run) -> list[Run]:
+    """A pipeline with its steps."""
+    if run.kind != "pipeline":
+        return [run]
+    page = store.search(f"parent = '{run.run_id}'", limit=STEPS, order_by=["attributes.start_time"])
+    return [run, *page.runs]
 
 
 def write_file(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from runner.cli.annotations import tail
 from runner.parameters.shell import quote
+from runner.tracking.output import last_lines
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
@@ -18,7 +18,7 @@ MISSING = re.compile(r"^ModuleNotFoundError: No module named '([\w.]+)'$", re.MU
 
 def advice(run: Run, directory: str) -> str:
     """What to type; "" where the end of the output tells of no missing package. `directory`: of the record."""
-    found = MISSING.findall("\n".join(tail(directory)))
+    found = MISSING.findall("\n".join(last_lines(directory)))
     folder = str(run.sections.get("command", {}).get("directory", ""))
     if not found or not folder:
         return ""

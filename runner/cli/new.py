@@ -29,6 +29,11 @@ def command(
             "proj new takes a folder, or a template and a folder",
             "proj new sklearn my-project; proj new --list  shows all templates",
         )
+    if len(words) == 1 and words[0] in (each.name for each in scaffold.templates()):
+        raise InputError(
+            f"{words[0]} is a template, and the folder is missing",
+            f"proj new {words[0]} my-project; proj new basic {words[0]}  makes a folder of that name",
+        )
     template, directory = words if len(words) == 2 else ("basic", words[0])
     ask = not defaults and sys.stdin.isatty() and not as_json
     report = Terminal(quiet=quiet or as_json)

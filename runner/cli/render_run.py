@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runner.cli import output
 from runner.cli.render_plot import sparkline
@@ -11,6 +11,7 @@ from runner.tables import columns
 from runner.text.shown import cut, json_number, number, plain, safe
 from runner.text.units import ago, iso, local_time, size
 from runner.text.units import duration as took
+from runner.tracking.events import Facts
 
 if TYPE_CHECKING:
     from runner.tracking.curves import Curve
@@ -71,7 +72,7 @@ def details(
     }
 
 
-def _verified(each: Mapping[str, Any]) -> tuple[str, str]:
+def _verified(each: Facts) -> tuple[str, str]:
     """How it was when `proj reproduce` made it again."""
     cause = f" ({each['cause']})" if each.get("cause") else ""
     return f"{each.get('verdict', '')}{cause}", ", ".join(
@@ -100,7 +101,11 @@ def lines(
         ("Outputs", [_file(each) for each in run.outputs]),
         ("Artifacts", [_file({"path": path, **facts}) for path, facts in run.artifacts.items()]),
         ("Tags", [(key, value) for key, value in run.tags.items() if key not in HIDDEN]),
-        ("Children", [(child.run_id[:12], f"{child.name}  {child.status}") for child in children]),
+        ("Steps", steps := _steps(run)),
+        (
+            "Children",
+            [] if steps else [(each.run_id[:12], f"{each.name}  {each.status}") for each in children],
+        ),
         ("Verified", [_verified(each) for each in run.verifications]),
         ("Links", [(str(each.get("relation", "")), str(each.get("run_id", ""))) for each in run.links]),
     ]
@@ -113,6 +118,21 @@ def lines(
         for key, value in rows:
             for place, line in enumerate(safe(value, lines=True).split("\n")):
                 found.append(cut(f"  {'' if place else safe(key):<{left}}  {line}".rstrip(), width))
+    return found
+
+
+def _steps(run: Run) -> Rows:
+    """Of a pipeline: what became of each step, why, and its run."""
+    section = run.sections.get("steps", {})
+    found = []
+    for place in sorted(filter(str.isdecimal, section), key=lambda text: (len(text), text)):
+        if isinstance(facts := section[place], dict):
+            told = (
+                str(facts.get("state", "")),
+                str(facts.get("reason", "")),
+                str(facts.get("run_id", ""))[:12],
+            )
+            found.append((str(facts.get("step", place)), "  ".join(filter(None, told))))
     return found
 
 
@@ -179,7 +199,14 @@ def _code(run: Run) -> Rows:
 
 def _section(run: Run, name: str) -> Rows:
     section = run.sections.get(name, {})
-    return [(key, plain(value)) for key, value in section.items() if value not in (None, "", [], {})]
+    return [(key, _listed(value)) for key, value in section.items() if value not in (None, "", [], {})]
+
+
+def _listed(value: object) -> str:
+    """A list of the project's own packages by their names and folders."""
+    if isinstance(value, list) and all(isinstance(each, dict) and "path" in each for each in value):
+        return ", ".join(f"{each.get('name') or '?'} ({each['path']})" for each in value)
+    return plain(value)
 
 
 def _machine(run: Run) -> Rows:

@@ -12,7 +12,7 @@ from runner.cli import output
 from runner.cli.options import Command, Group, Option
 from runner.cli.reference import JSON, STORE
 from runner.errors import InputError
-from runner.text.units import iso
+from runner.text.units import iso, local_time
 
 if TYPE_CHECKING:
     from runner.server.tokens import Token
@@ -75,7 +75,6 @@ def create(name: str, role: str, expires: str, models: tuple[str, ...], location
     from runner.cli.terminal import Terminal
     from runner.protocol.scope import ROLES
     from runner.server import tokens
-    from runner.text.units import local_time
     from runner.tracking.log import now
 
     if role not in ROLES:
@@ -92,7 +91,6 @@ def create(name: str, role: str, expires: str, models: tuple[str, ...], location
 def show(location: str, as_json: bool) -> int:
     """List tokens; they themselves are not kept."""
     from runner.server.tokens import listing
-    from runner.text.units import local_time
     from runner.tracking.log import now
 
     found = listing(_folder(location))

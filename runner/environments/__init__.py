@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         str, Use, Mapping[str, Json], Sequence[str]
     ]  # key, and of Specified: use, details, warnings
 
-__all__ = ["choose", "lock", "prepare"]
+__all__ = ["choose", "is_ready", "lock", "prepare"]
 
 # Options that decide which environment it is; the others (offline, refresh) only how we come to it.
 DECIDING = ("python", "groups", "extras", "strict_python", "docker_args", "build_image")
@@ -45,6 +45,14 @@ def prepare(
     if options.isolated:
         return environment._replace(activation=isolated(environment.activation))
     return environment
+
+
+def is_ready(spec: EnvironmentSpec, directory: str, options: EnvironmentOptions) -> bool:
+    """Whether `prepare` has nothing to resolve and nothing to build."""
+    if spec.kind == "system" or options.env_path:
+        return True
+    known = memo.recall("prepared", _subject(spec, directory, options))
+    return bool(known and not options.refresh and cache.look(known[0]))
 
 
 def _kept(spec: EnvironmentSpec, directory: str, options: EnvironmentOptions, report: Report) -> Environment:

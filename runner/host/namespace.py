@@ -38,7 +38,7 @@ def problem(binds: Sequence[Bind], directory: str, ready: str) -> str:
     if sys.platform != "linux":
         return "only Linux can show a command other folders at some paths"
     try:
-        done = process.run([*launcher(binds, directory, ready), "true"], timeout=PATIENCE)
+        done = process.start([*launcher(binds, directory, ready), "true"]).finish(PATIENCE)
     except ProjError as error:
         return error.message
     if done.code or not os.path.exists(ready):

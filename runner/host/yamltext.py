@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runner.errors import Fault, InputError, ProjectError
@@ -185,7 +186,7 @@ def _decode(name: str, data: bytes) -> tuple[str, list[Fault]]:
         ]
 
 
-def _check_depth(name: str, events: Any) -> None:
+def _check_depth(name: str, events: Iterable[Any]) -> None:
     """Before anything recursive is done with the text."""
     depth = 0
     for event in events:
@@ -215,7 +216,7 @@ def _fault(name: str, text: str, error: yaml.YAMLError) -> Fault:
     return Fault(name, line, len(before.rpartition("\n")[2]) + 1, message, hint)
 
 
-def _at(text: str, mark: Any) -> str:
+def _at(text: str, mark: yaml.Mark) -> str:
     lines = text.split("\n")
     return lines[mark.line][mark.column : mark.column + 1] if mark.line < len(lines) else ""
 

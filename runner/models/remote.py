@@ -30,12 +30,13 @@ def find(rest: Rest, text: str) -> Place:
     """InputError for what no server has an address for, or this one does not have."""
     text = text if text.startswith(("models:", "runs:")) else f"models:/{text}"
     try:
-        if found := LOGGED.match(text):
-            return _logged(rest, found[1])
-        if found := RUNS.match(text):
-            return _of_run(rest, found[1], found[2].strip("/"))
-        if found := MODELS.match(text):
-            return _registered(rest, found[1], found[2] or "", found[3] or "")
+        with rest.understood():
+            if found := LOGGED.match(text):
+                return _logged(rest, found[1])
+            if found := RUNS.match(text):
+                return _of_run(rest, found[1], found[2].strip("/"))
+            if found := MODELS.match(text):
+                return _registered(rest, found[1], found[2] or "", found[3] or "")
     except Refused as refused:
         raise InputError(refused.message) from None
     raise InputError(

@@ -11,20 +11,19 @@ from runner import environments, paths
 from runner.environments import kinds, maintenance
 from runner.errors import InputError, ProjError, StoreError
 from runner.parameters.resolve import Resolved, meant, resolve
-from runner.project import reading
 from runner.project.entry_point import entry_point
 from runner.reproduction.bundle.supplies import NONE, Supplies
 from runner.reproduction.room import Room
 from runner.running.plan import Origin, Outcome, Plan, Request
-from runner.running.planning import backend_options
+from runner.running.planning import backend_options, load_project
 from runner.running.recorded import CannotRunError, Recorded
 from runner.running.replay import REPLAY
 from runner.running.run import run
 from runner.running.variables import ALLOWED, HIDDEN
 from runner.tracking.store import Store
-from runner.values import Checkout, EntryPoint, Json, Report
+from runner.values import Checkout, EntryPoint, Json, Project, Report
 
-__all__ = ["Changes", "make", "plan"]
+__all__ = ["Changes", "checkout_of", "make", "plan", "request_of"]
 
 MASK = "***"  # stands for a secret in a recorded command
 
@@ -61,41 +60,17 @@ def make(recorded: Recorded, room: Room, changes: Changes, report: Report) -> Ou
 
 def plan(recorded: Recorded, room: Room, changes: Changes) -> Plan:
     """CannotRunError when the snapshot has no such entry point, or a parameter is missing."""
-    run, source = recorded.run, recorded.section("source")
-    request = Request(
-        **{
-            "uri": run.uri,
-            "entry_point": run.entry_point,
-            "experiment_id": changes.experiment_id or _experiment(recorded),
-            "run_name": changes.run_name,
-            "store": recorded.store,
-            "offline": changes.offline,
-            "refresh": changes.refresh,
-            "tags": changes.tags,
-            **recorded.options,
-        }
-    )
+    run = recorded.run
+    request = request_of(recorded, changes)
     _check_docker(request)
     environment = recorded.section("environment")
     kind = str(environment.get("kind"))
     apart = kind in kinds.NAMES and not kinds.load(kind).LOCKS_PYTHON
     if apart and not request.python and not changes.refresh:
         request = request._replace(python=str(environment.get("python", "")))
-    checkout = Checkout(
-        room.directory,
-        run.uri,
-        str(source.get("kind", "local")),
-        room.root,
-        recorded.subdirectory,
-        str(source.get("repository", "")),
-        str(source.get("version", "")),
-        # an environment is remembered by the commit of a checkout: with edits it would be another's
-        room.code.commit if room.code.dirty is False else "",
-        room.code.branch,
-        temporary=True,
-    )
+    checkout = checkout_of(recorded, room)
     try:
-        loaded = reading.load(room.directory)
+        loaded = _project(checkout, room.code.tree)
         entry = entry_point(loaded, run.entry_point)
         specification = environments.choose(loaded, entry, request.env_manager)
     except ProjError as error:
@@ -117,6 +92,49 @@ def plan(recorded: Recorded, room: Room, changes: Changes) -> Plan:
     parameters = _parameters(recorded, room, entry, changes.parameters, request)
     options = backend_options(request)
     return Plan(request, checkout, loaded, entry, parameters, specification, options, origin)
+
+
+def request_of(recorded: Recorded, changes: Changes) -> Request:
+    """What was asked for then, but for parameters."""
+    return Request(
+        **{
+            "uri": recorded.run.uri,
+            "entry_point": recorded.run.entry_point,
+            "experiment_id": changes.experiment_id or _experiment(recorded),
+            "run_name": changes.run_name,
+            "store": recorded.store,
+            "offline": changes.offline,
+            "refresh": changes.refresh,
+            "tags": changes.tags,
+            **recorded.options,
+        }
+    )
+
+
+def checkout_of(recorded: Recorded, room: Room) -> Checkout:
+    """The room as what was fetched then."""
+    source = recorded.section("source")
+    return Checkout(
+        room.directory,
+        recorded.run.uri,
+        str(source.get("kind", "local")),
+        room.root,
+        recorded.subdirectory,
+        str(source.get("repository", "")),
+        str(source.get("version", "")),
+        # an environment is remembered by the commit of a checkout: with edits it would be another's
+        room.code.commit if room.code.dirty is False else "",
+        room.code.branch,
+        temporary=True,
+    )
+
+
+def _project(checkout: Checkout, tree: str) -> Project:
+    if tree:
+        return load_project(checkout, tree)
+    from runner.project import reading  # another folder each time, of which nothing says what is in it
+
+    return reading.load(checkout.directory)
 
 
 def _check_docker(request: Request) -> None:

@@ -22,6 +22,7 @@ from runner.reproduction.room import Room
 from runner.running.recorded import CannotRunError, Recorded
 from runner.snapshots import snapshot
 from runner.sources import folders
+from runner.tracking.events import SUPERVISED
 from runner.values import CodeState, JsonMapping, Report
 
 __all__ = ["Terms", "enter"]
@@ -50,7 +51,9 @@ def enter(recorded: Recorded, terms: Terms, report: Report) -> Iterator[Room]:
             code, doubts = _restore(recorded, root, terms.offline, report)
             times.put_back(recorded.root, root, recorded.run.start_time)
         directory = os.path.join(root, *filter(None, recorded.subdirectory.split("/")))
-        room = at_its_path(recorded, Room(root, directory, code, (recorded.root, root)), report)
+        room = Room(root, directory, code, (recorded.root, root))
+        if recorded.run.kind != "pipeline":  # whose steps have folders of their own
+            room = at_its_path(recorded, room, report)
         with report.step("checking the inputs"):
             more, binds = _inputs(recorded, room, terms, report)
         yield room._replace(doubts=(*doubts, *more), binds=(*room.binds, *binds))
@@ -62,12 +65,7 @@ def _restore(
     recorded: Recorded, root: str, offline: bool, report: Report
 ) -> tuple[CodeState, list[tuple[str, str]]]:
     code = recorded.code
-    if recorded.run.kind == "pipeline":
-        message = f"the run {recorded.run.name} is a pipeline: its steps are runs of their own"
-        raise CannotRunError(
-            "code", message, f"proj show {recorded.run.run_id[:12]}  lists them; each can be made again"
-        )
-    if recorded.run.kind != "project" or not recorded.section("command"):
+    if recorded.run.kind not in SUPERVISED or not recorded.section("command"):
         raise CannotRunError("code", f"the run {recorded.run.name} has no command: proj did not start one")
     problem = f"the record of {recorded.run.name} names no snapshot of its code"
     hint = "only runs that `proj run` has started keep their code"

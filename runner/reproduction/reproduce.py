@@ -57,7 +57,17 @@ def _verified(
     ref: str, store: Store, wish: Wish, supplies: Supplies, tolerances: Tolerances, report: Report
 ) -> Verdict:
     recorded = load(store, ref)
-    found = verdict.stamp(_judged(recorded, store, wish, supplies, tolerances, report))
+
+    def judge(run: Recorded, stock: Supplies) -> Verdict:
+        return _judged(run, store, wish, stock, tolerances, report)
+
+    if recorded.run.kind == "pipeline":
+        from runner.reproduction import pipelines
+
+        found = pipelines.judged(recorded, store, supplies, judge)
+    else:
+        found = judge(recorded, supplies)
+    found = verdict.stamp(found)
     verdict.keep(store, found)
     return found
 

@@ -23,6 +23,10 @@ def rerun(store: Store, ref: str, changes: Changes, report: Report) -> Outcome:
         for _, doubt in room.doubts:
             report.warn(doubt)
         try:
+            if recorded.run.kind == "pipeline":
+                from runner.reproduction import pipelines
+
+                return pipelines.rerun(recorded, room, changes, report)
             return again.make(recorded, room, changes, report)
         except CannotRunError as error:
             if error.cause == "parameters":

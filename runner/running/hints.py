@@ -6,19 +6,17 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from runner.host import files
+from runner.tracking.output import last_lines
 
 if TYPE_CHECKING:
     from runner.running.plan import Plan
 
 __all__ = ["not_there", "of"]
 
-TAIL = 16_384  # bytes of the output
-
 
 def of(directory: str, run_id: str) -> str:
     """A sentence for the user, or ""."""
-    lines = _last_lines(directory)
+    lines = last_lines(directory)
     if any(run_id in line and "not found" in line and "Run" in line for line in lines):
         return (
             "the program logs to another place than this run (mlflow.set_tracking_uri, or MLFLOW_TRACKING_URI set in"
@@ -28,19 +26,10 @@ def of(directory: str, run_id: str) -> str:
     return ""
 
 
-def _last_lines(directory: str) -> list[str]:
-    try:
-        with files.open_file(os.path.join(directory, "output.log")) as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL))
-            return file.read().decode("utf-8", "replace").splitlines()
-    except OSError:
-        return []
-
-
 def not_there(directory: str, project: str, work: str, plan: Plan) -> str:
     """What a command lacked in its work folder that the project has, and how it is declared; or ""."""
     inside = plan.checkout.subdirectory
-    for line in _last_lines(directory):
+    for line in last_lines(directory):
         if "No such file" not in line and "cannot open" not in line and "No module named" not in line:
             continue
         for word in re.findall(r"""'([^'\n]+)'|"([^"\n]+)"|([^\s'":,;()]+)""", line):

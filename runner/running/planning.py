@@ -101,10 +101,15 @@ def refuse_contained(entry: EntryPoint, specification: EnvironmentSpec) -> None:
         )
 
 
-def load_project(checkout: Checkout) -> Project:
-    """The project of a checkout, remembered as long as the files that say it do not change."""
+def load_project(checkout: Checkout, tree: str = "") -> Project:
+    """The project of a checkout, remembered as long as the files that say it do not change.
+
+    `tree`: the snapshot that the checkout was restored from, which says all of it.
+    """
     version = checkout.commit or checkout.version  # of an archive: its hash
     subject = f"{checkout.repository}@{version}#{checkout.subdirectory}" if checkout.temporary else ""
+    if tree:
+        subject = f"tree {tree}#{checkout.subdirectory}"
     kept = memo.recall("project", subject or checkout.directory)
     if kept is not None:
         return from_plain(kept)._replace(directory=checkout.directory)

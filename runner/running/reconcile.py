@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from runner.errors import ProjError, StoreError
 from runner.host import cgroup, files, process, process_tree
 from runner.host.machine import boot_id, pid_namespace
+from runner.tracking.events import Facts
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
@@ -37,7 +38,7 @@ MESSAGES = {
 }
 
 
-def gone(supervisor: Mapping[str, Any]) -> str:
+def gone(supervisor: Facts) -> str:
     """Why a supervisor is no more: `rebooted` or `lost`. "" when it lives, or that cannot be known here."""
     if not isinstance(supervisor.get("pid"), int):
         return ""
@@ -52,11 +53,11 @@ def gone(supervisor: Mapping[str, Any]) -> str:
     return "" if _lives(supervisor, "pid") else "lost"
 
 
-def _same_namespace(supervisor: Mapping[str, Any]) -> bool:
+def _same_namespace(supervisor: Facts) -> bool:
     return bool(supervisor.get("pid_namespace", pid_namespace()) == pid_namespace())
 
 
-def _lives(supervisor: Mapping[str, Any], name: str) -> bool:
+def _lives(supervisor: Facts, name: str) -> bool:
     """Whether a process of the record, by its id and its start time, is there."""
     pid = supervisor.get(name)
     start = process.pid_start(pid) if isinstance(pid, int) and pid > 0 else ""
@@ -162,7 +163,7 @@ def _close(store: Store, run_id: str) -> bool:
         os.close(handle)
 
 
-def _end_processes(supervisor: Mapping[str, Any]) -> None:
+def _end_processes(supervisor: Facts) -> None:
     """What a guard that was killed, too, has left; one that lives gives them their grace, and ends them itself."""
     token = supervisor.get("token")
     if not isinstance(token, str) or not process_tree.is_token(token) or _lives(supervisor, "guard"):

@@ -10,6 +10,7 @@ from runner.environments.packages import changes
 from runner.environments.python.lockfile import versions
 from runner.errors import InputError, ProjError
 from runner.running.reconcile import current
+from runner.tracking.events import Facts
 from runner.tracking.fold import PARENT_TAG, Metric, Run
 from runner.tracking.log import read
 from runner.tracking.metrics import points
@@ -50,7 +51,7 @@ class Recorded(NamedTuple):
     untouched: tuple[str, ...] = ()  # outputs that were there before: only of a run in a clean room
     children: tuple[Recorded, ...] = ()  # runs that it started, in their order; only `load` looks for them
 
-    def section(self, name: str) -> Mapping[str, Any]:
+    def section(self, name: str) -> Facts:
         return self.run.sections.get(name, {})
 
     @property

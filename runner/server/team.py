@@ -10,11 +10,18 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from runner.errors import InputError, ProjError
 
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+    from runner.protocol.counters import Counters
+
 __all__ = ["Settings", "serve"]
+
+Tls: TypeAlias = "SSLContext | None"  # None: without encryption
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 ENDING = (signal.SIGTERM, signal.SIGINT)
@@ -76,7 +83,7 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> int:
     return _keep(settings, listener, tls, counters, lambda: ready(address))
 
 
-def _tls(settings: Settings) -> Any:
+def _tls(settings: Settings) -> Tls:
     if not settings.certificate:
         if settings.key:
             raise InputError("--key needs --certificate")
@@ -117,7 +124,12 @@ def _hosts(settings: Settings) -> tuple[str, ...]:
 
 
 def _work(
-    settings: Settings, listener: socket.socket, tls: Any, counters: Any, slot: int, ready: Callable[[], None]
+    settings: Settings,
+    listener: socket.socket,
+    tls: Tls,
+    counters: Counters,
+    slot: int,
+    ready: Callable[[], None],
 ) -> int:
     """One process of the server."""
     from runner.protocol.application import application
@@ -202,7 +214,7 @@ def _room() -> int:
 
 
 def _keep(
-    settings: Settings, listener: socket.socket, tls: object, counters: object, ready: Callable[[], None]
+    settings: Settings, listener: socket.socket, tls: Tls, counters: Counters, ready: Callable[[], None]
 ) -> int:
     """Starts the processes, starts new ones for those that die, and ends them all."""
     children: dict[int, int] = {}

@@ -20,6 +20,7 @@ __all__ = ["Follower", "follow"]
 
 EVERY = 0.5  # s between looks
 LONGEST = 60.0  # s between tries
+MOMENT = 12  # letters of an operation's id, its ms: within one the ids tell no order between different things
 GIVEN_UP = 5  # tries of what the receiver refuses
 AGAIN = (408, 429)  # of the refusals, those that pass
 
@@ -62,7 +63,9 @@ class Follower:
             each
             for found in self._news.values()
             for each in found
-            if each.op > hook.since and each.topic in hook.topics and each.op not in hook.done
+            if each.op[:MOMENT] >= hook.since[:MOMENT]
+            and each.topic in hook.topics
+            and each.op not in hook.done
         ]
         waiting = self._waiting.get(hook.webhook_id)
         if waiting is not None and time.monotonic() < waiting.until:

@@ -42,6 +42,17 @@ class Options(NamedTuple):
                 names = ", ".join(dict.fromkeys(step.entry_point for step in steps))
                 raise InputError(f"there is no step {each} in this pipeline", f"there are {names}")
 
+    def is_forced(self, step: Step) -> bool:
+        return any(is_named(step, each) for each in self.force)
+
+    def left(self, steps: Sequence[Step]) -> set[str]:
+        """Names of those that are taken as they are: all but the one to begin with and those that need it."""
+        after: set[str] = set()
+        for step in steps:
+            if is_named(step, self.start) or after.intersection(step.needs):
+                after.add(step.name)
+        return {step.name for step in steps} - after if self.start else set()
+
 
 def is_named(step: Step, text: str) -> bool:
     """By its name, by its entry point, or by a pattern of either."""
@@ -62,7 +73,7 @@ class Execution:
         self._numbers = {step.name: number for number, step in enumerate(steps)}
         self._plans: dict[str, Plan] = {}
         self._schedule = Schedule({step.name: step.needs for step in steps}, options.keep_going)
-        self._left = _not_after(steps, options.start) if options.start else set[str]()
+        self._left = options.left(steps)
         self._skipped: set[str] = set()
         self._killed: Ended | None = None
         self._on: dict[str, str] = {}  # step -> run id, of those that are on
@@ -70,8 +81,8 @@ class Execution:
         self._failed: tuple[str, Result] | None = None
 
     def add(self, step: Step, plan: Plan, holds: bool) -> None:
-        forced = any(is_named(step, each) for each in self._options.force)
-        self._plans[step.name] = plan._replace(request=plan.request._replace(cached=not forced))
+        cached = not self._options.is_forced(step)
+        self._plans[step.name] = plan._replace(request=plan.request._replace(cached=cached))
         if not holds:
             self._skipped.add(step.name)
 
@@ -223,15 +234,6 @@ class Execution:
         }
         known = {key: value for key, value in facts.items() if value}
         self._record.note(events.section("steps", {str(self._numbers[name]): known}))
-
-
-def _not_after(steps: Sequence[Step], start: str) -> set[str]:
-    """All but the step of this name and those that need it."""
-    after: set[str] = set()
-    for step in steps:
-        if is_named(step, start) or after.intersection(step.needs):
-            after.add(step.name)
-    return {step.name for step in steps} - after
 
 
 class _Named:

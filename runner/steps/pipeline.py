@@ -16,17 +16,21 @@ from runner.data.inputs import is_uri
 from runner.data.outputs import filled
 from runner.errors import InputError
 from runner.parameters.resolve import assignments, load_file
+from runner.parameters.shell import quote
 from runner.parameters.types import convert
 from runner.project import condition, graph
 from runner.project.entry_point import entry_point
 from runner.running import planning
+from runner.running.beginning import options_of
 from runner.running.code import Code
-from runner.running.plan import Origin, Outcome, Plan, Request
+from runner.running.plan import NONE, Origin, Outcome, Plan, Request
 from runner.running.record import Record
 from runner.running.run import Phases
 from runner.snapshots import snapshot
 from runner.steps.execution import Execution, Options
 from runner.steps.expand import Files, Step, expand, is_pipeline
+from runner.tracking import events
+from runner.tracking.events import Event
 from runner.tracking.store import Store
 from runner.values import Checkout, EntryPoint, Json, Project, Report
 
@@ -39,12 +43,16 @@ class Prepared(NamedTuple):
     request: Request
     steps: tuple[Step, ...]
     plans: Mapping[str, Plan]  # by the names of steps
+    given: Mapping[str, Json]  # values of parameters that were asked for
 
 
-def prepare(request: Request, checkout: Checkout, project: Project) -> Prepared | None:
-    """None for an entry point that is a single run. InputError for whatever can be known to be wrong now."""
+def prepare(request: Request, checkout: Checkout, project: Project, single: bool = False) -> Prepared | None:
+    """None for an entry point that is a single run, unless such a one is wanted, too (`single`).
+
+    InputError for whatever can be known to be wrong now.
+    """
     points = project.entry_points
-    if not is_pipeline(points, request.entry_point):
+    if not (single or is_pipeline(points, request.entry_point)):
         return None
     if request.run_id:
         raise InputError(
@@ -74,7 +82,7 @@ def prepare(request: Request, checkout: Checkout, project: Project) -> Prepared 
         name: plan._replace(request=plan.request._replace(run_name=name)) for name, plan in named.items()
     }
     _refuse_unmade(steps, named, project)
-    return Prepared(request, steps, named)
+    return Prepared(request, steps, named, given)
 
 
 def _given(request: Request, target: EntryPoint) -> dict[str, Json]:
@@ -120,22 +128,36 @@ def _refuse_unmade(steps: tuple[Step, ...], plans: Mapping[str, Plan], project: 
         raise InputError("\n".join(lacking), "`outputs` of the step that makes it names it")
 
 
+class Again(NamedTuple):
+    """Of a pipeline that is made again from a record."""
+
+    parent: Origin
+    steps: Mapping[str, Origin]  # by entry point
+
+
 def run(
-    prepared: Prepared, options: Options, report: Report, begun: Callable[[str], None] | None = None
+    prepared: Prepared,
+    options: Options,
+    report: Report,
+    begun: Callable[[str], None] | None = None,
+    again: Again | None = None,
 ) -> Outcome:
     """Runs the steps; the outcome is that of the run around them."""
     phases, request = Phases(), prepared.request
     options.check(prepared.steps)
     target = prepared.plans[prepared.steps[-1].name]
-    parent = target._replace(request=target.request._replace(run_name=request.run_name))
+    parent = target._replace(
+        request=target.request._replace(run_name=request.run_name), origin=again.parent if again else NONE
+    )
     with ExitStack() as leaving:
-        pending = snapshot.begin(target.checkout)
+        pending = None if again else snapshot.begin(target.checkout)
         store = Store(paths.store_here(request.store))
         record = leaving.enter_context(Record.begin(parent, store, report, "pipeline"))
         if begun:
             begun(record.run_id)
         code = leaving.enter_context(Code(parent, record, pending, report))
         state = code.kept()
+        record.append(_asked(prepared))
         phases.end("snapshot")
         origin = Origin(code=state, stdin="null")
         execution = Execution(prepared.steps, options, record, report)
@@ -147,7 +169,20 @@ def run(
                 parent=record.run_id, experiment_id=record.experiment_id, experiment_name=""
             )
             holds = condition.holds(plan.entry_point.when, plan.parameters.values)
-            execution.add(step, plan._replace(request=child, origin=origin), holds)
+            own = again.steps.get(step.entry_point, origin) if again else origin
+            execution.add(step, plan._replace(request=child, origin=own), holds)
         record.ended = execution.run()
         phases.end("steps")
     return record.outcome(sum(phases.seconds.values()), phases.seconds)
+
+
+def _asked(prepared: Prepared) -> Event:
+    """Section `command` of the run around the steps: what was typed, without secrets, and what makes it again."""
+    request, plan = prepared.request, prepared.plans[prepared.steps[-1].name]
+    secrets = {name for each in prepared.plans.values() for name in each.parameters.secrets}
+    parameters = [f"{name}={value}" for name, value in prepared.given.items() if name not in secrets]
+    words = ["proj", "run", ".", "-e", request.entry_point]
+    words += [word for each in parameters for word in ("-P", each)]
+    words += ["--", *request.extra] if request.extra else []
+    options = {**options_of(request), **({"parameters": parameters} if parameters else {})}
+    return events.command(" ".join(map(quote, words)), plan.directory, {}, options, "null")

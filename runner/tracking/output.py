@@ -8,9 +8,20 @@ from typing import NamedTuple
 
 from runner.host.files import IrregularError, open_file
 
-__all__ = ["Line", "Piece", "Reader", "by_line"]
+__all__ = ["Line", "Piece", "Reader", "by_line", "last_lines"]
 
 BLOCK = 1 << 20
+TAIL = 65_536  # bytes
+
+
+def last_lines(directory: str) -> list[str]:
+    """Those in the last TAIL bytes that a run wrote. `directory`: of the record."""
+    try:
+        with open_file(os.path.join(directory, "output.log")) as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL))
+            return file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return []
 
 
 class Piece(NamedTuple):

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from runner.protocol.bounds import in_time
 from runner.web import charts, colours, series
 from runner.web.found import the_runs
-from runner.web.render import HEADERS, number, page, text
+from runner.web.render import HEADERS, number, page, streamed, text
 
 if TYPE_CHECKING:
     from runner.tracking.fold import Run
@@ -82,8 +82,7 @@ def as_csv(request: Request) -> Response:
     store: Store = request.app.state.site.store
     chart = series.asked(request.query_params)
     runs = the_runs(request)
-    headers = {**HEADERS, "Content-Disposition": 'attachment; filename="chart.csv"'}
-    return StreamingResponse(_csv(store, runs, chart), headers=headers, media_type="text/csv")
+    return streamed(_csv(store, runs, chart), "chart.csv")
 
 
 def _csv(store: Store, runs: Sequence[Run], chart: series.Asked) -> Iterator[str]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from runner.host.files import read
+from runner.tracking.events import Facts
 from runner.tracking.fold import Run
 from runner.web.found import the_run
 from runner.web.render import number, page
@@ -53,7 +53,7 @@ def show(request: Request) -> Response:
     return page(request, "proof.html", run=run, proofs=found)
 
 
-def proofs(run: Run) -> list[tuple[Proof, Mapping[str, Any]]]:
+def proofs(run: Run) -> list[tuple[Proof, Facts]]:
     """The latest first, each with its event."""
     found = []
     for facts in reversed(run.verifications):
@@ -63,7 +63,7 @@ def proofs(run: Run) -> list[tuple[Proof, Mapping[str, Any]]]:
     return found
 
 
-def _with_report(proof: Proof, facts: Mapping[str, Any], directory: str) -> Proof:
+def _with_report(proof: Proof, facts: Facts, directory: str) -> Proof:
     name = os.path.basename(str(facts.get("report", "")))
     try:
         report = json.loads(read(os.path.join(directory, FOLDER, name), LARGEST)) if name else {}
@@ -84,12 +84,12 @@ def _with_report(proof: Proof, facts: Mapping[str, Any], directory: str) -> Proo
     )  # fmt: skip
 
 
-def _list(report: Mapping[str, Any], name: str) -> list[Any]:
+def _list(report: Facts, name: str) -> list[Any]:
     found = report.get(name)
     return found if isinstance(found, list) else []
 
 
-def _row(facts: Mapping[str, Any]) -> Comparison:
+def _row(facts: Facts) -> Comparison:
     def text(name: str) -> str:
         value = facts.get(name)
         return "" if value is None else number(value)[:200]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, Response, StreamingResponse
 
+from runner.errors import ProjError
+from runner.protocol.answer import ApiError
+from runner.protocol.sending import DisconnectedError
 from runner.text import units
 from runner.text.terminal import printable
 from runner.web.assets import version
@@ -19,7 +22,7 @@ from runner.web.colours import palette
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["HEADERS", "number", "page", "query", "text"]
+__all__ = ["HEADERS", "number", "page", "query", "streamed", "text"]
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 POLICY = (
@@ -80,6 +83,22 @@ def page(request: Request, name: str, status: int = 200, **values: object) -> Re
     top = "../" * max(depth, 0) or "./"
     common = {"top": top, "assets": f"{top}static/{version()}/", "visitor": visitor}
     return HTMLResponse(text(name, **common, **values), status, HEADERS)
+
+
+def streamed(pieces: Iterator[str], name: str) -> Response:
+    """CSV as a file of that name, as it is made. What is wrong from the start is said; later the connection ends."""
+    first = next(pieces, "")
+
+    def rest() -> Iterator[bytes]:
+        yield first.encode("utf-8", "backslashreplace")
+        try:
+            for piece in pieces:
+                yield piece.encode("utf-8", "backslashreplace")
+        except (ProjError, ApiError, OSError) as error:
+            raise DisconnectedError from error
+
+    headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(rest(), headers=headers, media_type="text/csv; charset=utf-8")
 
 
 def text(name: str, **values: object) -> bytes:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from runner.text import units
+from runner.tracking.events import Facts
 from runner.tracking.fold import Run
 from runner.web.render import number
 
@@ -56,17 +56,17 @@ def groups(run: Run) -> list[tuple[str, list[Fact]]]:
     ]  # fmt: skip
 
 
-def _facts(section: Mapping[str, Any]) -> list[Fact]:
+def _facts(section: Facts) -> list[Fact]:
     return [Fact(str(key), str(value)) for key, value in section.items() if value not in (None, "", [], {})]
 
 
-def _file(facts: Mapping[str, Any]) -> Fact:
+def _file(facts: Facts) -> Fact:
     size = facts.get("size")
     parts = [units.size(size) if isinstance(size, int) else "", str(facts.get("digest", ""))]
     return Fact(str(facts.get("path") or facts.get("uri", "")), "  ".join(filter(None, parts)))
 
 
-def _machine(section: Mapping[str, Any]) -> list[Fact]:
+def _machine(section: Facts) -> list[Fact]:
     gpus = section.get("gpus")
     names = (
         [each.get("name", "") for each in gpus if isinstance(each, dict)] if isinstance(gpus, list) else []
@@ -77,7 +77,7 @@ def _machine(section: Mapping[str, Any]) -> list[Fact]:
     return _facts(shown)
 
 
-def _resources(section: Mapping[str, Any]) -> list[Fact]:
+def _resources(section: Facts) -> list[Fact]:
     shown: dict[str, Any] = dict(section)
     if isinstance(shown.get("peak_memory"), int):
         shown["peak_memory"] = units.size(shown["peak_memory"])
@@ -87,7 +87,7 @@ def _resources(section: Mapping[str, Any]) -> list[Fact]:
     return [Fact(key.replace("_", " "), str(value)) for key, value in shown.items() if value is not None]
 
 
-def _link(facts: Mapping[str, Any]) -> Fact:
+def _link(facts: Facts) -> Fact:
     run_id = str(facts.get("run_id", ""))
     name = str(facts.get("relation", ""))
     return Fact(name, run_id[:12], run_id) if run_id else Fact(name, str(facts.get("model_id", "")))

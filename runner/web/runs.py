@@ -9,7 +9,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 
 from runner.errors import InputError
 from runner.protocol.answer import ApiError
@@ -22,7 +22,7 @@ from runner.tracking.store import Store
 from runner.web import views
 from runner.web.cells import headings, label_of
 from runner.web.indexing import wait
-from runner.web.render import HEADERS, page
+from runner.web.render import HEADERS, page, streamed
 from runner.web.state import VIEWS, State, state_of
 from runner.web.tables import LIMIT, SPAN, Table, grouped, table
 
@@ -190,6 +190,4 @@ def csv(request: Request) -> Response:
             found, place = store.index.page(wanted, 500, place, False, SPAN)
             yield from map(concluded, found)
 
-    named = {**HEADERS, "Content-Disposition": 'attachment; filename="runs.csv"'}
-    text = (line.encode("utf-8", "backslashreplace") for line in csvfile.lines(every(), chosen, known))
-    return StreamingResponse(text, headers=named, media_type="text/csv; charset=utf-8")
+    return streamed(csvfile.lines(every(), chosen, known), "runs.csv")

@@ -93,8 +93,9 @@ def _number(text: str | None) -> float | None:
 
 
 def opened(store: Store, run: Run) -> Curves:
-    found = Curves(store.run_directory(run.run_id))
+    """The charts of a page ask for the same runs at once: one of them reads the log, the others what that one wrote."""
     with _reading:
+        found = Curves(store.run_directory(run.run_id))
         found.refresh(ended=bool(run.end))
     return found
 

@@ -138,9 +138,10 @@ MATRIX = [
     *((kind, end) for kind in FEW for end in ("badly", "by time")),
 ]
 USUAL = {
-    *((kind, "by a signal") for kind in KINDS),
+    *((kind, "by a signal") for kind in FEW),
     *((kind, end) for kind in FEW for end in ("well", "by the death of the supervisor")),
     *((kind, "by the death of the supervisor") for kind in ("respawning", "wandering")),
+    ("crowd", "by a signal"),
     ("emptied daemon", "badly"),
     ("emptied daemon", "by time"),
 }

@@ -36,6 +36,8 @@ PLAIN = [
     "run . --timeout 2h --grace 5 --dry-run",
     "run . -t team=x --tag a=b",
     "run --quiet . -e main",
+    "plan . -e main -P a=1 --from b --force c --force 'd*' --mermaid -q",
+    "why train . -P a=1 --json",
     "check",
     "check -v main --json sub",
     "info . --version v1",
@@ -205,7 +207,10 @@ def test_a_table_fits_its_function(name: str, command: Command) -> None:
     taken = {
         key: each.annotation for key, each in signature.parameters.items() if each.kind != each.VAR_KEYWORD
     }
-    if name == "run":  # the others are fields of its request
+    if name in ("plan", "why"):  # the others are fields of a request
+        assert taken.items() <= declared.items()
+        assert set(declared) - set(taken) <= set(Request._fields)
+    elif name == "run":
         assert taken.items() <= declared.items()
         assert set(declared) - set(taken) | {"extra", "parent", "all_outputs"} == set(Request._fields)
     else:

@@ -157,3 +157,9 @@ def test_a_failed_run_ends_with_its_output(program: Program, status: str) -> Non
     assert lines[-1] == "  ValueError: \\x1b[31mno"
     assert lines[-15:-1] == [f"  line {number}" for number in range(4986, 5000)]
     assert f"proj logs {run_id[:12]}" in lines[-16]
+
+
+def test_packages_of_the_project_itself_are_named(program: Program) -> None:
+    local = [{"path": ".", "name": "ratings", "version": "1"}, {"path": "lib"}]
+    make_run("one", sections={"environment": {"kind": "virtualenv", "local": local}})
+    assert "ratings (.), ? (lib)\n" in program("show", "one").out

@@ -177,7 +177,7 @@ def test_a_trap_works_without_the_wrapper(tmp_path: Path) -> None:
     assert "program" in trap.started()
 
 
-@pytest.mark.parametrize("lay", some([*TRAPS, filters], 5))
+@pytest.mark.parametrize("lay", some([*TRAPS, filters], 3))
 def test_commands_that_only_look_execute_nothing(lay: Callable[[Trap], None], tmp_path: Path) -> None:
     trap = Trap(tmp_path)
     lay(trap)
@@ -187,7 +187,7 @@ def test_commands_that_only_look_execute_nothing(lay: Callable[[Trap], None], tm
     assert trap.started() == ""
 
 
-@pytest.mark.parametrize("lay", some([*TRAPS, filters], 3))
+@pytest.mark.parametrize("lay", some([*TRAPS, filters], 2))
 def test_commands_that_look_at_a_run_execute_nothing(lay: Callable[[Trap], None], tmp_path: Path) -> None:
     """Of the project in whose folder they are called, which the run was of."""
     trap = Trap(tmp_path)
@@ -252,7 +252,7 @@ PROJECTS: dict[str, dict[str, str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", some(PROJECTS, 3))
+@pytest.mark.parametrize("kind", some(PROJECTS, 1))
 def test_settings_and_programs_in_a_folder_are_not_taken(kind: str, tmp_path: Path) -> None:
     trap = Trap(tmp_path)
     files = {

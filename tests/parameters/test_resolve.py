@@ -16,7 +16,7 @@ from runner.parameters import resolve as parameters
 from runner.parameters import template
 from runner.parameters.resolve import Resolved
 from runner.values import EntryPoint, Json, Parameter
-from tests.helpers import make_tree
+from tests.helpers import examples, make_tree
 
 ANY_TEXT = st.text(st.characters(blacklist_characters="\0", blacklist_categories=["Cs"]), max_size=20)
 
@@ -263,7 +263,7 @@ def test_a_uri_is_an_input() -> None:
 # ---- the command -----------------------------------------------------------------------------------------
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(ANY_TEXT, ANY_TEXT)
 @example("$(show injected)", "; show injected")
 @example("'\"\n\\", "`show injected`")
@@ -314,7 +314,7 @@ def test_double_braces_are_those_of_format(command: str) -> None:
     assert resolve(command, Parameter("x"), x="1").command == command.format(x="1")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.text("{}ab x", max_size=12))
 def test_what_format_takes_is_read_as_format_reads_it(command: str) -> None:
     try:
@@ -468,7 +468,7 @@ def test_complaint_6594_extra_arguments() -> None:
 # ---- secrets ---------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(ANY_TEXT.filter(lambda text: not text or len(text.strip()) >= 4))
 @example("$(show injected)\n'\"")
 def test_complaint_6915_a_secret_reaches_the_program_and_nothing_else(text: str) -> None:

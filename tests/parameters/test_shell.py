@@ -10,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from runner.parameters import shell, template
+from tests.helpers import examples
 
 # what bash, or one of the readers before it, could take for more than a character
 RISKY = "'\"\\$`(){}[]<>|&;#!*?~=%^@+,-. \t\n\r\x01\x7fé😀ab0EOF:/"
@@ -89,7 +90,7 @@ def printed(*arguments: str) -> bytes:
     return b"".join(text.encode("utf-8") + b"\0" for text in (str(len(arguments)), *arguments))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(VALUES)
 @example("")
 @example("a b")
@@ -112,7 +113,7 @@ def test_any_text_arrives_unchanged_wherever_it_stands(value: str) -> None:
     assert bash("\n".join(script)) == expected
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.text(max_size=20))
 def test_quoting_is_that_of_shlex(text: str) -> None:
     assert shell.quote(text) == shlex.quote(text)
@@ -144,7 +145,7 @@ def test_where_bash_would_read_more_than_a_word_only_plain_words_are_taken(comma
     assert written(command, "lr=0.1,x:y/z-1") == command.replace("{v}", "lr=0.1,x:y/z-1")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(st.sampled_from(["'", '"', "\\", "$(", "(", ")", "`", "${", "}", "$((", "))", " ", "\n", "$'", "#", "x",
                                  "{v}", "<<E\n", "E\n", ";", "case ", "[[ ", "bash -c "]), max_size=10), VALUES)  # fmt: skip
 def test_no_value_gets_out_of_its_place_in_any_command_that_bash_accepts(

@@ -16,7 +16,7 @@ from runner.parameters import resolve
 from runner.project import plain, reading
 from runner.project.entry_point import entry_point
 from runner.running import check
-from tests.helpers import make_tree
+from tests.helpers import examples, make_tree
 
 KEYS = st.sampled_from(
     ["name", "entry_points", "main", "command", "parameters", "type", "default", "min", "max", "choices", "required",
@@ -72,19 +72,19 @@ def use(data: bytes) -> None:
                 pass
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.one_of(TREES, PROJECTS))
 def test_any_tree(tree: Any) -> None:
     use(yaml.safe_dump(tree, allow_unicode=True).encode("utf-8", "replace"))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(PIECES)
 def test_any_text(pieces: list[str]) -> None:
     use("".join(pieces).encode())
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(st.binary(max_size=50))
 def test_any_bytes(data: bytes) -> None:
     use(data)

@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -112,7 +113,7 @@ def test_slow_heads_and_bodies(serve: Serve) -> None:
     create = (
         b"POST /api/2.0/mlflow/experiments/create HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
     )
-    for begin, drop in (
+    slow = (
         (b"GET /hea", b"l"),
         (b"GET / HTTP/1.1\r\n", b"A: b\r\n"),
         (create + b"Content-Length: 9999\r\n\r\n", b""),
@@ -120,12 +121,17 @@ def test_slow_heads_and_bodies(serve: Serve) -> None:
         (create + TE + b"\r\n", b"1\r\nx\r\n"),
         (upload + b"Content-Length: 9999\r\n\r\n", b"x"),
         (create + TE + b"\r\n2\r\n{}\r\n0\r\n", b"A: b\r\n"),
-    ):
+    )
+
+    def come(begin: bytes, drop: bytes) -> float:
         with served.link() as link:
             link.sendall(begin)
-            took = ended_after(link, lambda link=link, drop=drop: link.sendall(drop))  # type: ignore[misc]
-            assert took > 0.4, (begin, drop)
-    assert os.listdir(os.path.join(served.store.run_directory(run_id), "artifacts")) == []
+            return ended_after(link, lambda: link.sendall(drop))
+
+    with ThreadPoolExecutor(len(slow)) as clients:
+        for each, took in zip(slow, clients.map(come, *zip(*slow, strict=True)), strict=True):
+            assert took > 0.4, each
+    until(lambda: os.listdir(os.path.join(served.store.run_directory(run_id), "artifacts")) == [])
     assert served.client().call("GET", "/health").status == 200
 
 

@@ -66,6 +66,7 @@ def forget(tmp_path: object, index: str) -> None:
         shutil.rmtree(folder)
 
 
+@pytest.mark.slow
 def test_without_network_cache_and_store(
     packed: str, tmp_path: object, index: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -171,6 +171,15 @@ def test_a_file_that_the_run_itself_wrote_is_named_when_nothing_else_is(world: W
     assert "beside/seen lies outside of the project, the run writes it" in verdict["causes"][0]["text"]
 
 
+def test_a_file_beside_the_project_is_in_the_snapshot(world: World) -> None:
+    """The command names it by a path that leads out of the project, and its repository has it."""
+    make_tree(world.folder.parent, {"lib/a": "1"})
+    world.program("", "cat ../lib/a > out")
+    verdict = world.judged()
+    assert verdict["verdict"] == "identical"
+    assert not [each for each in verdict["notes"] if "lib/a" in each]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("command", ["ls -A . > out", "python3 p.py"])
 def test_what_no_clean_room_has(world: World, command: str) -> None:

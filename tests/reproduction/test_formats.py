@@ -19,7 +19,7 @@ import h5py
 import joblib
 import numpy
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.reproduction.verdict import formats, hdf5, images, leaves, pickles, wording
@@ -325,6 +325,7 @@ def replaced(value: Any, place: tuple[Any, ...], leaf: Any) -> Any:
 
 
 @pytest.mark.parametrize("form", ["a.json", "a.jsonl", 0, 2, 5])
+@settings(deadline=None)
 @given(data=st.data())
 def test_one_other_leaf_is_a_difference(form: str | int, data: st.DataObject) -> None:
     value = {"top": data.draw(VALUE)}

@@ -219,3 +219,11 @@ def test_a_version_that_this_machine_never_saw_is_told(shipped: str) -> None:
     git(project, "commit", "-q", "-a", "-m", "from elsewhere")
     with pytest.raises(InputError, match="never seen"):
         scaffold.update(project, {}, ask=False, trust=False, version="", report=Silent())
+
+
+def test_a_template_without_a_folder_is_no_folder() -> None:
+    done = proj("new", "sklearn", "--defaults")
+    assert done.code == 2
+    assert "proj new sklearn my-project" in done.err
+    assert os.listdir(".") == []
+    assert proj("new", "basic", "sklearn", "--defaults").code == 0

@@ -8,6 +8,8 @@ import threading
 import time
 from collections.abc import Sequence
 
+import pytest
+
 from runner.protocol import loop
 from tests.servers import Client, Start
 
@@ -37,6 +39,7 @@ def memory(pid: int) -> int:
         return next(int(line.split()[1]) // 1024 for line in file if line.startswith("VmHWM"))
 
 
+@pytest.mark.slow
 def test_readers_that_take_their_time(start: Start) -> None:
     """Each of 300 answers is 3 MB; and 64 clients fetch a large file as quickly as it comes."""
     server = start()

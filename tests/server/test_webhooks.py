@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from runner.errors import InputError
-from runner.tracking import registry
+from runner.server import webhooks
+from runner.tracking import registry, segments
 from runner.tracking.registry import change, deliver, hooks
 from runner.tracking.registry.hooks import Topic
 from tests.servers import Client, Start, run_flow
@@ -229,6 +230,26 @@ def test_a_receiver_that_drips(sent: bytes, monkeypatch: pytest.MonkeyPatch) -> 
         answer = deliver.deliver(made, "", made.topics[0], {}, 0, "id")
     assert (answer.status, "longer than" in answer.text) == (0, True)
     assert time.monotonic() - began < 10
+
+
+def test_what_is_done_in_the_ms_of_its_making_is_told(
+    tmp_path: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ids of one ms tell no order: what comes right after may sort before the webhook."""
+    root, told = str(tmp_path), []
+
+    def delivered(hook: object, secret: str, topic: Topic, data: Any, *_: object) -> deliver.Answer:
+        told.append(data["name"])
+        return deliver.Answer(200, "")
+
+    monkeypatch.setattr(webhooks, "deliver", delivered)
+    monkeypatch.setattr(segments, "now", lambda: 1_700_000_000_000)
+    made = [f"{1_700_000_000_000:012x}7{number:03x}8{'0' * 15}" for number in range(0xFFF, 0, -1)]
+    monkeypatch.setattr(segments, "new_run_id", lambda *_: made.pop(0))
+    hooks.create(root, "hook", "https://example.org/", [Topic("REGISTERED_MODEL", "CREATED")])
+    registry.create(root, "at once")
+    webhooks.Follower(root).look()
+    assert told == ["at once"]
 
 
 def test_a_move_that_does_not_count_is_not_told(tmp_path: object) -> None:

@@ -18,7 +18,7 @@ from runner.snapshots import snapshot
 from runner.sources.git import kind as git_source
 from runner.sources.git import mirror
 from runner.values import Checkout, Silent
-from tests.helpers import git, make_repository, make_tree, some
+from tests.helpers import git, make_repository, make_tree, proj, some
 from tests.snapshots.test_snapshot import contents, fingerprint
 
 
@@ -666,3 +666,22 @@ def test_a_damaged_mirror_is_made_anew(harm: str, remote: str) -> None:
     assert version_of(fetched(f"file://{remote}", "feature/x")) == "x"
     if harm != "half":
         assert git(in_use.root, "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize(
+    "address",
+    some(
+        ["fd::17/foo", "ext::touch OWNED", "ssh://-oProxyCommand=touch OWNED/x", "git@-oProxyCommand=touch:x",
+         "git+ext::x", "file:///proc/self/environ", "https://[::1", "https://a:99999/x"],
+        4,
+    ),
+)  # fmt: skip
+def test_an_address_starts_nothing_and_does_not_hang(
+    address: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("GIT_ALLOW_PROTOCOL")
+    monkeypatch.chdir(tmp_path)
+    done = proj("run", address, timeout=20)
+    assert done.code in (2, 125), done
+    assert "bug in proj" not in done.err
+    assert not (tmp_path / "OWNED").exists()

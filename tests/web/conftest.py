@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ import pytest
 
 from runner import paths
 from tests.browser import Tabs
+from tests.helpers import serving
 
 
 class Page(NamedTuple):
@@ -84,9 +84,7 @@ class Ui(NamedTuple):
 @pytest.fixture
 def ui() -> Iterator[Ui]:
     os.makedirs(paths.store(), exist_ok=True)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "runner", "ui", "--no-browser"], stderr=subprocess.PIPE, text=True
-    )
+    process = serving("ui", "--no-browser")
     assert process.stderr
     line = process.stderr.readline()
     found = re.search(r"http://127\.0\.0\.1:(\d+)(/\S+)", line)

@@ -13,7 +13,7 @@ from runner import paths
 from runner.tracking.store import Store
 from tests.browser import Tabs
 from tests.cli.records import make_run
-from tests.helpers import make_tree, some
+from tests.helpers import make_tree
 from tests.servers import Start
 from tests.web.mass import fill
 from tests.web.test_team_pages import token
@@ -78,12 +78,13 @@ def ids(tabs: Tabs) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
-    some([
+    [
         {"viewport": {"width": 320, "height": 640}}, {"color_scheme": "light"}, {"color_scheme": "dark"}, {"forced_colors": "active"},
         {"viewport": {"width": 640, "height": 400}, "device_scale_factor": 2},
-    ], 1),
+    ],
     ids=["320px", "light", "dark", "forced", "200%"],
 )  # fmt: skip
 def test_axe_finds_nothing(tabs: Tabs, ids: list[str], options: dict[str, Any]) -> None:
@@ -103,6 +104,7 @@ def test_axe_finds_nothing(tabs: Tabs, ids: list[str], options: dict[str, Any]) 
     assert not found, "\n".join(found)
 
 
+@pytest.mark.slow
 def test_no_script_is_needed(tabs: Tabs, ids: list[str]) -> None:
     page = tabs.open("/ui/", java_script_enabled=False)
     page.get_by_label("Filter").fill("params.model = 'ridge'")

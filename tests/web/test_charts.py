@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
 import math
+import os
 import random
 import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
 from runner import paths
+from runner.errors import StoreError
+from runner.protocol.sending import DisconnectedError
+from runner.tracking.log import read_all
 from runner.tracking.store import Store
-from runner.web import colours
+from runner.web import colours, series
+from runner.web.render import streamed
 from runner.web.scale import Axis, smooth
 from tests.browser import Tabs
 from tests.cli.records import make_run
+from tests.helpers import make_tree
 from tests.web.conftest import Browser
 
 START = 1_700_000_000_000
@@ -42,6 +51,25 @@ def data(browser: Browser, *run_ids: str, metric: str = "loss", **chosen: object
 
 
 # ---- what is sent
+
+
+def test_a_log_is_read_once_for_all_charts_of_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id = logged("elk", [float(n % 7) for n in range(3000)])
+    store = Store(paths.store())
+    with store.open_run(run_id) as writer:
+        writer.end("FINISHED")
+    reads = []
+
+    def read(*arguments: Any) -> Any:
+        reads.append(arguments)
+        return read_all(*arguments)
+
+    monkeypatch.setattr("runner.tracking.curves.read_all", read)
+    run = store.read(run_id)
+    with ThreadPoolExecutor(8) as pool:
+        counts = list(pool.map(lambda _: series.opened(store, run).count("loss"), range(8)))
+    assert counts == [3000] * 8
+    assert len(reads) == 1
 
 
 @pytest.mark.slow  # of reading: tests/tracking/test_curves.py
@@ -101,6 +129,29 @@ def test_what_cannot_be_drawn_is_said(browser: Browser, wrong: str) -> None:
     assert "Traceback" not in page.text
 
 
+def test_csv_of_what_cannot_be_read(browser: Browser) -> None:
+    """The error is said where nothing was sent yet; else the connection ends, and nobody takes it for all there is."""
+    good, bad = (make_run(name, metrics={"m": [float(number) for number in range(5000)]}) for name in "ab")
+    store = Store(paths.store())
+    segment = os.path.join(store.run_directory(bad), "segments", f"{'0' * 31}1.jsonl")
+    make_tree(os.path.dirname(segment), {os.path.basename(segment): '{"type": "segment", "format": 99}\n'})
+    page = browser.get(f"/ui/chart.csv?run={bad}&metric=m")
+    assert page.status in (400, 404, 503), page.text
+    assert "newer version" in page.text
+    assert browser.get(f"/ui/chart.csv?run={good}&metric=m").text.count("\n") == 5001
+
+    def pieces() -> Iterator[str]:
+        yield "a,b\n"
+        raise StoreError("changed meanwhile")
+
+    async def read() -> None:
+        async for _ in streamed(pieces(), "x.csv").body_iterator:  # type: ignore[attr-defined]
+            pass
+
+    with pytest.raises(DisconnectedError):
+        asyncio.run(read())
+
+
 def test_an_axis_of_the_largest_numbers(browser: Browser) -> None:
     """Neither the middle of two of them nor a mean is beyond what a number can be."""
     ids = [
@@ -139,6 +190,7 @@ def module(page: Any, name: str, code: str, *values: Any) -> Any:
     )
 
 
+@pytest.mark.slow
 def test_axes_and_smoothing_are_the_same_here_and_there(tabs: Tabs) -> None:
     page = tabs.open("/ui/")
     chance = random.Random(5)

@@ -11,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
+
 from runner import paths
 from runner.tracking.store import Store
 from tests.browser import Tabs
@@ -26,6 +28,7 @@ MOST = 90  # pages
 LINKS = "[...document.querySelectorAll('a[href]:not([download])')].map((each) => new URL(each.getAttribute('href'), location.href).href)"
 
 
+@pytest.mark.slow
 def test_a_crawl_of_every_link(tabs: Tabs) -> None:
     with Store(paths.store()) as store:
         fill(store, 12, metrics=3, params=4, points=3)
@@ -77,6 +80,7 @@ def hover_each_chart(page: Any) -> None:
             page.mouse.move(box["x"] + box["width"] * share, box["y"] + box["height"] / 2)
 
 
+@pytest.mark.slow
 def test_real_runs_are_shown_as_they_are_listed(tabs: Tabs, tmp_path: Any) -> None:
     code = (
         "import os, sys, json, urllib.request as u\n"

@@ -73,7 +73,7 @@ def test_what_clients_and_projects_recorded_is_shown(
     shown = [row.locator("th, td").all_inner_texts()[1:4] for row in page.locator("tbody.body tr").all()]
     listed = proj(
         "runs", "--all", "--csv", "--store", server.store, "--order-by", "metrics.`val/loss 1` DESC",
-        "--columns", "name,status,metrics.val/loss 1",
+        "--columns", "name,status,metrics.val/loss 1", "-n", "200",
     ).out  # fmt: skip
     wanted = list(csv.DictReader(io.StringIO(listed)))
     for (name, status, value), want in zip(shown, wanted, strict=True):

@@ -126,6 +126,7 @@ def test_twelve_steps_their_address_elsewhere_and_back_again(tabs: Tabs, mass: l
     assert rows(page) == last[1]
 
 
+@pytest.mark.slow
 def test_the_command_lists_the_same_runs(tabs: Tabs, mass: list[str]) -> None:
     page = tabs.open("/ui/")
     make_run("gone")
@@ -283,6 +284,7 @@ def test_a_baseline_and_groups(tabs: Tabs) -> None:
     assert rows(page) == ["r2"]
 
 
+@pytest.mark.slow
 def test_large_records_come_in_smaller_pages(tabs: Tabs) -> None:
     """A page ends before what is on it would be too much; scrolled to, all are there, each once."""
     with Store(paths.store()) as store:
@@ -311,6 +313,9 @@ def test_steps_stay_below_their_run_while_rows_come_and_go(tabs: Tabs) -> None:
         make_run(f"other-{number:03d}")
     store.index.refresh()
     page = tabs.open(f"/ui/?tree=1&open={parent}&order=start_time+ASC")
+    page.get_by_role(
+        "link", name="other-000"
+    ).wait_for()  # while the index is made, the page shows the newest
     assert rows(page)[:5] == ["parent", "step-0", "step-1", "step-2", "other-000"]
     assert page.locator("#count").inner_text() == "251 runs"
     table = page.locator("run-table")

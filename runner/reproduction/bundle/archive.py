@@ -50,6 +50,8 @@ FILE, PROGRAM, LINK, FOLDER = 0o100644, 0o100755, 0o120000, 0o040755
 HARD = r"[\x01-\x1f\x7f\\\udc80-\udcff]|%(?=[0-9A-F]{2})"
 HARD_BYTE = r"%(0[1-9A-F]|1[0-9A-F]|25|5C|7F|[89A-F][0-9A-F])"
 LINKED = ("code", "inputs")  # folders in which there are links: their trees have hashes that the record knows
+# What zipfile raises for a file that is not, or no longer, an archive
+DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, struct.error)
 # A file and a folder of one name, a name or a link that no file system has
 IMPOSSIBLE = (
     *(errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL, errno.EILSEQ),
@@ -120,15 +122,7 @@ def is_bundle(path: str) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return MANIFEST in archive.namelist()
-    except (
-        OSError,
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        NotImplementedError,
-        RuntimeError,
-        struct.error,
-    ):
+    except (OSError, *DAMAGED):
         return False
 
 
@@ -156,14 +150,7 @@ def unpack(path: str, folder: str) -> None:
         raise InputError(f"there is no file {path}") from None
     except IsADirectoryError:
         raise InputError(f"{path} is a folder, not a bundle") from None
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        NotImplementedError,
-        RuntimeError,
-        struct.error,
-    ) as error:
+    except DAMAGED as error:
         raise InputError(
             f"{path} is not a bundle, or is damaged: {error}", "proj bundle RUN -o FILE.zip"
         ) from None

@@ -131,6 +131,7 @@ def _inputs(recorded: Recorded, code: str, limit: int) -> tuple[dict[str, Member
     """Inputs that the snapshot does not have, if they are still what they were."""
     members: dict[str, Member] = {}
     lacking = []
+    made = {str(each.get("digest")) for run in recorded.descendants() for each in run.run.outputs}
     places = [(each, recorded.root, code) for each in recorded.code.left_out]
     for run in (recorded, *recorded.descendants()):
         project = _project(run, recorded, code)
@@ -143,6 +144,8 @@ def _inputs(recorded: Recorded, code: str, limit: int) -> tuple[dict[str, Member
         source = os.path.join(old, name)
         if not os.path.isabs(name) and digest_of(os.path.join(new, name))[0] == digest:
             continue
+        if digest in made:
+            continue  # by a step for another one: it is with the files of its record
         if digest_of(source)[0] != digest:
             lacking.append(f"the input {name} is not there any more, or not what it was")
         elif digest_of(source)[1] > limit:
@@ -171,6 +174,8 @@ def _packages(
         environment = each.section("environment")
         kind = str(environment.get("kind", ""))
         place = os.path.join(folder, folder_of(each.lock))
+        if each.run.kind == "pipeline":
+            continue  # its steps have environments
         if kind == "system":
             notes.append("the environment was the system's own: its packages are not packed")
         elif kind not in kinds.NAMES or environment.get("existing"):

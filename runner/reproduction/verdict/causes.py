@@ -12,12 +12,11 @@ from runner.running.recorded import Recorded, changed_packages, machine_facts, w
 
 __all__ = ["Cause", "find"]
 
-MISSING = re.compile(r"No such file or directory:? '?([^'\n]+)'?")
-REFUSED = re.compile(
-    r"^.*(?:[Cc]onnection refused|ECONNREFUSED|Name or service not known|Temporary failure in name resolution|"
+MISSING = r"No such file or directory:? '?([^'\n]+)'?"
+REFUSED = (
+    r"(?m)^.*(?:[Cc]onnection refused|ECONNREFUSED|Name or service not known|Temporary failure in name resolution|"
     r"nodename nor servname|Could not resolve host|Failed to connect to|Network is unreachable|No route to host|"
-    r"ENOTFOUND|EAI_AGAIN|Max retries exceeded|Connection timed out|Failed to establish a new connection).*$",
-    re.MULTILINE,
+    r"ENOTFOUND|EAI_AGAIN|Max retries exceeded|Connection timed out|Failed to establish a new connection).*$"
 )
 NO_GIT = "not a git repository"
 UNKNOWN = (
@@ -136,8 +135,8 @@ def _network(old: Recorded, new: Recorded) -> list[Cause]:
     if NO_GIT in now and NO_GIT not in then:
         text = "the command asks git, and the clean room is no repository: its commit is in the record"
         return [Cause("environment", text)]
-    lines = REFUSED.findall(now)
-    if not lines or REFUSED.search(then):
+    lines = re.findall(REFUSED, now)
+    if not lines or re.search(REFUSED, then):
         return []
     return [Cause("environment", f"the network did not answer as it did then: {lines[-1].strip()[:200]}")]
 
@@ -155,7 +154,7 @@ def _missing_files(old: Recorded, new: Recorded) -> list[Cause]:
     """A file that the command looked for: it lies in the user's folder, but git ignores it and nobody declared it."""
     if old.run.status == new.run.status or not old.root:
         return []
-    for name in MISSING.findall(_said(new)):
+    for name in re.findall(MISSING, _said(new)):
         inside = name.removeprefix(new.root).lstrip("/") if name.startswith(new.root) else name
         if not os.path.isabs(inside) and os.path.exists(os.path.join(old.project, inside)):
             return [

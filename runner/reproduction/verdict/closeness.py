@@ -14,7 +14,7 @@ from runner.reproduction.verdict.wording import Circumstances
 
 __all__ = ["SPREAD", "Finding", "compare"]
 
-DIGITS = re.compile(r"(\d+(?:\.\d+)?)", re.ASCII)
+DIGITS = r"([0-9]+(?:\.[0-9]+)?)"
 LONGEST = 24  # digits of a time
 SPREAD = None  # instead of a tolerance: as far as the repetitions are from each other
 
@@ -124,7 +124,7 @@ def _clocked(each: Difference, places: Sequence[Circumstances]) -> bool:
     numbers = [value(one) for one in each.values]
     if all(one is not None and place.made_at(one) for one, place in zip(numbers, places, strict=True)):
         return True
-    rows = [DIGITS.split(_written(one)) for one in each.values]
+    rows = [re.split(DIGITS, _written(one)) for one in each.values]
     if len(set(map(len, rows))) > 1:
         return False
     varying = {at for at in range(len(rows[0])) if len({row[at] for row in rows}) > 1}

@@ -19,7 +19,7 @@ from runner.tracking import metrics
 
 __all__ = ["by_chance", "runs"]
 
-NUMBERS = re.compile(r"0x[0-9a-f]+|\d+")
+NUMBERS = r"0x[0-9a-f]+|\d+"
 SYSTEM = "system/"  # metrics about the machine while the command ran
 
 
@@ -91,7 +91,7 @@ def _last_lines(runs: Sequence[Recorded]) -> list[str]:
     """Of failures: they tell why. Numbers in them (times, addresses) are chance."""
     texts = [_printed(each).strip().rpartition("\n")[2].strip() for each in runs]
     plain, _ = wording.plain(texts, [wording.of(each) for each in runs])
-    return [NUMBERS.sub("#", each).replace("\0", "") for each in plain]
+    return [re.sub(NUMBERS, "#", each).replace("\0", "") for each in plain]
 
 
 def _ended(recorded: Recorded) -> Any:
@@ -205,7 +205,10 @@ def _params(old: Recorded, new: Sequence[Recorded], chance: bool, step: bool) ->
 def _log(old: Recorded, new: Recorded) -> Compared:
     """What was printed, without ids, folders and other names that differ from run to run."""
     places = [wording.of(each) for each in (old, new)]
-    (one, two), _ = wording.plain([_printed(old), _printed(new)], places)
+    said = [_printed(each) for each in (old, new)]
+    if said[0] == said[1]:
+        return Compared("log", "standard output", "identical")
+    (one, two), _ = wording.plain(said, places)
     before, after = one.split("\n"), two.split("\n")
     for index, (was, now) in enumerate(zip(before, after, strict=False), 1):
         if was != now and (plain := wording.plain([was, now], places)[0])[0] != plain[1]:

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from runner import paths
-from runner.reproduction.verdict import closeness, formats, renamed, wording
+from runner.reproduction.verdict import closeness, renamed, wording
 from runner.reproduction.verdict.closeness import SPREAD
 from runner.reproduction.verdict.compared import OUTSIDE, Compared, absence
 from runner.reproduction.verdict.leaves import ABSENT
@@ -98,6 +98,10 @@ def _file(
     names: Sequence[str] = (),
 ) -> Compared:
     """`names`: of the file in each run, where they are not one."""
+    from runner.reproduction.verdict import (
+        formats,
+    )  # its readers take longer to load than a run that is identical
+
     with TemporaryDirectory(dir=paths.temporary()) as folder:
         kept = [
             os.path.basename(each) if os.path.isabs(each) else each for each in names or [name] * len(runs)

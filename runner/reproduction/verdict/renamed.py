@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 __all__ = ["partners"]
 
-VARYING = re.compile(
+VARYING = (
     r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9A-Fa-f]{8,}|tmp[a-z0-9_]{8}(?![a-z0-9_])|\d+"
 )
 
@@ -41,4 +41,4 @@ def _ordered(
 
 
 def _shape(name: str) -> str:
-    return VARYING.sub("#", name)
+    return re.sub(VARYING, "#", name)

@@ -23,31 +23,32 @@ ANYWHERE = (FOLDER, RUN, TEMPORARY, PID, ADDRESS, ENDPOINT)  # what a text of an
 
 CLOCK = r"[0-2]\d:[0-5]\d(?::[0-6]\d(?:[.,]\d+)?)?"
 DAY = r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"  # 20260131, with a time of day only
-TIME = re.compile(
+# Expressions, each compiled where it is needed: most reproductions are identical, and need none.
+TIME = (
     r"\b\d{4}-\d\d-\d\d[T_-]\d\d-\d\d(?:-\d\d)?\b"
     rf"|\d{{4}}[-/]\d\d[-/]\d\d(?:[T _-]{CLOCK})?(?:Z|[+-]\d\d:?\d\d)?"
     rf"|(?<![A-Za-z0-9:.]){CLOCK}(?![A-Za-z0-9:])"
     rf"|(?<![A-Za-z0-9.]){DAY}[T_-]?[0-2]\d[0-5]\d(?:[0-6]\d)?Z?(?![A-Za-z0-9])"
 )
-DATED = re.compile(r"\d{4}[-/]|\d{8}")
-ZONE = re.compile(r"(?<=\d\d:\d\d)(?:Z|[+-]\d\d:?\d\d)$|(?<=[:.,]\d\d\d)(?:Z|[+-]\d\d:?\d\d)$|(?<=\d)Z$")
+DATED = r"\d{4}[-/]|\d{8}"
+ZONE = r"(?<=\d\d:\d\d)(?:Z|[+-]\d\d:?\d\d)$|(?<=[:.,]\d\d\d)(?:Z|[+-]\d\d:?\d\d)$|(?<=\d)Z$"
 # As programs write numbers: 01234, +49 and 1.2.3 are names. A unit may follow.
-NUMBER = re.compile(r"(?<![\w.])-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?!\.\d)(?=[A-Za-zµ]{0,2}(?!\w))")
+NUMBER = r"(?<![\w.])-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?!\.\d)(?=[A-Za-zµ]{0,2}(?!\w))"
 UUID = r"\b[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\b"
-TOKEN = re.compile(rf"(?P<id>{UUID})|(?P<time>{TIME.pattern})|(?P<number>{NUMBER.pattern})|(?P<word>\w+)")
+TOKEN = rf"(?P<id>{UUID})|(?P<time>{TIME})|(?P<number>{NUMBER})|(?P<word>\w+)"
 # tempfile.mkdtemp and mktemp(1), in the folders that hold such names
 TEMPORARIES = ("tmp", "var/tmp", "dev/shm", "T", gettempdir().strip("/"))
-RANDOM = re.compile(
+RANDOM = (
     "(?:" + "|".join(f"(?<=/{re.escape(each)}/)" for each in TEMPORARIES) + ")"
     r"tmp(?:[a-z0-9_]{8}|\.[A-Za-z0-9]{6,10})(?![A-Za-z0-9_])"
 )
-PROCESS = re.compile(r"(?<![\w.])(p?pid\W{1,3}|process(?: id)?\W{1,3})?(\d{3,10})(?!\w|\.\d)", re.IGNORECASE)
+PROCESS = r"(?i)(?<![\w.])(p?pid\W{1,3}|process(?: id)?\W{1,3})?(\d{3,10})(?!\w|\.\d)"
 RESERVED = 300  # smaller ids are those of the system, or of a container, where any number may be one
 OFFSPRING = 1000  # how far the ids of its processes may be from that of the command
 COARSE = (60_000, 3_600_000, 86_400_000)  # ms
 YEAR_1980 = 315_532_800_000  # ms since the epoch
-PORT = re.compile(r"(?<=127\.0\.0\.1):\d+")  # an MLflow client prints where it logs to
-POINTER = re.compile(r"\bat 0x[0-9a-f]{6,}")
+PORT = r"(?<=127\.0\.0\.1):\d+"  # an MLflow client prints where it logs to
+POINTER = r"\bat 0x[0-9a-f]{6,}"
 
 
 class Circumstances(NamedTuple):
@@ -77,8 +78,8 @@ class Circumstances(NamedTuple):
 
     def dated(self, text: str) -> bool:
         """Whether a date or a time of day is that of this run, as far as it is written out; here, or in UTC."""
-        digits = re.sub(r"\D", "", ZONE.sub("", text))
-        return self.clocked(digits[: 14 if DATED.match(text) else 6])
+        digits = re.sub(r"\D", "", re.sub(ZONE, "", text))
+        return self.clocked(digits[: 14 if re.match(DATED, text) else 6])
 
     def clocked(self, digits: str) -> bool:
         """The same of a time without separators."""
@@ -92,7 +93,7 @@ class Circumstances(NamedTuple):
 @lru_cache(64)
 def _any(places: tuple[Circumstances, ...]) -> re.Pattern[str]:
     """Finds whether there is anything to mask in a text of one of these runs: most lines have nothing."""
-    patterns = {mask.pattern for place in places for _, mask in masks(place) if mask is not PROCESS}
+    patterns = {mask.pattern for place in places for name, mask in masks(place) if name != PID}
     patterns |= {rf"p?pid\W{{1,3}}\d|process\W|\b{place.pid}\b" for place in places}
     return re.compile("|".join(patterns), re.IGNORECASE)
 
@@ -109,10 +110,10 @@ def masks(place: Circumstances) -> tuple[tuple[str, re.Pattern[str]], ...]:
         (RUN, word(place.run_id)),
         (RUN, word(place.parent)),
         (RUN, word(place.name)),
-        (TEMPORARY, RANDOM),
-        (PID, PROCESS),
-        (ADDRESS, POINTER),
-        (ENDPOINT, PORT),
+        (TEMPORARY, re.compile(RANDOM)),
+        (PID, re.compile(PROCESS)),
+        (ADDRESS, re.compile(POINTER)),
+        (ENDPOINT, re.compile(PORT)),
     )
 
 
@@ -157,13 +158,13 @@ def _masked(name: str, mask: re.Pattern[str], text: str, place: Circumstances) -
         count += 1
         return (found[1] or "") + sign
 
-    return (mask.sub(process, text), count) if mask is PROCESS else mask.subn(sign, text)
+    return (mask.sub(process, text), count) if name == PID else mask.subn(sign, text)
 
 
 def tokens(text: str) -> tuple[list[str], list[tuple[str, str]]]:
     """(what is between words, words); each of these with its kind: time, number or word."""
     between, words, end = [], [], 0
-    for found in TOKEN.finditer(text):
+    for found in re.finditer(TOKEN, text):
         between.append(text[end : found.start()])
         words.append((str(found.lastgroup), found.group()))
         end = found.end()

@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
+from runner.tracking.events import Facts
 from runner.tracking.fold import Run
 
 __all__ = [
@@ -78,7 +79,7 @@ def of_run(run: Run) -> Place:
     return NOWHERE if source is None else of_source(source, run.project)
 
 
-def of_source(source: Mapping[str, Any], name: str) -> Place:
+def of_source(source: Facts, name: str) -> Place:
     """From the section `source` of a record, of whatever version of proj."""
     kind, uri = _text(source, "kind"), _text(source, "uri")
     remote = _text(source, "repository") or (uri if kind == "archive" else "")
@@ -93,7 +94,7 @@ def of_source(source: Mapping[str, Any], name: str) -> Place:
     )
 
 
-def _text(source: Mapping[str, Any], name: str) -> str:
+def _text(source: Facts, name: str) -> str:
     found = source.get(name)
     return found if isinstance(found, str) else ""
 

@@ -53,7 +53,7 @@ class Webhook(NamedTuple):
     lifecycle: str = "active"  # or deleted
     creation_time: int = 0
     last_update_time: int = 0
-    since: str = ""  # operation: what came before is not delivered
+    since: str = ""  # operation: what came in an earlier ms is not delivered
     done: frozenset[str] = frozenset()  # operations that were delivered, or given up
 
 

@@ -8,7 +8,6 @@ from typing import NamedTuple
 from runner.tracking.events import Event
 
 __all__ = [
-    "LATEST",
     "STAGES",
     "Alias",
     "Comment",
@@ -20,7 +19,6 @@ __all__ = [
 ]
 
 STAGES = ("None", "Staging", "Production", "Archived")
-LATEST = "latest"  # is no alias that somebody sets
 
 
 class Comment(NamedTuple):

@@ -42,7 +42,7 @@ class RunTable extends HTMLElement {
     if (this.start) this.scrollTop = this.start * this.height;
     this.addEventListener("scroll", this.onScroll, { passive: true });
     this.timer = setTimeout(() => this.poll(), LIVE);
-    requestAnimationFrame(() => this.isConnected && this.fill()); // of a high window
+    requestAnimationFrame(() => this.isConnected && this.sight()[1] > this.end && this.fill()); // of a high window
   }
 
   disconnectedCallback() {
@@ -87,7 +87,7 @@ class RunTable extends HTMLElement {
   /** The first and the last row in sight. */
   sight() {
     const head = this.querySelector("thead")?.getBoundingClientRect().height ?? 0;
-    const first = Math.floor(this.scrollTop / this.height);
+    const first = Math.floor((this.scrollTop + 1) / this.height); // it is rounded to a pixel
     return [Math.max(0, first), Math.min(this.total, first + Math.ceil((this.clientHeight - head) / this.height) + 1)];
   }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import shutil
 import subprocess
@@ -37,7 +38,7 @@ class Channel:
         self.folder = folder
         self.url = f"file://{folder}"
         for subdir in ("noarch", spec.platform()):
-            os.makedirs(os.path.join(folder, subdir))
+            os.makedirs(os.path.join(folder, subdir), exist_ok=True)
 
     def add(
         self,
@@ -106,12 +107,24 @@ def conda_cache(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="session")
 def channel(tmp_path_factory: pytest.TempPathFactory) -> Channel:
-    """python; tool 1 and 2 (which wants dep); demo (a noarch Python package); acts, links: with scripts."""
+    """python; tool 1 and 2 (which wants dep); demo (a noarch Python package); acts, links: with scripts.
+
+    Made once for all workers, as packing a Python takes seconds: none changes it.
+    """
     pytest.importorskip("rattler_build", reason="py-rattler-build is not installed")
-    made = Channel(str(tmp_path_factory.mktemp("channel") / "main"))
-    made.add(
-        "python", FULL, noarch=None, staged=stage_python(str(tmp_path_factory.mktemp("python") / "stage"))
-    )
+    base = tmp_path_factory.getbasetemp()
+    folder = str((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "channel")
+    with open(f"{folder}.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.exists(f"{folder}.made"):
+            make_channel(folder)
+            make_tree(os.path.dirname(folder), {"channel.made": ""})
+    return Channel(f"{folder}/main")
+
+
+def make_channel(folder: str) -> None:
+    made = Channel(f"{folder}/main")
+    made.add("python", FULL, noarch=None, staged=stage_python(f"{folder}/stage"))
     made.add("tool", "1.0")
     made.add("tool", "2.0", ["dep >=1"])
     made.add("dep", "1.1")
@@ -127,7 +140,7 @@ def channel(tmp_path_factory: pytest.TempPathFactory) -> Channel:
     )
     made.add("base", "1.0")
     made.add("links", "3.1", ["base"], {"bin/.links-post-link.sh*": POST_LINK, "share/links.txt": "x"})
-    return made.index()
+    made.index()
 
 
 @pytest.fixture(autouse=True)
