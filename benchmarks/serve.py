@@ -60,8 +60,9 @@ class Running(NamedTuple):
         while waiting:
             pid = waiting.pop()
             found.append(pid)
-            with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{pid}/children") as file:
-                waiting += map(int, file.read().split())
+            for thread in os.listdir(f"/proc/{pid}/task"):  # each has its own children
+                with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{thread}/children") as file:
+                    waiting += map(int, file.read().split())
         return found
 
     def cpu(self) -> float:
@@ -97,6 +98,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(
             [os.path.join(environment, "bin/python"), "-c", SAVE, folder], check=True, capture_output=True
+        )
+        os.environ["PATH"] = (
+            f"{environment}/bin{os.pathsep}{os.environ['PATH']}"  # MLflow calls uvicorn by its name
         )
         os.environ |= {"PROJ_HOME": os.path.join(folder, "home"), "MLFLOW_DISABLE_TELEMETRY": "true"}
         for model in ("regression", "forest"):
@@ -194,12 +198,10 @@ def running(side: Side, model: str) -> Iterator[Running]:
             time.sleep(0.2)
         yield server
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+                os.killpg(process.pid, number)
+                process.wait(20)
 
 
 if __name__ == "__main__":
