@@ -28,16 +28,15 @@ def applications(recorded: Recorded) -> Iterator[JsonObject]:
         if version.startswith("http"):
             yield _application(version, name, version)
         elif not version.startswith(LOCAL):
-            yield _application(_conda(name) if conda else _pypi(name, version), name, version)
-    yield _application(_pypi(DISTRIBUTION, __version__), DISTRIBUTION, __version__)
+            yield _package("conda" if conda else "pypi", name, version)
+    yield _package("pypi", DISTRIBUTION, __version__)
 
 
-def _pypi(name: str, version: str) -> str:
-    return f"https://pypi.org/project/{quote(visible(name))}/{quote(visible(version))}/"
-
-
-def _conda(name: str) -> str:
-    return f"https://anaconda.org/search?q={quote(visible(name))}"
+def _package(kind: str, name: str, version: str) -> JsonObject:
+    """Its identifier names it on whatever index it is found (https://github.com/package-url/purl-spec)."""
+    quoted, wanted = quote(visible(name), safe=""), quote(visible(version), safe="")
+    found = _application(f"https://libraries.io/{kind}/{quoted}/{wanted}", name, version)
+    return {**found, "identifier": f"pkg:{kind}/{quoted}@{wanted}"}
 
 
 def _application(address: str, name: str, version: str) -> JsonObject:
