@@ -17,7 +17,7 @@ from runner.values import Report, Silent
 if TYPE_CHECKING:
     from runner.tracking.writer import RunWriter
 
-__all__ = ["Collected", "collect", "filled", "standing"]
+__all__ = ["Collected", "collect", "filled", "inside", "standing"]
 
 SHOWN = 1 << 23  # bytes; less takes no time that anybody would notice
 
@@ -44,17 +44,20 @@ def standing(patterns: Iterable[str], directory: str) -> dict[str, list[Stamp | 
             if is_glob:
                 found[path] = _stamps(path)
             if os.path.isdir(path) and not os.path.islink(path):
-                found |= {each: [stamp(each, follow=False)] for each in _inside(path)}
+                found |= {each: [stamp(each, follow=False)] for each in inside(path)}
     return found
 
 
 def _stamps(path: str) -> list[Stamp | None]:
     """Of a file, or of all that is in a folder."""
-    return [stamp(each, follow=False) for each in (path, *_inside(path))]
+    return [stamp(each, follow=False) for each in (path, *inside(path))]
 
 
-def _inside(folder: str) -> Iterator[str]:
-    return (os.path.join(place, name) for place, _, names in os.walk(folder) for name in sorted(names))
+def inside(folder: str) -> Iterator[str]:
+    """The files below a folder, with the links, which are not followed."""
+    for place, folders, names in os.walk(folder):
+        links = [each for each in folders if os.path.islink(os.path.join(place, each))]
+        yield from (os.path.join(place, name) for name in sorted([*names, *links]))
 
 
 class Collected(NamedTuple):
@@ -83,8 +86,8 @@ def collect(
         if not paths:
             collected.missing.append(pattern)
         found |= {relative(path, directory): path for path in paths}
-    inside = [path for name, path in found.items() if not os.path.isabs(name) and not os.path.islink(path)]
-    kept = [os.path.realpath(path) for path in inside]
+    within = [path for name, path in found.items() if not os.path.isabs(name) and not os.path.islink(path)]
+    kept = [os.path.realpath(path) for path in within]
     every = [
         (name, path, look(path, os.path.basename(name) if os.path.isabs(name) else name, kept))
         for name, path in found.items()

@@ -9,6 +9,7 @@ import errno
 import os
 import shutil
 import stat
+from collections.abc import Iterable
 
 from runner.host.files import Draft, remove_tree
 
@@ -17,10 +18,11 @@ __all__ = ["put"]
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # of linux/fcntl.h and linux/fs.h
 
 
-def put(source: str, target: str) -> None:
+def put(source: str, target: str, kept: Iterable[str] = ()) -> None:
     """Moves `source` to `target`, or to where that leads; its folder is made if there is none. OSError.
 
-    A file that has another name elsewhere, through which somebody may change it, is copied.
+    A file that has another name elsewhere, through which somebody may change it, is copied. `kept`: what is in the
+    folder `target` and stays there, by its path in it; FileExistsError where `source` has something else in its way.
     """
     target = os.path.realpath(target)
     draft = Draft(target)
@@ -28,6 +30,8 @@ def put(source: str, target: str) -> None:
     try:
         _own(source)
         _bring(source, draft.path)
+        for name in kept:
+            _also(os.path.join(target, name), os.path.join(draft.path, name))
         if os.path.isdir(target) or (os.path.isdir(draft.path) and os.path.lexists(target)):
             _exchange(draft.path, target)
             remove_tree(draft.path)
@@ -54,6 +58,17 @@ def _own_file(path: str) -> None:
         with Draft(path) as draft:
             shutil.copy2(path, draft)
             os.chmod(draft, found.st_mode | stat.S_IWUSR)
+
+
+def _also(source: str, target: str) -> None:
+    """A second name; a copy where the file system has no such thing."""
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except FileExistsError:
+        raise
+    except OSError:
+        shutil.copy2(source, target, follow_symlinks=False)
 
 
 def _bring(source: str, draft: str) -> None:

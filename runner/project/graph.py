@@ -121,6 +121,18 @@ def faults(points: Sequence[EntryPoint]) -> Iterator[Mistake]:
         key, text = ("needs", circle[1]) if circle[1] in point.needs else ("inputs", "")
         yield Mistake(point.name, key, text, f"steps need each other: {' -> '.join(circle)}")
     yield from _made_twice(points)
+    for point in points:
+        for each in filter(_is_path, point.outputs):
+            for name, values in point.matrix:
+                for value in values:
+                    if ".." in str(value) and leads_out(each, each.replace(f"{{{name}}}", str(value))):
+                        text = f"{each} of {point.name} leads out of its folder with {name} = {value}"
+                        yield Mistake(point.name, "matrix", str(value), text)
+
+
+def leads_out(pattern: str, filled: str) -> bool:
+    """Whether the values of parameters in a pattern lead to another folder than the one that it names."""
+    return ".." in filled.split("/") and ".." not in pattern.split("/")
 
 
 def _made_twice(points: Sequence[EntryPoint]) -> Iterator[Mistake]:

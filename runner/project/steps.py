@@ -55,6 +55,8 @@ def _matrix(
             )
             continue
         values = _values(child, declared[child.key], findings)
+        if values is None:  # said already
+            continue
         if not values:
             findings.refuse(child, f"the matrix of {of} has no values for {child.key}")
         found.append((child.key, tuple(values)))
@@ -67,15 +69,20 @@ def _matrix(
     return tuple(found)
 
 
-def _values(entry: Entry, parameter: Parameter, findings: Findings) -> list[Json]:
-    """A list, one value, or `1..3`; each once, as its type has it."""
+def _values(entry: Entry, parameter: Parameter, findings: Findings) -> list[Json] | None:
+    """A list, one value, or `1..3`; each once, as its type has it. None for a range that is none."""
     if isinstance(entry.value, str) and (ends := re.fullmatch(RANGE, entry.value)):
         first, last = int(ends[1]), int(ends[2])
-        if first > last or last - first >= MOST:
+        if first > last:
             findings.refuse(
                 entry, f"{entry.value} is no range: it goes from the smaller to the larger number"
             )
-            return []
+            return None
+        if last - first >= MOST:
+            findings.refuse(
+                entry, f"{entry.value} has {last - first + 1} values: more than {MOST} are a mistake"
+            )
+            return None
         given: Sequence[tuple[Entry, Json]] = [(entry, number) for number in range(first, last + 1)]
     else:
         items = (entry,) if entry.items is None else entry.items

@@ -234,7 +234,7 @@ def code_files(store: str, tree: str, plan: Plan) -> str:
     if _is_step(plan):
         from runner.project import graph
 
-        subject += f" {graph.apart(plan.project.entry_points)} {_filled(plan.entry_point.code, plan)}"
+        subject += f" {graph.apart(plan.project.entry_points)} {_named(plan)}"
     if known := memo.recall("code", subject):
         return str(known)
     began = now()
@@ -260,6 +260,11 @@ def files(store: str, tree: str, plan: Plan) -> dict[str, tuple[str, str]]:
     return found
 
 
+def _named(plan: Plan) -> list[str]:
+    """The part of the project that `code` says is all, where the command has nothing else; [] for the whole."""
+    return _filled(plan.entry_point.code, plan) if plan.request.workdir == "fresh" else []
+
+
 def of_code(plan: Plan) -> Callable[[str], bool]:
     """Tells of a path in the snapshot whether it is code of this step: in its `code`, and no step's data."""
     if not _is_step(plan):
@@ -269,7 +274,7 @@ def of_code(plan: Plan) -> Callable[[str], bool]:
 
     inside = plan.checkout.subdirectory
     top, data = f"{inside}/" if inside else "", graph.apart(plan.project.entry_points)
-    code = _filled(plan.entry_point.code, plan)
+    code = _named(plan)
     is_data, is_named = matcher(data), matcher(code)
 
     def tell(path: str) -> bool:

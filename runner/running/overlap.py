@@ -46,16 +46,21 @@ class Writer(NamedTuple):
 class Writing:
     """`with Writing(...):` the run is on."""
 
-    def __init__(self, plan: Plan, record: Record, report: Report) -> None:
+    def __init__(
+        self, plan: Plan, record: Record, report: Report, outputs: Sequence[str] | None = None
+    ) -> None:
+        """`outputs`: of a pipeline, what all of its steps write."""
         self._plan, self._record, self._report = plan, record, report
+        self._outputs = outputs
         folder = os.path.realpath(plan.checkout.directory)
         name = short_digest(os.fsencode(folder)).partition(":")[2]
         self._file = paths.scratch("work", "writing", f"{name}.json")
         self._told: tuple[str, ...] = ()
 
     def __enter__(self) -> None:
+        outputs = key.outputs(self._plan) if self._outputs is None else self._outputs
         pid, parent = os.getpid(), self._plan.request.parent or os.environ.get("PROJ_RUN_ID", "")
-        own = Writer(self._record.run_id, parent, pid, pid_start(pid), tuple(key.outputs(self._plan)))
+        own = Writer(self._record.run_id, parent, pid, pid_start(pid), tuple(outputs))
         try:
             with _listed(self._file) as listed:
                 above = set(_above(own, listed))
@@ -74,10 +79,13 @@ class Writing:
             return  # a cache that cannot be written: the run goes on
         self._tell(own.met)
         if own.met:
-            self._report.warn(
-                f"another run with the same outputs is on in this folder ({', '.join(each[:12] for each in own.met)}):"
-                " each may find the other's files; --workdir=fresh  keeps them apart"
-            )
+            names = ", ".join(each[:12] for each in own.met)
+            then = "each may find the other's files; --workdir=fresh  keeps them apart"
+            if self._outputs is not None:
+                then = (
+                    "a step that would read the other's files fails; a clone of the project keeps them apart"
+                )
+            self._report.warn(f"another run with the same outputs is on in this folder ({names}): {then}")
 
     def _tell(self, met: tuple[str, ...]) -> None:
         if met != self._told:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from runner.host.namespace import Bind
+    from runner.running.handed import Handed
 
 __all__ = ["NONE", "WORKDIRS", "Origin", "Outcome", "Plan", "Request", "source_of"]
 
@@ -60,9 +61,10 @@ class Request(NamedTuple):
     cached: bool = False
     explain: bool = False
     workdir: str = ""  # fresh: a folder of the run's own; project, or "": the project's folder
-    all_outputs: bool = False  # a run that does not write each of its outputs has failed: of a step
+    all_outputs: bool = False  # a run without each of its inputs and outputs has failed: of a step
     extra: tuple[str, ...] = ()
     parent: str = ""  # run id of the run that starts this one; "": by PROJ_RUN_ID
+    handed: Mapping[str, Handed] = {}  # path -> what a step before this one wrote there
 
 
 class Origin(NamedTuple):

@@ -163,6 +163,13 @@ class Record:
                 self._report.warn(f"the input {each.path} is not there, or cannot be read")
         self.known_inputs = tuple(each.event() for each in found)
         self.append(*self.known_inputs)
+        if plan.request.all_outputs:
+            from runner.running import handed
+
+            handed.refuse_changed(
+                [each.text for each in wanted], plan.request.handed, plan.checkout.directory
+            )
+            handed.refuse_missing(self.known_inputs)
 
     def in_folder(self, directory: str) -> None:
         """The command runs in another folder than the project's."""

@@ -38,19 +38,34 @@ class Supplier:
     def __init__(self) -> None:
         self._left = COPIED_IN_ALL
         self._clones = True  # as far as is known
+        self._linked: list[tuple[str, str, str, int]] = []  # name, copy in the cache, target, inode
 
     def bring(self, supply: Supply) -> None:
         """InputError when it is another one than was recorded; OSError when it cannot be written."""
         if os.path.isdir(supply.source):
             for place, target in _below(supply.source, supply.target, (os.path.realpath(supply.source),)):
-                self._file(place, target)
+                self._file(supply.name, place, target)
         else:
             os.makedirs(os.path.dirname(supply.target), exist_ok=True)
-            self._file(supply.source, supply.target)
+            self._file(supply.name, supply.source, supply.target)
         if digest_of(supply.source)[0] != supply.digest:  # it was hashed before: what changed since shows now
             raise InputError(f"the input {supply.name} was changed while it was put into the work folder")
 
-    def _file(self, source: str, target: str) -> None:
+    def refuse_changed(self) -> None:
+        """InputError when somebody wrote to a file that other runs have, too: root may, and its owner can.
+
+        Whichever run did it, what this one read is not what is recorded.
+        """
+        for name, kept, target, inode in self._linked:
+            there = [found for found in (_status(target), _status(kept)) if found is not None]
+            ours = next((found for found in there if found.st_ino == inode), None)
+            if (not _is_untouched(ours)) if ours is not None else _status(kept) is not None:
+                raise InputError(
+                    f"the input {name} was written to while the command ran, by it or by another run that reads it",
+                    "a command that changes its input does so in a copy of it",
+                )
+
+    def _file(self, name: str, source: str, target: str) -> None:
         if os.path.islink(source) and not os.path.exists(source):
             os.symlink(os.readlink(source), target)
             return
@@ -64,7 +79,9 @@ class Supplier:
             self._left -= found.st_size
             shutil.copyfile(source, target)
         else:
-            os.link(_kept(source), target)
+            kept = _kept(source)
+            os.link(kept, target)
+            self._linked.append((name, kept, target, os.stat(target).st_ino))
         if found.st_mode & 0o100 and os.stat(target).st_nlink == 1:
             os.chmod(target, found.st_mode | stat.S_IWUSR)
 
@@ -96,13 +113,25 @@ def _cloned(source: str, target: str) -> bool:
         return False
 
 
+def _status(path: str) -> os.stat_result | None:
+    try:
+        return os.lstat(path)
+    except OSError:
+        return None
+
+
+def _is_untouched(found: os.stat_result) -> bool:
+    """Whether a copy in the cache still has the time that it was given."""
+    return found.st_mtime_ns == 0
+
+
 def _kept(source: str) -> str:
     """The copy of a file in the cache. Its time is 1970's: a copy with another one was written to, and is replaced."""
     digest = hashing.digest(source)
     kept = paths.scratch("work", "data", digest.hex)
     try:
         found = os.lstat(kept)
-        if found.st_mtime_ns == 0 and found.st_size == digest.size:
+        if _is_untouched(found) and found.st_size == digest.size:
             return kept
     except FileNotFoundError:
         pass

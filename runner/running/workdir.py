@@ -6,16 +6,17 @@ writes is seen by nobody until it has succeeded. Then the declared outputs take 
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from runner.data.inputs import digest_of, expand, is_uri, relative
+from runner.data.inputs import expand, is_uri, relative
 from runner.data.outputs import filled
 from runner.errors import InputError, ProjError
 from runner.host import replacing
-from runner.host.files import remove_tree
 from runner.running import key
+from runner.running.earlier import Earlier
 from runner.running.supplied import Supplier, Supply
 from runner.snapshots import packed
 from runner.sources import folders
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from runner.values import Environment, Report
 
 __all__ = ["Fresh", "placed"]
-
-LOOKED_AT = 1000  # runs, newest first
 
 
 class Fresh:
@@ -47,6 +46,8 @@ class Fresh:
         self._folder = ""
         self._files: list[packed.Member] = []  # that are not there yet
         self._supplied: list[Supply] = []
+        self._supplier = Supplier()
+        self._earlier = Earlier(plan, record.store)
 
     def __enter__(self) -> Plan:
         plan, checkout = self._plan, self._plan.checkout
@@ -106,9 +107,8 @@ class Fresh:
         """What a command needs: for a run that is taken over, links and what is known of the texts are enough."""
         try:
             self._unpack()
-            supplier = Supplier()
             for each in self._supplied:
-                supplier.bring(each)
+                self._supplier.bring(each)
         except OSError as error:
             raise _unmade(error) from error
 
@@ -116,7 +116,7 @@ class Fresh:
         """For `open("out/x", "w")`, where git keeps no empty `out`. They were there: a reproduction needs them, too."""
         made = []
         for pattern in patterns:
-            folder = os.path.dirname(os.path.join(directory, _fixed(pattern)))
+            folder = os.path.dirname(os.path.normpath(os.path.join(directory, _fixed(pattern))))
             if not os.path.isdir(folder):
                 os.makedirs(folder)
                 made.append(os.path.relpath(folder, self._top))
@@ -162,7 +162,7 @@ class Fresh:
             done.append(path)
             name = os.path.relpath(path, self._top)
             try:
-                replacing.put(path, os.path.join(self._root, name))
+                self._put(path, os.path.join(self._root, name))
             except OSError as error:
                 raise ProjError(
                     f"the output {name} cannot be put into {self._root}: {error.strerror}",
@@ -170,6 +170,21 @@ class Fresh:
                 ) from error
         if self._plan.request.all_outputs:
             self._remove_older({os.path.relpath(each, self._top) for each in done})
+
+    def _put(self, path: str, target: str) -> None:
+        """A folder takes the place of another one, in which the user may have put something. OSError."""
+        if not os.path.isdir(target) or os.path.islink(path):
+            replacing.put(path, target)
+            return
+        name = relative(target, self._plan.checkout.directory)
+        mine = self._earlier.others(os.path.realpath(target), name, path)
+        if mine and not os.path.isdir(path):
+            raise FileExistsError(
+                errno.EEXIST, f"a folder is there, and {mine[0]} in it is no output of a run"
+            )
+        replacing.put(path, target, mine)
+        for each in mine:
+            self._report.warn(f"{name}/{each} is no output of this run: it was left there")
 
     def _remove_older(self, written: set[str]) -> None:
         """Of a step's globs, what an earlier run of it left and this one did not write: the next step would read it."""
@@ -180,24 +195,14 @@ class Fresh:
             for path in expand(each, directory)
             if os.path.relpath(path, self._root) not in written
         ]
-        if not older:
-            return
-        project = self._plan.project.name.replace("'", "''")
-        runs = self._record.store.search(f"project = '{project}'", limit=LOOKED_AT).runs
-        left = {(str(each["path"]), str(each.get("digest"))) for run in runs for each in run.outputs}
         for path in older:
-            name = relative(path, directory)
-            if (name, digest_of(path)[0]) in left:
-                remove_tree(path) if os.path.isdir(path) and not os.path.islink(path) else os.unlink(path)
-            else:
-                self._report.warn(
-                    f"{name} is no output of this run, but is named like one: it was left there"
-                )
+            self._earlier.clear(path, relative(path, directory), self._report)
 
     def __exit__(self, kind: object, *error: object) -> None:
         try:
             ended = self._record.ended
             if kind is None and ended is not None and ended.status == "FINISHED":
+                self._supplier.refuse_changed()
                 self._publish()
             elif kind is None and ended is not None and ended.reason == "exit":
                 from runner.running.hints import not_there

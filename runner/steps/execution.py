@@ -12,6 +12,7 @@ from typing import NamedTuple
 from runner.backends.outcome import CANCEL
 from runner.errors import InputError, ProjError
 from runner.host.files import write
+from runner.running.handed import Handed, written
 from runner.running.plan import Outcome, Plan
 from runner.running.record import Record
 from runner.running.run import run
@@ -41,6 +42,13 @@ class Options(NamedTuple):
             if not any(is_named(step, each) for step in steps):
                 names = ", ".join(dict.fromkeys(step.entry_point for step in steps))
                 raise InputError(f"there is no step {each} in this pipeline", f"there are {names}")
+        left = self.left(steps)
+        for each in self.force:
+            if all(step.name in left for step in steps if is_named(step, each)):
+                raise InputError(
+                    f"--force {each}: with --from {self.start} it is not run",
+                    f"--from {each}  begins with it",
+                )
 
     def is_forced(self, step: Step) -> bool:
         return any(is_named(step, each) for each in self.force)
@@ -79,6 +87,8 @@ class Execution:
         self._on: dict[str, str] = {}  # step -> run id, of those that are on
         self._over = threading.Event()
         self._failed: tuple[str, Result] | None = None
+        self._handed: dict[str, Handed] = {}  # path -> what a step of this pipeline wrote there
+        self._forbids: dict[str, None] = {}  # why a step will be run again, whatever has changed
 
     def add(self, step: Step, plan: Plan, holds: bool) -> None:
         cached = not self._options.is_forced(step)
@@ -110,6 +120,8 @@ class Execution:
             for kind in dict.fromkeys(state.name for state in states.values())
         )
         self._report.note(f"{len(states)} steps: {counts}")
+        if self._forbids:
+            self._report.note(f"steps that are run each time, since {'; '.join(self._forbids)}")
         if self._failed is not None:
             name, result = self._failed
             return Ended("FAILED", result.exit_code or 125, "step", "", f"{name} {result.state.reason}")
@@ -176,6 +188,7 @@ class Execution:
     def _step(self, name: str) -> Result:
         """Runs it, and again as far as its `retries` say."""
         plan, report = self._plans[name], _Named(name, self._report)
+        plan = plan._replace(request=plan.request._replace(handed=dict(self._handed)))
         retries = plan.entry_point.retries
         for attempt in range(retries.times + 1):
             started: list[str] = []
@@ -196,7 +209,7 @@ class Execution:
                 reason, result = "error", Result(State("failed", f"({text})"), "", 125)
             else:
                 assert isinstance(outcome, Outcome)  # noqa: S101 - no dry run
-                reason, result = outcome.reason, self._result(outcome)
+                reason, result = outcome.reason, self._result(name, outcome)
             finally:
                 self._on.pop(name, None)
             result = result._replace(run_id=started[0] if started else "")
@@ -206,10 +219,12 @@ class Execution:
                 report.warn(f"{result.state.reason}: tried again, {attempt + 1} of {retries.times}")
         return result
 
-    def _result(self, outcome: Outcome) -> Result:
+    def _result(self, name: str, outcome: Outcome) -> Result:
         if outcome.status == "FINISHED":
-            links = Store(self._record.store.root).read(outcome.run_id).links
-            cached = any(each["relation"] == "cached-from" for each in links)
+            found = Store(self._record.store.root).read(outcome.run_id)
+            self._handed |= dict(written(found, name))
+            self._forbids |= dict.fromkeys(found.sections.get("key", {}).get("forbids") or ())
+            cached = any(each["relation"] == "cached-from" for each in found.links)
             return Result(State("cached" if cached else "finished"))
         if outcome.status == "KILLED" and outcome.reason == "interrupted" and self._killed is None:
             self._killed = Ended("KILLED", outcome.exit_code, "interrupted", outcome.signal)

@@ -23,6 +23,7 @@ from runner.project.entry_point import entry_point
 from runner.running import planning
 from runner.running.beginning import options_of
 from runner.running.code import Code
+from runner.running.overlap import Writing
 from runner.running.plan import NONE, Origin, Outcome, Plan, Request
 from runner.running.record import Record
 from runner.running.run import Phases
@@ -72,9 +73,13 @@ def prepare(request: Request, checkout: Checkout, project: Project, single: bool
         plan = planning.make(own, checkout, project)
         plans[name, repr(values)] = plan
         texts = plan.parameters.texts
-        return Files(
-            tuple(filled(plan.entry_point.inputs, texts)), tuple(filled(plan.entry_point.outputs, texts))
-        )
+        outputs = tuple(filled(plan.entry_point.outputs, texts))
+        for pattern, each in zip(plan.entry_point.outputs, outputs, strict=True):
+            if graph.leads_out(pattern, each):
+                raise InputError(
+                    f"{name} would write {each}: a parameter leads out of the folder of {pattern}"
+                )
+        return Files(tuple(filled(plan.entry_point.inputs, texts)), outputs)
 
     steps = expand(points, request.entry_point, _typed(points, given), files)
     named = {step.name: plans[step.entry_point, repr(step.values)] for step in steps}
@@ -155,6 +160,8 @@ def run(
         record = leaving.enter_context(Record.begin(parent, store, report, "pipeline"))
         if begun:
             begun(record.run_id)
+        written = dict.fromkeys(each for step in prepared.steps for each in step.files.outputs)
+        leaving.enter_context(Writing(parent, record, report, list(written)))
         code = leaving.enter_context(Code(parent, record, pending, report))
         state = code.kept()
         record.append(_asked(prepared))

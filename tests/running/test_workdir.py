@@ -12,9 +12,13 @@ import time
 import pytest
 
 from runner import paths
+from runner.data.inputs import digest_of
+from runner.errors import InputError
 from runner.host import files, replacing
+from runner.running import supplied
 from runner.running.plan import Outcome, Request
 from runner.running.run import run
+from runner.running.supplied import Supplier, Supply
 from runner.snapshots import packed
 from runner.values import Silent
 from tests.helpers import examples, git, make_repository, make_tree, proj
@@ -36,6 +40,10 @@ entry_points:
     inputs: [data, big.bin]
     outputs: [big.txt]
     command: "echo more >> data/x.txt; chmod u+w big.bin; echo more >> big.bin; cp big.bin big.txt"
+  copies:
+    inputs: [big.bin]
+    outputs: [big.txt]
+    command: "cp big.bin big.txt"
   fail:
     outputs: [left.txt]
     command: "echo half > left.txt; exit 3"
@@ -119,11 +127,49 @@ def test_a_command_cannot_change_its_inputs(project: str, monkeypatch: pytest.Mo
     big = os.urandom(1_500_000)
     make_tree(project, {"big.bin": big})
     before = [files.stamp(os.path.join(project, name)) for name in ("data/x.txt", "big.bin")]
-    first = ran(project, "-e", "spoil", "--workdir=fresh")
+    first = proj("run", project, "-e", "spoil", "--workdir=fresh")
     assert before == [files.stamp(os.path.join(project, name)) for name in ("data/x.txt", "big.bin")]
-    assert os.path.getsize(os.path.join(project, "big.txt")) == 1_500_005
-    second = ran(project, "-e", "spoil", "--workdir=fresh")  # the copy in the cache was spoilt
-    assert [each.get("digest") for each in first.outputs] == [each.get("digest") for each in second.outputs]
+    if first.code:  # no file system that clones: other runs read the same copy
+        assert "the input big.bin was written to while the command ran" in first.err
+        assert not os.path.exists(os.path.join(project, "big.txt"))
+    else:
+        assert os.path.getsize(os.path.join(project, "big.txt")) == 1_500_005
+    ran(project, "-e", "copies", "--workdir=fresh")  # the copy in the cache was spoilt
+    assert os.path.getsize(os.path.join(project, "big.txt")) == 1_500_000
+
+
+@pytest.mark.parametrize("how", ["in place", "by another run", "replaced here", "replaced there", "removed"])
+def test_a_copy_that_others_read_too_is_looked_at_afterwards(
+    tmp_path: object, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr(supplied, "_cloned", lambda source, target: False)
+    base = make_tree(tmp_path, {"big": os.urandom(1_500_000)})
+    supply = [
+        Supply("big", f"{base}/big", f"{base}/{name}/big", digest_of(f"{base}/big")[0]) for name in "ab"
+    ]
+    suppliers = [Supplier(), Supplier()]
+    for one, each in zip(suppliers, supply, strict=True):
+        one.bring(each)
+    kept = paths.scratch("work", "data", os.listdir(paths.scratch("work", "data"))[0])
+    changed = {"in place": supply[0].target, "by another run": supply[1].target}.get(how)
+    if changed:
+        os.chmod(changed, 0o644)
+        with open(changed, "r+b") as file:
+            file.write(b"more")
+    elif how == "replaced here":  # a file of its own, which nobody else sees
+        os.unlink(supply[0].target)
+        make_tree(base, {"a/big": "own"})
+    elif how == "replaced there":  # a third run has found it spoilt, and this one has no name of it any more
+        os.unlink(supply[0].target)
+        os.rename(kept, f"{base}/spoilt")
+        make_tree(os.path.dirname(kept), {os.path.basename(kept): "new"})
+    else:  # the cache was cleaned
+        os.unlink(kept)
+    if changed or how == "replaced there":
+        with pytest.raises(InputError, match="the input big was written to"):
+            suppliers[0].refuse_changed()
+    else:
+        suppliers[0].refuse_changed()
 
 
 def test_what_failed_stays_in_the_record(project: str) -> None:
@@ -138,6 +184,34 @@ def test_a_folder_is_replaced_as_a_whole(project: str) -> None:
     ran(project, "-e", "folder", "--workdir=fresh")
     ran(project, "-e", "folder", "-P", "k=2", "--workdir=fresh")
     assert sorted(os.listdir(os.path.join(project, "model"))) == ["2", "same"]
+
+
+def test_what_a_user_put_into_a_folder_stays_there(project: str) -> None:
+    ran(project, "-e", "folder", "--workdir=fresh")
+    make_tree(
+        project, {"model/mine.txt": "mine\n", "model/deep/mine.txt": "mine\n", "model/same": "edited\n"}
+    )
+    os.symlink("mine.txt", os.path.join(project, "model", "link"))
+    make_tree(project, {"model/1": "edited\n"})  # what a run left is removed only as it left it
+    before = os.stat(os.path.join(project, "model", "mine.txt")).st_ino
+    for k in "23":
+        done = proj("run", project, "-e", "folder", "-P", f"k={k}", "--workdir=fresh")
+        assert done.code == 0, done.err
+        assert "model/mine.txt is no output of this run: it was left there" in done.err
+        kept = ["1", "deep", "link", "mine.txt"]
+        assert sorted(os.listdir(os.path.join(project, "model"))) == sorted([k, "same", *kept])
+    assert os.stat(os.path.join(project, "model", "mine.txt")).st_ino == before
+    assert os.readlink(os.path.join(project, "model", "link")) == "mine.txt"
+    assert read(project, "model", "deep", "mine.txt") == "mine\n"
+    assert read(project, "model", "same") == "same\n"
+
+
+def test_a_file_does_not_take_the_place_of_a_folder_of_the_user(project: str) -> None:
+    make_tree(project, {"big.txt/mine.txt": "mine\n", "big.bin": "b"})
+    done = proj("run", project, "-e", "spoil", "--workdir=fresh")
+    assert done.code == 125
+    assert "mine.txt in it is no output of a run" in done.err
+    assert read(project, "big.txt", "mine.txt") == "mine\n"
 
 
 def test_what_cannot_be_put_into_the_project_is_a_failure(project: str) -> None:

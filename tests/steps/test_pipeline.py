@@ -197,6 +197,7 @@ def test_options(project: str) -> None:
         (["--force", "tarin"], "there is no step tarin"),
         (["--jobs", "0"], "not a number from 1 to 999"),
         (["-P", "seed=x"], "seed"),
+        (["-P", "model=../x"], "train would write models/../x-1.txt"),
         (["-P", "model=ridge", "--run-id", "none"], "none"),
     ):
         done = proj("run", project, *arguments)
@@ -222,6 +223,31 @@ def test_mistakes_are_told_before_anything_is_run(project: str) -> None:
     assert done.code == 2
     assert "prepare reads raw.txt, which is not there, and no step makes it" in done.err
     assert not store().search("").runs
+
+
+def test_code_is_all_only_where_the_command_has_nothing_else(project: str) -> None:
+    """In the project's folder a script may read whatever lies there."""
+    make_tree(project, {"MLproject": MLPROJECT.replace("code: [train.sh]", "code: [none]")})
+    git(project, "commit", "-qam", "x")
+    make_tree(project, {".gitignore": "data\nmodels\nreport.txt\n", "data/.keep": "", "models/.keep": ""})
+    for _ in "123":
+        _, steps, _ = piped(project, "--workdir=project", "-P", "model=ridge", "-P", "seed=1")
+    assert steps["train[ridge,1]"] == "cached"
+    make_tree(project, {"train.sh": FILES["train.sh"] + "echo more >> models/$1-$2.txt\n"})
+    _, steps, _ = piped(project, "--workdir=project", "-P", "model=ridge", "-P", "seed=1")
+    assert steps["train[ridge,1]"] == "finished"
+    assert read(project, "report.txt").endswith("more\n")
+
+
+def test_why_a_step_is_run_each_time_is_said_once(project: str) -> None:
+    make_tree(project, {"MLproject": MLPROJECT.replace("bash train.sh", "date; bash train.sh")})
+    _, _, done = piped(project)
+    assert (
+        done.err.count("steps that are run each time, since command: what date gives is another each time")
+        == 1
+    )
+    make_tree(project, {"MLproject": MLPROJECT})
+    assert "each time" not in piped(project)[2].err
 
 
 def test_inputs_that_are_not_declared_are_missing(project: str) -> None:

@@ -1,0 +1,88 @@
+"""Whose is a file that lies where outputs are to be put? One that a recorded run of the project left so may be removed;
+any other one is the user's.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from runner.data.inputs import digest_of
+from runner.data.outputs import inside
+from runner.host.files import remove_tree
+
+if TYPE_CHECKING:
+    from runner.running.plan import Plan
+    from runner.tracking.fold import Run
+    from runner.tracking.store import Store
+    from runner.values import Report
+
+__all__ = ["Earlier"]
+
+LOOKED_AT = 1000  # runs, newest first
+LINK = "-> "
+
+
+class Earlier:
+    """What the runs of a project have left in it. The records are read when the first file is in question."""
+
+    def __init__(self, plan: Plan, store: Store) -> None:
+        self._project = plan.project.name.replace("'", "''")
+        self._store = store
+        self._left: set[tuple[str, str]] | None = None
+
+    def is_left(self, path: str, name: str) -> bool:
+        """Whether the file or link `path`, which a record calls `name`, is as a run left it."""
+        if self._left is None:
+            runs = self._store.search(f"project = '{self._project}'", limit=LOOKED_AT).runs
+            self._left = {each for run in runs for each in _left(run)}
+        if os.path.islink(path) and (name, LINK + os.readlink(path)) in self._left:
+            return True
+        return (name, digest_of(path)[0]) in self._left
+
+    def others(self, folder: str, name: str, new: str = "") -> list[str]:
+        """Files below a folder that no run left so, by their paths in it; not those that `new` has, too."""
+        found = [os.path.relpath(each, folder) for each in inside(folder)]
+        return [
+            each
+            for each in found
+            if not (new and os.path.lexists(os.path.join(new, each)))
+            and not self.is_left(os.path.join(folder, each), f"{name}/{each}")
+        ]
+
+    def clear(self, path: str, name: str, report: Report) -> None:
+        """Removes an old output, but not what no run left in it. OSError."""
+        if not os.path.isdir(path) or os.path.islink(path):
+            if self.is_left(path, name):
+                os.unlink(path)
+            else:
+                _tell(report, name)
+        elif others := self.others(path, name):
+            for each in list(inside(path)):
+                if os.path.relpath(each, path) not in others:
+                    os.unlink(each)
+            for each in others:
+                _tell(report, f"{name}/{each}")
+        else:
+            remove_tree(path)
+
+
+def _tell(report: Report, name: str) -> None:
+    report.warn(f"{name} is no output of this run, but is named like one: it was left there")
+
+
+def _left(run: Run) -> Iterator[tuple[str, str]]:
+    """By its path in the project, or its absolute one: the digest of each file, or where a link leads."""
+    for output in run.outputs:
+        path = str(output["path"])
+        kept = os.path.basename(path) if os.path.isabs(path) else path
+        yield path, str(output.get("digest"))
+        standing = {str(name) for name in output.get("found") or ()}  # before the command started
+        found = {
+            name: str(facts.get("digest")) for name, facts in run.artifacts.items() if name not in standing
+        }
+        found |= {str(name): f"{LINK}{leads}" for name, leads in (output.get("links") or {}).items()}
+        for name, what in found.items():
+            if name == kept or name.startswith(f"{kept}/"):
+                yield path + name[len(kept) :], what
