@@ -81,9 +81,9 @@ class Circumstances(NamedTuple):
         digits = re.sub(r"\D", "", re.sub(ZONE, "", text))
         return self.clocked(digits[: 14 if re.match(DATED, text) else 6])
 
-    def clocked(self, digits: str) -> bool:
-        """The same of a time without separators."""
-        return self.began > 0 and clocks.told(digits, self.began / 1000 - 1, self.ended / 1000 + 1)
+    def clocked(self, digits: str, *, full: bool = False) -> bool:
+        """The same of a time without separators; `full`: of what may be a number like any other."""
+        return self.began > 0 and clocks.told(digits, self.began / 1000 - 1, self.ended / 1000 + 1, full=full)
 
     def is_process(self, number: int, named: bool) -> bool:
         """Whether a number is the id of the command or, where it is said to be one, of a process near to it."""
