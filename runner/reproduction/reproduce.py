@@ -12,7 +12,6 @@ from runner.host.interrupts import Interrupted, Interrupts
 from runner.reproduction import again, clean_room
 from runner.reproduction.again import Changes
 from runner.reproduction.bundle.supplies import NONE, Supplies
-from runner.reproduction.bundle.unpack import take_in
 from runner.reproduction.clean_room import Terms
 from runner.reproduction.repetitions import Series
 from runner.reproduction.verdict import around, causes, compare, products, tolerance, verdict
@@ -49,6 +48,8 @@ def reproduce(ref: str, wish: Wish, report: Report) -> Verdict:
     if not is_bundle(ref):
         with Interrupts():
             return _verified(ref, store, wish, NONE, tolerances, report)
+    from runner.reproduction.bundle.unpack import take_in
+
     with Interrupts(), take_in(ref, store, report) as (run_id, supplies):
         return _verified(run_id, store, wish, supplies, tolerances, report)
 
