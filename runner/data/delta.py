@@ -10,10 +10,11 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import unquote
 
 from runner.host import files, hashing
+from runner.typed import NamedTuple
 
 __all__ = ["Table", "VacuumedError", "digest", "is_table", "read", "restore"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from runner import environments, paths
 from runner.environments import kinds
@@ -21,6 +20,7 @@ from runner.running.replay import REPLAY
 from runner.running.run import run
 from runner.running.variables import ALLOWED, HIDDEN
 from runner.tracking.store import Store
+from runner.typed import NamedTuple
 from runner.values import Checkout, EntryPoint, Json, Project, Report
 
 __all__ = ["Changes", "checkout_of", "make", "plan", "request_of"]

@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
 
 from runner import paths, sources
 from runner.data import delta
@@ -23,6 +22,7 @@ from runner.running.recorded import CannotRunError, Recorded
 from runner.snapshots import snapshot
 from runner.sources import folders
 from runner.tracking.events import SUPERVISED
+from runner.typed import NamedTuple
 from runner.values import CodeState, JsonMapping, Report
 
 __all__ = ["Terms", "enter"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from runner import paths
 from runner.errors import InputError, ProjError
@@ -21,6 +20,7 @@ from runner.reproduction.verdict.tolerance import Tolerances
 from runner.reproduction.verdict.verdict import Verdict
 from runner.running.recorded import CannotRunError, Recorded, changed_packages, load
 from runner.tracking.store import Store
+from runner.typed import NamedTuple
 from runner.values import Json, Report
 
 __all__ = ["Wish", "reproduce"]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from runner import paths
 from runner.errors import InputError, StoreError
 from runner.host.files import BLOCK, Hash
 from runner.snapshots.vault import EMPTY, Vault
+from runner.typed import NamedTuple
 
 __all__ = ["File", "changed", "committed", "content", "diff", "files", "restore"]
 

@@ -6,11 +6,12 @@ import math
 import re
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
 from runner.reproduction.verdict.leaves import Difference, Number, Time, Walk
 from runner.reproduction.verdict.tolerance import EXACT, Tolerance, spread
 from runner.reproduction.verdict.wording import Circumstances
+from runner.typed import NamedTuple
 
 __all__ = ["SPREAD", "Finding", "compare"]
 

@@ -6,10 +6,10 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 from tempfile import gettempdir
-from typing import NamedTuple
 
 from runner.reproduction.verdict import clocks
 from runner.running.recorded import Recorded
+from runner.typed import NamedTuple
 
 __all__ = ["ANYWHERE", "NOWHERE", "PID", "Circumstances", "of", "plain", "tokens"]
 

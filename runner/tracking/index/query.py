@@ -7,12 +7,13 @@ Otherwise, in an order by a metric, with the metric's own index in that order: a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from runner.tracking.index.dialect import Database, Dialect
 from runner.tracking.index.grammar import Clause, Either, Order
 from runner.tracking.index.rows import short, storable
 from runner.tracking.index.schema import PREFIX
+from runner.typed import NamedTuple
 
 __all__ = ["Budget", "Query", "count", "page", "place", "selected"]
 
