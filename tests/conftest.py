@@ -92,9 +92,9 @@ def _session_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
     """One uv cache for the session, so that packages are fetched once."""
     patch = pytest.MonkeyPatch()
     for name in list(os.environ):
-        if name.startswith(("PROJ_", "MLFLOW_", "GIT_", "VIRTUAL_ENV", "CONDA_")) and not name.startswith(
-            ("PROJ_TEST_", "PROJ_CORPUS", "GIT_SSL")
-        ):
+        if name.startswith(
+            ("PROJ_", "MLFLOW_", "GIT_", "VIRTUAL_ENV", "CONDA_", "PYTHONPATH")
+        ) and not name.startswith(("PROJ_TEST_", "PROJ_CORPUS", "GIT_SSL")):
             patch.delenv(name)
     if "UV_CACHE_DIR" not in os.environ:
         patch.setenv("UV_CACHE_DIR", str(tmp_path_factory.getbasetemp().parent / "uv-cache"))

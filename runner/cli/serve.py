@@ -15,7 +15,7 @@ TOKEN = "PROJ_SERVE_TOKEN"  # noqa: S105  the name of a variable
 
 
 def command(
-    ref: str, port: int, host: str, workers: int, batch: int, token: str, timeout: str, queue: int, max_body: str, grace: str,
+    ref: str, port: int, host: str, workers: int, batch: int, token: str, no_auth: bool, timeout: str, queue: int, max_body: str, grace: str,
     env_manager: str, env: str, python: str, allow_python_download: bool, refresh: bool, offline: bool,
     signed: bool, experiment_name: str, run_name: str, tags: tuple[str, ...], server: str, location: str, quiet: bool,
 ) -> int:  # fmt: skip
@@ -38,7 +38,7 @@ def command(
     if min(workers, batch) < 1 or queue < 0:
         raise InputError("--workers and --batch are at least 1, and --queue at least 0")
     settings = Settings(
-        host, port, workers, token or os.environ.get(TOKEN, ""), queue, seconds(timeout, "--timeout"),
+        host, port, workers, token or os.environ.get(TOKEN, ""), no_auth, queue, seconds(timeout, "--timeout"),
         byte_count(max_body, "--max-body"), seconds(grace, "--grace"), batch, quiet,
     )  # fmt: skip
     about = About(
@@ -69,6 +69,7 @@ COMMAND = Command(command, (
     Option("workers", ("-w", "--workers"), "Processes that load the model.", "int", 1, metavar="N"),
     Option("batch", ("--batch",), "Requests that the model is asked at once, at most.", "int", 1, metavar="N"),
     Option("token", ("--token",), f"What clients must bring as Bearer; better in {TOKEN}, where nobody sees it.", metavar="TEXT"),
+    Option("no_auth", ("--no-auth",), "Need no token on an address that others reach.", "flag"),
     Option("timeout", ("--timeout",), "How long a request may take.", default="60", metavar="TIME"),
     Option("queue", ("--queue",), "Requests that may wait; more are answered 429.", "int", 1000, metavar="N"),
     Option("max_body", ("--max-body",), "Size of a request.", default="100MB", metavar="SIZE"),

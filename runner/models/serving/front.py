@@ -26,6 +26,7 @@ class Settings(NamedTuple):
     port: int = 5001
     workers: int = 1
     token: str = ""
+    no_auth: bool = False  # others may ask without a token, too
     queue: int = 1000  # requests that may wait for a worker
     timeout: float = 60  # s, of a request
     body: int = 100_000_000  # bytes, of a request
@@ -35,7 +36,12 @@ class Settings(NamedTuple):
 
 
 def listen(settings: Settings) -> socket.socket:
-    """InputError when the port cannot be had."""
+    """InputError when the port cannot be had, or when others could ask without a token unless that was said."""
+    if settings.host not in LOOPBACK and not settings.token and not settings.no_auth:
+        raise InputError(
+            f"{settings.host} can be reached by others, and there is no token",
+            "PROJ_SERVE_TOKEN=TOKEN  is what clients must bring; --no-auth lets everybody ask",
+        )
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

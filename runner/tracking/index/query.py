@@ -6,6 +6,7 @@ Otherwise, in an order by a metric, with the metric's own index in that order: a
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -68,7 +69,9 @@ def page(
         bound = [value for part in (source, *conditions, order) for value in part.bound]
         sql = f"SELECT r.run FROM {source.sql} WHERE {where} ORDER BY {order.sql} LIMIT ? OFFSET ?"  # noqa: S608
         wanted = limit - len(found)
-        rows = [number for (number,) in connection.execute(sql, (*bound, wanted + 1, offset))]
+        rows = [
+            number for (number,) in connection.execute(sql, (*bound, min(wanted + 1, sys.maxsize), offset))
+        ]
         found.extend(rows[:wanted])
         if len(rows) > wanted:
             return found, (phase, offset + wanted)

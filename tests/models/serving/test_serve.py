@@ -205,6 +205,8 @@ def test_wrong_input_is_no_run(serve: Serve, tmp_path: object) -> None:
         port = str(taken.getsockname()[1])
         done = proj("serve", str(tmp_path), "-p", port)
     assert (done.code, f"127.0.0.1:{port} cannot be used" in done.err) == (2, True)
+    done = proj("serve", str(tmp_path), "--host", "0.0.0.0")
+    assert (done.code, "there is no token" in done.err) == (2, True)
     assert not os.path.isdir(os.path.join(paths.store(), "runs"))
 
 
