@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
 from runner.reproduction.verdict.leaves import Difference, Number, Time, Walk
 from runner.reproduction.verdict.tolerance import EXACT, Tolerance, spread
 from runner.reproduction.verdict.wording import Circumstances
+from runner.typed import NamedTuple
 
 __all__ = ["SPREAD", "Finding", "compare"]
 
@@ -65,9 +65,11 @@ def value(leaf: object) -> float | None:
             return int(text) if len(text) < 4000 else None
         number = float(text)
         return None if math.isinf(number) and "e" in text.lower() else number
-    if isinstance(leaf, Decimal):
-        return float(leaf)
-    return leaf if isinstance(leaf, (int, float)) and not isinstance(leaf, bool) else None
+    if isinstance(leaf, (int, float)) and not isinstance(leaf, bool):
+        return leaf
+    from decimal import Decimal  # of tables, which most runs have not
+
+    return float(leaf) if isinstance(leaf, Decimal) else None
 
 
 def _apart(old: float, new: float) -> tuple[float, float]:
