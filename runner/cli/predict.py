@@ -39,7 +39,7 @@ def command(
     from runner.host.interrupts import Interrupts
     from runner.models.address import located
     from runner.models.environment import Choice
-    from runner.models.predicting.files import form_of
+    from runner.models.predicting.files import check_apart, form_of
     from runner.models.predicting.predict import Wish, predict
     from runner.models.recording import About
     from runner.parameters.shell import quote
@@ -51,6 +51,7 @@ def command(
         raise InputError("--json and predictions cannot both go to standard output", "-o FILE")
     choice = Choice(env_manager, env, refresh, offline, python, allow_python_download)
     with _read(source, form) as found_source, _written(target, to or found_source.form) as path:
+        check_apart(found_source, path)
         written = form_of(path, to if target != STANDARD else "", "--to")
         label = target if target == STANDARD else os.path.abspath(target)
         wish = Wish(found_source, path, label, written, keep, dict(pairs(params)), chunk, cached, signed)

@@ -63,6 +63,9 @@ def _own_file(path: str) -> None:
 def _also(source: str, target: str) -> None:
     """A second name; a copy where the file system has no such thing."""
     os.makedirs(os.path.dirname(target), exist_ok=True)
+    if os.path.isdir(source) and not os.path.islink(source):
+        os.mkdir(target)
+        return
     try:
         os.link(source, target, follow_symlinks=False)
     except FileExistsError:

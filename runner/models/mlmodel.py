@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from runner.errors import InputError
 from runner.host import files, hashing
-from runner.models import signature
+from runner.models import inside, signature
 from runner.models.folder import requirements
 from runner.models.risks import Risk, risks
 from runner.models.signature import Signature
@@ -68,12 +68,13 @@ class Model(NamedTuple):
 
 
 def read(folder: str) -> Model:
-    """InputError when there is no model in the folder, or what it says of itself cannot be read."""
+    """InputError when there is no model in the folder, what it says of itself cannot be read, or it leads out of it."""
     path = os.path.join(folder, FILE)
     stated = _mapping(path)
     flavors = stated.get("flavors")
     if not isinstance(flavors, dict) or not all(isinstance(each, dict) for each in flavors.values()):
         raise InputError(f"{path} names no flavors", "it is the file that mlflow.<flavor>.save_model writes")
+    inside.check(folder, flavors)
     python = flavors.get("python_function", {})
     try:
         found = hashing.digest(folder)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Earlier"]
 
 LOOKED_AT = 1000  # runs, newest first
-LINK = "-> "
+LINK, FOLDER = "-> ", "/"
 
 
 class Earlier:
@@ -33,17 +33,18 @@ class Earlier:
         self._left: set[tuple[str, str]] | None = None
 
     def is_left(self, path: str, name: str) -> bool:
-        """Whether the file or link `path`, which a record calls `name`, is as a run left it."""
+        """Whether the file, link or empty folder `path`, which a record calls `name`, is as a run left it."""
         if self._left is None:
             runs = self._store.search(f"project = '{self._project}'", limit=LOOKED_AT).runs
             self._left = {each for run in runs for each in _left(run)}
         if os.path.islink(path) and (name, LINK + os.readlink(path)) in self._left:
             return True
-        return (name, digest_of(path)[0]) in self._left
+        what = FOLDER if os.path.isdir(path) and not os.listdir(path) else digest_of(path)[0]
+        return (name, what) in self._left
 
     def others(self, folder: str, name: str, new: str = "") -> list[str]:
-        """Files below a folder that no run left so, by their paths in it; not those that `new` has, too."""
-        found = [os.path.relpath(each, folder) for each in inside(folder)]
+        """Files and empty folders below a folder that no run left so, by their paths in it; not what `new` has, too."""
+        found = [os.path.relpath(each, folder) for each in (*inside(folder), *_empty(folder))]
         return [
             each
             for each in found
@@ -61,7 +62,7 @@ class Earlier:
         elif others := self.others(path, name):
             for each in list(inside(path)):
                 if os.path.relpath(each, path) not in others:
-                    os.unlink(each)
+                    os.unlink(each)  # folders stay
             for each in others:
                 _tell(report, f"{name}/{each}")
         else:
@@ -70,6 +71,10 @@ class Earlier:
 
 def _tell(report: Report, name: str) -> None:
     report.warn(f"{name} is no output of this run, but is named like one: it was left there")
+
+
+def _empty(folder: str) -> Iterator[str]:
+    return (place for place, folders, names in os.walk(folder) if place != folder and not (folders or names))
 
 
 def _left(run: Run) -> Iterator[tuple[str, str]]:
@@ -83,6 +88,7 @@ def _left(run: Run) -> Iterator[tuple[str, str]]:
             name: str(facts.get("digest")) for name, facts in run.artifacts.items() if name not in standing
         }
         found |= {str(name): f"{LINK}{leads}" for name, leads in (output.get("links") or {}).items()}
+        found |= {str(name): FOLDER for name in output.get("folders") or ()}
         for name, what in found.items():
             if name == kept or name.startswith(f"{kept}/"):
                 yield path + name[len(kept) :], what

@@ -7,12 +7,14 @@ import json
 import os
 import pickle
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runner.errors import InputError
 from runner.models import mlmodel, signature
+from tests.helpers import make_tree
 from tests.models.folders import COLUMNS, make_model
 
 LONG = {"type": "long"}
@@ -36,11 +38,61 @@ def test_a_model_is_read(tmp_path: object) -> None:
 
 def test_the_example_is_a_file_of_the_model(tmp_path: object) -> None:
     """Whoever wrote MLmodel may have named any other."""
-    for number, path in enumerate(("../secret.json", "/etc/passwd", "gone.json", "link.json")):
+    for number, path in enumerate(("../secret.json", "/etc/passwd", "gone.json")):
         folder = os.path.join(str(tmp_path), str(number), "model")
         make_model(folder, {"../secret.json": "{}"}, saved_input_example_info={"artifact_path": path})
-        os.symlink("../secret.json", os.path.join(folder, "link.json"))
         assert mlmodel.read(folder).example is None
+
+
+@pytest.mark.parametrize("path", ["../else", "{top}/else", "code/../../else", "link/else", "../model-2"])
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {"python_model": "PATH"},
+        {"code": "PATH"},
+        {"model_path": "PATH"},
+        {"env": {"virtualenv": "PATH"}},
+        {"artifacts": {"a": {"path": "PATH", "uri": "/anywhere/a"}}},
+        {"extra_files": [{"path": "PATH"}]},
+    ],
+)
+def test_nothing_that_it_names_leads_out_of_it(tmp_path: Path, stated: dict[str, Any], path: str) -> None:
+    """It would be loaded, and be neither in the digest nor among what runs code."""
+    make_tree(tmp_path, {"else": "", "model-2": "", "sub/else": ""})
+    text = json.dumps({"other": stated}).replace("PATH", path.format(top=tmp_path))
+    folder = make_model(tmp_path / "model", {"code/x.py": ""}, flavors=json.loads(text))
+    if path.startswith("link"):
+        os.symlink("../sub", tmp_path / "model" / "link")
+    with pytest.raises(InputError, match="outside of it"):
+        mlmodel.read(folder)
+
+
+def test_no_link_leads_out_of_it(tmp_path: Path) -> None:
+    """Of links to folders the files would not be looked at; links within the model may stay."""
+    make_tree(tmp_path, {"sub/x.py": ""})
+    folder = make_model(tmp_path / "model", {"code/x.py": ""})
+    os.symlink("code", f"{folder}/inner")
+    assert [each.file for each in mlmodel.read(folder).risks] == ["model.pkl", "code/x.py"]
+    os.symlink(tmp_path / "sub", f"{folder}/code/outer")
+    with pytest.raises(InputError, match="its code/outer is a link that leads out"):
+        mlmodel.read(folder)
+    os.symlink(folder, tmp_path / "named")  # the folder itself may be one
+    os.unlink(f"{folder}/code/outer")
+    assert mlmodel.read(str(tmp_path / "named")).digest == mlmodel.read(folder).digest
+
+
+def test_what_is_no_path_is_left_alone(tmp_path: Path) -> None:
+    stated = {
+        "model_code_path": "/home/somebody/model.py",  # MLflow takes its last part
+        "config": {"index": "/data/index"},
+        "source_model_name": "/models/bert",
+        "artifacts": {"a": {"path": "artifacts/a", "uri": "/home/somebody/a"}},
+        "data": None,
+        "text": "a\0b",
+        "many": ["https://example.org/../x", "."],
+    }
+    folder = make_model(tmp_path / "model", flavors={"python_function": stated})
+    assert mlmodel.read(folder).named_flavors == ["python_function"]
 
 
 @pytest.mark.parametrize(

@@ -192,13 +192,14 @@ def test_what_a_user_put_into_a_folder_stays_there(project: str) -> None:
         project, {"model/mine.txt": "mine\n", "model/deep/mine.txt": "mine\n", "model/same": "edited\n"}
     )
     os.symlink("mine.txt", os.path.join(project, "model", "link"))
+    os.mkdir(os.path.join(project, "model", "empty"))
     make_tree(project, {"model/1": "edited\n"})  # what a run left is removed only as it left it
     before = os.stat(os.path.join(project, "model", "mine.txt")).st_ino
     for k in "23":
         done = proj("run", project, "-e", "folder", "-P", f"k={k}", "--workdir=fresh")
         assert done.code == 0, done.err
         assert "model/mine.txt is no output of this run: it was left there" in done.err
-        kept = ["1", "deep", "link", "mine.txt"]
+        kept = ["1", "deep", "empty", "link", "mine.txt"]
         assert sorted(os.listdir(os.path.join(project, "model"))) == sorted([k, "same", *kept])
     assert os.stat(os.path.join(project, "model", "mine.txt")).st_ino == before
     assert os.readlink(os.path.join(project, "model", "link")) == "mine.txt"

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from typing import NamedTuple
 
 from runner.errors import InputError
 from runner.host import files
 from runner.values import Json
 
-__all__ = ["FORMATS", "Parts", "Source", "form_of", "source_of"]
+__all__ = ["FORMATS", "Parts", "Source", "check_apart", "form_of", "source_of"]
 
 FORMATS = ("csv", "jsonl", "parquet")
 ENDINGS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".pq": "parquet"}
 LOCK = "proj.lock"  # in the folder of the parts: held by the process that writes them
 ASKED = "asked.json"  # in the folder of the parts: what they are of, and how far it is
+PART = re.compile(r"\d{6,}(\.draft)?")  # in the folder of the parts: rows of the output
 
 
 class Source(NamedTuple):
@@ -52,6 +54,30 @@ def source_of(path: str, given: str) -> Source:
     return Source(path, tuple(found), forms.pop(), os.path.abspath(path))
 
 
+def check_apart(source: Source, target: str) -> None:
+    """InputError when the output, or its parts, would take the place of what is read, or lie among it."""
+    place = os.path.realpath(target)
+    places = (place, f"{place}.parts")
+    for path in source.paths:
+        if os.path.realpath(path) in places or _is_same(path, target):
+            raise InputError(
+                f"{target} is read: the predictions would take its place", "-o  names another output"
+            )
+    top = os.path.realpath(source.path)
+    if os.path.isdir(top) and os.path.join(place, "").startswith(os.path.join(top, "")):
+        raise InputError(
+            f"{target} lies in {source.path}, which is read: the next time it would be part of the input",
+            "-o  names an output elsewhere",
+        )
+
+
+def _is_same(path: str, target: str) -> bool:
+    try:
+        return os.path.samefile(path, target)
+    except OSError:  # the target is not there yet
+        return False
+
+
 class Parts:
     """The folder beside an output in which it grows: what a run leaves that was stopped is gone on with by the next."""
 
@@ -66,6 +92,7 @@ class Parts:
         self._key = key
         try:
             os.makedirs(folder, exist_ok=True)
+            _check_ours(folder)
             self._lock = files.try_lock(os.path.join(folder, LOCK))
         except OSError as error:
             raise InputError(f"{folder} cannot be written: {error.strerror or error}") from None
@@ -91,11 +118,29 @@ class Parts:
         files.write(os.path.join(self.folder, ASKED), json.dumps(value), durable=True)
 
     def remove(self) -> None:
-        files.remove_tree(self.folder)
-        self.close()
-
-    def close(self) -> None:
-        """What is there stays for the next one."""
         if self._lock is not None:
+            files.remove_tree(self.folder)
             os.close(self._lock)
             self._lock = None
+
+    def close(self) -> None:
+        """What is there stays for the next one; a folder without a part is removed."""
+        if not self.count:
+            self.remove()
+        elif self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def _check_ours(folder: str) -> None:
+    """InputError for a folder of somebody else's, which only happens to be called like that."""
+    others = [name for name in os.listdir(folder) if not _is_ours(name)]
+    if others:
+        raise InputError(
+            f"{folder} is where the parts of the output go, and has something else in it: {min(others)}",
+            "-o  names another output",
+        )
+
+
+def _is_ours(name: str) -> bool:
+    return name in (LOCK, ASKED) or files.is_draft(name) or PART.fullmatch(name) is not None

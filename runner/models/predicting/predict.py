@@ -7,12 +7,13 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from runner import paths
+from runner.environments import system
 from runner.errors import InputError, ProjError
 from runner.host import hashing
 from runner.host.files import Digest, Draft, open_file, transfer
@@ -33,7 +34,8 @@ from runner.values import Ended, Environment, Json, Report
 __all__ = ["Predicted", "Wish", "predict"]
 
 KEY = "proj.predict.key"  # tag: of all that decides on the predictions
-FORMAT = 1  # of the key
+FORMAT = 2  # of the key
+STANDARD = "-"  # label of standard input
 
 
 class Wish(NamedTuple):
@@ -83,18 +85,22 @@ def predict(
             recording.writer.append(events.input_file(facts))
             environment = prepare(store, found, model, choice, report)
             recording.environment(environment)
-            key = _key(model.digest, data, environment, wish)
+            key = _key(
+                model.digest,
+                data,
+                [environment.key, environment.lock, *_installed(environment, recording.run_id)],
+                wish,
+            )
             earlier = _earlier(store, key) if wish.cached else None
             if wish.cached and not environment.lock:
                 report.note("--cached: the environment has no lock, so nothing says that it is the same")
             if earlier is not None and environment.lock:
+                _check_unchanged(wish.source, data, report)
                 rows = _take(store, earlier, wish)
                 recording.writer.append(events.run_link("cached-from", earlier.run_id))
             else:
                 trust.check(store, found, model.digest, wish.only_signed)
-                rows = _made(recording, environment, found.folder, wish, key, report)
-            if _digest(wish.source, report) != data:
-                raise ProjError(f"{wish.source.label} was changed while it was read")
+                rows = _made(recording, environment, found.folder, wish, data, key, report)
             digest = _keep(recording, wish, key, rows)
             recording.ended = Ended("FINISHED", 0, "exit")
             from_run = earlier.run_id if earlier is not None and environment.lock else ""
@@ -109,8 +115,24 @@ def _digest(source: Source, report: Report) -> Digest:
             raise InputError(f"{source.path} cannot be read: {error.strerror or error}") from None
 
 
-def _key(model: str, data: Digest, environment: Environment, wish: Wish) -> str:
-    parts = [FORMAT, model, data.digest, environment.key, environment.lock, wish.to, wish.source.form]
+def _check_unchanged(source: Source, data: Digest, report: Report) -> None:
+    if _digest(source, report) != data:
+        raise ProjError(f"{source.label} was changed while it was read", "the same command begins anew")
+
+
+def _installed(environment: Environment, run_id: str) -> Iterator[str]:
+    """What an environment is of that has no key, since we did not make it; of one that cannot be known `run_id`."""
+    activation = environment.activation
+    if environment.key:
+        return
+    if os.environ.get("PYTHONPATH") or system.editable(activation.python):
+        yield run_id  # code in somebody's folder: it is begun anew each time
+    yield from (os.path.realpath(activation.python), activation.prefix)
+    yield from (*system.packages(activation), *system.loose(activation))
+
+
+def _key(model: str, data: Digest, environment: Iterable[str], wish: Wish) -> str:
+    parts = [FORMAT, model, data.digest, [*environment], wish.to, wish.source.form]
     options = [list(wish.keep), dict(wish.params), wish.chunk]
     return hashlib.sha256(json.dumps([parts, options], sort_keys=True).encode()).hexdigest()
 
@@ -134,19 +156,41 @@ def _take(store: Store, run: Run, wish: Wish) -> int:
 
 
 def _made(
-    recording: Recording, environment: Environment, folder: str, wish: Wish, key: str, report: Report
+    recording: Recording,
+    environment: Environment,
+    folder: str,
+    wish: Wish,
+    data: Digest,
+    key: str,
+    report: Report,
 ) -> int:
+    """Nothing takes the place of the output before it is whole, and made of what was there at the beginning."""
+    began = time.monotonic()
     with closing(Parts(f"{wish.target}.parts", key)) as parts:
-        return _predicted(recording, environment, folder, wish, parts, report)
+        if parts.count:
+            report.note(f"{parts.rows} rows were predicted before: it is gone on from there")
+        with Draft(wish.target) as draft:
+            rows = _predicted(recording, environment, folder, wish, parts, draft, report)
+            try:
+                _check_unchanged(wish.source, data, report)
+            except ProjError:
+                parts.remove()
+                raise
+        parts.remove()
+    recording.metrics({"predict.seconds": time.monotonic() - began}, 0)
+    return rows
 
 
 def _predicted(
-    recording: Recording, environment: Environment, folder: str, wish: Wish, parts: Parts, report: Report
+    recording: Recording,
+    environment: Environment,
+    folder: str,
+    wish: Wish,
+    parts: Parts,
+    draft: str,
+    report: Report,
 ) -> int:
-    if parts.count:
-        report.note(f"{parts.rows} rows were predicted before: it is gone on from there")
-    began = time.monotonic()
-    with Output(recording.directory, quiet=True) as output, Draft(wish.target) as draft:
+    with Output(recording.directory, quiet=True) as output:
         asked: dict[str, Json] = {
             "worker": os.path.abspath(worker.__file__),
             "model": folder,
@@ -167,13 +211,14 @@ def _predicted(
         with report.step(f"predicting for {os.path.basename(wish.source.label)}") as step:
             for told in _told(environment.activation.python, asked, variables, output.fd):
                 if "failed" in told:
-                    raise ProjError(str(told["failed"]), f"proj logs {recording.name}  says more")
+                    problem = str(told["failed"])
+                    if wish.source.label == STANDARD:
+                        problem = problem.replace(wish.source.path, "standard input")
+                    raise ProjError(problem, f"proj logs {recording.name}  says more")
                 if "part" in told:
                     parts.note(told["rows"], told["part"], told["names"])
                     step.update(f"{parts.rows} rows")
                 rows = told.get("done", rows)
-    parts.remove()
-    recording.metrics({"predict.seconds": time.monotonic() - began}, 0)
     return rows
 
 

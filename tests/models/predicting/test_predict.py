@@ -7,21 +7,24 @@ import csv
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from runner import paths
+from runner.host import hashing
 from runner.models.predicting import batch, predict
 from runner.models.predicting.files import Parts
 from runner.tracking.fold import Run
 from runner.tracking.store import Store
-from runner.values import Environment
+from runner.values import Activation, Environment
 from tests.cli.conftest import program
 from tests.cli.records import Program
-from tests.helpers import Result, proj
+from tests.helpers import Result, make_tree, proj
 from tests.servers import client_python, run_flow
 
 __all__ = ["client_python", "program"]  # fixtures
@@ -176,6 +179,89 @@ def test_two_do_not_write_the_same_output(world: World, tmp_path: Path) -> None:
     assert world.predict("./sums", "a.csv", "-o", "/dev/null").code == 2
 
 
+def test_the_input_is_never_the_output(world: World, tmp_path: Path) -> None:
+    """By whatever name: it would be lost, or be part of what is read the next time."""
+    folder = tmp_path / "in"
+    (folder / "sub").mkdir(parents=True)
+    for name in ("sub/1.csv", "same.csv"):
+        shutil.copy(world.path("a.csv"), folder / name)
+    os.link(folder / "same.csv", tmp_path / "hard.csv")
+    os.symlink(folder / "same.csv", tmp_path / "soft.csv")
+    os.symlink(folder, tmp_path / "linked")
+    before = hashing.digest(str(folder))
+    for source, target in (
+        (folder / "same.csv", folder / "same.csv"),
+        (folder / "same.csv", tmp_path / "hard.csv"),
+        (folder / "same.csv", tmp_path / "soft.csv"),
+        (tmp_path / "soft.csv", folder / "same.csv"),
+        (folder, folder / "sub" / "1.csv"),
+        (folder, folder / "new.csv"),
+        (folder, tmp_path / "linked" / "new.csv"),
+        (tmp_path / "linked", folder / "new.csv"),
+    ):
+        done = world.predict("./sums", str(source), "-o", str(target))
+        assert (done.code, "which is read" in done.err or "is read: " in done.err) == (2, True), done.err
+    assert hashing.digest(str(folder)) == before
+    assert not os.path.isdir(os.path.join(paths.store(), "runs"))
+
+
+def test_an_input_that_changes_meanwhile_gives_nothing(
+    world: World, tmp_path: Path, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+    shutil.copy(world.path("a.csv"), source)
+    target.write_text("what was there")
+    real = predict._told
+
+    def told(*given: Any) -> Any:
+        for each in real(*given):
+            if "done" in each:
+                source.write_text("a,b\n1,2\n")
+            yield each
+
+    monkeypatch.setattr(predict, "_told", told)
+    monkeypatch.chdir(world.top)
+    done = program("predict", "./sums", str(source), "-o", str(target), "--env", world.prefix)
+    assert (done.code, "was changed while it was read" in done.err) == (125, True), done.err
+    assert target.read_text() == "what was there"
+    assert not os.path.exists(f"{target}.parts")  # nothing is gone on with
+
+
+def test_a_folder_of_parts_that_is_somebody_elses_is_left_alone(world: World, tmp_path: Path) -> None:
+    (tmp_path / "out.csv.parts").mkdir()
+    (tmp_path / "out.csv.parts" / "mine.txt").write_text("precious")
+    done = world.predict("./sums", "a.csv", "-o", f"{tmp_path}/out.csv")
+    assert (done.code, "has something else in it: mine.txt" in done.err) == (2, True), done.err
+    assert os.listdir(tmp_path / "out.csv.parts") == ["mine.txt"]
+
+
+def test_parts_of_another_environment_are_not_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one that has no key of the cache: by its place, its packages, and what lies beside them."""
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+
+    def installed(name: str, run_id: str = "1") -> list[str]:
+        prefix = str(tmp_path / name)
+        python = make_tree(prefix, {"bin/python3.11": "", "pyvenv.cfg": ""}) + "/bin/python3.11"
+        activation = Activation("virtualenv", (), {}, prefix, python)
+        return [*predict._installed(Environment(activation), run_id)]
+
+    site = tmp_path / "one/lib/python3.11/site-packages"
+    found = [installed("one"), installed("two")]
+    for name in ("a-1.0.dist-info/METADATA", "module.py"):
+        make_tree(site, {name: ""})
+        found.append(installed("one"))
+    assert len({*map(tuple, found)}) == 4
+    assert installed("one") == installed("one", "2") == found[-1]
+    make_tree(
+        site, {"b-1.0.dist-info/direct_url.json": '{"url": "file:///b", "dir_info": {"editable": true}}'}
+    )
+    assert installed("one") != installed("one", "2")
+    monkeypatch.setenv("PYTHONPATH", "/somewhere")
+    assert installed("two") != installed("two", "2")
+
+
 def test_mistakes(world: World, tmp_path: Path) -> None:
     (tmp_path / "odd.jsonl").write_text('{"a": 1}\n{"a": 2\n')
     (tmp_path / "odd.csv").write_text("a\n1\nx\n")
@@ -193,7 +279,13 @@ def test_mistakes(world: World, tmp_path: Path) -> None:
     ):
         done = world.predict(*words, "-o", f"{tmp_path}/out.csv")
         assert (done.code, said in done.err) == (code, True), done.err
-        assert not os.path.exists(f"{tmp_path}/out.csv")
+        assert not [
+            name for name in os.listdir(tmp_path) if name.startswith("out.csv")
+        ]  # nor an empty out.csv.parts
+    with open(tmp_path / "odd.csv", "rb") as file:
+        argv = [sys.executable, "-m", "runner", "predict", "./sums", "-", "--env", world.prefix]
+        piped = subprocess.run(argv, stdin=file, capture_output=True, text=True, cwd=world.top, check=False)
+    assert (piped.returncode, "standard input: " in piped.stderr) == (125, True), piped.stderr
 
 
 def test_predictions_are_taken_over(
