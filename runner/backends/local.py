@@ -52,7 +52,7 @@ def prepared() -> AbstractContextManager[None]:
 def submit(job: Job, report: Report) -> Handle:  # noqa: ARG001
     token = os.urandom(16).hex()
     job = job._replace(variables={**job.variables, process_tree.MARK: token})
-    argv = [*job.options.get("launcher", ()), *_argv(job)]
+    argv = _argv(job)
     program = find(argv[0], job.variables.get("PATH", os.defpath))
     if not program:
         raise BackendError(f"{argv[0]} is not on PATH", "proj doctor  shows what is missing")
@@ -69,6 +69,8 @@ def submit(job: Job, report: Report) -> Handle:  # noqa: ARG001
         grace=float(job.options.get("grace", GRACE)),
         farewell=list(farewell.argv),
         farewell_variables=dict(farewell.variables),
+        binds=[tuple(each) for each in job.options.get("binds", ())],
+        ready=str(job.options.get("ready", "")),
     )
     outputs, theirs = _open_outputs()
     stdin = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC) if job.options.get("stdin") == "null" else 0

@@ -16,14 +16,13 @@ from _thread import get_ident
 
 from runner import paths
 from runner.host.guard import FILES, HIGH, Charge, become
+from runner.host.process import is_small
 from runner.typed import NamedTuple
 
 __all__ = ["Handle", "Posted", "Prepared", "post", "reap"]
 
 ALL = tuple(int(each) for each in signal.valid_signals())
 CODE = "import sys; sys.path.append(sys.argv.pop()); from runner.host.guard import main; main()"
-
-SMALL = 32 << 20  # bytes of memory
 
 _waiting: dict[tuple[int, int], Posted] = {}  # process and thread -> a guard without a charge
 _left: list[int] = []  # processes that have said their last word, perhaps not yet breathed their last
@@ -76,20 +75,10 @@ def begin() -> Posted:
     reap()
     ours, theirs = _socket.socketpair()
     try:
-        pid = _forked(theirs.fileno()) if _is_small() else _interpreter(theirs.fileno())
+        pid = _forked(theirs.fileno()) if is_small() else _interpreter(theirs.fileno())
     finally:
         theirs.close()
     return Posted(pid, ours.detach())
-
-
-def _is_small() -> bool:
-    """Whether this process can be forked safely and at little cost."""
-    try:
-        with open("/proc/self/statm", "rb") as file:
-            size = int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-        return size < SMALL and len(os.listdir("/proc/self/task")) == 1
-    except OSError:
-        return False  # not Linux
 
 
 def _forked(channel: int) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Sequence
-from typing import NamedTuple
+
+from runner.typed import NamedTuple
 
 __all__ = ["Contents", "look"]
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
-from urllib.parse import unquote
+from typing import Any
 
 from runner.host import files, hashing
+from runner.typed import NamedTuple
 
 __all__ = ["Table", "VacuumedError", "digest", "is_table", "read", "restore"]
 
@@ -92,6 +91,8 @@ def digest(path: str, table: Table) -> files.Digest:
 
 def restore(path: str, version: int, target: str) -> None:
     """Copies a table as it was at a version that is still there. VacuumedError, OSError."""
+    import shutil
+
     table = read(path, version)
     if table is None:
         raise VacuumedError(f"its log of version {version}")
@@ -152,6 +153,8 @@ def _of_checkpoint(path: str) -> list[dict[str, Any]] | None:
 
 def _path(action: dict[str, Any]) -> str:
     """As it lies on disk: relative to the table, or absolute. In the log it is a URI."""
+    from urllib.parse import unquote
+
     return unquote(str(action.get("path", "")).removeprefix("file://"))
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from runner.data import delta, pointers
 from runner.host import hashing
 from runner.parameters.types import scheme
 from runner.tracking.events import Event, input_file
+from runner.typed import NamedTuple
 from runner.values import Step
 
 __all__ = ["Input", "Named", "describe", "expand", "is_uri", "named"]

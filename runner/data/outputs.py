@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from runner.data.contents import Contents, look
 from runner.data.inputs import expand, relative
@@ -12,6 +12,7 @@ from runner.errors import ProjError
 from runner.host import hashing
 from runner.host.files import Stamp, stamp
 from runner.tracking import artifacts, events
+from runner.typed import NamedTuple
 from runner.values import Report, Silent
 
 if TYPE_CHECKING:

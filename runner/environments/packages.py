@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from runner.environments import kinds
+from runner.typed import NamedTuple
 
 __all__ = ["Change", "changes", "difference", "packages"]
 

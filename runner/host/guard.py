@@ -63,6 +63,8 @@ class Charge:
         grace: float,  # s
         farewell: list[str],  # a command line that is run last when the supervisor was killed
         farewell_variables: dict[str, str],
+        binds: list[tuple[str, str, bool]],  # with which the command sees other folders: binding.py
+        ready: str,  # a file that is made when these are in place, before the command is started
     ) -> None:
         self.program = program
         self.argv = argv
@@ -75,6 +77,8 @@ class Charge:
         self.grace = grace
         self.farewell = farewell
         self.farewell_variables = farewell_variables
+        self.binds = binds
+        self.ready = ready
 
     def packed(self) -> bytes:
         return marshal.dumps(vars(self))
@@ -130,7 +134,7 @@ def attend(number: int) -> None:
     if charge is None:
         return  # the supervisor has changed its mind, or is gone
     try:
-        pid = _start(charge, files)
+        pid = _start_elsewhere(charge, files) if charge.binds else _start(charge, files)
     except OSError as error:
         channel.send(b"failed %d\n" % (error.errno or 0))
         return
@@ -196,6 +200,41 @@ def _start(charge: Charge, files: list[int]) -> int:
         os.chdir("/")
         for fd in files:
             os.close(fd)
+
+
+def _start_elsewhere(charge: Charge, files: list[int]) -> int:
+    """The same in a fork of us that binds first. That this fails is told by the command's stderr, and by no `ready`."""
+    from runner.host import binding
+
+    pid = os.fork()
+    if pid == 0:
+        try:
+            signal.set_wakeup_fd(-1)  # its number may be one of the command's
+            os.setpgid(0, 0)
+            for fd, target in zip(files, charge.files, strict=True):
+                os.dup2(fd, target)
+            binding.bind(charge.binds, charge.directory, charge.ready)
+            _forget_handlers()
+            signal.pthread_sigmask(signal.SIG_SETMASK, charge.mask)
+            os.execvpe(charge.argv[0], charge.argv, charge.variables)  # noqa: S606 - found anew: folders are others
+        except OSError as error:
+            os.write(2, os.fsencode(binding.failure(error)))
+        finally:
+            os._exit(binding.REFUSED)
+    try:
+        os.setpgid(pid, pid)  # both do it, so that it is done whoever comes first
+    except OSError:
+        pass  # it runs the command already
+    for fd in files:
+        os.close(fd)
+    return pid
+
+
+def _forget_handlers() -> None:
+    """As exec(2) will, but before a signal can come."""
+    for number in signal.valid_signals():
+        if number in DEFAULT or callable(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_DFL)
 
 
 class Guard:

@@ -18,7 +18,17 @@ if TYPE_CHECKING:
     import subprocess
     from typing import IO
 
-__all__ = ["Completed", "Pending", "environment", "find", "pid_start", "run", "start", "written_by"]
+__all__ = [
+    "Completed",
+    "Pending",
+    "environment",
+    "find",
+    "is_small",
+    "pid_start",
+    "run",
+    "start",
+    "written_by",
+]
 
 # Inherited variables that make a helper, or a run's command, look at the wrong place.
 DANGEROUS = tuple(
@@ -30,6 +40,7 @@ DANGEROUS = tuple(
 )
 
 MARK = "PROJ_HELPER"  # in the environment of a helper and of what it starts
+SMALL = 32 << 20  # bytes of memory
 
 
 class Completed(NamedTuple):
@@ -256,6 +267,16 @@ class Pending:
 
 def start(argv: Sequence[str], variables: Mapping[str, str | None] | None = None) -> Pending:
     return Pending(argv, variables)
+
+
+def is_small() -> bool:
+    """Whether this process can be forked safely and at little cost."""
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            size = int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        return size < SMALL and len(os.listdir("/proc/self/task")) == 1
+    except OSError:
+        return False  # not Linux
 
 
 def pid_start(pid: int) -> str:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from runner.parameters.types import scheme
-from runner.text.globs import matcher
+from runner.text.globs import matcher, reversed_range
 from runner.typed import NamedTuple
 from runner.values import EntryPoint
 
@@ -18,7 +18,7 @@ __all__ = ["Mistake", "apart", "faults", "has_steps", "is_made", "meet", "needed
 
 class Mistake(NamedTuple):
     step: str
-    key: str  # needs, outputs
+    key: str  # needs, inputs, outputs, code
     text: str  # the item of it
     message: str
     hint: str = ""
@@ -103,6 +103,7 @@ def order(needs: Mapping[str, Sequence[str]], wanted: Iterable[str]) -> tuple[li
 def faults(points: Sequence[EntryPoint]) -> Iterator[Mistake]:
     known = {point.name for point in points}
     for point in points:
+        yield from _empty_ranges(point)
         for name in point.needs:
             if name not in known:
                 from difflib import get_close_matches
@@ -121,6 +122,14 @@ def faults(points: Sequence[EntryPoint]) -> Iterator[Mistake]:
         key, text = ("needs", circle[1]) if circle[1] in point.needs else ("inputs", "")
         yield Mistake(point.name, key, text, f"steps need each other: {' -> '.join(circle)}")
     yield from _made_twice(points)
+
+
+def _empty_ranges(point: EntryPoint) -> Iterator[Mistake]:
+    for key, patterns in (("inputs", point.inputs), ("outputs", point.outputs), ("code", point.code)):
+        for each in filter(_is_path, patterns):
+            if found := reversed_range(widened(each, point)):
+                text = f"[{found}] in {each} stands for nothing: {found[0]} comes after {found[-1]}"
+                yield Mistake(point.name, key, each, text, f"write [{found[-1]}-{found[0]}]")
 
 
 def _made_twice(points: Sequence[EntryPoint]) -> Iterator[Mistake]:

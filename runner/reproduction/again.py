@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from runner import environments, paths
-from runner.environments import kinds, maintenance
+from runner.environments import kinds
 from runner.errors import InputError, ProjError, StoreError
 from runner.parameters.resolve import Resolved, meant, resolve
 from runner.project.entry_point import entry_point
@@ -21,6 +20,7 @@ from runner.running.replay import REPLAY
 from runner.running.run import run
 from runner.running.variables import ALLOWED, HIDDEN
 from runner.tracking.store import Store
+from runner.typed import NamedTuple
 from runner.values import Checkout, EntryPoint, Json, Project, Report
 
 __all__ = ["Changes", "checkout_of", "make", "plan", "request_of"]
@@ -48,6 +48,8 @@ def make(recorded: Recorded, room: Room, changes: Changes, report: Report) -> Ou
         outcome = run(planned.request, report, planned)
     finally:
         if recorded.versions and not room.binds:
+            from runner.environments import maintenance
+
             maintenance.forget(room.root)
     assert isinstance(outcome, Outcome)  # noqa: S101 - it is no dry run
     if room.binds and outcome.reason == "exit" and not os.path.exists(room.ready):

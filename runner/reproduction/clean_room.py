@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from tempfile import TemporaryDirectory
-from typing import NamedTuple
 
 from runner import paths, sources
 from runner.data import delta
@@ -23,6 +20,7 @@ from runner.running.recorded import CannotRunError, Recorded
 from runner.snapshots import snapshot
 from runner.sources import folders
 from runner.tracking.events import SUPERVISED
+from runner.typed import NamedTuple
 from runner.values import CodeState, JsonMapping, Report
 
 __all__ = ["Terms", "enter"]
@@ -74,6 +72,8 @@ def _restore(
             snapshot.restore(recorded.store, code.tree, root, recorded.subdirectory, code.folders)
             return code, []
         except ProjError as error:
+            import shutil
+
             problem, hint = error.message, error.hint or NO_CODE
             shutil.rmtree(root, ignore_errors=True)
     if code.commit and code.dirty is False and not offline:
@@ -93,6 +93,8 @@ def _fetch(recorded: Recorded, root: str, report: Report) -> bool:
             checkout = sources.fetch(place, code.commit, report)
         except ProjError:
             continue
+        import shutil
+
         try:
             shutil.copytree(
                 checkout.root or checkout.directory,
@@ -206,6 +208,9 @@ def _older(each: JsonMapping, source: str, target: str) -> str:
     if not (version.isdigit() and delta.is_table(source)):
         return ""
     try:
+        import shutil
+        from tempfile import TemporaryDirectory
+
         with TemporaryDirectory(dir=paths.temporary()) as folder:
             draft = os.path.join(folder, "table")
             delta.restore(source, int(version), draft)
@@ -260,6 +265,8 @@ def _supply(folder: str, each: JsonMapping) -> str:
 
 
 def _remove(path: str) -> None:
+    import shutil
+
     if os.path.isdir(path) and not os.path.islink(path):
         shutil.rmtree(path)
     else:
@@ -267,6 +274,8 @@ def _remove(path: str) -> None:
 
 
 def _copy(source: str, target: str) -> None:
+    import shutil  # with its compressors, a millisecond that most clean rooms do not need
+
     os.makedirs(os.path.dirname(target), exist_ok=True)
     if os.path.isdir(source):
         shutil.copytree(source, target, symlinks=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from runner import paths
 from runner.errors import InputError, ProjError
@@ -12,7 +11,6 @@ from runner.host.interrupts import Interrupted, Interrupts
 from runner.reproduction import again, clean_room
 from runner.reproduction.again import Changes
 from runner.reproduction.bundle.supplies import NONE, Supplies
-from runner.reproduction.bundle.unpack import take_in
 from runner.reproduction.clean_room import Terms
 from runner.reproduction.repetitions import Series
 from runner.reproduction.verdict import around, causes, compare, products, tolerance, verdict
@@ -22,6 +20,7 @@ from runner.reproduction.verdict.tolerance import Tolerances
 from runner.reproduction.verdict.verdict import Verdict
 from runner.running.recorded import CannotRunError, Recorded, changed_packages, load
 from runner.tracking.store import Store
+from runner.typed import NamedTuple
 from runner.values import Json, Report
 
 __all__ = ["Wish", "reproduce"]
@@ -49,6 +48,8 @@ def reproduce(ref: str, wish: Wish, report: Report) -> Verdict:
     if not is_bundle(ref):
         with Interrupts():
             return _verified(ref, store, wish, NONE, tolerances, report)
+    from runner.reproduction.bundle.unpack import take_in
+
     with Interrupts(), take_in(ref, store, report) as (run_id, supplies):
         return _verified(run_id, store, wish, supplies, tolerances, report)
 

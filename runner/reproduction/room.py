@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from typing import NamedTuple
 
 from runner.host.namespace import Bind, outside
 from runner.reproduction.shell_paths import exchange
+from runner.typed import NamedTuple
 from runner.values import CodeState
 
 __all__ = ["Room"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import NamedTuple
+
+from runner.typed import NamedTuple
 
 __all__ = ["exchange"]
 

@@ -3,12 +3,16 @@
 Python takes a compiled module for its source when size and time of that are the same, the time in whole seconds. What
 is edited twice within a second, or has its old time back (`cp -p`, `tar`), is then run as it was before, while the
 snapshot has it as it is. A compiled module older than what its source is now is removed: Python compiles it again.
+One that is part of the code, as it was committed, is not ours to remove.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from runner.host import files
 
 __all__ = ["drop_stale"]
 
@@ -16,10 +20,17 @@ MOST = 5000  # compiled modules that are looked at
 CHECKED = 0b11  # flags of PEP 552: its source is compared by content
 
 
-def drop_stale(folders: Iterable[str]) -> list[str]:
-    """Of folders named `__pycache__`. Returns the sources of those that could not be removed."""
+def drop_stale(names: Iterable[str]) -> list[str]:
+    """Of files in a `__pycache__`, and of such folders (which end in "/"), that are no part of the code.
+
+    Returns the sources of those that could not be removed.
+    """
     left = []
-    for path, source in _stale(folders):
+    for path in islice(_compiled(names), MOST):
+        folder, name = os.path.split(path)
+        source = os.path.join(os.path.dirname(folder), f"{name.partition('.')[0]}.py")
+        if not _is_stale(path, source):
+            continue
         try:
             os.unlink(path)
         except FileNotFoundError:
@@ -29,33 +40,32 @@ def drop_stale(folders: Iterable[str]) -> list[str]:
     return left
 
 
-def _stale(folders: Iterable[str]) -> Iterator[tuple[str, str]]:
-    count = 0
-    for folder in folders:
-        try:
-            entries = list(os.scandir(folder))
-        except OSError:
-            continue
-        for entry in entries:
-            count += 1
-            if count > MOST:
-                return
-            source = os.path.join(os.path.dirname(folder), f"{entry.name.partition('.')[0]}.py")
-            if entry.name.endswith(".pyc") and _is_stale(entry, source):
-                yield entry.path, source
+def _compiled(names: Iterable[str]) -> Iterator[str]:
+    for each in names:
+        if not each.endswith("/"):
+            inside = [each]
+        else:
+            try:
+                inside = [os.path.join(each, name) for name in os.listdir(each)]
+            except OSError:
+                continue
+        yield from (path for path in inside if path.endswith(".pyc"))
 
 
-def _is_stale(compiled: os.DirEntry[str], source: str) -> bool:
+def _is_stale(path: str, source: str) -> bool:
     """Whether Python would take it, and its source has changed, in whatever way, since it was made."""
     try:
         now = os.stat(source)
-        if now.st_ctime_ns < compiled.stat().st_ctime_ns:
+        if now.st_ctime_ns < os.stat(path).st_ctime_ns:
             return False
-        with open(compiled.path, "rb") as file:
-            head = file.read(16)
+        head = files.read(path, 16)
+        flags, written, size = (int.from_bytes(head[at : at + 4], "little") for at in (4, 8, 12))
+        if flags == CHECKED:
+            return False
+        if flags:  # with the hash of its source, which Python does not look at
+            from importlib.util import source_hash
+
+            return head[8:] != source_hash(files.read(source))
     except OSError:
         return False
-    flags, written, size = (int.from_bytes(head[at : at + 4], "little") for at in (4, 8, 12))
-    if flags:
-        return flags != CHECKED
     return (written, size) == (now.st_mtime_ns // 1_000_000_000 & 0xFFFFFFFF, now.st_size & 0xFFFFFFFF)

@@ -98,6 +98,9 @@ class Code:
         directory, root = plan.checkout.directory, plan.root or plan.checkout.directory
         tree, names = "" if plan.checkout.temporary else self._state.tree, self.ignored()
         self._drop_bytecode(names)
+        names = [
+            each for each in names if BYTECODE not in each or each.endswith("/")
+        ]  # says nothing of the code
         top = plan.checkout.root or directory
         own = (
             *(os.path.join(directory, each.rstrip("/")) for each in names),
@@ -114,13 +117,12 @@ class Code:
         top, known = self._plan.checkout.directory, self._pending and self._pending.status
         if known and known.ignored is not None and self._pending and self._pending.found:
             top, names = self._pending.found.root, known.ignored  # also beside the project
-        compiled = [each.partition(BYTECODE)[0] for each in names if BYTECODE in each]
+        compiled = [each for each in names if BYTECODE in each]
         if not compiled or self._plan.checkout.temporary:
             return
         from runner.running.bytecode import drop_stale
 
-        folders = dict.fromkeys(os.path.join(top, each, BYTECODE[:-1]) for each in compiled)
-        for source in drop_stale(folders):
+        for source in drop_stale(os.path.join(top, each) for each in compiled):
             self._report.warn(f"Python may run {source} as it was before: its __pycache__ cannot be changed")
 
     def is_read(self) -> bool:

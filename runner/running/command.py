@@ -22,9 +22,7 @@ def job(plan: Plan, record: Record, activation: Activation, variables: Mapping[s
     origin = plan.origin
     options = {**plan.backend_options, "stdin": origin.stdin}
     if origin.binds:
-        from runner.host.namespace import launcher
-
-        options["launcher"] = launcher(origin.binds, plan.directory, origin.ready)
+        options |= {"binds": origin.binds, "ready": origin.ready}
     text = plan.parameters.command
     return Job(record.run_id, text, plan.directory, variables, activation, record.directory, options)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from runner.environments.packages import changes
 from runner.environments.python.lockfile import versions
@@ -15,6 +15,7 @@ from runner.tracking.fold import PARENT_TAG, Metric, Run
 from runner.tracking.log import read
 from runner.tracking.metrics import points
 from runner.tracking.store import Store
+from runner.typed import NamedTuple
 from runner.values import CodeState, Json
 
 __all__ = [

@@ -77,12 +77,10 @@ def parse(text: str, root: str) -> tuple[Change, ...]:
 
 def ignored(text: str) -> tuple[str, ...]:
     """What git ignores, of the same text, and what it should: paths from the top of the work tree."""
-    found: dict[str, None] = {}
-    for line in text.split("\0"):
-        if line.startswith("! ") or (line.startswith("? ") and _is_rubbish(line)):
-            folder, compiled, _ = line[2:].partition(BYTECODE)
-            found[folder + compiled] = None
-    return tuple(found)
+    lines = text.split("\0")
+    return tuple(
+        line[2:] for line in lines if line.startswith("! ") or (line.startswith("? ") and _is_rubbish(line))
+    )
 
 
 def is_dirty(root: str, changes: Sequence[Change], start: Callable[..., Pending]) -> bool:

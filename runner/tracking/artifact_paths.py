@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from runner.errors import StoreError
 from runner.text.encoding import restored
+from runner.typed import NamedTuple
 
 if TYPE_CHECKING:
     from runner.tracking.store import Store

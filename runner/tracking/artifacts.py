@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from runner.errors import InputError, ProjError, StoreError
 from runner.host import hashing
@@ -24,6 +24,7 @@ from runner.tracking.log import read
 from runner.tracking.remote_artifacts import RemoteRepository
 from runner.tracking.store import Store
 from runner.tracking.writer import RunWriter
+from runner.typed import NamedTuple
 from runner.values import Report, Silent, Step
 
 __all__ = [

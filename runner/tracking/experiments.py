@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from runner.errors import StoreError
 from runner.text.credentials import refuse_password
@@ -12,6 +12,7 @@ from runner.tracking import entity, events
 from runner.tracking.events import Event
 from runner.tracking.journal import hint
 from runner.tracking.log import kept
+from runner.typed import NamedTuple
 
 if TYPE_CHECKING:
     from runner.text.secrets import Secrets

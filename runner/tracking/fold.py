@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from runner.tracking.events import CLOSED, ODD, TERMINAL, Event, Facts, Metric, points_of, string
 from runner.tracking.shapes import shaped
+from runner.typed import NamedTuple
 from runner.values import Json
 
 __all__ = ["ODD", "SECTIONS", "TERMINAL", "Metric", "Run", "fold", "from_json", "to_json"]

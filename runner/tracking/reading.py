@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
-from typing import NamedTuple
 
 from runner.host.files import open_handle
 from runner.tracking import segments
@@ -18,6 +17,7 @@ from runner.tracking.fold import Run, fold
 from runner.tracking.journal import tail
 from runner.tracking.log import read, read_all
 from runner.tracking.segments import NewerFormatError, check_format
+from runner.typed import NamedTuple
 
 __all__ = ["NOTHING", "Reading", "Skipped", "is_begun", "is_current", "read_on", "record_of"]
 

@@ -11,13 +11,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from runner.errors import StoreError
 from runner.host import files
 from runner.host.files import open_file, open_handle
 from runner.tracking.events import Event
 from runner.tracking.log import Corrupt, EventLog, dump, encode, last, new_run_id, now, read_all
+from runner.typed import NamedTuple
 
 if TYPE_CHECKING:
     from runner.text.secrets import Secrets

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runner.reproduction import times
@@ -23,15 +26,53 @@ LAYOUTS = [
     "%Y%m%d%H%M%S", "%y%m%d%H%M%S", "%j%H%M%S", "%Y%j%H%M%S", "%d%m%Y%H%M%S", "%m%d%H%M%S", "%m%d%Y", "%H%M%S", "%H%M",
     "%Y%m%d%H", "%y%m%d%H%M", "%d%H%M%S",
 ]  # fmt: skip
+CHANGES = [
+    1_667_120_400,
+    1_668_931_200,
+    1_699_174_800,
+    1_678_615_200,
+    1_680_357_600,
+]  # clocks put back and forward
 
 
-@settings(deadline=None)
-@given(st.integers(10**9, 2 * 10**9), st.integers(0, 3000), st.sampled_from(LAYOUTS))
-def test_a_time_of_the_run_is_told(began: int, after: int, layout: str) -> None:
+@pytest.fixture(params=["UTC", "America/Los_Angeles", "Pacific/Auckland"])
+def zone(request: pytest.FixtureRequest) -> Iterator[str]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", request.param)
+        time.tzset()
+        yield request.param
+    time.tzset()
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.integers(10**9, 2 * 10**9) | st.sampled_from(CHANGES), st.integers(0, 1000), st.sampled_from(LAYOUTS)
+)
+def test_a_time_of_the_run_is_told(zone: str, began: int, after: int, layout: str) -> None:
     for clock in (time.localtime, time.gmtime):
         text = time.strftime(layout, clock(began + after))
         assert clocks.told(text, began, began + after)
         assert clocks.told(text, began + after, began + after + 100)
+
+
+WINDOWS = {
+    "a minute": ("2023-06-14 12:00:00", 60), "midnight": ("2023-06-14 23:50:00", 1200), "month end": ("2023-06-29 22:00:00", 3 * 86400),
+    "February": ("2023-02-27 12:00:00", 3 * 86400), "year end": ("2023-12-31 23:50:00", 1200), "half a day": ("2023-06-14 06:15:00", 41400),
+    "over a night": ("2023-06-14 18:15:00", 41400), "weeks": ("2023-06-14 06:15:00", 20 * 86400), "no end": ("2023-06-14 06:15:00", -(10**9)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("width", [4, 6, 7, 8, 10])
+def test_few_numbers_are_told_as_times(zone: str, window: str, width: int) -> None:
+    start, length = WINDOWS[window]
+    began = time.mktime(time.strptime(start, "%Y-%m-%d %H:%M:%S"))
+    step = max(1, 10**width // 501)
+    texts = [f"{number:0{width}}" for number in range(0, 10**width, step)]
+    assert sum(clocks.told(text, began, began + length) for text in texts) <= len(texts) / 50
+    assert not any(clocks.told("9" * width, began, began + length, full=full) for full in (True, False))
+    found = sum(clocks.told(text, began, began + length, full=True) for text in texts)
+    assert found <= (0 if width < clocks.FULL else 1)
 
 
 @pytest.mark.parametrize("text", ["12", "9" * 8, "9" * 30, "", "1a35", "20010101000000", "364000000", "0999"])
@@ -39,11 +80,13 @@ def test_what_is_no_time_of_the_run_is_not(text: str) -> None:
     assert not clocks.told(text, 1_700_000_000, 1_700_000_060)  # 2023-11-14 22:13 UTC
 
 
-def test_a_time_of_day_says_nothing_of_a_run_of_days() -> None:
+@pytest.mark.parametrize(("layout", "most"), [("%H%M", 1100), ("%H%M%S", 1900), ("%d%H", 60_000)])
+@pytest.mark.parametrize("zone", ["UTC"], indirect=True)
+def test_a_time_of_day_says_nothing_of_a_long_run(zone: str, layout: str, most: int) -> None:
     began = 1_700_000_000
-    text = time.strftime("%H%M%S", time.localtime(began + 60))
-    assert clocks.told(text, began, began + 40_000)
-    assert not clocks.told(text, began, began + 200_000)
+    text = time.strftime(layout, time.localtime(began + 60))
+    assert clocks.told(text, began, began + most)
+    assert not clocks.told(text, began, began + 2 * most)
 
 
 def runs_at(*moments: int) -> list[Circumstances]:
@@ -51,17 +94,50 @@ def runs_at(*moments: int) -> list[Circumstances]:
 
 
 RUNS = runs_at(1_700_000_000, 1_700_090_000, 1_700_090_002)  # the repetitions fall into one minute
+NAMES = ["run_%y%m%d%H%M", "m%H%M.ckpt", "m%H%M%S.ckpt"]
+STAMPS = ["%j%H%M", "%Y%m%d.%H%M%S", "%Y%m%d", "%Y%m%d%H%M%S"]
 
 
-@pytest.mark.parametrize("layout", ["%j%H%M", "run_%y%m%d%H%M", "m%H%M.ckpt", "%Y%m%d.%H%M%S", "%Y%m%d"])
-@pytest.mark.parametrize("kind", [str, Text, Number])
-def test_what_is_told_to_the_minute_is_explained_by_its_run(layout: str, kind: type) -> None:
-    texts = [time.strftime(layout, time.localtime(each.began // 1000)) for each in RUNS]
-    if kind is Number and not texts[0].isdigit():
-        kind = str
-    assert closeness.compare([kind(text) for text in texts], RUNS, SPREAD).same
-    wrong = [kind(re.sub("[0-9]", "9", texts[0])), *map(kind, texts[1:])]
-    assert not closeness.compare(wrong, RUNS, SPREAD).same or texts[1] != texts[2]
+def written(layout: str, kind: type, runs: list[Circumstances]) -> list[Any]:
+    texts = [time.strftime(layout, time.localtime(each.began // 1000)) for each in runs]
+    return [kind(text) for text in texts]
+
+
+@pytest.mark.parametrize(("layout", "kind"), [
+    *itertools.product(NAMES, [str, Text]), *itertools.product(STAMPS, [str, Text, Number]), ("%Y%m%d", int),
+])  # fmt: skip
+def test_what_is_told_to_the_minute_is_explained_by_its_run(zone: str, layout: str, kind: type) -> None:
+    runs = RUNS[:2] + RUNS[1:2]  # the repetitions agree
+    values = written(layout, kind, runs)
+    assert closeness.compare(values, runs, SPREAD).same
+    wrong = kind(re.sub("[0-9]", "9", time.strftime(layout)))
+    assert not closeness.compare([wrong, *values[1:]], runs, SPREAD).same
+
+
+@pytest.mark.parametrize("layout", ["%H%M", "%H%M%S", "%H%M.%S", "0.%H%M", "-%H%M", "%H.%M", "%H%M%S.123"])
+@pytest.mark.parametrize("kind", [str, Text, Number, float])
+def test_a_number_is_no_time_of_day(zone: str, layout: str, kind: type) -> None:
+    runs = RUNS[:2] + RUNS[1:2]
+    assert not closeness.compare(written(layout, kind, runs), runs, SPREAD).same
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize(
+    "values", [(987.654, 612.345), (2350.0, 10.0), (0.9871, 0.6123), (9999.0, 9998.0), (235959.5, 15.5)]
+)
+def test_metrics_on_which_repetitions_agree_are_not_excused_by_a_time(
+    zone: str, window: str, values: tuple[float, float]
+) -> None:
+    start, length = WINDOWS[window]
+    began = int(time.mktime(time.strptime(start, "%Y-%m-%d %H:%M:%S"))) * 1000
+    runs = [
+        Circumstances(began=began + day * 86_400_000, ended=began + day * 86_400_000 + length * 1000)
+        for day in (0, 1, 1)
+    ]
+    old, new = values
+    for kind in (float, lambda value: Number(repr(value)), lambda value: Text(f"loss {value}"), repr, int):
+        if kind(old) != kind(new):
+            assert not closeness.compare([kind(old), kind(new), kind(new)], runs, SPREAD).same
 
 
 @pytest.mark.parametrize("unit", [60, 3600, 86400])

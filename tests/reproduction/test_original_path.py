@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -10,9 +12,11 @@ from typing import Any
 
 import pytest
 
-from runner.host import namespace
+from runner.backends import posting
+from runner.host import namespace, process
 from runner.host.namespace import Bind
 from runner.reproduction import original_path
+from tests.backends.test_local import execute, log_of, make_job
 from tests.helpers import make_tree
 from tests.reproduction.worlds import ran, reproduced, store
 
@@ -86,8 +90,6 @@ def test_a_store_in_the_folder_is_written_to(tmp_path: object) -> None:
 
 
 def ran_at(folder: str, home: str) -> str:
-    import json
-
     from tests.helpers import proj
 
     done = proj("run", folder, "--json", PROJ_HOME=home)
@@ -139,19 +141,74 @@ class Said:
         self.warnings.append(text)
 
 
+@pytest.fixture(params=[True, False], ids=["forked", "interpreter"])
+def small(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether this process is one that may be forked: guard and probe are interpreters of their own else."""
+    monkeypatch.setattr(process, "is_small", lambda: request.param)
+    monkeypatch.setattr(posting, "is_small", lambda: request.param)
+
+
 @linux
-def test_a_launcher_that_fails_says_so_and_starts_nothing(tmp_path: object) -> None:
-    binds = [Bind(f"{tmp_path}/absent", str(tmp_path))]
-    assert "absent" in namespace.problem(binds, str(tmp_path), f"{tmp_path}/ready")
-    done = subprocess.run(
-        [*namespace.launcher(binds, str(tmp_path), f"{tmp_path}/ready"), "touch", f"{tmp_path}/started"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 125
-    assert "the clean room cannot be made" in done.stderr
-    assert not os.path.exists(f"{tmp_path}/started")
+@pytest.mark.usefixtures("small")
+def test_what_cannot_be_bound_is_said_and_starts_nothing(tmp_path: object) -> None:
+    here, mark = str(tmp_path), f"{tmp_path}/ready"
+    binds = [Bind(f"{here}/absent", here)]
+    assert f"{here}/absent" in namespace.problem(binds, here, mark)
+    assert not os.path.exists(mark)
+    job = make_job(tmp_path, f"touch {here}/started", binds=binds, ready=mark)
+    ended = execute(job)
+    assert (ended.reason, ended.exit_code) == ("exit", 125)
+    assert b"the clean room cannot be made" in log_of(job)
+    assert b"absent" in log_of(job)
+    assert not os.path.exists(mark)  # by which a reproduction tells it from a command's 125
+    assert not os.path.exists(f"{here}/started")
+
+
+@linux
+@pytest.mark.usefixtures("small")
+def test_a_command_in_other_folders_starts_as_any_other(tmp_path: object) -> None:
+    """With its own signals, streams and files, in a group of its own, and nothing of it is seen outside."""
+    place, room, mark = f"{tmp_path}/place", f"{tmp_path}/room", f"{tmp_path}/ready"
+    make_tree(place, {"who.txt": "place\n"})
+    make_tree(room, {"who.txt": "room\n", "state.sh": STATE})
+    make_tree(str(tmp_path), {"other.sh": STATE})
+    binds = [Bind(room, place), Bind(f"{tmp_path}/other.sh", f"{place}/state.sh", True)]
+    assert namespace.problem(binds, place, mark) == ""
+    assert not os.path.exists(mark)
+    plain = state_of(f"{tmp_path}/plain", room)
+    bound = state_of(f"{tmp_path}/bound", place, binds=binds, ready=mark)
+    assert plain[:4] == [room, "room", "writable", "leader"]
+    assert bound[:4] == [place, "room", "read-only", "leader"]
+    assert plain[4:] == bound[4:]
+    assert os.path.exists(mark)
+    assert os.listdir(place) == ["who.txt"]
+    assert read(place, "who.txt") == "place\n"
+
+
+STATE = """
+printf inherited >&$1
+pwd; cat who.txt
+test -w state.sh && echo writable || echo read-only
+test $(cut -d' ' -f5 /proc/$$/stat) = $$ && echo leader || echo follower
+grep -E 'SigBlk|SigIgn' /proc/$$/status
+ls /proc/$$/fd
+"""
+OF_GLIBC = 3 << 31  # signals 32 and 33, which posix_spawn(3) leaves ignored
+
+
+def state_of(home: str, directory: str, **options: Any) -> list[str]:
+    """What a command there says of itself."""
+    reader, writer = os.pipe()
+    os.set_inheritable(writer, True)
+    job = make_job(home, f"bash {directory}/state.sh {writer}", **options)._replace(directory=directory)
+    assert execute(job).exit_code == 0
+    os.close(writer)
+    assert os.read(reader, 100) == b"inherited"
+    os.close(reader)
+    lines = log_of(job).decode().splitlines()
+    blocked, ignored = (int(line.split(":\t")[1], 16) & ~OF_GLIBC for line in lines[4:6])
+    assert not ignored & (1 << signal.SIGPIPE - 1 | 1 << signal.SIGXFSZ - 1)  # which Python ignores
+    return [*lines[:4], f"{blocked:x}", f"{ignored:x}", *lines[6:]]
 
 
 def test_a_reproduction_waits_for_nobody(tmp_path: object) -> None:

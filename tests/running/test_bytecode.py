@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from runner.running.bytecode import drop_stale
-from tests.helpers import make_repository, make_tree, proj
+from tests.helpers import git, make_repository, make_tree, proj
 
 TIMED, CHECKED, UNCHECKED = py_compile.PycInvalidationMode
 
@@ -39,7 +39,7 @@ def test_what_is_older_than_its_source_goes(
     cache = compiled(source, mode)
     if edit:
         edited(source)
-    assert drop_stale([str(cache.parent)]) == []
+    assert drop_stale([f"{cache.parent}/"]) == []
     assert cache.exists() != goes
 
 
@@ -48,8 +48,46 @@ def test_python_sees_another_size_or_time_itself(tmp_path: Path) -> None:
     source.write_text("V = 1\n")
     cache = compiled(source)
     source.write_text("V = 22\n")
-    drop_stale([str(cache.parent), f"{tmp_path}/none/__pycache__"])
+    drop_stale([f"{cache.parent}/", f"{tmp_path}/none/__pycache__/"])
     assert cache.exists()
+
+
+@pytest.mark.parametrize("mode", [UNCHECKED, CHECKED])
+def test_a_hash_decides_where_there_is_one(tmp_path: Path, mode: py_compile.PycInvalidationMode) -> None:
+    source = tmp_path / "mod.py"
+    source.write_text("V = 1\n")
+    cache = compiled(source, mode)
+    source.write_text("V = 1\n")
+    assert source.stat().st_ctime_ns > cache.stat().st_ctime_ns
+    assert drop_stale([f"{cache.parent}/"]) == []
+    assert cache.exists()
+
+
+def test_a_pipe_is_no_compiled_module(tmp_path: Path) -> None:
+    cache = tmp_path / "__pycache__"
+    cache.mkdir()
+    os.mkfifo(cache / "mod.cpython-312.pyc")
+    (tmp_path / "mod.py").write_text("V = 1\n")
+    assert drop_stale([f"{cache}/"]) == []
+    assert os.listdir(cache)
+
+
+def test_what_is_committed_stays(tmp_path: Path) -> None:
+    """Also beside bytecode that git ignores: a module of which only that is stale loses its own alone."""
+    files = {
+        "MLproject": "entry_points: {main: {command: ls}}\n", "pack/kept.py": "V = 1\n", "pack/gone.py": "V = 1\n",
+        ".gitignore": "*.pyc\n",
+    }  # fmt: skip
+    folder = Path(make_repository(tmp_path / "code", files))
+    kept, gone = folder / "pack/kept.py", folder / "pack/gone.py"
+    caches = compiled(kept), compiled(gone)
+    git(str(folder), "add", "--force", str(caches[0]))
+    git(str(folder), "commit", "-q", "-m", "with bytecode")
+    for source in (kept, gone):
+        edited(source)
+    done = proj("run", str(folder))
+    assert done.code == 0, done.err
+    assert [each.exists() for each in caches] == [True, False]
 
 
 def test_what_cannot_be_removed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +100,7 @@ def test_what_cannot_be_removed_is_named(tmp_path: Path, monkeypatch: pytest.Mon
         raise PermissionError(path)
 
     monkeypatch.setattr("runner.running.bytecode.os.unlink", refused)
-    assert drop_stale([str(cache.parent)]) == [str(source)]
+    assert drop_stale([f"{cache.parent}/"]) == [str(source)]
 
 
 @pytest.mark.parametrize("ignored", ["__pycache__\n", "*.pyc\n", "", None])

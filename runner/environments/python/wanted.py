@@ -6,9 +6,10 @@ import codecs
 import os
 import sys
 from collections.abc import Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from runner.errors import CHECK, InputError
+from runner.typed import NamedTuple
 
 __all__ = [
     "Table",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+
+from runner.typed import NamedTuple
 
 __all__ = ["NONE", "Supplies", "folder_of"]
 

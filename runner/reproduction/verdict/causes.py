@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
 
 from runner.reproduction.verdict import around, children
 from runner.running.recorded import Recorded, changed_packages, machine_facts, without_root
+from runner.typed import NamedTuple
 
 __all__ = ["Cause", "find"]
 

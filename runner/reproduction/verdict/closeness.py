@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
 from runner.reproduction.verdict.leaves import Difference, Number, Time, Walk
 from runner.reproduction.verdict.tolerance import EXACT, Tolerance, spread
 from runner.reproduction.verdict.wording import Circumstances
+from runner.typed import NamedTuple
 
 __all__ = ["SPREAD", "Finding", "compare"]
 
 DIGITS = r"([0-9]+(?:\.[0-9]+)?)"
+NUMBER = r"[-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?"
 LONGEST = 24  # digits of a time
 SPREAD = None  # instead of a tolerance: as far as the repetitions are from each other
 
@@ -64,9 +65,11 @@ def value(leaf: object) -> float | None:
             return int(text) if len(text) < 4000 else None
         number = float(text)
         return None if math.isinf(number) and "e" in text.lower() else number
-    if isinstance(leaf, Decimal):
-        return float(leaf)
-    return leaf if isinstance(leaf, (int, float)) and not isinstance(leaf, bool) else None
+    if isinstance(leaf, (int, float)) and not isinstance(leaf, bool):
+        return leaf
+    from decimal import Decimal  # of tables, which most runs have not
+
+    return float(leaf) if isinstance(leaf, Decimal) else None
 
 
 def _apart(old: float, new: float) -> tuple[float, float]:
@@ -124,7 +127,13 @@ def _clocked(each: Difference, places: Sequence[Circumstances]) -> bool:
     numbers = [value(one) for one in each.values]
     if all(one is not None and place.made_at(one) for one, place in zip(numbers, places, strict=True)):
         return True
-    rows = [re.split(DIGITS, _written(one)) for one in each.values]
+    texts = [_written(one) for one in each.values]
+    if any(re.fullmatch(NUMBER, text) for text in texts):
+        return all(
+            len(text) <= LONGEST and place.clocked(text, full=True)
+            for text, place in zip(texts, places, strict=True)
+        )
+    rows = [re.split(DIGITS, text) for text in texts]
     if len(set(map(len, rows))) > 1:
         return False
     varying = {at for at in range(len(rows[0])) if len({row[at] for row in rows}) > 1}
@@ -134,13 +143,14 @@ def _clocked(each: Difference, places: Sequence[Circumstances]) -> bool:
 
 
 def _is_time(digits: str, place: Circumstances) -> bool:
-    return len(digits) <= LONGEST and (place.clocked(digits.replace(".", "")) or place.made_at(float(digits)))
+    """Of digits in a word."""
+    return len(digits) <= LONGEST and (place.clocked(digits) or place.made_at(float(digits)))
 
 
 def _written(leaf: object) -> str:
-    if isinstance(leaf, Number):
-        return leaf.text
-    return str(leaf) if isinstance(leaf, (str, int, float)) and not isinstance(leaf, bool) else ""
+    if isinstance(leaf, float):
+        return repr(leaf)
+    return leaf.text if isinstance(leaf, Number) else str(leaf) if type(leaf) in (str, int) else ""
 
 
 def _said(each: Difference) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from runner.reproduction.verdict import closeness
 from runner.reproduction.verdict.leaves import ABSENT
 from runner.reproduction.verdict.wording import NOWHERE
+from runner.typed import NamedTuple
 
 __all__ = ["DIFFERENT", "OUTSIDE", "Compared", "absence"]
 

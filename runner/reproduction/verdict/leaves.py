@@ -10,10 +10,11 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from math import prod
 from reprlib import recursive_repr
-from typing import Any, NamedTuple
+from typing import Any
 
 from runner.reproduction.verdict import wording
 from runner.reproduction.verdict.wording import Circumstances
+from runner.typed import NamedTuple
 
 __all__ = [
     "ABSENT", "Array", "Cells", "Difference", "Ignored", "Item", "Number", "Packed", "Rows", "Text", "Time", "Walk",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from runner import paths
@@ -98,9 +97,10 @@ def _file(
     names: Sequence[str] = (),
 ) -> Compared:
     """`names`: of the file in each run, where they are not one."""
-    from runner.reproduction.verdict import (
-        formats,
-    )  # its readers take longer to load than a run that is identical
+    from tempfile import TemporaryDirectory
+
+    # its readers take longer to load than a run that is identical
+    from runner.reproduction.verdict import formats
 
     with TemporaryDirectory(dir=paths.temporary()) as folder:
         kept = [

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import NamedTuple
 
 from runner.errors import InputError
+from runner.typed import NamedTuple
 
 __all__ = ["EXACT", "Tolerance", "Tolerances", "parse", "spread", "student"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from runner.reproduction.verdict.causes import Cause
 from runner.reproduction.verdict.compared import DIFFERENT, OUTSIDE, Compared
@@ -15,6 +14,7 @@ from runner.tracking.events import verification
 from runner.tracking.fold import Run
 from runner.tracking.log import now
 from runner.tracking.store import Store
+from runner.typed import NamedTuple
 from runner.values import JsonObject
 
 __all__ = ["EXIT", "Verdict", "keep", "lines", "of", "reservations"]

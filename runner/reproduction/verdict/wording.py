@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from tempfile import gettempdir
-from typing import NamedTuple
 
 from runner.reproduction.verdict import clocks
 from runner.running.recorded import Recorded
+from runner.typed import NamedTuple
 
 __all__ = ["ANYWHERE", "NOWHERE", "PID", "Circumstances", "of", "plain", "tokens"]
 
@@ -37,11 +36,8 @@ NUMBER = r"(?<![\w.])-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?!\.\d)(?=[A-Za
 UUID = r"\b[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\b"
 TOKEN = rf"(?P<id>{UUID})|(?P<time>{TIME})|(?P<number>{NUMBER})|(?P<word>\w+)"
 # tempfile.mkdtemp and mktemp(1), in the folders that hold such names
-TEMPORARIES = ("tmp", "var/tmp", "dev/shm", "T", gettempdir().strip("/"))
-RANDOM = (
-    "(?:" + "|".join(f"(?<=/{re.escape(each)}/)" for each in TEMPORARIES) + ")"
-    r"tmp(?:[a-z0-9_]{8}|\.[A-Za-z0-9]{6,10})(?![A-Za-z0-9_])"
-)
+TEMPORARIES = ("tmp", "var/tmp", "dev/shm", "T")
+RANDOM = r"tmp(?:[a-z0-9_]{8}|\.[A-Za-z0-9]{6,10})(?![A-Za-z0-9_])"
 PROCESS = r"(?i)(?<![\w.])(p?pid\W{1,3}|process(?: id)?\W{1,3})?(\d{3,10})(?!\w|\.\d)"
 RESERVED = 300  # smaller ids are those of the system, or of a container, where any number may be one
 OFFSPRING = 1000  # how far the ids of its processes may be from that of the command
@@ -81,9 +77,9 @@ class Circumstances(NamedTuple):
         digits = re.sub(r"\D", "", re.sub(ZONE, "", text))
         return self.clocked(digits[: 14 if re.match(DATED, text) else 6])
 
-    def clocked(self, digits: str) -> bool:
-        """The same of a time without separators."""
-        return self.began > 0 and clocks.told(digits, self.began / 1000 - 1, self.ended / 1000 + 1)
+    def clocked(self, digits: str, *, full: bool = False) -> bool:
+        """The same of a time without separators; `full`: of what may be a number like any other."""
+        return self.began > 0 and clocks.told(digits, self.began / 1000 - 1, self.ended / 1000 + 1, full=full)
 
     def is_process(self, number: int, named: bool) -> bool:
         """Whether a number is the id of the command or, where it is said to be one, of a process near to it."""
@@ -110,11 +106,19 @@ def masks(place: Circumstances) -> tuple[tuple[str, re.Pattern[str]], ...]:
         (RUN, word(place.run_id)),
         (RUN, word(place.parent)),
         (RUN, word(place.name)),
-        (TEMPORARY, re.compile(RANDOM)),
+        (TEMPORARY, _random()),
         (PID, re.compile(PROCESS)),
         (ADDRESS, re.compile(POINTER)),
         (ENDPOINT, re.compile(PORT)),
     )
+
+
+@lru_cache(1)
+def _random() -> re.Pattern[str]:
+    from tempfile import gettempdir  # which tries to write there
+
+    folders = (*TEMPORARIES, gettempdir().strip("/"))
+    return re.compile("(?:" + "|".join(f"(?<=/{re.escape(each)}/)" for each in folders) + ")" + RANDOM)
 
 
 NOWHERE = Circumstances()

@@ -13,7 +13,6 @@ import os
 import time
 from binascii import crc32
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
 from runner.errors import StoreError
 from runner.host import files
@@ -24,6 +23,7 @@ from runner.tracking.index.schema import BY_VALUE
 from runner.tracking.reading import is_current, read_on
 from runner.tracking.segments import NewerFormatError
 from runner.tracking.writer import LAST
+from runner.typed import NamedTuple
 from runner.values import Report, Silent
 
 __all__ = ["NEWER", "PATIENCE", "Work", "look", "refresh"]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from runner.errors import InputError
+from runner.typed import NamedTuple
 
 __all__ = ["POSTGRESQL", "SQLITE", "Busy", "Database", "Dialect", "too_slow", "transaction"]
 

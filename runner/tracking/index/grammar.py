@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from runner.errors import InputError
+from runner.typed import NamedTuple
 
 __all__ = [
     "EXPERIMENTS",

@@ -11,10 +11,10 @@ import json
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 from runner.tracking.events import Facts
 from runner.tracking.fold import Run
+from runner.typed import NamedTuple
 
 __all__ = [
     "NOWHERE",

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from runner.tracking.index.dialect import Database, Dialect
 from runner.tracking.index.grammar import Clause, Either, Order
 from runner.tracking.index.rows import short, storable
 from runner.tracking.index.schema import PREFIX
+from runner.typed import NamedTuple
 
 __all__ = ["Budget", "Query", "count", "page", "place", "selected"]
 

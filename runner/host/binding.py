@@ -1,11 +1,9 @@
-"""Starts a command where other folders lie at some paths: run as a program of its own, before the command itself.
+"""Other folders at some paths, for the process that asks for it and what it starts: mount(2), unshare(2).
 
-    python -I -S launcher.py READY DIRECTORY COUNT {SOURCE TARGET MODE} * COUNT COMMAND ARGUMENT...
+    python -I -S binding.py READY DIRECTORY {SOURCE TARGET MODE}...
 
-In a mount namespace of its own (and a user namespace, where we are not root) each SOURCE is bound to its TARGET, in
-their order; MODE is `rw` or `ro`. Sources are opened before the first is bound: one may hide another. READY, a file, is
-made when all is in place; without it the exit status says nothing of the command. mount(2), unshare(2),
-user_namespaces(7).
+tries it and ends; namespace.py says when that is asked for. MODE is `rw` or `ro`. Status 125, with the reason on
+stderr, when the kernel refuses.
 """
 
 from __future__ import annotations
@@ -14,20 +12,24 @@ import ctypes
 import os
 import sys
 
+TYPE_CHECKING = False  # the guard of a run imports this, but nothing that takes its time
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["bind", "failure"]
+
 CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000
 MS_RDONLY, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 1, 32, 4096, 16384, 1 << 18
-MODES = {"ro": True, "rw": False}
+REFUSED = 125  # exit status
 
 
-def main(words: list[str]) -> None:
-    """Words: READY DIRECTORY COUNT, COUNT times SOURCE TARGET MODE, then the command, which takes the place of this
-    process.
+def bind(binds: Sequence[tuple[str, str, bool]], directory: str, ready: str) -> None:
+    """In a mount namespace of its own (and a user namespace, where we are not root) each source is bound to its target.
 
-    The file READY is made when all is bound. OSError when the kernel refuses (no user namespaces).
+    `binds`: (source, target, whether it is read-only), bound in their order. Sources are opened before the first is
+    bound: one may hide another. This process, which has one thread, goes to `directory`, and `ready`, a file, is made
+    when all is in place. OSError when the kernel refuses (user_namespaces(7)); then this process is good for nothing.
     """
-    ready, directory, count = words[0], words[1], int(words[2])
-    binds = [(words[at], words[at + 1], MODES[words[at + 2]]) for at in range(3, 3 + 3 * count, 3)]
-    command = words[3 + 3 * count :]
     libc = ctypes.CDLL(None, use_errno=True)
     _enter(libc)
     _call(libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None), "/")
@@ -42,7 +44,11 @@ def main(words: list[str]) -> None:
             raise OSError(0, f"{target} is not what was bound there")
     os.chdir(directory)  # by its name: the folder that we were started in is hidden now
     os.close(os.open(ready, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    os.execvp(command[0], command)  # noqa: S606 - the command of the run, as words
+
+
+def failure(error: OSError) -> str:
+    """A line for stderr."""
+    return f"proj: the clean room cannot be made: {error}\n"
 
 
 def _enter(libc: ctypes.CDLL) -> None:
@@ -74,9 +80,14 @@ def _call(result: int, what: str) -> None:
         raise OSError(number, f"{what}: {os.strerror(number)}")
 
 
+def main(words: list[str]) -> None:
+    ready, directory, *rest = words
+    bind([(rest[at], rest[at + 1], rest[at + 2] == "ro") for at in range(0, len(rest), 3)], directory, ready)
+
+
 if __name__ == "__main__":
     try:
         main(sys.argv[1:])
     except OSError as error:
-        sys.stderr.write(f"proj: the clean room cannot be made: {error}\n")
-        sys.exit(125)
+        sys.stderr.write(failure(error))
+        sys.exit(REFUSED)
