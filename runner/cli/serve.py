@@ -37,6 +37,8 @@ def command(
 
     if min(workers, batch) < 1 or queue < 0:
         raise InputError("--workers and --batch are at least 1, and --queue at least 0")
+    if not seconds(timeout, "--timeout"):
+        raise InputError("--timeout 0: no request could be answered", "--timeout 60")
     settings = Settings(
         host, port, workers, token or os.environ.get(TOKEN, ""), no_auth, queue, seconds(timeout, "--timeout"),
         byte_count(max_body, "--max-body"), seconds(grace, "--grace"), batch, quiet,

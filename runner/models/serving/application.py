@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from runner.models.serving.pool import BusyError, GoneError, LateError, UnreadyError
+from runner.models.serving.pool import BusyError, GoneError, LateError, LeftError, UnreadyError
 from runner.models.serving.state import State
 from runner.models.serving.worker import Item
 from runner.protocol.answer import ApiError, error
@@ -25,6 +25,7 @@ __all__ = ["application"]
 JSON = "application/json"
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 OPEN = ("/ping", "/health")  # to everybody: what looks whether a container is well has no token
+LEFT = 499  # nginx's, in what is counted: nobody reads it
 LATER = (("retry-after", "1"),)
 LOADING = (("retry-after", "5"),)
 
@@ -43,7 +44,12 @@ def application(state: State, gate: Gate, limits: Limits, token: str, hosts: tup
 
     async def invocations(request: Request) -> Response:
         item = Item(0, request.headers.get("content-type", ""), await request.body())
-        return await _answered(state, lambda: state.ask(item))
+
+        async def left() -> None:
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
+
+        return await _answered(state, lambda: state.ask(item, left))
 
     return Starlette(
         routes=[
@@ -69,6 +75,8 @@ async def _answered(state: State, ask: Callable[[], Awaitable[Item]]) -> Respons
     except BusyError:
         said = error("REQUEST_LIMIT_EXCEEDED", "Too many requests wait for the model already.")
         return Response(said.body, said.status, dict(LATER), JSON)
+    except LeftError:
+        return Response(status_code=LEFT)
     except LateError:
         return Response("Request processing time exceeded limit", 504, media_type=JSON)  # MLflow's words
     except GoneError as problem:

@@ -11,18 +11,28 @@ import os
 import signal
 import socket
 import subprocess
-import time
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections import OrderedDict, deque
+from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple, TypeAlias
 
 from runner.errors import ProjError
 from runner.models.serving import worker as frames
 from runner.models.serving.worker import Item
 
-__all__ = ["BusyError", "Command", "GoneError", "LateError", "Pool", "UnreadyError", "arguments"]
+__all__ = [
+    "BusyError",
+    "Command",
+    "GoneError",
+    "LateError",
+    "Left",
+    "LeftError",
+    "Pool",
+    "UnreadyError",
+    "arguments",
+]
 
 Check: TypeAlias = "Callable[[], object]"
+Left: TypeAlias = "Callable[[], Awaitable[object]]"
 
 FIRST, LONGEST = 0.5, 30.0  # s, before a worker that could not be started is started again
 ENDING = 2.0  # s, for a worker to end by itself
@@ -38,6 +48,10 @@ class UnreadyError(Exception):
 
 class LateError(Exception):
     """The answer took longer than it may."""
+
+
+class LeftError(Exception):
+    """Nobody waits for the answer any more, and the model was not asked."""
 
 
 class GoneError(Exception):
@@ -71,27 +85,27 @@ def arguments(command: Command, link: int) -> list[str]:
 class Job(NamedTuple):
     item: Item
     answer: asyncio.Future[Item]
-    since: float  # time.monotonic()
 
 
 class Pool:
     def __init__(
         self, command: Command, size: int, queue: int, timeout: float, check: Check, events: Events
     ) -> None:
-        """`queue`: requests that may wait; `timeout`: s, for one from its arrival to its answer.
+        """`queue`: requests that may wait; `timeout`: s, for one from its arrival to its answer, and
+        for what a worker was sent.
 
-        `check` is called in a thread before each start of a worker: a ProjError of it is why there is none.
+        `check` is called in a thread before each start of a worker: an error of it is why there is none.
         """
         self._command = command
         self._size = size
         self._queue = queue
-        self._timeout = timeout
+        self.timeout = timeout
         self._check = check
         self._events = events
         self._starting: set[asyncio.Future[None]] = set()
         self._workers: set[Worker] = set()
         self._idle: deque[Worker] = deque()
-        self._waiting: deque[Job] = deque()
+        self._waiting: OrderedDict[asyncio.Future[Item], Job] = OrderedDict()  # by its answer
         self._pause = FIRST
         self._stopping = False
         self.restarts = 0
@@ -102,18 +116,19 @@ class Pool:
             self._starting.add(task)
 
     async def _start(self) -> None:
+        """Whatever goes wrong is told and tried again: nobody else would see an error of this task."""
         problem = ""
         try:
             await asyncio.get_running_loop().run_in_executor(None, self._check)
+            if not self._stopping:
+                self._workers.add(Worker(self._command, self))
         except ProjError as error:
             problem = error.message
+        except Exception as error:  # noqa: BLE001
+            problem = f"{type(error).__name__}: {error}"
         self._starting.discard(asyncio.current_task())
-        if self._stopping:
-            return
-        if problem:
+        if problem and not self._stopping:
             self._unstarted(problem)
-        else:
-            self._workers.add(Worker(self._command, self))
 
     @property
     def ready(self) -> int:
@@ -124,39 +139,51 @@ class Pool:
     def waiting(self) -> int:
         return len(self._waiting)
 
-    async def ask(self, item: Item) -> Item:
-        """BusyError, UnreadyError, LateError or GoneError where there is no answer."""
+    async def ask(self, item: Item, left: Left) -> Item:
+        """BusyError, UnreadyError, LateError, LeftError or GoneError where there is no answer.
+
+        `left` returns when nobody waits for it any more.
+        """
         if not self.ready:
             raise UnreadyError
-        if not self._idle and len(self._waiting) >= self._queue:
-            raise BusyError
         loop = asyncio.get_running_loop()
-        job = Job(item, loop.create_future(), time.monotonic())
-        timer = loop.call_later(self._timeout, self._late, job)
+        job = Job(item, loop.create_future())
+        if self._idle:
+            self._idle.popleft().take([job])
+            return await self._answer(job)
+        if len(self._waiting) >= self._queue:
+            raise BusyError
+        self._waiting[job.answer] = job
+        watching = asyncio.ensure_future(self._watch(job, left))
         try:
-            if self._idle:
-                self._idle.popleft().take([job])
-            else:
-                self._waiting.append(job)
+            return await self._answer(job)
+        finally:
+            watching.cancel()
+            self._waiting.pop(job.answer, None)
+
+    async def _answer(self, job: Job) -> Item:
+        timer = asyncio.get_running_loop().call_later(self.timeout, self._give_up, job, LateError())
+        try:
             return await job.answer
         finally:
             timer.cancel()
 
-    def _late(self, job: Job) -> None:
-        if job.answer.done():
-            return
-        job.answer.set_exception(LateError())
-        for each in self._workers:
-            if job in each.jobs:
-                each.is_ready = False
-                each.kill()  # whatever it does, nobody waits for it; others do
+    async def _watch(self, job: Job, left: Left) -> None:
+        await left()
+        self._give_up(job, LeftError())
+
+    def _give_up(self, job: Job, why: Exception) -> None:
+        """One that still waits is not asked; a worker that has it goes on, until it has had it for too long itself."""
+        self._waiting.pop(job.answer, None)
+        if not job.answer.done():
+            job.answer.set_exception(why)
 
     def free(self, worker: Worker) -> None:
         """It has nothing to do."""
         jobs: list[Job] = []
         while self._waiting and len(jobs) < self._command.batch:
-            job = self._waiting.popleft()
-            if not job.answer.done():  # else its client is gone, or it was too late
+            _, job = self._waiting.popitem(last=False)
+            if not job.answer.done():  # else the server has just ended the request
                 jobs.append(job)
         if jobs:
             worker.take(jobs)
@@ -193,7 +220,7 @@ class Pool:
 
     def _refuse_waiting(self) -> None:
         while self._waiting:
-            job = self._waiting.popleft()
+            _, job = self._waiting.popitem(last=False)
             if not job.answer.done():
                 job.answer.set_exception(UnreadyError())
 
@@ -215,23 +242,28 @@ class Worker(asyncio.Protocol):
         self._pool = pool
         self.is_ready = False  # it has the model, and may be asked
         self._was_ready = False
-        self.jobs: list[Job] = []  # that it has been sent
+        self._jobs: list[Job] = []  # that it has been sent
+        self._timer: asyncio.TimerHandle | None = None  # runs while it has some
         self._problem = ""
         self._data = bytearray()
         self._transport: asyncio.Transport | None = None
         self._closing = False
         self._ended = asyncio.get_running_loop().create_future()
         ours, theirs = socket.socketpair()
-        with theirs:
-            self._process = subprocess.Popen(
-                arguments(command, theirs.fileno()),
-                env=dict(command.variables),
-                stdin=subprocess.DEVNULL,
-                stdout=command.output,
-                stderr=command.output,
-                pass_fds=(theirs.fileno(),),
-                start_new_session=True,  # signals of the terminal are for us
-            )
+        try:
+            with theirs:
+                self._process = subprocess.Popen(
+                    arguments(command, theirs.fileno()),
+                    env=dict(command.variables),
+                    stdin=subprocess.DEVNULL,
+                    stdout=command.output,
+                    stderr=command.output,
+                    pass_fds=(theirs.fileno(),),
+                    start_new_session=True,  # signals of the terminal are for us
+                )
+        except BaseException:
+            ours.close()
+            raise
         self._connecting = asyncio.ensure_future(self._connect(ours))
 
     async def _connect(self, link: socket.socket) -> None:
@@ -245,9 +277,25 @@ class Worker(asyncio.Protocol):
             transport.abort()
 
     def take(self, jobs: list[Job]) -> None:
-        self.jobs = jobs
+        self._jobs = jobs
+        self._timer = asyncio.get_running_loop().call_later(self._pool.timeout, self._overdue)
         if self._transport is not None:
             self._transport.write(frames.pack([job.item for job in jobs]))
+
+    def _overdue(self) -> None:
+        """Whatever it does, nobody waits for it any more; but others do."""
+        self.is_ready = False
+        for job in self._done():
+            if not job.answer.done():
+                job.answer.set_exception(LateError())
+        self.kill()
+
+    def _done(self) -> list[Job]:
+        """What it had been asked."""
+        jobs, self._jobs = self._jobs, []
+        if self._timer is not None:
+            self._timer.cancel()
+        return jobs
 
     def data_received(self, data: bytes) -> None:
         self._data += data
@@ -268,12 +316,12 @@ class Worker(asyncio.Protocol):
             self._problem = items[0].body.decode("utf-8", "replace")
 
     def _answered(self, items: list[Item]) -> None:
-        jobs, self.jobs = self.jobs, []
-        for job, item in zip(jobs, items, strict=True):
+        if not self.is_ready:  # it was just killed
+            return
+        for job, item in zip(self._done(), items, strict=True):
             if not job.answer.done():
                 job.answer.set_result(item)
-        if self.is_ready:  # else it was just killed
-            self._pool.free(self)
+        self._pool.free(self)
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002
         self._pool.withdraw(self)
@@ -288,8 +336,7 @@ class Worker(asyncio.Protocol):
             self.kill()
             code = await loop.run_in_executor(None, self._process.wait)
         how = self._problem or (f"it was ended by {_named(-code)}" if code < 0 else f"it exited with {code}")
-        jobs, self.jobs = self.jobs, []
-        for job in jobs:
+        for job in self._done():
             if not job.answer.done():
                 job.answer.set_exception(GoneError(how))
         self._pool.lost(self, self._was_ready, how)

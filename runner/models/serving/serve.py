@@ -39,7 +39,7 @@ def serve(
     bound: Callable[[str], None],
     only_signed: bool = False,
 ) -> Served:
-    """Serves until SIGINT or SIGTERM. `bound` is told the address as soon as clients may come.
+    """Serves until SIGINT or SIGTERM. `bound` is told the address as soon as the model is found.
 
     `only_signed`: refuse what nobody signed whom this machine trusts. InputError or StoreError for what is no model, a
     version that is not what was registered and signed, or a port that cannot be had, before anything is recorded. A
@@ -48,10 +48,10 @@ def serve(
     front = Front(settings, listen(settings))
     front.start()
     try:
-        bound(front.address)
         with model_at as found:
             model = mlmodel.read(found.folder)
             signers = trust.check(store, found, model.digest, only_signed)
+            bound(front.address)
             trust.tell_risks(found, model, report)
             with Recording.begin(store, about, found, model, signers) as recording:
                 environment = prepare(store, found, model, choice, report)

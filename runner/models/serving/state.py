@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Protocol
 
-from runner.models.serving.pool import UnreadyError
+from runner.models.serving.pool import Left, UnreadyError
 from runner.models.serving.worker import Item
 
 __all__ = ["Answerer", "State"]
@@ -20,7 +20,7 @@ class Answerer(Protocol):
 
     restarts: int
 
-    def ask(self, item: Item) -> Awaitable[Item]: ...
+    def ask(self, item: Item, left: Left) -> Awaitable[Item]: ...
 
 
 class State:
@@ -35,7 +35,7 @@ class State:
     def ready(self) -> bool:
         return self.pool is not None and self.pool.ready > 0
 
-    async def ask(self, item: Item) -> Item:
+    async def ask(self, item: Item, left: Left) -> Item:
         if self.pool is None:
             raise UnreadyError
-        return await self.pool.ask(item)
+        return await self.pool.ask(item, left)

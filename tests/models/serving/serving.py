@@ -51,6 +51,10 @@ class MlflowException(Exception):
         return json.dumps({"error_code": "BAD_REQUEST", "message": str(self)})
 def invocations(data, content_type, model, schema):
     asked = json.loads(data)
+    if asked.get("touch"):
+        open(asked["touch"], "w").close()
+    while asked.get("until") and not os.path.exists(asked["until"]):
+        time.sleep(0.01)
     time.sleep(asked.get("sleep", 0))
     if asked.get("kill"):
         os.kill(os.getpid(), 9)
@@ -63,6 +67,13 @@ def invocations(data, content_type, model, schema):
     answer = {"pid": os.getpid(), "size": len(data), "text": "x" * asked.get("answer", 0), "id": asked.get("id")}
     return Response(json.dumps(answer), 200, "application/json")
 """
+
+
+def wait_until(there: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not there():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 class Answer(NamedTuple):
@@ -105,6 +116,10 @@ class Served(NamedTuple):
                 pass
             time.sleep(0.05)
         raise AssertionError(self.said())
+
+    def wait_for(self, figure: str) -> None:
+        """Until /metrics has that line."""
+        wait_until(lambda: figure in self.call("GET", "/metrics").body.decode().splitlines())
 
     def said(self) -> str:
         with open(self.log, encoding="utf-8") as file:
