@@ -141,6 +141,18 @@ def test_a_patch_has_a_beginning_of_what_is_large(browser: Browser, monkeypatch:
     page = browser.get(f"/ui/runs/{run.run_id}/code").text
     assert "its beginning" in page
     assert "+7,7" in page
+    assert (
+        proj(
+            "run",
+            make_repository("q", {"MLproject": "entry_points: {main: {command: echo}}\n"}),
+            "--run-name",
+            "narrow",
+        ).code
+        == 0
+    )
+    narrow = store.search("name = 'narrow'").runs[0].run_id
+    why = browser.get(f"/ui/why?run={narrow}&run={run.run_id}").text
+    assert re.search(r"more than \+\d+ −0 lines", why)
     monkeypatch.setattr(uncommitted, "BUDGET", uncommitted.BUDGET._replace(seconds=0))
     assert uncommitted.patch(store, run) == uncommitted.Patch([""], True)
 
