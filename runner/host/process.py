@@ -230,23 +230,28 @@ class Pending:
         """Ends it at once; what it said or would still say is lost."""
         self.finish(timeout=0)
 
-    def finish(self, timeout: float | None = None) -> Completed:
-        """Waits for it. After `timeout` seconds it is killed, whatever its own children do: code -9."""
+    def finish(self, timeout: float | None = None, most: int | None = None) -> Completed:
+        """Waits for it. After `timeout` seconds, or `most` bytes of stdout, it is killed, whatever its own children
+        do: code -9."""
         try:
-            return self._finish(timeout)
+            return self._finish(timeout, most)
         except BaseException:
             _kill_marked(self._mark)
             raise
 
-    def _finish(self, timeout: float | None) -> Completed:
+    def _finish(self, timeout: float | None, most: int | None) -> Completed:
         deadline = None if timeout is None else time.monotonic() + timeout
         collected: dict[int, list[bytes]] = {end: [] for end in self._ends}
         poll = select.poll()
         for end in self._ends:
             poll.register(end, select.POLLIN | select.POLLHUP)
-        open_ends = set(self._ends)
+        open_ends, left = set(self._ends), most
         while open_ends:
-            ready = poll.poll(None if deadline is None else max(0, (deadline - time.monotonic()) * 1000))
+            ready = (
+                []
+                if left is not None and left < 0
+                else poll.poll(None if deadline is None else max(0, (deadline - time.monotonic()) * 1000))
+            )
             if not ready:
                 os.kill(self.pid, 9)
                 for end in open_ends:  # a child of it may hold the other side
@@ -256,6 +261,8 @@ class Pending:
                 data = os.read(end, 1 << 18)
                 if data:
                     collected[end].append(data)
+                    if left is not None and end == self._ends[0]:
+                        left -= len(data)
                 else:
                     poll.unregister(end)
                     open_ends.discard(end)

@@ -68,7 +68,10 @@ def located(
     InputError for what is no model; StoreError or SourceError for one that cannot be had.
     """
     text = text.strip()
-    if server and not _is_place(text):
+    if server and _is_explicit(text):
+        report.note(f"--from is not used: {without(text)} is a place of its own, and in no record")
+        yield from _placed(text, report, offline)
+    elif server:
         yield from _served(server, text, report)
     elif _is_place(text):
         yield from _placed(text, report, offline)
@@ -77,11 +80,18 @@ def located(
         yield from _kept(store, version, report)
 
 
+def _is_explicit(text: str) -> bool:
+    """Whether it cannot be meant but as a place: a URL, or a path that begins as one."""
+    if text.startswith(("models:", "runs:", "mlflow-artifacts:")):
+        return False
+    return "://" in text or bool(SCP.match(text)) or text.startswith((".", "/", "~"))
+
+
 def _is_place(text: str) -> bool:
     """Whether it is not looked up in a record."""
     if text.startswith(("models:", "runs:", "mlflow-artifacts:")):
         return False
-    if "://" in text or SCP.match(text) or text.startswith((".", "/", "~")):
+    if _is_explicit(text):
         return True
     path = text.partition("#")[0]  # a run or a registered model may be called like a folder
     return os.path.isfile(path) or bool(models_below(path))
@@ -209,7 +219,16 @@ def _wanted(store: Store, text: str, run: Callable[[str], Run]) -> registered.St
         ref, _, path = text.removeprefix("runs:").strip("/").partition("/")
     elif os.path.isdir(ref) and not path:
         raise InputError(f"{text} is no model of MLflow's format: there is no {FILE} file in it")
-    return registered.StatedSource(model_of(store, _maker(run, ref), path))
+    try:
+        made_by = _maker(run, ref)
+    except InputError as error:
+        if not path and find(store.root, ref):
+            raise InputError(
+                f"{ref} is a registered model, and it is not said which version",
+                f"{ref}/latest, {ref}/1 or {ref}@ALIAS;  proj models show {ref}  lists them",
+            ) from error
+        raise
+    return registered.StatedSource(model_of(store, made_by, path))
 
 
 def _maker(run: Callable[[str], Run], ref: str) -> Run:

@@ -39,8 +39,11 @@ def model_of(store: Store, run: Run, path: str) -> str:
     found = [f"models:/{each.model_id}" for each in logged]
     found += [f"runs:/{run.run_id}/{each}".rstrip("/") for each in kept]
     if len(found) != 1:
-        what = "has no model" if not found else f"has {len(found)} models: {', '.join(found)}"
-        raise InputError(f"the run {run.name} {what}", "--path PATH  names the folder among its artifacts")
+        if not found:
+            hint = f"proj artifacts ls {run.run_id[:12]}  lists what it kept"
+            raise InputError(f"the run {run.name} has no model", hint)
+        what = f"has {len(found)} models: {', '.join(found)}"
+        raise InputError(f"the run {run.name} {what}", f"{found[0]}  is the first of them")
     return found[0]
 
 

@@ -7,13 +7,19 @@ from collections.abc import Iterable
 
 from runner import paths
 from runner.errors import InputError, StoreError
+from runner.host import git
 from runner.host.files import BLOCK, Hash
+from runner.host.process import Completed
 from runner.snapshots.vault import EMPTY, Vault
 from runner.typed import NamedTuple
 
-__all__ = ["File", "changed", "committed", "content", "diff", "files", "restore"]
+__all__ = ["File", "changed", "committed", "content", "diff", "files", "patch", "restore"]
 
 FOLDER = b"40000"  # a mode, as a tree has it
+
+
+LARGE = 1 << 20  # bytes; git holds no larger file in memory here
+STOPPED = -9
 
 
 class File(NamedTuple):
@@ -73,6 +79,16 @@ def diff(store: str, tree_a: str, tree_b: str) -> str:
     return _read(vault, tree_a, "diff-tree", "-r", "-p", *options, tree_a, tree_b)
 
 
+def patch(store: str, tree_a: str, tree_b: str, most: int, seconds: float) -> tuple[str, bool]:
+    """A unified patch from one snapshot to the other, and whether it ends early, at a line, after `most` bytes or
+    `seconds`. Of binary files, and of those larger than LARGE, it has the names."""
+    vault = _vault_with(store, tree_a)
+    _vault_with(store, tree_b)
+    options = ("--no-color", "--find-renames=100%", "--src-prefix=a/", "--dst-prefix=b/")
+    done = _some(vault, tree_a, most, seconds, "diff-tree", "-r", "-p", *options, tree_a, tree_b)
+    return (done.out[: done.out.rfind("\n") + 1], True) if done.code else (done.out, False)
+
+
 def committed(store: str, commit: str) -> str:
     """The tree of a user's commit; "" where the store does not have all of it, as of one with submodules."""
     if len(commit) != 40 or commit.strip("0123456789abcdef"):
@@ -89,10 +105,11 @@ def changed(store: str, tree_a: str, tree_b: str) -> list[tuple[str, str]]:
     return list(zip(found[::2], found[1::2], strict=False))
 
 
-def content(store: str, blob: str) -> bytes:
-    """A file of a snapshot, by the id that `files` gives."""
+def content(store: str, blob: str, most: int, seconds: float) -> bytes:
+    """The beginning of a file of a snapshot, by the id that `files` gives: more than `most` bytes if it has more."""
     vault = Vault(os.path.join(store, "snapshots.git"))
-    return _read(vault, blob, "cat-file", "blob", blob).encode("utf-8", "surrogateescape")
+    done = _some(vault, blob, most, seconds, "cat-file", "blob", blob)
+    return done.out.encode("utf-8", "surrogateescape")
 
 
 def _vault_with(store: str, tree: str) -> Vault:
@@ -114,6 +131,15 @@ def _read(vault: Vault, tree: str, *arguments: str, folder: str = "", index: str
         return vault.git(*arguments, folder=folder, index=index)
     except StoreError as error:
         raise _damaged(vault, tree, error.message.partition(": ")[2]) from None
+
+
+def _some(vault: Vault, tree: str, most: int, seconds: float, *arguments: str) -> Completed:
+    """What git says until it is stopped (code -9)."""
+    settings = (*git.EXACT, f"core.bigFileThreshold={LARGE}")
+    done = git.start(*arguments, settings=settings, variables={"GIT_DIR": vault.folder}).finish(seconds, most)
+    if done.code not in (0, STOPPED):
+        raise _damaged(vault, tree, done.err.strip())
+    return done
 
 
 def _damaged(vault: Vault, tree: str, reason: str) -> StoreError:

@@ -94,6 +94,9 @@ def _unpacked(path: str, name: str, folder: str, report: Report) -> str:
 
 def _inside(root: str, inside: str, name: str) -> str:
     inside = inside.removeprefix("subdirectory=")
+    first, _, rest = inside.partition("/")
+    if first == os.path.basename(root) and not os.path.isdir(os.path.join(root, first)):
+        inside = rest  # the one folder in the archive is the top already
     chosen = os.path.normpath(os.path.join(root, inside)) if inside else root
     if os.path.isabs(inside) or not (os.path.realpath(chosen) + os.sep).startswith(
         os.path.realpath(root) + os.sep

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from runner.errors import InputError, ProjError
 from runner.protocol.answer import ApiError
+from runner.protocol.bounds import BUDGET
 from runner.snapshots import restore
 from runner.text.terminal import printable
 from runner.web import uncommitted
@@ -61,7 +62,7 @@ def show(request: Request) -> Response:
         request, "code.html", run=run, path=path, crumbs=crumbs, entries=entries, file=file, shown=shown, lines=lines,
         cut=cut, problem=problem, tree=tree, left_out=_left_out(facts), dirty=facts.get("dirty"),
         commit=str(facts.get("commit", "")), changes=() if path else uncommitted.changes(store, run),
-        patch=() if path else uncommitted.patch(store, run),
+        patch=None if path else uncommitted.patch(store, run),
     )  # fmt: skip
 
 
@@ -89,7 +90,7 @@ def _entries(files: list[File], folder: str) -> list[Entry]:
 
 def _lines(root: str, file: File) -> tuple[list[Markup], bool]:
     try:
-        data = restore.content(root, file.blob)
+        data = restore.content(root, file.blob, HEAD, BUDGET.seconds)
     except (ProjError, InputError):
         return [], False
     if b"\0" in data[:HEAD]:

@@ -5,22 +5,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from runner.errors import ProjError
+from runner.protocol.bounds import BUDGET
 from runner.snapshots import restore
 from runner.tracking.fold import Run
 
 if TYPE_CHECKING:
     from runner.tracking.store import Store
 
-__all__ = ["Change", "changes", "patch"]
+__all__ = ["Change", "Patch", "changes", "patch"]
 
 WORDS = {"A": ("+", "new", "good"), "D": ("−", "deleted", "bad"), "M": ("Δ", "changed", "live")}
 LINES = 5000  # of a patch
+MOST = 1 << 20  # bytes of it
 
 
 class Change(NamedTuple):
     path: str
     mark: tuple[str, str, str]  # shape, word, kind
     is_there: bool  # in the snapshot
+
+
+class Patch(NamedTuple):
+    lines: list[str]
+    cut: bool  # there are more
 
 
 def _trees(store: Store, run: Run) -> tuple[str, str]:
@@ -41,10 +48,11 @@ def changes(store: Store, run: Run) -> list[Change]:
     return [Change(path, WORDS.get(how, WORDS["M"]), how != "D") for how, path in found]
 
 
-def patch(store: Store, run: Run) -> list[str]:
-    """Its lines, LINES of them at most."""
+def patch(store: Store, run: Run) -> Patch:
     base, tree = _trees(store, run)
     try:
-        return restore.diff(store.root, base, tree).splitlines()[:LINES] if tree else []
+        text, cut = restore.patch(store.root, base, tree, MOST, BUDGET.seconds) if tree else ("", False)
     except ProjError:
-        return []
+        return Patch([], False)
+    lines = text.split("\n", LINES)
+    return Patch(lines[:LINES], cut or bool("".join(lines[LINES:])))

@@ -10,6 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from runner.errors import InputError
+from runner.protocol.bounds import BUDGET
+from runner.snapshots import restore
 from runner.tracking.fold import Run
 from runner.web import colours
 from runner.web.found import the_runs
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["show"]
 
 LINES = 5000  # of a patch
+MOST = 1 << 20  # bytes of it
+MORE = "... and more, which proj diff shows"
 RESULTS = ("status", "metrics", "outputs")
 SUSPECTS = ("parameters", "environment", "code", "inputs", "command", "variables", "machine")
 CHARTS = 6
@@ -74,7 +78,12 @@ def _between(store: Store, runs: Sequence[Run]) -> Difference:
     from runner.reproduction.verdict.difference import between
     from runner.running.recorded import of
 
-    return between(of(store, runs[0]), of(store, runs[1]))
+    return between(of(store, runs[0]), of(store, runs[1]), _patch)
+
+
+def _patch(store: str, old: str, new: str) -> str:
+    text, cut = restore.patch(store, old, new, MOST, BUDGET.seconds)
+    return f"{text}{MORE}\n" if cut else text
 
 
 def _result(name: str, old: object, new: object) -> Result:
@@ -103,7 +112,8 @@ def _suspect(found: Dimension, runs: Sequence[Run]) -> Suspect:
         )
     if patch:
         marks = [line[:1] for line in patch if not line.startswith(("+++", "---"))]
-        shown = f"+{marks.count('+')} −{marks.count('-')} lines"
+        more = "more than " if patch[-1] == MORE else ""
+        shown = f"{more}+{marks.count('+')} −{marks.count('-')} lines"
     return Suspect(found.name, shown, found, patch, _command(found, *runs))
 
 

@@ -53,7 +53,11 @@ def aliases() -> dict[str, int]:
 def test_registering(credit: Program) -> None:
     run_with_model("two", 0.5, **{"other/MLmodel": "flavors: {}"})
     refused = credit("models", "register", "two", "credit")
-    assert (refused.code, "has 2 models" in refused.err, "--path" in refused.err) == (2, True, True)
+    assert (refused.code, "has 2 models" in refused.err, "is the first of them" in refused.err) == (
+        2,
+        True,
+        True,
+    )
     done = credit.json("models", "register", "two", "credit", "--path", "other", "-t", "a=b")
     assert (done["version"], done["source"].startswith("runs:/")) == (4, True)
     assert credit.json("models", "register", "credit/1", "other")["source"] == "models:/credit/1"

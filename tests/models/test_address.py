@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -85,6 +86,7 @@ def test_folders_archives_and_repositories(
         "./plain",
         f"file://{folder}",
         "packed.tar.gz",
+        "packed.tar.gz#plain",  # as it stands in the archive
         "flat.zip",
         "repository#models",
     ):
@@ -261,6 +263,43 @@ def test_what_is_no_model(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> 
     ):
         with pytest.raises(ProjError, match=said):
             digest(text)
+
+
+def test_hints_lead_to_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is to be typed next is an address that finds it, or a command that there is."""
+    monkeypatch.chdir(tmp_path)
+    with Store(paths.store()) as store:
+        run_id = make_run("two")
+        keep(store, run_id, "a", "b")
+        register(store, f"runs:/{run_id}/a")
+    with pytest.raises(InputError, match="has 2 models") as many:
+        digest("two")
+    assert digest(many.value.hint.split()[0])
+    with pytest.raises(InputError, match="which version") as which:
+        digest("credit")
+    assert digest(which.value.hint.split(",")[0])
+    with pytest.raises(InputError, match="credit has no alias 'none'"):
+        digest("credit@none")
+    make_run("none")
+    with pytest.raises(InputError, match="has no model") as none:
+        digest("none")
+    assert "proj artifacts ls" in none.value.hint
+
+
+def test_a_place_stays_one_and_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make_model(tmp_path / "credit" / "7")
+    monkeypatch.chdir(tmp_path)
+    told: list[str] = []
+    monkeypatch.setattr(Silent, "note", lambda _, text: told.append(text))
+    server = "http://127.0.0.1:1"
+    for text in ("./credit/7", folder):
+        assert digest(text, server) == mlmodel.read(folder).digest
+        assert told.pop() == f"--from is not used: {text} is a place of its own, and in no record"
+    with pytest.raises(
+        ProjError, match="cannot be reached"
+    ) as away:  # a folder of that name is not what is meant
+        digest("credit/7", server)
+    assert "sync" not in away.value.hint
 
 
 def test_several_models_in_a_folder_are_named(tmp_path: object) -> None:

@@ -6,13 +6,17 @@ import json
 import os
 import re
 import time
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
 from runner import paths
+from runner.host import process
+from runner.snapshots import restore
 from runner.tracking import events
 from runner.tracking.store import Store
+from runner.web import code, uncommitted
 from runner.web.markdown import html
 from tests.browser import Tabs
 from tests.cli.records import make_run
@@ -97,6 +101,60 @@ def test_uncommitted_changes_are_listed(browser: Browser) -> None:
     }  # fmt: skip
     code = browser.get(f"/ui/runs/{fox}/code").text
     assert '<span class="plus">+echo $1 more &gt; model.txt</span>' in code
+
+
+def test_a_patch_has_a_beginning_of_what_is_large(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its text and a file's are read no further than they are shown, and a large file is in no memory."""
+    files = {
+        "a.csv": "5,5\n" * 300_000,
+        "b.csv": "7,7\n" * 200_000,
+        "c.csv": "8,8\n" * 200_000,
+        "d.csv": "9,9\n" * 200_000,
+    }
+    folder = make_repository("p", {"MLproject": "entry_points: {main: {command: echo}}\n"})
+    make_tree(folder, files)
+    assert proj("run", folder, "--run-name", "wide").code == 0
+    store = Store(paths.store())
+    run = store.search("name = 'wide'").runs[0]
+    said = []
+    finish = process.Pending.finish
+
+    def finished(*arguments: Any, **options: Any) -> process.Completed:
+        said.append(finish(*arguments, **options))
+        return said[-1]
+
+    monkeypatch.setattr(process.Pending, "finish", finished)
+    found = uncommitted.patch(store, run)
+    assert len(found.lines) == uncommitted.LINES
+    assert found.cut
+    assert "Binary files /dev/null and b/a.csv differ" in found.lines
+    assert not any("5,5" in line for line in found.lines)
+    assert code._lines(
+        store.root,
+        next(
+            each for each in restore.files(store.root, run.sections["code"]["tree"]) if each.path == "a.csv"
+        ),
+    )[1]
+    patch, _, shown = said
+    assert len(patch.out) < 2 * uncommitted.MOST < len("".join(files.values()))
+    assert len(shown.out) < 1_000_000
+    page = browser.get(f"/ui/runs/{run.run_id}/code").text
+    assert "its beginning" in page
+    assert "+7,7" in page
+    assert (
+        proj(
+            "run",
+            make_repository("q", {"MLproject": "entry_points: {main: {command: echo}}\n"}),
+            "--run-name",
+            "narrow",
+        ).code
+        == 0
+    )
+    narrow = store.search("name = 'narrow'").runs[0].run_id
+    why = browser.get(f"/ui/why?run={narrow}&run={run.run_id}").text
+    assert re.search(r"more than \+\d+ −0 lines", why)
+    monkeypatch.setattr(uncommitted, "BUDGET", uncommitted.BUDGET._replace(seconds=0))
+    assert uncommitted.patch(store, run) == uncommitted.Patch([""], True)
 
 
 def test_files_are_followed_by_their_content(browser: Browser) -> None:

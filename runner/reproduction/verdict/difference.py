@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from runner.environments.packages import changes
@@ -49,10 +50,15 @@ class Difference(NamedTuple):
         }
 
 
-def between(old: Recorded, new: Recorded) -> Difference:
-    """From the records alone: nothing is run, and files are compared by their digests."""
+def between(
+    old: Recorded, new: Recorded, patch: Callable[[str, str, str], str] = snapshot.diff
+) -> Difference:
+    """From the records alone: nothing is run, and files are compared by their digests.
+
+    `patch` is given a store and two trees in it.
+    """
     found = [
-        _code(old, new),
+        _code(old, new, patch),
         Dimension("environment", _environment(old, new)),
         Dimension("parameters", _changes(without_root(old), without_root(new))),
         Dimension("inputs", _changes(_hashes(old.run.inputs), _hashes(new.run.inputs))),
@@ -76,7 +82,7 @@ def _changes(old: JsonMapping, new: JsonMapping) -> tuple[Change, ...]:
     )
 
 
-def _code(old: Recorded, new: Recorded) -> Dimension:
+def _code(old: Recorded, new: Recorded, patch: Callable[[str, str, str], str]) -> Dimension:
     before, after = old.code, new.code
     changes = _changes(
         {"commit": before.commit, "branch": before.branch} if before.commit else {},
@@ -90,7 +96,7 @@ def _code(old: Recorded, new: Recorded) -> Dimension:
         note = f"no patch: the record of {missing} has no snapshot"
         return Dimension("code", (*changes, *left), "", note if changes or before.tree != after.tree else "")
     try:
-        return Dimension("code", (*changes, *left), snapshot.diff(old.store, before.tree, after.tree))
+        return Dimension("code", (*changes, *left), patch(old.store, before.tree, after.tree))
     except ProjError as error:
         return Dimension("code", (*changes, *left), "", f"no patch: {error.message}")
 

@@ -31,6 +31,9 @@ class Listed(NamedTuple):
     is_folder: bool
 
 
+AGAIN = "is this its address, and is it running? The same command tries again"
+
+
 class Unreachable(ProjError):
     """The server is away, slow, or has a fault of its own: the same may work later."""
 
@@ -220,9 +223,7 @@ class Rest:
         return http.client.HTTPSConnection(self._host, self._port, timeout=self._timeout, context=context)
 
     def _away(self, error: Exception) -> Unreachable:
-        return Unreachable(
-            f"{self.uri} cannot be reached: {str(error) or type(error).__name__}", "proj sync  tries again"
-        )
+        return Unreachable(f"{self.uri} cannot be reached: {str(error) or type(error).__name__}", AGAIN)
 
     def _judge(self, status: int, text: bytes) -> None:
         try:
@@ -235,7 +236,7 @@ class Rest:
                 f" (the credentials in the environment are those of {self._elsewhere}; they were not sent)"
             )
         if status in RETRIED:
-            raise Unreachable(f"{self.uri} answered {status}: {message[:300]}", "proj sync  tries again")
+            raise Unreachable(f"{self.uri} answered {status}: {message[:300]}", AGAIN)
         raise Refused(code, f"{self.uri}: {message[:1000] or status}", status)
 
 
