@@ -124,6 +124,11 @@ def _keep(
     found = [each for each, place in contents.files.items() if before.get(place) == _stamps(place)]
     if len(found) == len(contents.files):
         found = []  # it is as it was, as a whole
+    kept = os.path.basename(name) if os.path.isabs(name) else name
+    for link in contents.links:
+        place = path + link[len(kept) :]
+        if place != path and place in before and before[place] == _stamps(place):
+            found.append(link)
     if contents.files or contents.links or not contents.problems:
         try:
             digest, size = hashing.digest(path, meter.of(f"hashing {name}"))

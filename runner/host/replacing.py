@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from runner.host.files import Draft, remove_tree
 
-__all__ = ["put"]
+__all__ = ["put", "put_link"]
 
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # of linux/fcntl.h and linux/fs.h
 
@@ -40,6 +40,12 @@ def put(source: str, target: str, kept: Iterable[str] = ()) -> None:
     except BaseException:
         draft.drop()
         raise
+
+
+def put_link(source: str, target: str) -> None:
+    """Moves the link `source` to `target`; a link there is replaced, not what it leads to. OSError."""
+    with Draft(target) as draft:
+        os.symlink(os.readlink(source), draft)
 
 
 def _own(source: str) -> None:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from runner import paths
-from runner.data.inputs import expand
+from runner.data.inputs import expand, relative
 from runner.environments.system import packages
 from runner.errors import ProjError
 from runner.host import machine
-from runner.host.files import Draft, remove_tree
+from runner.host.files import Draft
 from runner.running import key, nearest
+from runner.running.earlier import Earlier
 from runner.running.nearest import NewRun
 from runner.running.observation import PACKAGES
 from runner.running.recorded import Recorded, of
@@ -77,16 +78,23 @@ def _take(
         for name, source in found:
             if not source:
                 raise ProjError(f"{name} of the run {old.run.name} cannot be fetched", "run without --cached")
-        _clear(wanted)
+        standing = {str(each) for output in old.run.outputs for each in output.get("found") or ()}
+        is_fresh = wanted.plan.request.workdir == "fresh"
+        new = {target for name, _ in found if (target := _target(old.run, name, wanted.directory))}
+        _clear(wanted, Earlier(wanted.plan, record.store), new, report)
         executable = {str(each) for output in old.run.outputs for each in output.get("executable") or ()}
         for name, source in found:
             if target := _target(old.run, name, wanted.directory):
+                if name in standing and (is_fresh or os.path.lexists(target)):
+                    continue  # the command did not write it
                 _restore(source, target, name in executable)
             else:
                 artifacts.put(record.writer, source, os.path.dirname(name))
         for output in old.run.outputs:
             for name, leads in (output.get("links") or {}).items():
-                _restore_link(leads, _target(old.run, name, wanted.directory))
+                target = _target(old.run, name, wanted.directory)
+                if not (name in standing and (is_fresh or os.path.lexists(target))):
+                    _restore_link(leads, target)
             for name in output.get("folders") or ():
                 os.makedirs(_target(old.run, str(name), wanted.directory), exist_ok=True)
     metrics = [
@@ -110,15 +118,17 @@ def _take(
     return Ended("FINISHED", 0, "exit", "", message)
 
 
-def _clear(wanted: NewRun) -> None:
+def _clear(wanted: NewRun, earlier: Earlier, new: Iterable[str], report: Report) -> None:
     """Removes declared outputs of other runs: what this run did not write must not lie beside what it wrote."""
+    inputs = [str(each.get("path")) for each in wanted.recorded.run.inputs]
+    names = {relative(each, wanted.directory) for each in new}
     for pattern in key.outputs(wanted.plan):
         for path in expand(pattern, wanted.directory):
+            name = relative(path, wanted.directory)
+            if path == wanted.directory:  # `**`
+                continue
             try:
-                if os.path.isdir(path) and not os.path.islink(path):
-                    remove_tree(path)
-                else:
-                    os.unlink(path)
+                earlier.clear(path, name, report, inputs, names)
             except OSError as error:
                 raise ProjError(f"the old output {path} cannot be removed: {error.strerror}") from error
 

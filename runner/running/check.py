@@ -42,7 +42,7 @@ def check(directory: str) -> list[Fault]:
         elif point.command.strip():
             lint = Lint(directory, project.file, point, lines)
             faults += [*lint.faults(), *_own_environment(lint, project), *_syntax(lint)]
-            faults += _unmade(lint, project)
+            faults += [*_unmade(lint, project), *_covering(lint)]
     faults += _environment(project)
     faults += _uncommitted(project)
     return sorted(faults, key=lambda each: (each.file != project.file, each.file, each.line, each.column))
@@ -139,6 +139,15 @@ def _unmade(lint: Lint, project: Project) -> Iterator[Fault]:
         if not (is_uri(each) or expand(pattern, project.directory) or graph.is_made(pattern, points)):
             text = f"{step.name} reads {each}, which is not there, and no step makes it"
             yield lint.fault(each, text, "`outputs` of the step that makes it names it", "error")
+
+
+def _covering(lint: Lint) -> Iterator[Fault]:
+    from runner.running.planning import refuse_covering
+
+    try:
+        refuse_covering(lint.entry_point, os.path.abspath(lint.directory), {})
+    except InputError as error:
+        yield lint.fault("outputs", error.message, error.hint, "error")
 
 
 def _syntax(lint: Lint) -> Iterator[Fault]:

@@ -18,10 +18,18 @@ from runner.typed import TYPE_CHECKING
 from runner.values import Checkout, EntryPoint, EnvironmentOptions, EnvironmentSpec, Json, Project, Report
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
+    from collections.abc import Container, Iterator, Mapping
     from typing import Any
 
-__all__ = ["backend_options", "download", "load_project", "make", "options", "refuse_contained"]
+__all__ = [
+    "backend_options",
+    "download",
+    "load_project",
+    "make",
+    "options",
+    "refuse_contained",
+    "refuse_covering",
+]
 
 NAMESAKES = frozenset(
     "seed timeout grace python env backend version store offline refresh cached isolated explain workdir".split()
@@ -70,6 +78,8 @@ def make(request: Request, checkout: Checkout, project: Project) -> Plan:
     parameters = parameters._replace(warnings=(*warnings, *parameters.warnings))
     specification = environments.choose(project, entry, request.env_manager)
     refuse_contained(entry, specification)
+    if entry.outputs:
+        refuse_covering(entry, checkout.directory, parameters.texts)
     return Plan(request, checkout, project, entry, parameters, specification, options)
 
 
@@ -99,6 +109,24 @@ def refuse_contained(entry: EntryPoint, specification: EnvironmentSpec) -> None:
             "or add papermill and ipykernel to the image, and to MLproject an entry point with"
             f" `command: papermill {words[2] if len(words) > 2 else 'x.ipynb'} out.ipynb -p NAME {{NAME}}`",
         )
+
+
+def refuse_covering(entry: EntryPoint, directory: str, texts: Mapping[str, str]) -> None:
+    """InputError for an output that is the project's folder, or has it in it: all that is there would be replaced."""
+    from runner.data.outputs import filled
+
+    directory = os.path.normpath(directory)
+    for each in filled(entry.outputs, texts):
+        path = os.path.normpath(os.path.join(directory, os.path.expanduser(each)))
+        if path.count("/") > directory.count("/"):
+            continue
+        from runner.text.globs import covers
+
+        if covers(path, directory):
+            raise InputError(
+                f"the output {each} of {entry.name} is the project's folder, or one above it",
+                "name the files and folders that the command writes",
+            )
 
 
 def load_project(checkout: Checkout, tree: str = "") -> Project:

@@ -39,6 +39,7 @@ class Supplier:
         self._left = COPIED_IN_ALL
         self._clones = True  # as far as is known
         self._linked: list[tuple[str, str, str, int]] = []  # name, copy in the cache, target, inode
+        self._brought: dict[str, tuple[str, tuple[int, ...] | None]] = {}  # target -> source, state then
 
     def bring(self, supply: Supply) -> None:
         """InputError when it is another one than was recorded; OSError when it cannot be written."""
@@ -50,6 +51,17 @@ class Supplier:
             self._file(supply.name, supply.source, supply.target)
         if digest_of(supply.source)[0] != supply.digest:  # it was hashed before: what changed since shows now
             raise InputError(f"the input {supply.name} was changed while it was put into the work folder")
+
+    def take_back(self) -> list[str]:
+        """Removes what the command left as it was from the work folder. The sources of it, and of what is not there."""
+        found = []
+        for target, (source, state) in self._brought.items():
+            now = _state(target)
+            if now is None or now == state:
+                found.append(source)
+                if now is not None:
+                    os.unlink(target)
+        return found
 
     def refuse_changed(self) -> None:
         """InputError when somebody wrote to a file that other runs have, too: root may, and its owner can.
@@ -66,6 +78,10 @@ class Supplier:
                 )
 
     def _file(self, name: str, source: str, target: str) -> None:
+        self._bring(name, source, target)
+        self._brought.setdefault(target, (source, _state(target)))
+
+    def _bring(self, name: str, source: str, target: str) -> None:
         if os.path.islink(source) and not os.path.exists(source):
             os.symlink(os.readlink(source), target)
             return
@@ -118,6 +134,15 @@ def _status(path: str) -> os.stat_result | None:
         return os.lstat(path)
     except OSError:
         return None
+
+
+def _state(path: str) -> tuple[int, ...] | None:
+    """What changes with a file, but not with another name of it."""
+    found = _status(path)
+    if found is None:
+        return None
+    own = found.st_ctime_ns if found.st_nlink == 1 else 0
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_mode, own
 
 
 def _is_untouched(found: os.stat_result) -> bool:

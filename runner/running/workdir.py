@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from runner.data.inputs import expand, is_uri, relative
-from runner.data.outputs import filled
+from runner.data.outputs import filled, inside
 from runner.errors import InputError, ProjError
 from runner.host import replacing
+from runner.host.files import remove_tree
 from runner.running import key
 from runner.running.earlier import Earlier
 from runner.running.supplied import Supplier, Supply
@@ -48,6 +49,8 @@ class Fresh:
         self._supplied: list[Supply] = []
         self._supplier = Supplier()
         self._earlier = Earlier(plan, record.store)
+        self._is_filled = False
+        self._given: list[str] = []  # inputs that the command did not change, as they lie in the project
 
     def __enter__(self) -> Plan:
         plan, checkout = self._plan, self._plan.checkout
@@ -105,6 +108,7 @@ class Fresh:
 
     def fill(self) -> None:
         """What a command needs: for a run that is taken over, links and what is known of the texts are enough."""
+        self._is_filled = True
         try:
             self._unpack()
             for each in self._supplied:
@@ -143,7 +147,21 @@ class Fresh:
         found = [each for each in key.outputs(self._plan) if not os.path.isabs(os.path.expanduser(each))]
         for each in found:
             self._refuse_outside("output", each)
+            for path in expand(each, self._plan.checkout.directory):
+                self._refuse_link(path)
         return found
+
+    def _refuse_link(self, path: str) -> None:
+        """A folder elsewhere is not ours to exchange, nor one that has the project in it."""
+        if not os.path.isdir(path):
+            return
+        directory, real = self._plan.checkout.directory, os.path.realpath(path)
+        around = path != directory and f"{os.path.realpath(directory)}/".startswith(f"{real}/")
+        if around or not f"{real}/".startswith(f"{os.path.realpath(self._root)}/"):
+            raise InputError(
+                f"the output {os.path.relpath(path, self._root)} is a folder outside of the project: {real}",
+                f"name it by its absolute path ({real}), or run with --workdir=project",
+            )
 
     def _refuse_outside(self, what: str, text: str) -> None:
         path = os.path.normpath(os.path.join(self._plan.checkout.directory, text))
@@ -155,9 +173,10 @@ class Fresh:
 
     def _publish(self) -> None:
         done: list[str] = []
-        directory = os.path.join(self._top, self._plan.checkout.subdirectory)
+        self._given = list(self._taken_back())
+        directory = os.path.normpath(os.path.join(self._top, self._plan.checkout.subdirectory))
         for path in dict.fromkeys(path for each in self._patterns() for path in expand(each, directory)):
-            if any(path.startswith(f"{each}/") for each in done):
+            if path == directory or any(path.startswith(f"{each}/") for each in done):  # `**`: itself, too
                 continue
             done.append(path)
             name = os.path.relpath(path, self._top)
@@ -173,27 +192,60 @@ class Fresh:
 
     def _put(self, path: str, target: str) -> None:
         """A folder takes the place of another one, in which the user may have put something. OSError."""
-        if not os.path.isdir(target) or os.path.islink(path):
+        is_link = os.path.islink(path)
+        if is_link and (os.path.islink(target) or not os.path.isdir(target)):
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            replacing.put_link(path, target)
+            return
+        if not os.path.isdir(target):
             replacing.put(path, target)
             return
         name = relative(target, self._plan.checkout.directory)
-        mine = self._earlier.others(os.path.realpath(target), name, path)
-        if mine and not os.path.isdir(path):
-            raise FileExistsError(
-                errno.EEXIST, f"a folder is there, and {mine[0]} in it is no output of a run"
-            )
-        replacing.put(path, target, mine)
+        self._refuse_link(target)
+        real = os.path.realpath(target)
+        given = self._given_in(target, path)
+        mine = self._earlier.others(real, name, "" if is_link else path)
+        if (mine or given) and (is_link or not os.path.isdir(path)):
+            text = f"a folder is there, and {[*mine, *given][0]} in it is no output of a run"
+            raise FileExistsError(errno.EEXIST, text)
+        replacing.put(path, target, {*mine, *given})
         for each in mine:
-            self._report.warn(f"{name}/{each} is no output of this run: it was left there")
+            if each not in given:
+                self._report.warn(f"{name}/{each} is no output of this run: it was left there")
+
+    def _taken_back(self) -> Iterator[str]:
+        yield from self._supplier.take_back()
+        if not self._is_filled:
+            for each in self._supplied:
+                yield from inside(each.source) if os.path.isdir(each.source) else [each.source]
+
+    def _given_in(self, target: str, path: str) -> set[str]:
+        """Inputs in a folder that is to be exchanged for `path`, or the links in it through which they are there."""
+        found = set()
+        for each in self._given:
+            if not each.startswith(f"{target}/"):
+                continue
+            parts = each[len(target) + 1 :].split("/")
+            names = ["/".join(parts[: count + 1]) for count in range(len(parts))]
+            name = next((one for one in names if os.path.islink(os.path.join(target, one))), names[-1])
+            new = os.path.join(path, name)
+            if os.path.isdir(new) and not os.path.islink(new) and not any(inside(new)):
+                remove_tree(new)
+            if not os.path.lexists(new):
+                found.add(name)
+            elif name != names[-1]:
+                raise FileExistsError(errno.EEXIST, f"{name} is a link there, and the command wrote into it")
+        return found
 
     def _remove_older(self, written: set[str]) -> None:
         """Of a step's globs, what an earlier run of it left and this one did not write: the next step would read it."""
         directory = self._plan.checkout.directory
+        kept = {directory, *self._given, *(up for each in self._given for up in _above(each, directory))}
         older = [
             path
             for each in filter(is_pattern, self._patterns())
             for path in expand(each, directory)
-            if os.path.relpath(path, self._root) not in written
+            if os.path.relpath(path, self._root) not in written and path not in kept
         ]
         for path in older:
             self._earlier.clear(path, relative(path, directory), self._report)
@@ -211,6 +263,11 @@ class Fresh:
                     self._report.warn(hint)
         finally:
             folders.remove(self._folder)
+
+
+def _above(path: str, directory: str) -> Iterator[str]:
+    while (path := os.path.dirname(path)).startswith(f"{directory}/"):
+        yield path
 
 
 def _unmade(error: OSError) -> ProjError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["is_pattern", "matcher", "reversed_range"]
+__all__ = ["covers", "is_pattern", "matcher", "reversed_range"]
 
 
 def is_pattern(text: str) -> bool:
@@ -26,6 +26,14 @@ def _pattern(text: str) -> re.Pattern[str]:
     folders = [r"(?:.*/)?" if part == "**" else _part(part) + "/" for part in parts[:-1]]
     last = ".*" if parts[-1] == "**" else _part(parts[-1])
     return re.compile("".join(folders) + last + r"(?:/.*)?\Z", re.DOTALL)
+
+
+def covers(path: str, folder: str) -> bool:
+    """Whether a path or pattern stands for a folder or one above it; both absolute and normal."""
+    meant, own = path.rstrip("/").split("/"), folder.split("/")
+    return len(meant) <= len(own) and all(
+        name == part or re.fullmatch(_part(part), name) for name, part in zip(own, meant, strict=False)
+    )
 
 
 def reversed_range(pattern: str) -> str:

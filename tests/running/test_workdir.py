@@ -385,3 +385,119 @@ def test_put_replaces_whatever_there_is(tmp_path: object) -> None:
     replacing.put(f"{base}/name", f"{base}/two")
     assert read(base, "two") == "new\n"
     assert sorted(os.listdir(base)) == sorted(["home", "work", "two"])
+
+
+WRITES = {
+    "file": ("[out/new]", ""),
+    "folder": ("[out]", ""),
+    "glob": ("['out/*']", ""),
+    "link": ("[out]", "real"),  # `out` is a link to a folder in the project
+}
+
+
+@pytest.mark.parametrize("how", ["fresh", "pipeline", "cached", "cached in place"])
+@pytest.mark.parametrize("whose", ["tracked", "ignored", "foreign", "input", "own repository"])
+@pytest.mark.parametrize("kind", WRITES)
+def test_nothing_changes_but_recorded_outputs(tmp_path: object, kind: str, whose: str, how: str) -> None:
+    declared, leads = WRITES[kind]
+    real = leads or "out"
+    reads = "inputs: [out/d/mine], " if whose == "input" else ""
+    text = f"""entry_points:
+  main: {{parameters: {{k: int}}, {reads}outputs: {declared}, command: 'mkdir -p out; echo {{k}} > out/new'}}
+  last: {{needs: main, parameters: {{k: int}}, command: 'true'}}
+"""
+    project = make_repository(f"{tmp_path}/demo", {"MLproject": text, ".gitignore": "ignored*\nd\n"})
+    make_tree(project, {f"{real}/mine": "mine\n", f"{real}/ignored": "mine\n", f"{real}/d/mine": "mine\n"})
+    os.chmod(f"{project}/{real}/d/mine", 0o640)
+    os.symlink("mine", f"{project}/{real}/linked")
+    if leads:
+        os.symlink(leads, f"{project}/out")
+    if whose == "tracked":
+        git(project, "add", "-f", "-A")
+        git(project, "commit", "-q", "-m", "all")
+    elif whose == "own repository":
+        git(f"{project}/{real}", "init", "-q")
+    elif whose == "ignored":
+        make_tree(project, {".gitignore": "*\n"})
+    before = _state_below(project)
+    where = [] if how == "cached in place" else ["--workdir=fresh"]
+    entry = ["-e", "last" if how == "pipeline" else "main"]
+    for k in (1, 2, 1):
+        cached = ["--cached"] if "cached" in how else []
+        done = proj("run", project, *entry, "-P", f"k={k}", *(where if how != "pipeline" else []), *cached)
+        assert done.code == 0, done.err
+        assert read(project, "out", "new") == f"{k}\n"
+        assert {name: each for name, each in _state_below(project).items() if name != f"{real}/new"} == before
+
+
+def _state_below(top: str) -> dict[str, tuple[object, ...]]:
+    """Of all files and links but git's own of the project: inode, mode, time of the last change, and where it leads."""
+    found = {}
+    for folder, folders, names in os.walk(top):
+        if folder == top:
+            folders.remove(".git")
+        for each in (*names, *(name for name in folders if os.path.islink(os.path.join(folder, name)))):
+            path = os.path.join(folder, each)
+            stat = os.lstat(path)
+            leads = os.readlink(path) if os.path.islink(path) else ""
+            found[os.path.relpath(path, top)] = (stat.st_ino, stat.st_mode, stat.st_mtime_ns, leads)
+    return found
+
+
+def test_what_a_run_left_and_somebody_committed_stays(project: str) -> None:
+    ran(project, "-e", "folder", "--workdir=fresh")
+    git(project, "add", "-f", "model/1")
+    git(project, "commit", "-q", "-m", "model")
+    ran(project, "-e", "folder", "-P", "k=2", "--workdir=fresh")
+    assert sorted(os.listdir(os.path.join(project, "model"))) == ["1", "2", "same"]
+
+
+@pytest.mark.parametrize("leads", ["../ext", ".", ".."])
+def test_a_folder_that_is_not_the_projects_is_refused(project: str, leads: str) -> None:
+    make_tree(os.path.dirname(project), {"ext/data": "data\n"})
+    os.symlink(leads, os.path.join(project, "model"))
+    done = proj("run", project, "-e", "folder", "--workdir=fresh")
+    assert done.code == 2
+    assert "the output model is a folder outside of the project" in done.err
+    assert read(os.path.dirname(project), "ext", "data") == "data\n"
+
+
+@pytest.mark.parametrize("output", [".", "..", "../sub", "../*", "./", "../**", "../../*/sub"])
+@pytest.mark.parametrize("where", ["fresh", "project"])
+def test_an_output_that_has_the_project_in_it_is_refused(tmp_path: object, output: str, where: str) -> None:
+    text = f"entry_points: {{main: {{outputs: ['{output}'], command: 'true'}}}}\n"
+    top = make_repository(f"{tmp_path}/top", {"sub/MLproject": text, "sub/mine": "mine\n"})
+    done = proj("run", f"{top}/sub", f"--workdir={where}")
+    assert done.code == 2
+    assert "is the project's folder, or one above it" in done.err
+    done = proj("check", f"{top}/sub")
+    assert done.code
+    assert "is the project's folder, or one above it" in done.out + done.err
+    assert read(top, "sub", "mine") == "mine\n"
+
+
+def test_a_link_takes_the_place_of_a_link(tmp_path: object) -> None:
+    text = """entry_points:
+  main: {parameters: {k: int}, outputs: [v, latest], command: 'mkdir -p v/{k}; ln -s v/{k} latest'}
+"""
+    project = make_repository(f"{tmp_path}/demo", {"MLproject": text, "other/mine": "mine\n"})
+    os.symlink("other", f"{project}/latest")
+    for k in "12":
+        ran(project, "-P", f"k={k}", "--workdir=fresh")
+        assert os.readlink(f"{project}/latest") == f"v/{k}"
+    assert read(project, "other", "mine") == "mine\n"
+
+
+def test_a_snapshot_that_was_changed_in_the_cache_is_not_run(project: str) -> None:
+    ran(project, "--workdir=fresh")
+    (name,) = (each for each in os.listdir(paths.scratch("work", "trees")) if each.endswith(".tar"))
+    place = paths.scratch("work", "trees", name)
+    with open(place, "rb") as file:
+        content = file.read()
+    with open(place, "wb") as file:
+        file.write(content.replace(b"lib\n", b"bad\n"))
+    done = proj("run", project, "--workdir=fresh")
+    assert done.code == 125
+    assert "its copy in the cache was changed" in done.err
+    ran(project, "--workdir=fresh")
+    assert read(project, "out", "1.txt") == "x\nlib\n1\n"
