@@ -212,6 +212,9 @@ class Pending:
         marked = {**environment(variables), MARK: self._mark}
         try:
             self.pid = os.posix_spawn(program, list(argv), marked, file_actions=actions)
+        except BaseException:  # interrupted while it was starting
+            _kill_marked(self._mark)
+            raise
         finally:
             os.close(out_write)
             os.close(err_write)

@@ -109,10 +109,10 @@ def test_objects_at_a_url(tmp_path: object, whole: str) -> None:
     import fsspec
 
     memory = fsspec.filesystem("memory")
-    memory.put(os.path.join(str(tmp_path), "plain") + "/", "/bucket/model", recursive=True)
-    assert digest("memory://bucket/model") == whole
+    memory.put(os.path.join(str(tmp_path), "plain") + "/", "/models/plain", recursive=True)  # which all tests of a process share
+    assert digest("memory://models/plain") == whole
     with pytest.raises(ProjError, match="nothing at"):
-        digest("memory://bucket/none")
+        digest("memory://models/none")
 
 
 def test_the_model_of_a_run(whole: str) -> None:

@@ -375,6 +375,7 @@ def wait_for(condition: object, seconds: float = 60) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.timeout(900)
 def test_whenever_it_is_killed_each_step_finishes_once(project: str) -> None:
     """SIGKILL at random moments, until a run comes through: no step is lost, none is done twice, none reads half a file."""
     make_tree(project, {"train.sh": FILES["train.sh"] + "sleep 0.05\n"})
@@ -423,6 +424,7 @@ def worlds(draw: Any) -> tuple[dict[int, list[int]], list[tuple[str, int, str]]]
     return needs, draw(st.lists(edits, min_size=1, max_size=3))
 
 
+@pytest.mark.timeout(900)
 @given(worlds())
 @settings(max_examples=examples(40), deadline=None, suppress_health_check=list(HealthCheck))
 def test_random_graphs_and_edits(

@@ -306,6 +306,7 @@ with Store(sys.argv[1]) as store:
 
 @pytest.mark.slow
 def test_writers_and_readers_at_once(root: str) -> None:
+    os.makedirs(root, exist_ok=True)  # the index of a store that is not there yet lies elsewhere
     programs = [WRITER, WRITER, WRITER, READER, READER]
     running = [
         subprocess.Popen([sys.executable, "-c", code, root, str(number)])
