@@ -109,7 +109,9 @@ def test_objects_at_a_url(tmp_path: object, whole: str) -> None:
     import fsspec
 
     memory = fsspec.filesystem("memory")
-    memory.put(os.path.join(str(tmp_path), "plain") + "/", "/models/plain", recursive=True)  # which all tests of a process share
+    memory.put(
+        os.path.join(str(tmp_path), "plain") + "/", "/models/plain", recursive=True
+    )  # which all tests of a process share
     assert digest("memory://models/plain") == whole
     with pytest.raises(ProjError, match="nothing at"):
         digest("memory://models/none")
