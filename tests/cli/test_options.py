@@ -212,7 +212,9 @@ def test_a_table_fits_its_function(name: str, command: Command) -> None:
         assert set(declared) - set(taken) <= set(Request._fields)
     elif name == "run":
         assert taken.items() <= declared.items()
-        assert set(declared) - set(taken) | {"extra", "parent", "all_outputs"} == set(Request._fields)
+        assert set(declared) - set(taken) | {"extra", "parent", "all_outputs", "handed"} == set(
+            Request._fields
+        )
     else:
         assert taken == declared | ({"extra": tuple[str, ...]} if command.passes_on else {})
     assert command.function.__doc__
