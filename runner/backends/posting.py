@@ -109,11 +109,11 @@ def post(charge: Charge, streams: tuple[int, int, int]) -> Posted:
     OSError when it cannot be started.
     """
     waiting = _waiting.pop(whose(), None) or begin()
+    inherited = inheritable()
     try:
-        files = dict(enumerate(streams)) | inheritable()
-        charge.files = list(files)
+        charge.files = [*range(len(streams)), *inherited]
         charge.mask = [int(each) for each in signal.pthread_sigmask(signal.SIG_BLOCK, ())]
-        send(waiting.channel, charge.packed(), list(files.values()))
+        send(waiting.channel, charge.packed(), [*streams, *inherited.values()])
         word, number = (read_line(waiting.channel) or "failed 0").split()
         if word != "started":
             os.waitpid(waiting.pid, 0)
@@ -123,19 +123,26 @@ def post(charge: Charge, streams: tuple[int, int, int]) -> Posted:
         os.close(waiting.channel)  # the guard ends what it may have started
         reap(waiting.pid)
         raise
+    finally:
+        for copy in inherited.values():
+            os.close(copy)
     return waiting._replace(command=int(number))
 
 
 def inheritable() -> dict[int, int]:
-    """Open files, but for the standard streams, that are meant for the command: a user's, and locks that it holds."""
-    found = {}
-    for name in os.listdir("/dev/fd"):
-        try:
-            if int(name) > 2 and os.get_inheritable(int(name)):
-                found[int(name)] = int(name)
-        except OSError:
-            continue  # the folder itself
-    return dict(sorted(found.items())[: FILES - 3])
+    """Open files, but for the standard streams, that are meant for the command: a user's, and locks that it holds.
+
+    Each with a copy, which is to be closed: another thread may close the file before it is sent.
+    """
+    found: dict[int, int] = {}
+    for number in sorted(map(int, os.listdir("/dev/fd"))):
+        if number > 2 and len(found) < FILES - 3:
+            try:
+                if os.get_inheritable(number):
+                    found[number] = fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 3)
+            except OSError:
+                continue  # the folder itself, or closed meanwhile
+    return found
 
 
 def send(channel: int, data: bytes, files: list[int]) -> None:

@@ -476,3 +476,20 @@ def test_a_short_run_makes_no_control_group(tmp_path: object, delegated: str) ->
 def test_a_control_group_that_is_not_ours_is_left_alone() -> None:
     if os.getuid() == 0 and not shutil.which("systemctl"):
         assert cgroup.place("proj-x") == ""
+
+
+def test_a_file_that_another_thread_closes_meanwhile_stops_no_command(
+    tmp_path: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several runs in one process: each has inheritable locks, and closes them whenever it is done with them."""
+    lock = os.open(os.devnull, os.O_RDONLY)
+    os.set_inheritable(lock, True)
+    send = posting.send
+
+    def late(*charge: Any) -> None:
+        os.close(lock)
+        send(*charge)
+
+    monkeypatch.setattr(posting, "send", late)
+    job = make_job(tmp_path, "exit 7")
+    assert local.wait(local.submit(job, Silent()), job, Watching()).exit_code == 7
