@@ -42,7 +42,7 @@ class Terminal:
     def type(self, text: str) -> None:
         os.write(self._end, text.encode())
 
-    def expect(self, text: str, within: float = 15) -> str:
+    def expect(self, text: str, within: float = 45) -> str:
         """What came up to and with `text`; AssertionError when it does not come."""
         limit = time.monotonic() + within
         while text not in self.seen:
