@@ -21,7 +21,7 @@ from runner.models.environment import Choice, prepare
 from runner.models.mlmodel import Model
 from runner.models.output import Output
 from runner.models.recording import About, Recording
-from runner.models.serving.pool import Command
+from runner.models.serving.starting import Command
 from runner.models.signature import Field
 from runner.models.single import Single
 from runner.reproduction.verdict.tolerance import Tolerance

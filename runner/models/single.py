@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 from collections.abc import Mapping
 
 from runner.errors import ProjError
 from runner.models.serving import worker as frames
-from runner.models.serving.pool import Command, arguments
+from runner.models.serving.starting import Command, start
 from runner.models.serving.worker import Item
 
 __all__ = ["Single"]
@@ -23,18 +22,10 @@ class Single:
         self.facts: Mapping[str, str] = {}  # mlflow, python
 
     def __enter__(self) -> Single:
-        command = self._command
-        self._link, theirs = socket.socketpair()
-        with theirs:
-            self._process = subprocess.Popen(
-                arguments(command, theirs.fileno()),
-                env=dict(command.variables),
-                stdin=subprocess.DEVNULL,
-                stdout=command.output,
-                stderr=command.output,
-                pass_fds=(theirs.fileno(),),
-                start_new_session=True,
-            )
+        try:
+            self._process, self._link = start(self._command)
+        except OSError as error:
+            raise ProjError(f"{self._command.python} cannot be started: {error.strerror}") from error
         try:
             said = self._receive()
             if said.status:

@@ -108,7 +108,7 @@ def _looked(
 ) -> Foreseen:
     shown, options = plan.parameters.shown, planning.options(plan)
     if not environments.is_ready(plan.specification, plan.checkout.directory, options):
-        return Foreseen(step, shown, "run", "its environment is not made yet")
+        return Foreseen(step, shown, "run", "its environment is not known yet")
     inputs = _inputs(plan, made, anyhow)
     if isinstance(inputs, str):
         return Foreseen(step, shown, "unknown", f"until the outputs of {inputs} are put back")

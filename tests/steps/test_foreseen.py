@@ -104,4 +104,4 @@ def test_a_graph_to_be_drawn(project: str) -> None:
 def test_a_step_whose_environment_is_not_made_is_run(project: str) -> None:
     make_tree(project, {"env.yaml": "dependencies: []\n", "MLproject": "python_env: env.yaml\n" + MLPROJECT})
     done = proj("plan", project)
-    assert "prepare\trun\tits environment is not made yet" in done.out
+    assert "prepare\trun\tits environment is not known yet" in done.out

@@ -10,7 +10,8 @@ from typing import NamedTuple
 from runner.errors import InputError
 from runner.models.serving.application import application
 from runner.models.serving.figures import Figures
-from runner.models.serving.pool import Command, Events, Pool
+from runner.models.serving.pool import Events, Pool
+from runner.models.serving.starting import Command
 from runner.models.serving.state import State
 from runner.protocol.gate import Limits
 from runner.protocol.serving import Server

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -17,18 +16,17 @@ from typing import NamedTuple, TypeAlias
 
 from runner.errors import ProjError
 from runner.models.serving import worker as frames
+from runner.models.serving.starting import Command, start
 from runner.models.serving.worker import Item
 
 __all__ = [
     "BusyError",
-    "Command",
     "GoneError",
     "LateError",
     "Left",
     "LeftError",
     "Pool",
     "UnreadyError",
-    "arguments",
 ]
 
 Check: TypeAlias = "Callable[[], object]"
@@ -58,28 +56,12 @@ class GoneError(Exception):
     """The worker ended while it answered."""
 
 
-class Command(NamedTuple):
-    """How a worker is started."""
-
-    python: str
-    folder: str  # of the model
-    variables: Mapping[str, str]
-    output: int  # file descriptor for what it writes
-    batch: int = 1  # requests that it is sent at once, at most
-
-
 class Events(NamedTuple):
     """What the pool tells; called in the event loop."""
 
     ready: Callable[[Mapping[str, str]], None]  # for each worker: mlflow, python
     failed: Callable[[str], None]  # a worker could not load the model
     ended: Callable[[str], None]  # a worker that was ready ended by itself
-
-
-def arguments(command: Command, link: int) -> list[str]:
-    """Of the process, which answers on that file descriptor."""
-    more = ["batch"] if command.batch > 1 else []
-    return [command.python, os.path.abspath(frames.__file__), str(link), command.folder, *more]
 
 
 class Job(NamedTuple):
@@ -249,21 +231,7 @@ class Worker(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._closing = False
         self._ended = asyncio.get_running_loop().create_future()
-        ours, theirs = socket.socketpair()
-        try:
-            with theirs:
-                self._process = subprocess.Popen(
-                    arguments(command, theirs.fileno()),
-                    env=dict(command.variables),
-                    stdin=subprocess.DEVNULL,
-                    stdout=command.output,
-                    stderr=command.output,
-                    pass_fds=(theirs.fileno(),),
-                    start_new_session=True,  # signals of the terminal are for us
-                )
-        except BaseException:
-            ours.close()
-            raise
+        self._process, ours = start(command)
         self._connecting = asyncio.ensure_future(self._connect(ours))
 
     async def _connect(self, link: socket.socket) -> None:

@@ -13,7 +13,7 @@ from runner.models.environment import Choice, prepare
 from runner.models.output import Output
 from runner.models.recording import About, Recording
 from runner.models.serving.front import Front, Settings, listen
-from runner.models.serving.pool import Command
+from runner.models.serving.starting import Command
 from runner.running import ending
 from runner.tracking.store import Store
 from runner.values import Ended, Report
